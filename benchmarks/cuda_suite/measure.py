@@ -1,21 +1,16 @@
-"""Measures memory, waiting, kernels and time: on a GPU, and on a CPU what comes closest to it."""
+"""Measures memory, kernels and time: on a GPU, and on a CPU what comes closest to it."""
 
 from __future__ import annotations
 
 import platform
 import statistics
-import sys
 import time
-import warnings
 import weakref
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -232,77 +227,3 @@ def peak_memory(work: Callable[[], object], device: str) -> dict[str, int]:
             ("reserved", "reserved_bytes"),
         )
     }
-
-
-# ---- waiting -------------------------------------------------------------------------------------
-
-_READS = frozenset(
-    "item tolist __bool__ __int__ __float__ __index__ cpu numpy nonzero is_nonzero equal allclose"
-    " masked_select unique".split()
-)
-"""Functions and methods of tensors that wait for a GPU, because their result is on the CPU or
-because its size depends on numbers."""
-
-
-class Reads(TorchFunctionMode):
-    """Counts reads of tensors by the program, by place: on a GPU each of them would wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.places: Counter[str] = Counter()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in _READS:
-            self.places[_caller()] += 1
-        return func(*args, **(kwargs or {}))
-
-
-def _caller() -> str:
-    """The line of our code that is being executed: `loop.py:120`."""
-    frame: Any = sys._getframe(2)
-    while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if "torch" not in path.parts and path.name != Path(__file__).name:
-            return f"{path.name}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "?"
-
-
-class Waits:
-    """Counts, between `begin` and `end`, how often the program waits for the device, by place.
-
-    On a GPU, torch itself notices (`set_sync_debug_mode`); waiting for an event is not counted, as
-    it does not keep the GPU from working. On a CPU, reads of tensors are counted.
-    """
-
-    def __init__(self, device: str) -> None:
-        self._gpu = device.startswith("cuda")
-        self._reads = Reads()
-        self._caught: Any = None
-        self._open = False
-        self.places: Counter[str] = Counter()
-
-    def begin(self) -> None:
-        self._open = True
-        if self._gpu:
-            self._caught = warnings.catch_warnings(record=True)
-            self._list = self._caught.__enter__()
-            warnings.simplefilter("always")
-            torch.cuda.set_sync_debug_mode("warn")
-        else:
-            self._reads.__enter__()
-
-    def end(self) -> None:
-        """Also after an error; the second time it does nothing."""
-        if not self._open:
-            return
-        self._open = False
-        if not self._gpu:
-            self._reads.__exit__(None, None, None)
-            self.places = self._reads.places
-            return
-        torch.cuda.set_sync_debug_mode("default")
-        self._caught.__exit__(None, None, None)
-        for warning in self._list:
-            if "called a synchronizing" in str(warning.message):
-                self.places[f"{Path(warning.filename).name}:{warning.lineno}"] += 1

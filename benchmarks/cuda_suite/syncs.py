@@ -16,8 +16,8 @@ from dotcnn.dsl.diagnostics import SpecError
 
 from .cases import directives
 from .check import Check, Facts, Setting, Skipped, require
-from .measure import Waits
 from .training import NETWORK, AfterSteps, images, trained
+from .waits import Waits
 
 _FIRST, _STEPS = 3, 40
 """The first steps set things up; after 32, the running metrics are summed."""

@@ -30,19 +30,27 @@ def _nominal(name: str, gib: int, *, ecc: bool = False) -> Card:
 
 
 CARDS = (
-    _nominal("GTX 1080 Ti", 11), _seen("RTX 2080 Ti", 10.56),
-    _seen("RTX 3060", 11.62), _nominal("RTX 3070", 8), _seen("RTX 3080", 9.62),
-    _seen("RTX 3090", 23.50), _nominal("RTX 4060", 8), _nominal("RTX 4060 Ti 8GB", 8),
-    _nominal("RTX 4060 Ti 16GB", 16), _nominal("RTX 4070", 12), _nominal("RTX 4070 Ti", 12),
-    _nominal("RTX 4080", 16),
-    _seen("RTX 4090", 23.50), _nominal("RTX 5070 Ti", 16), _nominal("RTX 5080", 16),
-    _seen("RTX 5090", 31.36), _nominal("RTX A4000", 16, ecc=True),
+    _nominal("GTX 1080", 8), _nominal("GTX 1080 Ti", 11), _nominal("RTX 2060", 6),
+    _nominal("RTX 2070", 8), _nominal("RTX 2080", 8), _seen("RTX 2080 Ti", 10.56),
+    _nominal("TITAN RTX", 24), _nominal("Quadro RTX 8000", 48, ecc=True),
+    _seen("RTX 3060", 11.62), _nominal("RTX 3060 Ti", 8), _nominal("RTX 3070", 8),
+    _nominal("RTX 3070 Ti", 8), _seen("RTX 3080", 9.62), _nominal("RTX 3080 Ti", 12),
+    _seen("RTX 3090", 23.50), _nominal("RTX 3090 Ti", 24), _nominal("RTX 4060", 8),
+    _nominal("RTX 4060 Ti 8GB", 8), _nominal("RTX 4060 Ti 16GB", 16), _nominal("RTX 4070", 12),
+    _nominal("RTX 4070 SUPER", 12), _nominal("RTX 4070 Ti", 12),
+    _nominal("RTX 4070 Ti SUPER", 16), _nominal("RTX 4080", 16), _nominal("RTX 4080 SUPER", 16),
+    _seen("RTX 4090", 23.50), _nominal("RTX 5060", 8), _nominal("RTX 5060 Ti 8GB", 8),
+    _nominal("RTX 5060 Ti 16GB", 16), _nominal("RTX 5070", 12), _nominal("RTX 5070 Ti", 16),
+    _nominal("RTX 5080", 16), _seen("RTX 5090", 31.36), _nominal("RTX A4000", 16, ecc=True),
     _nominal("RTX A5000", 24, ecc=True), _nominal("RTX A6000", 48, ecc=True),
-    _nominal("RTX 6000 Ada", 48, ecc=True),
+    _nominal("RTX 4000 Ada", 20, ecc=True), _nominal("RTX 5000 Ada", 32, ecc=True),
+    _nominal("RTX 6000 Ada", 48, ecc=True), _nominal("RTX PRO 6000", 96, ecc=True),
     _seen("T4", 14.56), _seen("P100", 15.89), _seen("V100 16GB", 15.75),
-    _seen("V100 32GB", 31.73), _seen("A10", 21.95), _seen("A30", 23.50),
-    _seen("A100 40GB", 39.38), _seen("A100 80GB", 79.14), _seen("L4", 21.95),
-    _seen("L40", 44.34), _seen("L40S", 44.34), _seen("H100 80GB", 79.10), _seen("H200", 139.72),
+    _seen("V100 32GB", 31.73), _seen("A10", 21.95), _nominal("A10G", 24, ecc=True),
+    _seen("A30", 23.50), _nominal("A40", 48, ecc=True), _seen("A100 40GB", 39.38),
+    _seen("A100 80GB", 79.14), _seen("L4", 21.95), _seen("L40", 44.34), _seen("L40S", 44.34),
+    _seen("H100 80GB", 79.10), _nominal("H100 NVL", 94), _seen("H200", 139.72),
+    _nominal("B200", 180),
 )  # fmt: skip
 
 
@@ -77,6 +85,10 @@ def _without_size(name: str) -> str:
 
 
 def _key(name: str) -> str:
-    """The name without what people leave out: maker, family, form factor, spaces."""
-    left_out = r"\b(nvidia|geforce|rtx|gtx|tesla|quadro|sxm\d?|pcie|generation)(?=\d|\b)"
+    """The name without what people leave out: maker, family, form
+    factor, spaces. torch and nvidia-smi print all of them."""
+    left_out = (
+        r"\b(nvidia|geforce|rtx|gtx|tesla|quadro|sxm\d?|pcie|hbm\d?e?|generation|blackwell"
+        r"|(max-q )?workstation edition|server edition)(?=\d|\b)"
+    )
     return re.sub(r"[^a-z0-9]", "", re.sub(left_out, " ", name.lower()))

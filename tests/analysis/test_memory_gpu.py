@@ -239,6 +239,8 @@ def test_maps_of_2_to_the_31_elements_are_not_asked_for() -> None:
         ("Tesla T4", "T4"),
         ("NVIDIA A100-SXM4-80GB", "A100 80GB"),
         ("H100", "H100 80GB"),
+        ("NVIDIA H100 80GB HBM3", "H100 80GB"),
+        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "RTX PRO 6000"),
         ("4090", "RTX 4090"),
         ("RTX6000Ada", "RTX 6000 Ada"),
     ],

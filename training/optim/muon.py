@@ -5,6 +5,9 @@ its channels and its kernel flattened into one axis. (A grouped convolution is o
 group.) The averaged gradient of a matrix is replaced by the nearest matrix whose singular values
 are all about 1. All other weights are trained by AdamW, at a learning rate of their own. Which
 layers are hidden, the graph of the network says (compiler/analysis/hidden.py).
+
+Like the fused optimizers of torch, it can leave out a step whose gradients are infinite or NaN, as
+float16 often has them, without the program knowing: that is decided on the GPU.
 """
 
 from __future__ import annotations
@@ -39,26 +42,35 @@ class Muon(torch.optim.Optimizer):
         steps: int,
         betas: tuple[float, float],
         eps: float,
+        fused: bool = False,
     ) -> None:
         defaults = {
             "lr": lr, "momentum": momentum, "nesterov": nesterov, "steps": steps, "betas": betas,
-            "eps": eps, "weight_decay": 0.0, BLOCKS: 0,
+            "eps": eps, "weight_decay": 0.0, BLOCKS: 0, "fused": fused,
         }  # fmt: skip
         super().__init__(groups, defaults)
+        # Read by torch.amp.GradScaler, which then sets `grad_scale` and `found_inf`.
+        self._step_supports_amp_scaling = fused
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        scale: Tensor | None = getattr(self, "grad_scale", None)
+        skip: Tensor | None = getattr(self, "found_inf", None)
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
+            if weights and scale is not None:
+                torch._foreach_div_(_gradients(weights), scale)
             if weights and group[BLOCKS]:
-                self._matrices(group, weights)
+                self._matrices(group, weights, skip)
             elif weights:
-                self._adamw(group, weights)
+                self._adamw(group, weights, skip)
 
-    def _matrices(self, group: dict[str, Any], weights: list[Tensor]) -> None:
+    def _matrices(self, group: dict[str, Any], weights: list[Tensor], skip: Tensor | None) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        if group["weight_decay"]:
+        if group["weight_decay"] and skip is None:
             torch._foreach_mul_(weights, 1 - lr * group["weight_decay"])
+        elif group["weight_decay"]:
+            torch._foreach_mul_(weights, 1 - lr * group["weight_decay"] * (1 - skip))
         together: dict[tuple[int, int], list[Tensor]] = {}
         for weight in weights:
             size = len(weight) // group[BLOCKS], weight[0].numel()
@@ -66,7 +78,7 @@ class Muon(torch.optim.Optimizer):
         for (rows, columns), some in together.items():
             gradients = _gradients(some)
             averages = [self._state(weight, "momentum_buffer") for weight in some]
-            torch._foreach_lerp_(averages, gradients, 1 - momentum)
+            _average(averages, gradients, momentum, skip)
             steps: Sequence[Tensor] = averages
             if group["nesterov"]:
                 steps = torch._foreach_lerp(gradients, averages, momentum)
@@ -74,14 +86,15 @@ class Muon(torch.optim.Optimizer):
             del steps
             orthogonal = orthogonalized(matrices, group["steps"])
             changes = [
-                change.reshape(weight.shape).to(weight.dtype)
+                torch.empty_like(weight).copy_(change.reshape(weight.shape))
                 for change, weight in zip(torch.split(orthogonal, group[BLOCKS]), some, strict=True)
             ]
-            torch._foreach_add_(some, changes, alpha=-lr * max(1.0, rows / columns) ** 0.5)
+            _subtract(some, changes, lr * max(1.0, rows / columns) ** 0.5, skip)
 
-    def _adamw(self, group: dict[str, Any], weights: list[Tensor]) -> None:
+    def _adamw(self, group: dict[str, Any], weights: list[Tensor], skip: Tensor | None) -> None:
         for weight in weights:
-            self.state[weight].setdefault("step", torch.tensor(0.0))
+            device = weight.device if group["fused"] else None
+            self.state[weight].setdefault("step", torch.tensor(0.0, device=device))
         adamw(
             weights,
             _gradients(weights),
@@ -89,7 +102,9 @@ class Muon(torch.optim.Optimizer):
             [self._state(weight, "exp_avg_sq") for weight in weights],
             [],
             [self.state[weight]["step"] for weight in weights],
-            foreach=weights[0].is_cuda,
+            foreach=False,
+            fused=group["fused"],
+            found_inf=skip,
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],
@@ -104,6 +119,35 @@ class Muon(torch.optim.Optimizer):
         if name not in state:
             state[name] = torch.zeros_like(weight, memory_format=torch.preserve_format)
         return state[name]  # type: ignore[no-any-return]
+
+
+def _average(
+    averages: list[Tensor], gradients: list[Tensor], momentum: float, skip: Tensor | None
+) -> None:
+    """Moves averages towards gradients, unless `skip` is 1."""
+    if skip is None:
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        return
+    # With this dampening, the momentum of SGD is such an average; and with lr=0, what it takes for
+    # weights stays as it is. On a CPU, it has no momentum if that is 0.
+    momentum = momentum or torch.finfo(torch.float32).tiny
+    torch._fused_sgd_(
+        gradients, gradients, averages, weight_decay=0.0, momentum=momentum, lr=0.0,
+        dampening=momentum, nesterov=False, maximize=False, is_first_step=False, found_inf=skip,
+    )  # fmt: skip
+
+
+def _subtract(
+    weights: list[Tensor], changes: list[Tensor], rate: float, skip: Tensor | None
+) -> None:
+    """Subtracts changes, times the rate, unless `skip` is 1."""
+    if skip is None:
+        torch._foreach_add_(weights, changes, alpha=-rate)
+        return
+    torch._fused_sgd_(
+        weights, changes, [], weight_decay=0.0, momentum=0.0, lr=rate, dampening=0.0,
+        nesterov=False, maximize=False, is_first_step=False, found_inf=skip,
+    )  # fmt: skip
 
 
 def _gradients(weights: list[Tensor]) -> list[Tensor]:

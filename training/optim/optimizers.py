@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -85,6 +85,22 @@ def make_optimizer(
     return made
 
 
+def slow_with_fp16(directive: Optimizer, optimizer: torch.optim.Optimizer) -> str:
+    """A note for training in fp16 on a GPU, where gradients are scaled and may be infinite: an
+    optimizer that cannot leave out a step there makes the program wait. "" for any other."""
+    if _may_leave_out(optimizer):
+        return ""
+    return (
+        f"with fp16, each step of `{directive.word}` waits for the GPU, to see whether its"
+        " gradients are finite; with bf16, or another optimizer, it does not"
+    )
+
+
+def _may_leave_out(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the optimizer can leave out a step on the device (`found_inf`)."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
+
+
 @torch.no_grad()
 def step_unless(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
     """Makes a step, but changes no weight if `skip`, a tensor on the device, is true. The program
@@ -94,7 +110,7 @@ def step_unless(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
     the changes that it makes are taken back, and subtracted by one that can: `sgd`.
     """
     found_inf = skip.to(torch.float32)
-    if getattr(optimizer, "_step_supports_amp_scaling", False):
+    if _may_leave_out(optimizer):
         optimizer.found_inf = found_inf  # type: ignore[attr-defined]
         optimizer.step()
         return
@@ -112,6 +128,37 @@ def step_unless(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
         weights, changes, [], weight_decay=0.0, momentum=0.0, lr=1.0, dampening=0.0,
         nesterov=False, maximize=False, is_first_step=False, found_inf=found_inf,
     )  # fmt: skip
+
+
+@torch.no_grad()
+def state_before(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """Keeps the weights and the state of an optimizer in main memory; returns a function that puts
+    them back. State that the optimizer has allocated meanwhile is freed by it."""
+    weights = [
+        (weight, _kept(weight)) for group in optimizer.param_groups for weight in group["params"]
+    ]
+    states = {
+        weight: {name: (value, _kept(value)) for name, value in state.items()}
+        for weight, state in optimizer.state.items()
+    }
+
+    @torch.no_grad()
+    def put_back() -> None:
+        optimizer.state.clear()
+        for weight, state in states.items():
+            optimizer.state[weight] = {name: _restored(*pair) for name, pair in state.items()}
+        for weight, kept in weights:
+            weight.copy_(kept)
+
+    return put_back
+
+
+def _kept(value: Any) -> Any:
+    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
+
+
+def _restored(value: Any, kept: Any) -> Any:
+    return value.copy_(kept) if isinstance(value, Tensor) else kept
 
 
 def rate_of(directive: Optimizer) -> float:

@@ -204,25 +204,25 @@ class Processes:
         outline = self.broadcast(tree_map(described, state) if self.writes else None)
         if self.writes:
             for tensor in tensors:
-                self._broadcast_bytes(tensor)
+                self.send(tensor)
             return state
 
         def received(value: Any) -> Any:
             if not isinstance(value, _Described):
                 return value
-            tensor = self._broadcast_bytes(torch.empty(value.shape, dtype=value.dtype))
+            tensor = self.send(torch.empty(value.shape, dtype=value.dtype))
             places = sorted(range(tensor.ndim), key=value.order.__getitem__)
             return tensor.permute(places)
 
         return tree_map(received, outline)
 
-    def _broadcast_bytes(self, tensor: Tensor) -> Tensor:
-        """Sends a tensor on the CPU from the first process to the others, where it is filled."""
+    def send(self, tensor: Tensor, source: int = 0) -> Tensor:
+        """Sends a tensor on the CPU from one process to the others, where it is filled."""
         if tensor.numel():
             own = tensor.reshape(-1).view(torch.uint8)
             sent = own.to(self.device)
-            dist.broadcast(sent, src=0)
-            if not self.writes:
+            dist.broadcast(sent, src=source)
+            if self.rank != source:
                 own.copy_(sent)
         return tensor
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -119,11 +120,11 @@ class Loop:
 
     def train_epoch(self) -> bool:
         """Trains on the remaining batches of the epoch; returns False if the user interrupts it."""
-        learner, position, clip = self.learner, self.position, self.train.clip
+        learner, position = self.learner, self.position
         if learner.start_epoch(position.epoch):
             self.micro_batches.layers_changed()
         optimizer, scaler, average = learner.optimizer, learner.scaler, learner.average
-        anchor, lookahead = learner.anchor, learner.lookahead
+        lookahead = learner.lookahead
         late = read_late(learner)
         metrics, losses = self.writer.metrics, AsyncScalars[Unread](late)
         bad: Tensor | None = None
@@ -140,7 +141,13 @@ class Loop:
             images, labels = self.preprocess(batch)
             unread = Unread(batch, self.moment())
             loss, outputs = self.micro_batches(
-                images, labels, share, computed, last=last, least=self.batches.least
+                images,
+                labels,
+                partial(self.preprocess_again, batch.labels, batch.indices),
+                share,
+                computed,
+                last=last,
+                least=self.batches.least,
             )
             losses.put(sent, unread)
             if late and not scaler:
@@ -155,23 +162,8 @@ class Loop:
 
             rate = learner.rates.at(position.steps)
             set_rate(optimizer, rate)
-            if scaler and (clip or anchor):
-                scaler.unscale_(optimizer)
-            if anchor:
-                anchor.pull()
-            if clip:
-                if clip.by == "norm":
-                    nn.utils.clip_grad_norm_(learner.parameters, clip.limit)
-                else:
-                    nn.utils.clip_grad_value_(learner.parameters, clip.limit)
-            if scaler:
-                scaler.step(optimizer)
-                scaler.update()
-            elif bad is not None:
-                step_unless(optimizer, bad)
-                bad = None
-            else:
-                optimizer.step()
+            self.micro_batches.step(partial(self.step, bad))
+            bad = None
             optimizer.zero_grad()
             position.steps += 1
             if lookahead:
@@ -191,6 +183,27 @@ class Loop:
         position.epoch += 1
         position.position = 0
         return True
+
+    def step(self, bad: Tensor | None) -> None:
+        """Makes the step of the optimizer, unless `bad`, a tensor on the device, is true."""
+        learner, clip = self.learner, self.train.clip
+        optimizer, scaler, anchor = learner.optimizer, learner.scaler, learner.anchor
+        if scaler and (clip or anchor):
+            scaler.unscale_(optimizer)
+        if anchor:
+            anchor.pull()
+        if clip:
+            if clip.by == "norm":
+                nn.utils.clip_grad_norm_(learner.parameters, clip.limit)
+            else:
+                nn.utils.clip_grad_value_(learner.parameters, clip.limit)
+        if scaler:
+            scaler.step(optimizer)
+            scaler.update()
+        elif bad is not None:
+            step_unless(optimizer, bad)
+        else:
+            optimizer.step()
 
     def read(self, losses: Iterable[tuple[list[float], Unread]]) -> None:
         """Reads losses that have arrived; raises Diverged for one that is NaN or infinite."""
@@ -218,6 +231,10 @@ class Loop:
         if self.progressive is not None:
             images = self.progressive(images, self.position.epoch)
         return laid_out(images), labels
+
+    def preprocess_again(self, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for a batch whose images have to be read once more."""
+        return self.preprocess(self.batches.again(labels, indices))
 
     def shares(self) -> Iterator[tuple[int, tuple[Batch, float, bool]]]:
         """The remaining batches of an epoch with their numbers. Each comes with the share of its

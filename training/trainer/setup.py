@@ -33,6 +33,7 @@ from ..metrics.confusion import metric_names
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile
 from ..optim.choose_precision import Choice, choose
+from ..optim.optimizers import slow_with_fp16
 from ..optim.precision import Precision
 from ..optim.whitening import whiten
 from ..runtime.compiled import Compiled
@@ -138,6 +139,10 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     writer.position.seconds += feature_seconds
     if choice.warning:
         job.callback.note(choice.warning)
+    if learner.scaler and job.device.type == "cuda":
+        note = slow_with_fp16(train.optimizer, learner.optimizer)
+        if note:
+            job.callback.note(note)
     choices = (
         *choice.lines,
         *compiling.lines,

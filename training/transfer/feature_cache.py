@@ -4,6 +4,9 @@ Later runs with the same frozen layers read them, too. A file is mapped into mem
 GPU if it fits; it has one row of numbers for each image and each augmented version of it. The
 frozen layers are in evaluation mode, and batches have the training batch size, so the numbers are
 the same as without a cache.
+
+In distributed training, each process computes its share. On machines without a common disk, each
+gets a file of its own, and one that lacks a file gets the numbers from a machine that has it.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ FOLDER = "features"
 """The name of the folder beside the run folders."""
 SPARE = 0.05
 """The share of a disk that is left free."""
+_SENT = 1024
+"""Images whose numbers are sent together to other machines."""
 
 
 class _Unchanged(Preparation):
@@ -114,7 +119,7 @@ class FeatureCache:
             raise SpecError([self._cannot_split()])
         early = cut.early(self.module)
         changes: dict[str, tuple[str, ...]] = {"train": self._changes(), "val": ()}
-        keys = keys_of(early, self.data, self.precision, changes)
+        keys = self.processes.from_first(lambda: keys_of(early, self.data, self.precision, changes))
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
         self._fill(early, cut, files)
@@ -157,28 +162,44 @@ class FeatureCache:
         passes = self._passes if part == "train" else 1
         return passes, len(self.data.stores[part]), cut.numbers
 
+    @property
+    def _keeps(self) -> bool:
+        """Whether this process looks after the files of its machine."""
+        return self.processes.local.rank == 0
+
     def _fill(self, early: nn.Module, cut: Cut, files: Mapping[str, Path]) -> None:
-        """Computes the files that are missing. If one process fails, all of them raise
-        SpecError."""
-        missing: dict[str, Path] = {}
+        """Computes the files that no machine has, and sends the others to machines that lack them.
+        If one process fails, all of them raise SpecError."""
+        held: list[str] = []
 
         def look() -> None:
-            for part, file in files.items():
-                if not _is_complete(file, self._shape(part, cut)):
-                    missing[part] = file
-            if missing:
-                self._must_have_room(cut, missing)
+            held.extend(part for part in files if _is_complete(files[part], self._shape(part, cut)))
+            lacking = {part: file for part, file in files.items() if part not in held}
+            if lacking:
+                self._must_have_room(cut, lacking)
                 return
             size = sum(file.stat().st_size for file in files.values())
             line = f"features: {data_size(size)}, read back from {shown(self._folder())}"
             self.callback.note(line)
 
-        self._together(look, mine=self.processes.writes)
-        missing = self.processes.broadcast(missing)
+        self._together(look, mine=self._keeps)
+        everywhere = self.processes.gathered(held if self._keeps else None)
+        of_machines = {rank: parts for rank, parts in enumerate(everywhere) if parts is not None}
+        missing = {
+            part: file
+            for part, file in files.items()
+            if not any(part in parts for parts in of_machines.values())
+        }
         if missing:
             began = time.perf_counter()
             self._compute(early, cut, missing)
             self.callback.note(f"features: computed in {time.perf_counter() - began:.1f} s")
+        for part, file in files.items():
+            having = [rank for rank, parts in of_machines.items() if part in parts]
+            if part not in missing and len(having) < len(of_machines):
+                shape = self._shape(part, cut)
+                rows = _mapped(file, shape) if part in held else None
+                self._send({having[0]: slice(0, shape[1])}, rows, file, shape)
 
     def _together(self, work: Callable[..., None], *about: Any, mine: bool = True) -> None:
         """Runs `work` in the processes for which `mine` is true. An error in one of them is raised
@@ -249,14 +270,63 @@ class FeatureCache:
             )
             for part, file in files.items():
                 self._together(compute, part)
-                shares = self.processes.gathered(own[part])
-                self._together(_join, shares, file, mine=self.processes.writes)
+                self._gather(own[part], rows[part], file, self._shape(part, cut))
         except KeyboardInterrupt:
             self.callback.note("interrupted before training started; the features are incomplete")
             raise
         finally:
             for path in own.values():
                 path.unlink(missing_ok=True)
+
+    def _gather(self, own: Path, rows: Tensor, file: Path, shape: tuple[int, int, int]) -> None:
+        """Joins the shares of all processes: one of them does, if it sees the files of all; else
+        each machine gets the numbers of the others."""
+        shares = self.processes.gathered(own)
+        one_disk = all(self.processes.gathered(all(share.exists() for share in shares)))
+        if one_disk:
+            self._together(_join, shares, file, mine=self.processes.writes)
+            return
+        world = self.processes.world
+        places = {rank: shared(0, shape[1], rank, world) for rank in range(world)}
+        self._send(places, rows, file, shape)
+
+    def _send(
+        self,
+        places: Mapping[int, slice],
+        own: Tensor | None,
+        file: Path,
+        shape: tuple[int, int, int],
+    ) -> None:
+        """Sends rows from the processes that have them to all; the first one of each machine writes
+        them to its file, unless it has it already. `places` are those of the images, by process,
+        and `own` the rows of this one."""
+        passes, _, numbers = shape
+        whole = file.with_suffix(f".all.{self.processes.rank}.{os.getpid()}.partial")
+        writes = self._keeps and not _is_complete(file, shape)
+        into: list[Tensor] = []
+
+        def create_file() -> None:
+            into.append(torch.from_numpy(open_memmap(whole, "w+", numpy.float32, shape)))
+
+        def finish() -> None:
+            into.clear()
+            os.replace(whole, file)
+
+        try:
+            self._together(create_file, mine=writes)
+            for rank, place in places.items():
+                for number in range(passes):
+                    for start in range(place.start, place.stop, _SENT):
+                        stop = min(start + _SENT, place.stop)
+                        rows = torch.empty(stop - start, numbers)
+                        if own is not None and rank == self.processes.rank:
+                            rows.copy_(own[number, start - place.start : stop - place.start])
+                        self.processes.send(rows, rank)
+                        for target in into:
+                            target[number, start:stop] = rows
+            self._together(finish, mine=writes)
+        finally:
+            whole.unlink(missing_ok=True)
 
     # ---- errors ----
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dotcnn.benchmarks.cuda_suite.waits import LaunchesOnMeta, Transfers, to_device_unseen
 from dotcnn.compiler.plan.directive import REGISTRY
 from dotcnn.compiler.plan.fusion import fused
 from dotcnn.training.augment import Augmenter
 
-from ..syncs import Launches, Transfers, to_device_unseen
 from .done import CLASSES, augmentations, in_a_ring, module, noisy
 from .test_anything import ANYTHING, COLOURS
 
@@ -31,14 +31,14 @@ def test_every_directive_is_tried() -> None:
 
 
 @pytest.mark.parametrize("text", [*ANYTHING, *COLOURS])
-def test_it_never_waits_for_the_device(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_never_waits_for_the_device(text: str) -> None:
     """The first batch fills tables, which are copied once; the second is as all others."""
     augment = augmenter(text)
     images = noisy(4, size=(32, 32))
     images, labels, indices = in_a_ring(augment, images, torch.arange(4) % CLASSES)
     images, labels = images.to(META), labels.to(META)
     for number in range(2):
-        with to_device_unseen(monkeypatch) as copies, Transfers() as transfers:
+        with to_device_unseen() as copies, Transfers() as transfers:
             found, _ = augment(images, labels, indices, number)
         assert found.device == META
     assert transfers.seen == []
@@ -53,7 +53,7 @@ def test_policies_start_few_operations(text: str, most: int) -> None:
         images = noisy(count, size=(32, 32)).to(META)
         labels = torch.zeros(count, dtype=torch.int64, device=META)
         augment(images, labels, torch.arange(count))
-        with Launches() as launches:
+        with LaunchesOnMeta() as launches:
             augment(images, labels, torch.arange(count))
         found.append(launches.count)
     assert max(found) <= most

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
 import dotcnn
+from dotcnn.benchmarks.cuda_suite.waits import Reads
+from dotcnn.compiler.analysis.hidden import hidden_weights
 from dotcnn.compiler.plan.optimizer import Adam, AdamW, Muon, Optimizer, RmsProp, Sgd
 from dotcnn.training.optim.optimizers import (
     make_optimizer,
     parameter_groups,
     rate_of,
     set_rate,
+    slow_with_fp16,
+    state_before,
     step_unless,
 )
 
@@ -147,3 +152,84 @@ def test_a_step_can_be_left_out_without_the_program_knowing(directive: Optimizer
         expected = list(other.parameters()) if factor == 1 else before
         for weight, there in zip(module.parameters(), expected, strict=True):
             torch.testing.assert_close(weight, there, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_leaves_out_a_step_with_infinite_gradients(nesterov: bool) -> None:
+    """As loss scaling needs it: without the program knowing, and its averages stay what they were.
+    All other steps are those with gradients that are not scaled."""
+    layers = "conv 3 2x2, relu, conv 4 2x2, relu, conv 4 1x1, flatten, fc 3"
+    spec = f"network Net {{ input 2x4x4, {layers} }}"
+    directive = Muon.make(lr=0.1, nesterov=nesterov)
+    torch.manual_seed(0)
+    module = dotcnn.load(spec).to(memory_format=torch.channels_last)
+    other = copy.deepcopy(module)
+    hidden = hidden_weights(dotcnn.compile(spec))
+    ours, plain = (
+        make_optimizer(directive, parameter_groups(each, directive, hidden=hidden), CPU)
+        for each in (module, other)
+    )
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for infinite in (True, False, False, True, False):
+        scale = scaler.get_scale()
+        scaler.scale(torch.zeros(()))  # as of a loss
+        for weight, twin in zip(module.parameters(), other.parameters(), strict=True):
+            gradient = torch.randn_like(weight)
+            weight.grad = gradient * scale
+            twin.grad = gradient
+        if infinite:
+            first = next(module.parameters()).grad
+            assert first is not None
+            first[0] = math.inf
+        else:
+            plain.step()
+        with Reads() as reads:
+            scaler.step(ours)
+        assert reads.seen == []
+        scaler.update()
+        for weight, twin in zip(module.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(weight, twin, rtol=1e-4, atol=1e-6)
+
+
+def test_who_makes_the_program_wait_in_fp16() -> None:
+    linear = nn.Linear(3, 2)
+    for directive, waits in ((Muon.make(), False), (AdamW.make(), False), (RmsProp.make(), True)):
+        optimizer = make_optimizer(directive, parameter_groups(linear, directive), CPU)
+        note = slow_with_fp16(directive, optimizer)
+        assert bool(note) == waits
+    assert note.startswith("with fp16, each step of `optimizer rmsprop` waits for the GPU")
+
+
+@pytest.mark.parametrize(
+    "directive", [Sgd.make(momentum=0.9), AdamW.make(), RmsProp.make(), Muon.make()], ids=str
+)
+def test_what_failed_steps_changed_is_put_back(directive: Optimizer) -> None:
+    """Also of a step that is not the first, where layers begin to be trained."""
+    torch.manual_seed(0)
+    layers = "conv 3 2x2, relu, conv 4 2x2, relu, conv 4 1x1, flatten, fc 3"
+    spec = f"network Net {{ input 2x4x4, {layers} }}"
+    hidden = hidden_weights(dotcnn.compile(spec))
+    module = dotcnn.load(spec)
+    other = copy.deepcopy(module)
+    ours, plain = (
+        make_optimizer(
+            directive,
+            parameter_groups(each, directive, hidden=hidden, since={"conv1.weight": 2}),
+            CPU,
+        )
+        for each in (module, other)
+    )
+    late = {id(module.conv1.weight), id(other.conv1.weight)}
+    for number in range(3):
+        gradients = [torch.randn_like(weight) for weight in module.parameters()]
+        put_back = state_before(ours)
+        for optimizer, each in ((ours, module), (ours, module), (plain, other)):
+            for weight, gradient in zip(each.parameters(), gradients, strict=True):
+                frozen = not number and id(weight) in late
+                weight.grad = None if frozen else gradient.clone()
+            optimizer.step()
+            if put_back is not None:
+                put_back()
+                put_back = None
+        for weight, twin in zip(module.parameters(), other.parameters(), strict=True):
+            assert torch.equal(weight, twin)

@@ -107,6 +107,59 @@ def test_each_computes_a_share_of_the_features(trainer: Trainer, tmp_path: Path)
         numpy.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
+def test_machines_without_a_common_disk_have_all_features(trainer: Trainer, tmp_path: Path) -> None:
+    """Each computes a share, and gets those of the others; later, one that has lost its files gets
+    them from the other one."""
+    assert trainer(SPEC, tmp_path / "first") == 0
+    spec = tmp_path / "net.cnn"
+    transfer = (
+        f'transfer {{ from "{tmp_path / "first"}", freeze until bn, cache features passes=2 }}\n'
+    )
+    spec.write_text(SPEC + transfer + "augment { rotate 10 }\n")
+    machines = [tmp_path / "one", tmp_path / "two"]
+    for machine in machines:
+        machine.mkdir()
+    places = {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+
+    def train_on_both(output: str) -> str:
+        error = tmp_path / f"{output}.txt"
+        code = trainer.command(
+            *("train", spec, "-o", output, "--device", "cpu"),
+            error=error,
+            world=2,
+            port=port(),
+            folders=[str(machine) for machine in machines],
+            environment=places,
+        )
+        text = error.read_text()
+        assert code == 0, text
+        return text
+
+    def features() -> list[dict[str, bytes]]:
+        return [
+            {path.name: path.read_bytes() for path in (machine / "features").iterdir()}
+            for machine in machines
+        ]
+
+    assert "features: computed" in train_on_both("run")
+    one, two = features()
+    assert len(one) == 2
+    assert one == two
+    lost = sorted((machines[1] / "features").iterdir())
+    for path in lost:
+        path.unlink()
+    before = [path.stat().st_mtime_ns for path in sorted((machines[0] / "features").iterdir())]
+    assert "features: computed" not in train_on_both("again")
+    after = [path.stat().st_mtime_ns for path in sorted((machines[0] / "features").iterdir())]
+    assert after == before
+    assert features() == [one, one]
+    assert trainer(spec.read_text(), machines[0] / "alone") == 0
+    assert features() == [one, one]
+    close(machines[0] / "run", machines[0] / "alone")
+    close(machines[0] / "again", machines[0] / "alone")
+
+
 def test_an_error_in_one_process_ends_all(trainer: Trainer, tmp_path: Path) -> None:
     assert trainer(SPEC, tmp_path / "first") == 0
     (tmp_path / "file").touch()

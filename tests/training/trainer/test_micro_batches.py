@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
 from dotcnn.training.trainer import setup
+from dotcnn.training.trainer.loop import Loop
 from dotcnn.training.trainer.state import Learner
 
 from ..small import SPEC, Looker, equal, gone_on, last, trained
 
 pytestmark = pytest.mark.usefixtures("no_report")
+
+AUGMENTED = SPEC + "augment { rotate 10, mixup 0.4 }\n"
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")
 
@@ -49,6 +52,33 @@ def started_with(monkeypatch: pytest.MonkeyPatch, parts: int) -> None:
         return learner
 
     monkeypatch.setattr(setup, "make_learner", make_learner)
+
+
+def restored_with(monkeypatch: pytest.MonkeyPatch, parts: int) -> None:
+    whole = Learner.restore
+    monkeypatch.setattr(
+        Learner, "restore", lambda self, state: whole(self, {**state, "micro_batches": parts})
+    )
+
+
+def full_in_steps(monkeypatch: pytest.MonkeyPatch, *which: int) -> list[int]:
+    """Memory runs out in these steps of an optimizer, counted from 1, when all weights but one are
+    changed."""
+    made: list[int] = []
+    whole = Loop.step
+
+    def step(self: Loop, bad: Tensor | None) -> None:
+        made.append(len(made) + 1)
+        if made[-1] not in which:
+            return whole(self, bad)
+        weight = self.learner.parameters[-1]
+        weight.grad, gradient = None, weight.grad
+        whole(self, bad)
+        weight.grad = gradient
+        raise FULL
+
+    monkeypatch.setattr(Loop, "step", step)
+    return made
 
 
 def test_a_failed_attempt_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,15 +165,53 @@ def test_memory_may_run_out_at_any_step(tmp_path: Path, monkeypatch: pytest.Monk
         assert max(sizes[first + 1 :]) == 128
 
 
-@pytest.mark.slow
-def test_later_gradients_of_earlier_batches_are_not_kept(
+@pytest.mark.parametrize("spec", [SPEC, AUGMENTED], ids=["plain", "augmented"])
+def test_all_batches_of_a_step_are_computed_again(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a step accumulates, and memory runs out at its second batch long after the start: the
+    first one has changed gradients, statistics and random numbers, too. From then on, the run is
+    that of one which knew it."""
+    changes = {"train.accumulate": 2, "train.epochs": 2}
+    with monkeypatch.context() as patch:
+        # Of the second epoch: its second step, which has three batches in the first epoch.
+        sizes = limited(patch, 128, first=9)
+        trained(tmp_path / "a", spec, set=changes)
+    assert sizes[9:14] == [256, 128, 128, 128, 128]
+    trained(tmp_path / "b", spec, set=changes, callback=Looker(stop_after=4))
+    with monkeypatch.context() as patch:
+        restored_with(patch, 2)
+        gone_on(tmp_path / "b")
+    assert equal(last(tmp_path / "a"), last(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("spec", ["adamw lr=5e-3", "muon lr=0.01"])
+def test_the_state_of_the_optimizer_may_not_fit(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that batches leave in pieces may be too little for it. Then the step is made again
+    from its beginning, although some weights had been changed by it."""
+    spec = SPEC.replace("adamw lr=5e-3", spec)
+    with monkeypatch.context() as patch:
+        steps = full_in_steps(patch, 1, 2)
+        looker = Looker()
+        trained(tmp_path / "a", spec, set={"train.epochs": 1}, callback=looker)
+    assert len(steps) == len(looker.steps) + 2
+    assert [note for note in looker.notes if "4 parts" in note]
+    with monkeypatch.context() as patch:
+        started_with(patch, 4)
+        trained(tmp_path / "b", spec, set={"train.epochs": 1})
+    assert equal(last(tmp_path / "a"), last(tmp_path / "b"))
+
+
+def test_the_state_of_the_optimizer_never_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would take longer than it is worth: then it is an error."""
-    limited(monkeypatch, 100, first=5)
+    full_in_steps(monkeypatch, *range(1, 99))
     with pytest.raises(SpecError) as raised:
-        trained(tmp_path / "run", set={"train.accumulate": 2})
-    assert raised.value.diagnostics[0].code == "out-of-memory"
+        trained(tmp_path / "run", set={"train.batch": 16})
+    (found,) = raised.value.diagnostics
+    assert found.code == "out-of-memory"
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from dotcnn.benchmarks.cuda_suite.waits import Reads, Transfers, to_device_unseen
 from dotcnn.compiler.plan.loss import CrossEntropy
 from dotcnn.training.metrics.confusion import Tally
 from dotcnn.training.metrics.evaluation import Probabilities, evaluate
@@ -20,7 +21,6 @@ from dotcnn.training.trainer import finish
 from dotcnn.training.trainer.loop import Loop
 
 from ..small import NETWORK, Looker, trained
-from ..syncs import Transfers, Waits, to_device_unseen
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -35,12 +35,12 @@ AUGMENT = "augment { rotate 10, noise 0.1, erase, trivial }"
 
 
 @contextmanager
-def watched(waits: Waits) -> Iterator[None]:
+def watched(reads: Reads) -> Iterator[None]:
     """A context in which all epochs of training are watched, without their validation."""
     real = Loop.train_epoch
 
     def train_epoch(loop: Loop) -> bool:
-        with waits:
+        with reads:
             return real(loop)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -48,39 +48,37 @@ def watched(waits: Waits) -> Iterator[None]:
         yield
 
 
-def only_losses(waits: Waits, batches: int) -> None:
-    assert waits.seen
-    assert {each.partition(":")[0] for each in waits.seen} == {"tolist at runtime/async_scalar.py"}
-    assert len(waits.seen) == batches
+def only_losses(reads: Reads, batches: int) -> None:
+    assert reads.seen
+    assert {each.partition(":")[0] for each in reads.seen} == {"tolist at runtime/async_scalar.py"}
+    assert len(reads.seen) == batches
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_a_step_reads_its_loss_alone(name: str, tmp_path: Path) -> None:
     """Whatever the spec says. Augmentation has a test of its own, since it reads numbers on a CPU
     that it does not read on a GPU."""
-    looker, waits = Looker(), Waits(apart_from="augment/")
+    looker, reads = Looker(), Reads(apart_from="augment/")
     train = f"train {{ data digits, epochs 1, batch 480, {SPECS[name]} }}"
-    with watched(waits):
+    with watched(reads):
         augment = AUGMENT.replace("trivial", "mixup") if name == "plain" else AUGMENT
         trained(tmp_path / "run", f"{NETWORK}\n{train}\n{augment}", callback=looker)
     assert looker.begun is not None
-    only_losses(waits, looker.begun.batches)
+    only_losses(reads, looker.begun.batches)
 
 
 def test_neither_do_fine_tuned_networks_read_more(tmp_path: Path) -> None:
     train = "train { data digits, epochs 1, batch 480 }"
     trained(tmp_path / "first", f"{NETWORK}\n{train}")
     transfer = f'transfer {{ from "{tmp_path / "first"}", l2 0.1 }}'
-    waits = Waits()
-    with watched(waits):
+    reads = Reads()
+    with watched(reads):
         trained(tmp_path / "run", f"{NETWORK}\n{train}\n{transfer}")
-    only_losses(waits, 3)
+    only_losses(reads, 3)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_counting_does_not_wait_for_the_device(
-    multi_label: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_does_not_wait_for_the_device(multi_label: bool) -> None:
     """On `meta`, to read a value is an error."""
     meta = torch.device("meta")
     tally = Tally(50, multi_label=multi_label, loss=plain_loss(CrossEntropy()), device=meta)
@@ -88,7 +86,7 @@ def test_counting_does_not_wait_for_the_device(
     labels = labels if multi_label else labels.long()
     logits = torch.empty(8, 50, device=meta)
     running = RunningMetrics(meta, multi_label)
-    with to_device_unseen(monkeypatch), Transfers() as transfers:
+    with to_device_unseen(), Transfers() as transfers:
         tally.add(logits, labels)
         for _ in range(OFTEN):
             running.add(logits.sum(), logits, labels)
@@ -100,12 +98,12 @@ def test_probabilities_are_copied_in_few_pieces(monkeypatch: pytest.MonkeyPatch)
     for large, copies in ((10**6, 1), (800, 3)):
         monkeypatch.setattr(Probabilities, "LARGE", large)
         kept = Probabilities()
-        with Waits() as waits:
+        with Reads() as reads:
             for batch in batches:
                 kept.add(batch)
             found = kept.all()
         assert torch.equal(found, batches.flatten(0, 1))
-        assert len(waits.seen) == copies
+        assert len(reads.seen) == copies
 
 
 def test_the_last_evaluation_has_the_precision_of_the_others(

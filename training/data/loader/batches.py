@@ -149,6 +149,15 @@ class Batches:
             self.elapsed = time.perf_counter() - began
             source.close()
 
+    def again(self, labels: Tensor, indices: Tensor) -> Batch:
+        """A batch of the current epoch, read once more: its images need not be kept for that."""
+        if isinstance(self.store, InMemory):
+            (images,) = self._read([indices], self.state.epoch)
+        else:
+            epoch = self.state.epoch if self._random_crops else None
+            images = to_device(self.store.read_batch(indices.tolist(), epoch), self.device)
+        return Batch(images, labels, indices)
+
     def close(self) -> None:
         """Ends the worker processes."""
         if self._stream is not None:
