@@ -185,15 +185,18 @@ class MemoryLimit:
         else:
             self._live.__exit__(None, None, None)
 
-    def squeeze(self) -> None:
-        """From now on nothing more can be had than what is in use."""
+    def squeeze(self, left: float = 0.0) -> None:
+        """From now on, of what the run has used at most beside what is in use now, only this share
+        can be had."""
         if self._gpu:
             torch.cuda.synchronize(self._device)
             torch.cuda.empty_cache()
-            self._set(torch.cuda.memory_reserved(self._device))
+            used = torch.cuda.memory_reserved(self._device)
+            self._set(used + left * (self.peak - used))
         else:
             # Weights that are read from a file are on the CPU, on a machine with a GPU too.
-            self._live.limit = self._live.live + 2**16
+            used = self._live.live
+            self._live.limit = used + max(2**16, left * (self.peak - used))
 
     @property
     def peak(self) -> int:

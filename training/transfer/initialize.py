@@ -60,7 +60,11 @@ def load_weights(
     matched.load_into(module)
     module.load_state_dict(fresh, strict=False)
     taken = frozenset(key for key in matched.state_dict() if not key.startswith(prefixes))
-    lines, text = _lines(matched, source, reset, norms), _text(matched, source, reset)
+    # These get their filters from the images (optim/whitening.py).
+    random = tuple(name for name in reset if name != network.init.whitened)
+    lines, text = _lines(matched, source, random, norms), _text(matched, source, random)
+    if random != reset:
+        lines.append(f"{network.init.whitened} gets filters that whiten the training images")
     if isinstance(source.weights, nn.Module):
         agreement = _agreement(network, matched, source.weights, reset, module)
         if agreement is not None and agreement.divergence is not None:

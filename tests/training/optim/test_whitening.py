@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ..small import last, trained
+from ..small import Looker, last, trained
 
 pytestmark = pytest.mark.usefixtures("no_report")
 
@@ -57,7 +57,12 @@ def test_filters_that_no_weights_have_are_those_of_the_images(first: Path, tmp_p
     data = images(200, 1)
     spec = f"{SPEC}evaluate {{ normalize mean=0.5 std=0.2 }}\n"
     transfer = f'transfer {{ from "{first}", head reset part=stem }}'
-    trained(tmp_path / "run", spec + transfer, data=data, set={"train.batch": 50})
+    looker = Looker()
+    trained(tmp_path / "run", spec + transfer, data=data, set={"train.batch": 50}, callback=looker)
+    assert looker.begun is not None
+    lines = " ".join(looker.begun.choices)
+    assert "stem gets filters that whiten the training images" in lines
+    assert "random" not in lines
     trained(tmp_path / "new", spec, data=data, set={"train.batch": 50})
     new = last(tmp_path / "new")["stem.weight"]
     assert torch.equal(last(tmp_path / "run")["stem.weight"], new)
