@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...compiler.plan.evaluate import Tta
 from ...compiler.shapes import Shape
@@ -23,6 +24,7 @@ from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
 from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
+from ..runtime.memory_errors import with_fewer
 from .trained_model import TrainedModel
 from .tta import TtaViews, averaged
 
@@ -98,11 +100,18 @@ def probabilities(
     counts = [len(each) for each in views]
     of_logits = tta is not None and tta.average == "logits"
     multi_label = bool(model.multi_label)
+
+    def logits_of(module: nn.Module, batch: int) -> list[Tensor]:
+        return [
+            module(preparation.prepare(part.to(model.device))).float()
+            for part in torch.split(pixels, batch)
+        ]
+
     total: Tensor | None = None
+    pixels = torch.cat(list(views))
     with using(model.device), torch.inference_mode():
-        images = preparation.prepare(torch.cat(list(views)).to(model.device))
         for module in model.modules:
-            logits = [module(part).float() for part in torch.split(images, _TOGETHER)]
+            logits = with_fewer(partial(logits_of, module), min(_TOGETHER, len(pixels)))
             answers = torch.cat(
                 logits if of_logits else [probabilities_of(part, multi_label) for part in logits]
             )

@@ -75,6 +75,11 @@ class Tally:
         """The counts that are summed over the processes of distributed training."""
         return self.sums, self.table, self.differing
 
+    def add_counts(self, other: Tally) -> None:
+        """Adds the counts of other images."""
+        for counter, counted in zip(self.counters(), other.counters(), strict=True):
+            counter += counted
+
     # ---- results ----
 
     @property

@@ -15,6 +15,7 @@ from ..data.open import Opened
 from ..optim.losses import plain_loss
 from ..optim.precision import FULL, Precision
 from ..runtime.eval_mode import evaluating
+from ..runtime.memory_errors import with_fewer
 from ..trainer.callbacks import Callback
 from .confusion import Tally
 from .outcome import Outcome
@@ -34,19 +35,29 @@ def evaluate(
     callback: Callback | None = None,
     members: Sequence[Tally] = (),
 ) -> Outcome:
-    """Metrics, confusion matrix and probabilities of a module that returns logits. The modes of its
-    layers, training or evaluation, are restored afterwards. For an ensemble, the counts of each of
-    its networks are added to `members`."""
-    kept = Probabilities()
-    batches = opened.evaluation(part, batch=batch)
+    """Metrics, confusion matrix and probabilities of a module that returns logits; with smaller
+    batches if these do not fit into memory. The modes of its layers, training or evaluation, are
+    restored afterwards. For an ensemble, the counts of each of its networks are added to
+    `members`."""
     loss = loss or opened.plan.train.loss
-    try:
-        tally = count(
-            module, opened, batches, loss, precision, callback, part, kept, members=members
-        )
-    finally:
-        batches.close()
-    return _outcome(part, tally, kept.all(), _labels(opened, part), opened.dataset.classes)
+
+    def counted(size: int) -> tuple[Tally, Tensor, list[Tally]]:
+        kept, own = Probabilities(), [tally_for(opened, loss) for _ in members]
+        batches = opened.evaluation(part, batch=size)
+        try:
+            tally = count(
+                module, opened, batches, loss, precision, callback, part, kept, members=own
+            )
+        finally:
+            batches.close()
+        return tally, kept.all(), own
+
+    size = opened.plan.train.batch.size if batch is None else batch
+    note = callback.note if callback is not None else lambda line: None
+    tally, probabilities, own = with_fewer(counted, size, note)
+    for member, counts in zip(members, own, strict=True):
+        member.add_counts(counts)
+    return _outcome(part, tally, probabilities, _labels(opened, part), opened.dataset.classes)
 
 
 def count(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
 from ...compiler.plan.plan import Train
-from ..runtime.out_of_memory import is_out_of_memory
+from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.to_device import to_device
 from .precision import Precision
 

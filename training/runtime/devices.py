@@ -12,6 +12,7 @@ from ...compiler.plan.train import Compile, Deterministic, Precision
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import cores
 from .allocator import freed_memory_kept
+from .memory_errors import no_memory
 from .missing_operation import missing_operation
 from .tf32 import tf32
 
@@ -63,12 +64,12 @@ def describe(device: torch.device) -> str:
 def using(device: torch.device) -> Iterator[None]:
     """A context in which a GPU is the current one, to which streams, events and pinned memory
     belong: by default that is `cuda:0`, whatever the device of the tensors is. An operation that
-    the device lacks becomes a SpecError."""
+    the device lacks, and memory that it lacks, become SpecErrors."""
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
         try:
             yield
         except Exception as error:
-            missing = missing_operation(error, device)
+            missing = missing_operation(error, device) or no_memory(error, device)
             if missing is None:
                 raise
             raise SpecError([missing]) from None

@@ -8,14 +8,9 @@ from contextlib import contextmanager
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .broken_connection import broken_connection
 from .compiled import is_of_compiler
+from .memory_errors import NotOneImage, is_out_of_memory
 from .missing_operation import missing_operation
-from .out_of_memory import (
-    NotOneImage,
-    Situation,
-    is_out_of_memory,
-    out_of_memory,
-    too_many_elements,
-)
+from .out_of_memory import Situation, out_of_memory, too_many_elements
 
 
 @contextmanager

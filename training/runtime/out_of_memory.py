@@ -31,21 +31,6 @@ SHARE = 0.9
 
 Phase = Literal["setup", "training", "evaluation"]
 
-_TEXTS = (
-    "allocate memory",  # DefaultCPUAllocator: can't allocate memory
-    "out of memory",  # CUDA, HIP, MPS; NCCL: Cuda failure 2 'out of memory'
-    "cuda calloc",  # NCCL: Failed to CUDA calloc 536870912 bytes
-    "cublas_status_alloc_failed",
-    "cublas_status_not_initialized",  # when calling `cublasCreate(handle)`
-    "cudnn_status_alloc_failed",
-    "allocation_failed",  # cuDNN 9: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
-    "unable to find an engine",  # torch tried cuDNN's, and none got its workspace
-)
-
-
-class NotOneImage(MemoryError):
-    """Memory runs out even if a batch is computed image by image."""
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Situation:
@@ -62,14 +47,6 @@ class Situation:
     phase: Phase = "training"
     folder: Path | None = None
     """Of the run, once there are weights in it."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the GPU or the machine is out of memory."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(part in text for part in _TEXTS)
 
 
 def out_of_memory(situation: Situation, *, not_one_image: bool = False) -> Diagnostic:

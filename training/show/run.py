@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import SHARE, computer_budget
 from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
-from ..runtime.out_of_memory import is_out_of_memory
+from ..runtime.memory_errors import is_out_of_memory
 from .input_images import InputImage
 from .subject import SEED, Subject
 
@@ -96,7 +97,7 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
     _must_fit(network, len(images))
     state = {name: value.clone() for name, value in subject.module.state_dict().items()}
     try:
-        with using(subject.device), torch.no_grad():
+        with using(subject.device), torch.no_grad(), _fitting(len(images)):
             subject.module.train(training)
             torch.manual_seed(SEED)
             outputs = subject.layers(batch)
@@ -106,12 +107,6 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
         message = f"{network.name} cannot be computed as in training: {error}"
         help = "a batch norm needs several values of each channel: give it more images"
         raise SpecError([Diagnostic("one-value", message, help=help)]) from None
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        message = f"all maps of {len(images)} images do not fit into memory"
-        help = "give it fewer images, or a smaller --input"
-        raise SpecError([Diagnostic("out-of-memory", message, help=help)]) from None
     finally:
         subject.module.eval()
         if training:
@@ -131,6 +126,19 @@ def _must_fit(network: Network, images: int) -> None:
         )
         help = "give it fewer images, or a smaller --input"
         raise SpecError([Diagnostic("out-of-memory", message, help=help)])
+
+
+@contextmanager
+def _fitting(images: int) -> Iterator[None]:
+    """A context in which running out of memory is a SpecError."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        message = f"all maps of {images} images do not fit into memory"
+        help = "give it fewer images, or a smaller --input"
+        raise SpecError([Diagnostic("out-of-memory", message, help=help)]) from None
 
 
 def position_in(node: Node, at: Sequence[int]) -> tuple[int, ...]:

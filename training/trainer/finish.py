@@ -19,7 +19,6 @@ from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..metrics.verdict import Facts, Finding, verdict
 from ..page.history import epochs
-from ..runtime.out_of_memory import is_out_of_memory
 from ..weights.read import read_weights
 from .callbacks import RunEnd
 from .loop import EARLY, INTERRUPTED
@@ -119,24 +118,16 @@ def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
 
 
 def _evaluate(run: Run, module: nn.Module, part: str) -> Outcome:
-    """The outcome of the best weights; with smaller batches if those of the run do not fit."""
+    """The outcome of the best weights."""
     job, precision = run.job, run.learner.precision
-    batch = job.evaluation_batch(precision)
-    while True:
-        try:
-            return evaluate(
-                module,
-                job.data,
-                part,
-                precision=precision,
-                batch=batch,
-                callback=job.callback,
-            )
-        except Exception as error:
-            if batch == 1 or not is_out_of_memory(error):
-                raise
-        batch //= 2
-        job.callback.note(f"out of memory: evaluating with batches of {batch:,} images")
+    return evaluate(
+        module,
+        job.data,
+        part,
+        precision=precision,
+        batch=job.evaluation_batch(precision),
+        callback=job.callback,
+    )
 
 
 def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> SpecError:

@@ -28,8 +28,8 @@ from ..optim.optimizers import rate_of, set_rate, step_unless
 from ..runtime.async_scalar import AsyncScalars, Sent, send
 from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
+from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
-from ..runtime.out_of_memory import is_out_of_memory
 from .callbacks import BEFORE_TRAINING, EpochRecord, Step
 from .micro_batches import MicroBatches
 from .setup import Run

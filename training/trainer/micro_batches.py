@@ -30,7 +30,7 @@ from torch import Tensor
 
 from ..optim.optimizers import state_before
 from ..runtime.compiled import Compiled
-from ..runtime.out_of_memory import NotOneImage, is_out_of_memory
+from ..runtime.memory_errors import NotOneImage, is_out_of_memory
 from ..runtime.process_group import Processes
 from ..runtime.seeding import random_state, restore_random_state
 from .state import Learner

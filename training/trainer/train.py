@@ -27,7 +27,8 @@ from ..request import Request
 from ..runtime.devices import find_device, set_up_torch
 from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
-from ..runtime.out_of_memory import Situation, is_out_of_memory
+from ..runtime.memory_errors import is_out_of_memory
+from ..runtime.out_of_memory import Situation
 from ..runtime.process_group import ALONE, Processes
 from ..saved_request import read_record
 from ..transfer.resolve import resolve_transfer

@@ -31,7 +31,7 @@ from dotcnn.training.data.loader.packed_strings import Strings
 from dotcnn.training.data.loader.store import InMemory
 from dotcnn.training.data.open import Opened
 from dotcnn.training.data.sources.read import contents as read_contents
-from dotcnn.training.runtime.out_of_memory import is_out_of_memory
+from dotcnn.training.runtime.memory_errors import is_out_of_memory
 from dotcnn.training.runtime.process_group import Processes
 
 from .sets import fill, opened

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+import dotcnn
 from dotcnn import cli
 from dotcnn.compiler.analysis.gpu import MOST_ELEMENTS
 from dotcnn.compiler.analysis.setting import LABELS
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.loader.batches import Batch
+from dotcnn.training.data.loader.batches import Batch, Batches
 from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.metrics import evaluation
 from dotcnn.training.request import request
+from dotcnn.training.runtime.devices import using
 from dotcnn.training.runtime.errors import explain_error
-from dotcnn.training.runtime.out_of_memory import Situation, is_out_of_memory, out_of_memory
+from dotcnn.training.runtime.memory_errors import is_out_of_memory
+from dotcnn.training.runtime.out_of_memory import Situation, out_of_memory
 
 from ..small import SPEC, Looker, trained
 
@@ -193,21 +199,19 @@ def test_the_last_evaluation_takes_smaller_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It gives the same, and if one image is too many, the weights are there."""
-    from dotcnn.training.trainer import finish
-
-    whole = finish.evaluate
+    whole = evaluation.count
     sizes: list[int] = []
     most = 100
 
-    def evaluate(*arguments: Any, batch: int, **options: Any) -> Any:
-        sizes.append(batch)
-        if batch > most:
+    def count(module: Any, opened: Any, batches: Batches, *others: Any, **options: Any) -> Any:
+        sizes.append(batches.batch)
+        if batches.batch > most:
             raise FULL
-        return whole(*arguments, batch=batch, **options)
+        return whole(module, opened, batches, *others, **options)
 
     once = {"train.epochs": 1}
     expected = trained(tmp_path / "a", set=once).metrics
-    monkeypatch.setattr(finish, "evaluate", evaluate)
+    monkeypatch.setattr(evaluation, "count", count)
     looker = Looker()
     assert trained(tmp_path / "b", callback=looker, set=once).metrics == expected
     assert sizes == [256, 128, 64]
@@ -220,8 +224,57 @@ def test_the_last_evaluation_takes_smaller_batches(
     assert "the training is done" in found.notes[-1]
     command = shlex.split(found.help.partition(": ")[2])
     assert command[:2] == ["cnn", "evaluate"]
+    most = 256
     assert cli.main(command[1:]) == 0
     assert json.loads((tmp_path / "c" / "record.json").read_text())["state"] == "stopped"
+
+
+def test_a_trained_network_takes_fewer_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evaluation and prediction, also over views and networks: with the same result. If one image
+    is too many, what to do is said."""
+    spec = SPEC + "evaluate { tta flip }"
+    trained(tmp_path / "run", spec, set={"train.epochs": 1, "train.ensemble": 2})
+    images = [numpy.full((8, 8), 3 * value, numpy.uint8) for value in range(40)]
+
+    def results() -> tuple[Any, ...]:
+        run = tmp_path / "run"
+        outcomes = [
+            dotcnn.evaluate(run, part=part, tta=tta, device="cpu")
+            for part, tta in (("val", False), ("all", False), ("val", True))
+        ]
+        predictions = list(dotcnn.predict(run, images, device="cpu"))
+        return [outcome.metrics for outcome in outcomes], outcomes[1].comparisons, predictions
+
+    before = results()
+    whole = nn.Conv2d.forward
+    most = 20
+
+    def forward(self: nn.Conv2d, input: Tensor) -> Tensor:
+        if len(input) > most:
+            raise FULL
+        return whole(self, input)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", forward)
+    metrics, comparisons, predictions = results()
+    for found, expected in zip(metrics, before[0], strict=True):
+        assert found == pytest.approx(expected, rel=1e-5)
+    assert [each.text for each in comparisons] == [each.text for each in before[1]]
+    for prediction, earlier in zip(predictions, before[2], strict=True):
+        assert [g.name for g in prediction.guesses] == [g.name for g in earlier.guesses]
+    most = 0
+    uses: list[Callable[[Path], Any]] = [
+        lambda run: dotcnn.evaluate(run, device="cpu"),
+        lambda run: dotcnn.predict(run, images, device="cpu"),
+    ]
+    for use in uses:
+        with pytest.raises(SpecError) as raised:
+            use(tmp_path / "run")
+        assert raised.value.diagnostics[0].code == "out-of-memory"
+    with pytest.raises(SpecError) as raised, using(torch.device("mps")):
+        raise FULL
+    assert raised.value.diagnostics[0].help == "compute on the CPU: `--device cpu`"
 
 
 # ---- the advice runs ---------------------------------------------------------------------------
