@@ -67,10 +67,9 @@ class Muon(torch.optim.Optimizer):
 
     def _matrices(self, group: dict[str, Any], weights: list[Tensor], skip: Tensor | None) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        if group["weight_decay"] and skip is None:
-            torch._foreach_mul_(weights, 1 - lr * group["weight_decay"])
-        elif group["weight_decay"]:
-            torch._foreach_mul_(weights, 1 - lr * group["weight_decay"] * (1 - skip))
+        if group["weight_decay"]:
+            made = 1 if skip is None else 1 - skip
+            torch._foreach_mul_(weights, 1 - lr * group["weight_decay"] * made)
         together: dict[tuple[int, int], list[Tensor]] = {}
         for weight in weights:
             size = len(weight) // group[BLOCKS], weight[0].numel()

@@ -52,8 +52,7 @@ def with_fewer(
             if batch == 1 or not is_out_of_memory(error):
                 raise
         # Outside of `except`, which would hold the tensors of the attempt.
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # does nothing where no GPU is in use
         batch //= 2
         note(f"out of memory: evaluating with batches of {batch:,} images")
 
