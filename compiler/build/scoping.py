@@ -17,17 +17,18 @@ from ..language.vocabulary import SECTIONS, layer_words
 
 # Attributes of every torch module; a submodule of that name would hide them.
 _MODULE_ATTRIBUTES = frozenset(
-    "T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double "
+    "add_module apply bfloat16 buffers call_super_init children compile cpu cuda double "
     "dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
     "get_submodule half ipu load_state_dict modules mtia named_buffers named_children "
-    "named_modules named_parameters parameters predict register_backward_hook register_buffer "
+    "named_modules named_parameters parameters register_backward_hook register_buffer "
     "register_forward_hook register_forward_pre_hook register_full_backward_hook "
     "register_full_backward_pre_hook register_load_state_dict_post_hook "
     "register_load_state_dict_pre_hook register_module register_parameter "
     "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
-    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
-    "self x super nn torch F".split()
+    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad".split()
 )
+_USED_BY_MODULES = frozenset("F nn predict self super torch x".split())
+"""What the text of an emitted module calls something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,4 +244,6 @@ def not_for_modules(word: str) -> str:
         return "is a keyword of Python"
     if word in _MODULE_ATTRIBUTES or word.startswith("__"):
         return "is an attribute of every torch module"
+    if word in _USED_BY_MODULES:
+        return "has a meaning of its own in every emitted module"
     return ""

@@ -78,7 +78,7 @@ def _figures(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in FIGURES:
             close = closest(name, list(FIGURES))
-            hint = f"did you mean `{close}`?" if close else f"choose from {', '.join(FIGURES)}"
+            hint = f"did you mean `{close}`?" if close else f"choose from {', '.join(FIGURES)}, all"
             raise argparse.ArgumentTypeError(f"{name!r} is not a figure; {hint}")
     return tuple(names)
 
@@ -93,6 +93,11 @@ def run(options: argparse.Namespace) -> int:
     if format is None:
         endings = ", ".join(SUFFIXES)
         name = "net" if options.file == "-" else Path(options.file).stem
+        if not to_stdout:
+            raise UsageError(
+                f"the ending of {options.output} names no format: write -o {name}.svg (or an ending"
+                f" of {endings}), or give a --format"
+            )
         raise UsageError(
             f"name the file to write: -o {name}.svg (or an ending of {endings}), or give a --format"
             " for standard output"

@@ -319,7 +319,8 @@ class BatchNorm(Normalization):
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = super().explain(output, *inputs)
         if self.track:
-            lines.append(("not trained", f"{inputs[0][0]} means and {inputs[0][0]} variances"))
+            each = inputs[0][0]
+            lines.append(("not trained", f"{each} means, {each} variances, a count of batches"))
         return lines
 
 

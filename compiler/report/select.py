@@ -172,6 +172,13 @@ def _calls(network: Network) -> list[Scope]:
 
 
 def _did_you_mean(network: Network, wanted: str) -> str:
+    word = wanted.rstrip("0123456789").lower()
+    # Labels name layers otherwise than their words do: a `pool` may be called `s2`.
+    labeled = [node for node in network.nodes if node.inputs and node.op.word.split()[0] == word]
+    if labeled:
+        shown = ", ".join(f"`{node.name}`" for node in labeled[:_LISTED])
+        more = f" and {len(labeled) - _LISTED} more" if len(labeled) > _LISTED else ""
+        return f"its layers of the word `{word}` are {shown}{more}"
     names: dict[str, None] = {}
     for node in network.nodes[:_MAX_CANDIDATES]:
         names[node.name] = None

@@ -285,25 +285,31 @@ def _aux(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[st
     return ["", *wrapped(above, style), "", *layer_table(analysis, table_rows, style)]
 
 
-def conventions(analysis: Analysis) -> list[str]:
-    """The explanation of the figures, printed below them."""
+def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
+    """The explanation of the figures, printed below them; with that of the table's own words."""
     unit = memory_unit(analysis).name
     buffers = [
         "Buffers are numbers that a network keeps and does not train: running means and variances"
         " of norms, fixed filters."
     ]
-    return [
+    weight_layers = [
         "Weight layers are counted as in the names VGG-16 and ResNet-50: convolutions and fully"
         " connected layers on the longest path from input to output, which is neither a shortcut"
-        " nor inside a gate.",
-        "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
-        " image; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
-        " elementwise.",
-        *(buffers if analysis.totals.buffers else []),
+        " nor inside a gate."
+    ]
+    columns = [
         f"{unit}: the memory of a layer's output, for one image; none where it overwrites its"
         " input, or is a view of it.",
         "sees: the receptive field, how many pixels of the input's height and width an output"
         " depends on; `all` where all positions have been pooled together.",
+    ]
+    return [
+        *(weight_layers if of_a_table else []),
+        "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
+        " image; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
+        " elementwise.",
+        *(buffers if analysis.totals.buffers else []),
+        *(columns if of_a_table else []),
         f"Memory leaves out: {analysis.memory.excluded}.",
     ]
 

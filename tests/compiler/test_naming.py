@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+import dotcnn
 from networks import layers, names
 
 BLOCK = "block pair(width) { conv width 3x3 same, bn, relu, conv width 3x3 same, bn, relu }"
@@ -58,3 +61,8 @@ def test_numbers_leave_the_words_of_others_alone() -> None:
     found = layers("conv 4" + ", relu, conv 4" * 6 + ", relu6")
     assert {item.name for item in found.nodes if item.op.word == "relu6"} == {"relu6"}
     assert found.by_name["relu7"].op.word == "relu"
+
+
+@pytest.mark.parametrize("name", ["T", "Double", "Net"])
+def test_a_network_may_have_any_name_that_modules_leave_free(name: str) -> None:
+    assert dotcnn.compile(f"network {name} {{\n  input 3x8x8\n  {name}: conv 4\n}}").name == name

@@ -100,7 +100,7 @@ def test_explanations() -> None:
             "(x - mean)/sqrt(variance + 1e-05) * weight + bias, of a channel over the batch",
         ),
         ("parameters", "64 of weight + 64 of bias = 128"),
-        ("not trained", "64 means and 64 variances"),
+        ("not trained", "64 means, 64 variances, a count of batches"),
     ]
     assert GroupNorm(groups=4, affine=False).explain(arriving, arriving) == [
         ("each number", "(x - mean)/sqrt(variance + 1e-05), of 16*8*8 numbers")

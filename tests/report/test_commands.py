@@ -372,6 +372,9 @@ def test_draw_options(spec: str, tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_draw_with_options_that_do_not_fit(spec: str, capsys: Capture) -> None:
+    code, _, err = run(capsys, "draw", spec, "-o", "net.pdf")
+    assert code == 2
+    assert "the ending of net.pdf names no format: write -o" in err
     code, _, err = run(capsys, "draw", spec, "--figures", "parms", "-o", "net.svg")
     assert (code, "did you mean `params`?" in err) == (2, True)
     code, _, err = run(capsys, "draw", spec, "--scale", "volumes", "-o", "net.dot")

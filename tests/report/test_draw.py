@@ -170,7 +170,7 @@ def test_figures_stand_in_the_boxes() -> None:
     drawn = of(LENET, figures=["params", "macs", "memory", "field"])
     first = next(box for box in drawn.boxes if box.kind == "conv")
     # 6 filters of 5x5 with bias; 6x28x28 outputs of the convolution and of tanh, four bytes each.
-    assert first.figures == ["156 params · 118k MACs", "output 36.8 KiB · sees 5"]
+    assert first.figures == ["156 params · 118k MACs", "outputs 36.8 KiB · sees 5"]
     assert ("156 params · 118k MACs", False) in first.lines()
     assert not drawn.boxes[0].figures
     assert b"118k MACs" in draw(analysed(LENET), "svg", figures=["macs"])

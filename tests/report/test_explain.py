@@ -133,3 +133,11 @@ def test_nothing_is_called_so(wanted: str, message: str, help: str) -> None:
         select(analysed(LENET).network, wanted)
     assert message in raised.value.message
     assert help in raised.value.help
+
+
+def test_a_label_does_not_hide_what_a_layer_is() -> None:
+    net = "network LeNet {\n  input 1x32x32\n  c1: conv 6 5x5\n  s2: pool avg 2x2\n}\n"
+    for wanted, name in (("pool", "`s2`"), ("conv1", "`c1`")):
+        with pytest.raises(NotFound) as caught:
+            select(analysed(net).network, wanted)
+        assert caught.value.help.endswith(f"are {name}")

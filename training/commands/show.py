@@ -399,7 +399,8 @@ def _show_cover(options: argparse.Namespace) -> int:
     convs = [node for node in layers if node.op.kind == "conv"]
     convs = [node for node in convs if max(node.op.arguments.get("kernel", (1,))) > 1] or convs
     if not convs:
-        raise UsageError(f"{network.name} has no convolution there")
+        where = f" at `{options.shown[-1]}`" if options.shown else ""
+        raise UsageError(f"{network.name} has no convolution{where}")
     node = convs[0]
     kernel = max(node.op.arguments["kernel"])
     dilation = max(node.op.arguments.get("dilation", (1,)))
@@ -415,7 +416,8 @@ def _show_cover(options: argparse.Namespace) -> int:
         print(f"{kernel}x{kernel} convolutions see one pixel, however many there are.")
         return OK
     dilated = f" with dilation {dilation}" if dilation > 1 else ""
-    print(f"One output sees {exact(pixels)} pixels along an axis, by {kernel}x{kernel}{dilated}")
+    what = f"{kernel}x{kernel} convolutions{dilated}"
+    print(f"Until one output sees {exact(pixels)} pixels along an axis, {what} like {node.name}:")
     print(f"  alone               {plural(alone.convs, 'convolution')}: {exact(alone.sees)} pixels")
     pools = f"{plural(pooled.convs, 'convolution')} and {plural(pooled.pools, 'pool')}"
     print(f"  with 2x2 pools      {pools} between them: {exact(pooled.sees)} pixels")

@@ -209,12 +209,13 @@ def _preparation(network: Network, plan: TrainPlan, learned: Learned) -> tuple[P
     if learned == "fixed":
         # Filters are shown on the levels themselves, so that their numbers can be checked by hand.
         normalize = Normalize.make(preset="none", scale=1.0)
-        origin = "pixels from 0 to 255, unchanged"
+        origin = "pixels from 0 to 255, not normalized"
     else:
         half = {"preset": "none", "mean": (0.5,), "std": (0.5,)}
         normalize = Normalize.make(**({"preset": "imagenet"} if shape[0] == 3 else half))
+        line = str(normalize) if shape[0] == 3 else "normalize mean=0.5 std=0.5"
         unknown = "the weights do not record it: " if learned == "learned" else ""
         others = "caffe, inception, none, …" if shape[0] == 3 else "none, mnist, …"
-        origin = f"{unknown}`{normalize}` (others: --set evaluate.normalize={others})"
+        origin = f"{unknown}`{line}` (others: --set evaluate.normalize={others})"
     evaluate = replace(plan.evaluate, normalize=normalize)
     return Preparation.of(replace(plan, evaluate=evaluate), (), ()), origin

@@ -40,12 +40,28 @@ def heading(subject: Subject, images: Sequence[InputImage], style: Style) -> lis
     more = f" and {len(images) - 3} more" if len(images) > 3 else ""
     network = f"{subject.network.name} ({printable(subject.name)})"
     lines = wrapped(f"{network}, {weights}", style, code=BOLD)
-    origin = "" if images[0].pixels is None or images[0].name == "matrix" else _origin(subject)
+    first = images[0]
+    origin = "" if first.pixels is None or first.name == "matrix" else _origin(subject, first)
     return [*lines, *wrapped(f"input: {names}{more}{origin}", style)]
 
 
-def _origin(subject: Subject) -> str:
-    return f"; {text(subject.network.input.shape)}, {subject.preparation_from}"
+def _origin(subject: Subject, image: InputImage) -> str:
+    return f"; {_fitted(subject, image)}, {subject.preparation_from}"
+
+
+def _fitted(subject: Subject, image: InputImage) -> str:
+    """How an image came to the size of the input, in its own figures (height x width)."""
+    shape = text(subject.network.input.shape)
+    if image.original is None:
+        return shape
+    fit = subject.preparation.fit
+    size = (image.original.shape[-2], image.original.shape[-1])
+    if fit.leaves(*size):
+        return shape
+    resized = fit.resized(*size)
+    steps = [] if resized == size else [f"resized to {text(resized)}"]
+    steps += [] if resized == fit.crop else [f"cropped to {text(fit.crop)}"]
+    return f"{text(size)} pixels, {', '.join(steps)}: {shape}"
 
 
 # ---- all layers --------------------------------------------------------------------------------

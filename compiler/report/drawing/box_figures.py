@@ -40,7 +40,8 @@ def _figure(analysis: Analysis, box: Box, name: str) -> str:
         macs = sum(cost.macs for cost in costs)
         return f"{short(macs)} MACs" if macs else ""
     if name == "memory":
-        written = sum(analysis.costs[node.index].activations for node in writing(box.nodes))
-        return f"output {data_size(4 * written)}" if written else ""
+        sizes = [analysis.costs[node.index].activations for node in writing(box.nodes)]
+        several = "s" if sum(map(bool, sizes)) > 1 else ""
+        return f"output{several} {data_size(4 * sum(sizes))}" if any(sizes) else ""
     field = analysis.fields[box.nodes[-1].index]
     return "sees all" if field.whole else f"sees {pair(field.size)}"

@@ -243,7 +243,7 @@ def _kept(analysis: Analysis, node: Node) -> str:
     if own:
         parts.append(f"{data_size(own)} of intermediate results per image")
     if kept.once:
-        parts.append(f"{exact(kept.once)} numbers per batch")
+        parts.append(f"{plural(kept.once, 'number')} per batch")
     return ", ".join(parts) or "nothing"
 
 
@@ -263,10 +263,12 @@ def _connection_lines(analysis: Analysis, node: Node) -> list[Line]:
     lines = [Line("connections", f"a fully connected layer would have {product};")]
     part = share(cost.macs, cost.connections)
     lines.append(Line("", f"this one has {exact(cost.macs)} ({part})"))
-    weights = cost.params or cost.buffers
-    if 0 < weights < cost.macs:
-        often = f"{exact(cost.macs // weights)} times"
-        lines.append(Line("", f"that share {exact(weights)} numbers, each used about {often}"))
+    # Biases are vectors: they are added, and take part in no product.
+    shared = sum(size(w.shape) for w in node.op.weights(*node.input_shapes) if len(w.shape) > 1)
+    if 0 < shared < cost.macs:
+        about = "about " if cost.macs % shared else ""
+        often = f"{about}{exact(cost.macs // shared)} times"
+        lines.append(Line("", f"that share {exact(shared)} numbers, each used {often}"))
     return lines
 
 

@@ -23,7 +23,7 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
         _counted(analysis, "memory of outputs", analysis.output_bytes, data_size, style),
         *([_stages(analysis, style)] if len(analysis.network.input.shape) == 3 else []),
         _memory(analysis, batch, style),
-        [line for text in conventions(analysis) for line in wrapped(text, style)],
+        [line for text in conventions(analysis, of_a_table=False) for line in wrapped(text, style)],
         wrapped("`cnn explain FILE LAYER` explains a layer, by its name or line.", style),
     ]
 
@@ -103,7 +103,7 @@ def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
         lines += [
             (
                 "GPU",
-                f"{data_size(usage.needed)} at least, {data_size(usage.wanted)} if it has more",
+                f"{data_size(usage.needed)} at least; {data_size(usage.wanted)} where more is free",
             ),
             (
                 "",

@@ -102,5 +102,6 @@ def test_the_command(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 def test_how_many_layers_cover_an_image(capfd: pytest.CaptureFixture[str]) -> None:
     result = run(capfd, "show", "vgg16", "--cover", "1000")
+    assert "sees 1,000 pixels along an axis, 3x3 convolutions like" in result.out
     assert "500 convolutions: 1,001 pixels" in result.out
     assert "9 convolutions and 8 pools" in result.out

@@ -95,6 +95,19 @@ def test_one_layer(capfd: pytest.CaptureFixture[str], photo: Path) -> None:
     assert len(worked[0]["groups"]) == 6, "one for each channel"
 
 
+def test_what_became_of_the_photo_is_said(
+    capfd: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+) -> None:
+    spec = tmp_path / "net.cnn"
+    spec.write_text("network Net {\n  input 1x20x20\n  filter [[1, 0, -1]]\n}\n")
+    text = " ".join(run(capfd, "show", spec, photo).out.split())
+    assert "photo.png; 40x60 pixels, resized to 20x30, cropped to 20x20: 1x20x20, pixels" in text
+    assert "from 0 to 255, not normalized" in text
+    spec.write_text("network Net {\n  input 1x40x60\n  pool max 2x2\n  conv 2\n}\n")
+    text = " ".join(run(capfd, "show", spec, photo).out.split())
+    assert "photo.png; 1x40x60, `normalize mean=0.5 std=0.5` (others:" in text
+
+
 @pytest.mark.parametrize("layer", ["pool1", "relu1", "fc3", "flatten", "conv1"])
 def test_every_layer_can_be_worked_out(
     layer: str, capfd: pytest.CaptureFixture[str], photo: Path

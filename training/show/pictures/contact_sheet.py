@@ -76,8 +76,8 @@ def contact_sheet(
     wording = Wording(network)
     about = [
         f"Gray is {gray}: {_MEANING[gray]}.",
-        f"Of more than {most} channels, the {STRONGEST}, over all images. The number under a map is"
-        " its channel.",
+        f"At most {most} channels, {STRONGEST}, over all images. The number under a map is its"
+        " channel.",
     ]
     if several:
         about.append("In each layer, the maps of the images follow one another, in their order.")
