@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...compiler.shapes import Shape, text
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
@@ -35,6 +36,8 @@ class InputImage:
     whose numbers are no levels of gray."""
     label: str | None = None
     """Its class, if it is known."""
+    size: tuple[int, int] | None = None
+    """Height and width of the file, before resize and crop."""
 
 
 def from_files(subject: Subject, paths: Sequence[str]) -> list[InputImage]:
@@ -45,7 +48,9 @@ def from_files(subject: Subject, paths: Sequence[str]) -> list[InputImage]:
             try:
                 if isinstance(source, BadImage):
                     raise source
-                images.append(_image(subject, name, subject.preparation.image(source)))
+                whole = decode(source, subject.preparation.channels)
+                size = (whole.shape[-2], whole.shape[-1])
+                images.append(_image(subject, name, subject.preparation.fit(whole), size=size))
             except BadImage as error:
                 bad.append(Diagnostic("bad-image", f"{name}: {error.reason}"))
     if bad:
@@ -81,12 +86,19 @@ def from_data(
         name = f"{part} {number}"
         if store.source.name(number) != f"#{number}":  # its file, or its number in all of the data
             name += f" ({store.source.name(number)})"
-        images.append(_image(subject, name, pixels, classes))
+        images.append(_image(subject, name, pixels, label=classes))
     return images
 
 
-def _image(subject: Subject, name: str, pixels: Tensor, label: str | None = None) -> InputImage:
-    return InputImage(name, subject.preparation.prepare(pixels[None])[0], pixels, label)
+def _image(
+    subject: Subject,
+    name: str,
+    pixels: Tensor,
+    *,
+    label: str | None = None,
+    size: tuple[int, int] | None = None,
+) -> InputImage:
+    return InputImage(name, subject.preparation.prepare(pixels[None])[0], pixels, label, size)
 
 
 # ---- matrices --------------------------------------------------------------------------------

@@ -52,11 +52,8 @@ def _origin(subject: Subject, image: InputImage) -> str:
 def _fitted(subject: Subject, image: InputImage) -> str:
     """How an image came to the size of the input, in its own figures (height x width)."""
     shape = text(subject.network.input.shape)
-    if image.original is None:
-        return shape
-    fit = subject.preparation.fit
-    size = (image.original.shape[-2], image.original.shape[-1])
-    if fit.leaves(*size):
+    fit, size = subject.preparation.fit, image.size
+    if size is None or fit.leaves(*size):
         return shape
     resized = fit.resized(*size)
     steps = [] if resized == size else [f"resized to {text(resized)}"]
