@@ -65,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
             hint = "the KIND comes last, after the runs"
         raise UsageError(f"{options.kind} is not a KIND of `cnn probe`: {hint}")
     for name in options.runs:
+        if name in KIND_NAMES and not Path(name).exists():
+            raise UsageError(f"one KIND at a time: {name} or {options.kind}")
         if not Path(name).is_dir():
             raise UsageError(f"{name} is not a run folder: name one that `cnn train` wrote")
     if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:

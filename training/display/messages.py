@@ -27,8 +27,10 @@ def start_lines(start: RunStart, style: Style = PLAIN) -> list[str]:
     ]
     if start.resumed is not None:
         epoch, image = start.resumed
-        where = f"epoch {exact(epoch)}" + (f", image {exact(image)}" if image else "")
-        lines.append(("resumed", f"at {where}"))
+        where = f"at epoch {exact(epoch)}" + (f", image {exact(image)}" if image else "")
+        if epoch > start.epochs:
+            where = "after its last epoch: `--set train.epochs=N` trains it for more"
+        lines.append(("resumed", where))
     return laid_out(lines, style, indent="")
 
 

@@ -40,13 +40,20 @@ def test_a_line_for_each_epoch_and_none_for_a_step(tmp_path: Path) -> None:
 
 def test_the_beginning_says_what_learns_on_what(tmp_path: Path) -> None:
     stream = io.StringIO()
-    Plain(stream).started(start(tmp_path, epochs=1, batches=1)._replace(resumed=(3, 128)))
+    Plain(stream).started(start(tmp_path, epochs=5, batches=1)._replace(resumed=(3, 128)))
     text = " ".join(stream.getvalue().split())  # where lines end depends on the folder's name
     assert "Small: 1,234 parameters, 1,000 trainable" in text
     assert "cpu (2 cores)" in text
     assert "precision fp32: nothing else is faster" in text
-    assert "1 epoch of 1 batch resumed" in text
+    assert "5 epochs of 1 batch resumed" in text
     assert "epoch 3, image 128" in text
+
+
+def test_a_run_that_has_ended_says_how_it_goes_on(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    Plain(stream).started(start(tmp_path, epochs=5, batches=1)._replace(resumed=(6, 0)))
+    text = " ".join(stream.getvalue().split())
+    assert "resumed after its last epoch: `--set train.epochs=N` trains it for more" in text
 
 
 def test_reading_is_only_mentioned_where_it_takes_long() -> None:

@@ -76,6 +76,7 @@ def test_undisturbed_it_is_the_accuracy_of_the_run(
         (["RUN", "shfit"], "did you mean `shift`?"),
         (["nothing", "shift"], "not a run folder"),
         (["shift", "RUN"], "the KIND comes last"),
+        (["RUN", "blur", "noise"], "one KIND at a time"),
         (["RUN", "blur", "--strengths", "-1"], "blur takes numbers from 0 to 1000, not -1"),
         (["RUN", "scale", "--strengths", "0 1"], "scale takes numbers from 0.05 to 1000, not 0"),
         (["RUN", "blur", "--strengths", "x"], "are not numbers"),
