@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...compiler.commands.options import FILE, add_network_options
 from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, say
+from ...dsl.diagnostics import SpecError
 from ...dsl.render import show as printable
 from .common import add_device, needs_torch, open_subject, progress_display
 
@@ -85,8 +86,15 @@ def run(options: argparse.Namespace) -> int:
     if options.umap:
         must_have_umap()
     plain = options.images is not None and is_plain_folder(options.images)
-    data = None if plain else options.images
-    subject = open_subject(options, data=data, input=options.input)
+    try:
+        data = None if plain else options.images
+        subject = open_subject(options, data=data, input=options.input)
+    except SpecError:
+        if plain or options.images is None or not Path(options.images).is_file():
+            raise
+        # Arrays without classes are no data to train on, but they are images.
+        plain = True
+        subject = open_subject(options, data=None, input=options.input)
     subject.must_have_learned("a table of features")
     node = _layer(subject, options.layer)
     with progress_display(options) as callback:

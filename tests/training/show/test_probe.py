@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
+import sys
 from collections import Counter
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import numpy
 import pytest
@@ -16,7 +20,8 @@ import dotcnn
 from commands import run
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
-from dotcnn.training.show.measure.features import principal_components
+from dotcnn.training.show.measure.features import Features, by_umap, principal_components
+from dotcnn.training.show.measure.features_file import MOST_COLUMNS, as_parquet
 from dotcnn.training.show.measure.probe import KINDS, pixel_sizes
 from dotcnn.training.show.subject import subject_of_spec
 
@@ -218,6 +223,51 @@ def test_what_cannot_be_written_is_said_before_anything_is_computed(
     result = run(capfd, "features", "no_such_run", *words)
     assert (result.code, result.out) == (code, "")
     assert why in result.err
+
+
+def test_features_of_arrays_without_classes(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    numpy.savez(tmp_path / "images.npz", x=numpy.zeros((2, 8, 8), dtype=numpy.uint8))
+    result = run(capfd, "features", small_run(), tmp_path / "images.npz", "-o", tmp_path / "t.csv")
+    assert result.code == 0, result.err
+    assert "2 images x " in result.out
+
+
+@pytest.mark.parametrize("count", [3, MOST_COLUMNS + 1])
+def test_parquet(count: int) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    values = torch.arange(2.0 * count).view(2, count)
+    told = Features(("a.png", "b.png"), ("", ""), ("x", "y"), values)
+    table = parquet.read_table(io.BytesIO(as_parquet(told)))
+    assert table["file"].to_pylist() == ["a.png", "b.png"]
+    if count == 3:
+        assert table["1"].to_pylist() == [1.0, 4.0]
+    else:
+        assert table["numbers"].to_pylist() == values.tolist()
+
+
+def test_umap_is_asked_for_no_more_neighbors_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It warns otherwise, and fails for very few images."""
+    asked: list[dict[str, object]] = []
+
+    class Fake:
+        def __init__(self, **options: object) -> None:
+            asked.append(options)
+
+        def fit_transform(self, values: numpy.ndarray) -> numpy.ndarray:
+            return values[:, :2]
+
+    module = ModuleType("umap")
+    module.__spec__ = ModuleSpec("umap", None)
+    module.UMAP = Fake  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "umap", module)
+    assert by_umap(torch.ones(6, 3)).shape == (6, 2)
+    assert asked == [{"n_neighbors": 5, "random_state": 0, "n_jobs": 1}]
+    with pytest.raises(SpecError, match="5 images or more"):
+        by_umap(torch.ones(4, 3))
 
 
 def test_principal_components() -> None:

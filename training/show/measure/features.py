@@ -30,6 +30,8 @@ from ..subject import Subject
 Pool = Literal["mean", "max", "none"]
 
 _BATCH = 64
+_UMAP_LEAST = 5
+"""It starts from three eigenvectors of a matrix of all images."""
 MAX_NUMBERS = 2**30
 """The most numbers that a table may have: 4 GiB."""
 
@@ -194,7 +196,14 @@ def must_have_umap() -> None:
 
 
 def by_umap(values: Tensor) -> Tensor:
-    """Places in two dimensions where neighbors stay neighbors."""
+    """Places in two dimensions where neighbors stay neighbors. Raises SpecError for too few."""
+    must_be_finite(values)
+    if len(values) < _UMAP_LEAST:
+        message = f"UMAP needs {_UMAP_LEAST} images or more, and there are {len(values)}"
+        raise SpecError([Diagnostic("no-images", message, help="leave --umap out")])
     import umap
 
-    return torch.from_numpy(umap.UMAP(random_state=0).fit_transform(values.numpy())).float()
+    neighbors = min(15, len(values) - 1)
+    # With its seed, UMAP computes in one thread; it warns unless it is told so.
+    places = umap.UMAP(n_neighbors=neighbors, random_state=0, n_jobs=1)
+    return torch.from_numpy(places.fit_transform(values.numpy())).float()

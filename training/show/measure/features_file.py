@@ -12,6 +12,8 @@ from .features import Features
 
 SPECIAL = ("file", "part", "label")
 """The columns before the numbers, which are named 0, 1, 2, …"""
+MOST_COLUMNS = 10_000
+"""In a .parquet file, more numbers are one column of lists: it is slow with so many columns."""
 
 
 def as_csv(features: Features) -> bytes:
@@ -52,7 +54,11 @@ def as_parquet(features: Features) -> bytes:
 
     columns: dict[str, object] = {name: list(getattr(features, f"{name}s")) for name in SPECIAL}
     numbers = features.values.numpy()
-    columns.update({str(n): numbers[:, n] for n in range(numbers.shape[1])})
+    if numbers.shape[1] <= MOST_COLUMNS:
+        columns.update({str(n): numbers[:, n] for n in range(numbers.shape[1])})
+    else:
+        flat = pyarrow.array(numbers.reshape(-1))
+        columns["numbers"] = pyarrow.FixedSizeListArray.from_arrays(flat, numbers.shape[1])
     file = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table(columns), file)
     return file.getvalue()
