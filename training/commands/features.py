@@ -71,12 +71,7 @@ def run(options: argparse.Namespace) -> int:
     needs_torch("computing features")
 
     from ...compiler.report.figures import plural
-    from ..show.measure.features import (
-        features_of_data,
-        features_of_files,
-        is_plain_folder,
-        must_have_umap,
-    )
+    from ..show.measure.features import is_plain_folder, must_have_umap
     from ..show.measure.features_file import FORMATS, must_be_possible
 
     ending = Path(options.output).suffix.lower() if options.output is not None else ""
@@ -87,25 +82,12 @@ def run(options: argparse.Namespace) -> int:
         must_have_umap()
     plain = options.images is not None and is_plain_folder(options.images)
     try:
-        data = None if plain else options.images
-        subject = open_subject(options, data=data, input=options.input)
+        subject, node, found = _computed(options, plain)
     except SpecError:
         if plain or options.images is None or not Path(options.images).is_file():
             raise
         # Arrays without classes are no data to train on, but they are images.
-        plain = True
-        subject = open_subject(options, data=None, input=options.input)
-    subject.must_have_learned("a table of features")
-    node = _layer(subject, options.layer)
-    with progress_display(options) as callback:
-        if plain:
-            found = features_of_files(
-                subject, node, [options.images], options.pool, callback.reading
-            )
-        else:
-            found = features_of_data(
-                subject, node, options.pool, callback.reading, undivided=data is not None
-            )
+        subject, node, found = _computed(options, True)
     for each in found.skipped:
         say(f"cnn: {printable(each)}")
     rows, numbers = found.values.shape
@@ -115,6 +97,24 @@ def run(options: argparse.Namespace) -> int:
     if options.map is not None:
         _write_map(found, node, options)
     return OK
+
+
+def _computed(options: argparse.Namespace, plain: bool) -> tuple[Subject, Node, Features]:
+    """The network, the layer and the features: of files if they are `plain`, else of data."""
+    from ..show.measure.features import features_of_data, features_of_files
+
+    data = None if plain else options.images
+    subject = open_subject(options, data=data, input=options.input)
+    subject.must_have_learned("a table of features")
+    node = _layer(subject, options.layer)
+    with progress_display(options) as callback:
+        pool, progress = options.pool, callback.reading
+        if plain:
+            found = features_of_files(subject, node, [options.images], pool, progress)
+        else:
+            undivided = data is not None
+            found = features_of_data(subject, node, pool, progress, undivided=undivided)
+    return subject, node, found
 
 
 def _layer(subject: Subject, wanted: str | None) -> Node:
