@@ -3,15 +3,20 @@
 Measured with benchmarks/vanishing_gradients.py, on plain stacks of 3x3 convolutions with 16 filters
 and our default initialization: the norm of the gradient at the first one, before training
 
-    convolutions      5        10       20       30       50
-    sigmoid           1e-4     4e-8     8e-15    6e-21    7e-34
-    hardsigmoid       2e-5     1e-9     8e-18    2e-25    2e-41
-    silu              4e-2     2e-2     1e-4     4e-6     3e-9
-    mish              9e-2     7e-2     1e-2     7e-4     6e-5
-    tanh              4e-2     4e-2     1e-2     2e-2     5e-3
-    relu              1e-1     2e-1     4e-2     7e-3     2e-2
-    elu               2e-1     2e-1     4e-1     3e-1     9e-1
-    selu              7e-2     8e-2     8e-2     1e-1     2e-1
+    convolutions      5        10       20       30       50       100
+    sigmoid           1e-4     4e-8     8e-15    6e-21    7e-34    2e-66
+    hardsigmoid       2e-5     1e-9     8e-18    2e-25    2e-41    2e-81
+    gelu              2e-7     3e-12    4e-22    4e-32    6e-52    3e-102
+    silu              4e-2     2e-2     1e-4     4e-6     3e-9     3e-18
+    mish              9e-2     7e-2     1e-2     7e-4     6e-5     5e-10
+    softplus          8e-2     1e-1     5e-3     3e-5     4e-3     1e-11
+    tanh              4e-2     4e-2     1e-2     2e-2     5e-3     4e-4
+    relu              1e-1     2e-1     4e-2     7e-3     2e-2     6e-4
+    elu               2e-1     2e-1     4e-1     3e-1     9e-1     3e0
+    selu              7e-2     8e-2     8e-2     1e-1     2e-1     7e-1
+
+(`gelu` starts from weights with a standard deviation of 0.02, as transformers do: too little
+without a norm. Ten layers leave 3e-9 with 64 filters and 3e-6 with 256, which the rule goes by.)
 
 and the loss on digits after 200 steps of Adam (relu: 150), 2.30 being that of a guess
 
