@@ -283,6 +283,8 @@ class Network:
         """Warnings that the spec silences."""
         self.init = Init()
         """Its weight initialization."""
+        self.size_reads: Mapping[Span, tuple[str, int]] = {}
+        """Statements that read `height` or `width` of a map, with that word and its value."""
         self.walk: object = None
         """The `Walk` that executed the program; the emitter executes blocks once more."""
 

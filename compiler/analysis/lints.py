@@ -14,6 +14,7 @@ from ...dsl.gc_pause import gc_paused
 from ..network import Network
 from . import lint_depth, lint_maps, lint_order, lint_size
 from .field import Field, fields
+from .fixed_size import FIXED_SIZE, fixed_size
 
 Rule = Callable[[Network, list[Field]], Iterable[Diagnostic]]
 
@@ -29,6 +30,7 @@ RULES: dict[str, Rule] = {
     "wide-fc": lint_size.wide_fc,
     "argument-order": lint_size.argument_order,
     "vanishing-gradients": lint_depth.vanishing_gradients,
+    FIXED_SIZE: fixed_size,
 }
 """The rules, by warning code."""
 

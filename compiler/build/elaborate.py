@@ -16,6 +16,7 @@ from ...dsl.source import Source, Span
 from ...dsl.syntax import Expression
 from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line
+from ..diagnose.dead_layers import dead_layers
 from ..diagnose.reporter import GiveUp, Reporter
 from ..diagnose.trial import tried_in
 from ..diagnose.unused import calls_in, unused_definitions
@@ -177,6 +178,10 @@ class _Elaborator:
         self.refuse_empty(syntax, walk, root)
         if root.output is None or self.reporter.has_errors:
             return None
+        for dead, at in dead_layers(walk.nodes, root.output, walk.aux, walk.left_at):
+            self.reporter.report(dead, at)
+        if self.reporter.has_errors:
+            return None
         assign_names(root)
         network = Network(
             syntax.name.value,
@@ -191,6 +196,7 @@ class _Elaborator:
         )
         settle(network)
         network.walk = walk
+        network.size_reads = walk.size_reads
         network.init = decide(network, walk.init, walk.residual_sums)
         if network.init.whitened:
             network.by_name[network.init.whitened].keep_fixed("weight")

@@ -6,12 +6,13 @@ returns its output node; None if an error inside has been reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call
-from ..diagnose.blame import arrives, statement_span
+from ...dsl.syntax import Body, Branches, Call, For, If, Repeat, Statement
+from ..diagnose.blame import arrives, first_line, statement_span
 from ..diagnose.mend import give_channels, pad_all
 from ..language.binding import bind, evaluate_arguments
 from ..language.evaluate import Env
@@ -21,13 +22,13 @@ from ..language.signature import Signature, declare
 from ..language.vocabulary import SHORTCUTS
 from ..network import AuxHead, Node, Scope
 from ..ops.base import REGISTRY
-from ..ops.merge import Chunk, PadShortcut, Scaled
-from ..ops.shortcut import projection
+from ..ops.merge import Chunk, Scaled
 from ..shapes import ShapeError, text
 from .graph_builder import GraphBuilder, MaybeNode
 from .initial import INIT, init
 from .layer_mistakes import missing_body
 from .layers import refuse_body
+from .shortcuts import shortcut, stride_beside
 
 _RESIDUAL = declare(
     "residual",
@@ -209,41 +210,32 @@ def _shortcut(
     graph: GraphBuilder, kind: str, call: Call, scope: Scope, input_node: Node, body: Node
 ) -> Node:
     """The output of the shortcut."""
-    same = input_node.shape == body.shape
-    if kind in ("identity", "match") or (same and kind != "project"):
-        return input_node
-    if kind == "pad":
-        return _padded(graph, call, scope, input_node, body)
     try:
-        ops = projection(input_node.shape, body.shape)
+        ops = shortcut(kind, input_node, body)
     except ShapeError:
         return input_node  # the addition will report the mismatch
-    inner = Scope("block", "shortcut", call.head.span, scope)
+    # A projection has a name, as a block has one.
+    inner = Scope("block", "shortcut", call.head.span, scope) if len(ops) > 1 else scope
     node = input_node
     for op in ops:
         shape = op.output(node.shape)
         node = graph.add(op, (node,), shape, call.head.span, inner)
-    inner.output = node
+    if inner is not scope:
+        inner.output = node
     return node
-
-
-def _padded(graph: GraphBuilder, call: Call, scope: Scope, input_node: Node, body: Node) -> Node:
-    try:
-        op = PadShortcut.between(input_node.shape, body.shape)
-    except ShapeError:
-        return input_node
-    return graph.add(op, (input_node,), body.shape, call.head.span, scope)
 
 
 def _mend_residual(
     call: Call, kind: str, input_node: Node, body: Node
 ) -> tuple[str, tuple[Edit, ...]]:
     """Help for a residual whose shapes differ."""
-    if kind not in ("identity", "pad") or input_node.shape == body.shape:
+    if input_node.shape == body.shape:
         return "", ()
     try:
-        projection(input_node.shape, body.shape)
-    except ShapeError:
+        stride_beside(input_node, body)
+    except ShapeError as error:
+        return error.help, ()
+    if kind not in ("identity", "pad"):
         return "", ()
     place = next(a.value.span for a in call.arguments if a.name == "shortcut" or a.name is None)
     help = "write `shortcut=auto` for a 1x1 projection"
@@ -290,6 +282,30 @@ def _with_input(
     return graph.named(call.label, scope, inner, output)
 
 
+def refuse_made_paths(statements: Sequence[Statement]) -> None:
+    """Refuses paths in the body of a loop or an `if`: how many there are is part of the form."""
+    for statement in statements:
+        if isinstance(statement, If):
+            bodies = [*[arm.body for arm in statement.arms], statement.otherwise]
+        else:
+            bodies = [statement.body] if isinstance(statement, Repeat | For) else []
+        for body in bodies:
+            if not isinstance(body, Branches):
+                continue
+            word = type(statement).__name__.lower()
+            start = body.paths[0].span.start
+            raise Problem(
+                "paths",
+                f"`{word}` cannot make paths: each path is written out, with `|`, in the form that"
+                " merges them",
+                Span(statement.span.source, start, start + 1),
+                labels=(Label(first_line(statement.span), "around the path"),),
+                help="put the `if` around the whole form: `if … { concat { | … | … } } else { … }`"
+                if isinstance(statement, If)
+                else "write the path once for each round: `concat { | … | … | … }`",
+            )
+
+
 # ---- paths -----------------------------------------------------------------------------------
 
 
@@ -324,6 +340,7 @@ def merge(
             help=f"write `{call.head.value} {{ | path | path }}`",
         )
     if isinstance(call.body, Body):
+        refuse_made_paths(call.body.statements)
         start = call.body.span.start
         raise Problem(
             "stray-bar",
@@ -382,7 +399,10 @@ def split(
 ) -> MaybeNode:
     """Executes `split`: divides the channels among the paths, then concatenates the results."""
     syntax = _need_body(call, "split { | path | path }")
-    _arguments(graph, call, SIGNATURES["split"], env)
+    if call.arguments:
+        raise _uneven_split(call, syntax, env, input_node)
+    if isinstance(syntax, Body):
+        refuse_made_paths(syntax.statements)
     if isinstance(syntax, Body) or len(syntax.paths) < 2:
         raise Problem(
             "paths",
@@ -422,6 +442,30 @@ def split(
     return graph.named(call.label, scope, inner, output)
 
 
+def _uneven_split(call: Call, syntax: Body | Branches, env: Env, input_node: MaybeNode) -> Problem:
+    """The error for `split 4 12 { | … | … }`, with what is written instead."""
+    sizes = [value for _, value in evaluate_arguments(call.arguments, env)]
+    paths = syntax.paths if isinstance(syntax, Branches) else ()
+    edits: list[Edit] = []
+    written = ["slice 0..16, …", "slice 16..64, …"]
+    if all(type(size) is int and size > 0 for size in sizes) and len(sizes) == len(paths):
+        ends = list(accumulate(sizes, initial=0))
+        written = [f"slice {first}..{last}" for first, last in pairwise(ends)]
+        if input_node is not None and input_node.shape[0] == ends[-1]:
+            edits = [Edit(statement_span(call), "concat")]
+        for path, part in zip(paths if edits else (), written, strict=False):
+            behind = call.span.source.span(path.span.start + 1, path.span.start + 1)
+            edits.append(Edit(behind, f" {part}" + "," * bool(path.statements)))
+        written = [f"{part}, …" for part in written]
+    return Problem(
+        "too-many-arguments",
+        "`split` divides the channels evenly among its paths, and takes no sizes",
+        call.arguments[0].span,
+        help=f"write `concat {{ | {' | '.join(written)} }}`",
+        edits=tuple(edits),
+    )
+
+
 # ---- aux, from, allow ------------------------------------------------------------------------
 
 
@@ -453,7 +497,10 @@ def from_(
             statement_span(call),
             help="write `from name`, with a label from an earlier line",
         )
-    return graph.labels.reference(call.arguments[0], scope)
+    node = graph.labels.reference(call.arguments[0], scope)
+    if input_node is not None and input_node is not node:
+        graph.left_at[input_node.index] = statement_span(call)
+    return node
 
 
 def allow(

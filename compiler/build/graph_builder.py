@@ -66,12 +66,18 @@ class GraphBuilder(ABC):
         self.words = layer_words()
         self.current: MaybeNode = None
         """The input of the statement being executed."""
+        self.running: Span | None = None
+        """The statement being executed."""
+        self.size_reads: dict[Span, tuple[str, int]] = {}
+        """Statements whose values depend on the size of a map, with the side that they read."""
         self.has_input = False
         self.calls: list[BlockRef] = []
         """The blocks being executed, outermost first."""
         self.applied: dict[object, tuple[Op, Shape]] = {}
         self.region = module.source.span(0, len(module.source.text))
         """The text of the body being executed."""
+        self.left_at: dict[int, Span] = {}
+        """By the index of a node: the `from` that continues elsewhere instead of after it."""
         self.allowed: list[Allowed] = []
         self.init: InitDirective | None = None
         self.residual_sums: list[Node] = []
@@ -91,7 +97,10 @@ class GraphBuilder(ABC):
             raise Quiet if self.has_input else KeyError(name)
         shape = self.current.shape
         if len(shape) == 3:
-            return shape[("channels", "height", "width").index(name)]
+            value = shape[("channels", "height", "width").index(name)]
+            if name != "channels" and self.running is not None:
+                self.size_reads.setdefault(self.running, (name, value))
+            return value
         if name == "channels":
             return shape[0]
         raise KeyError(name)

@@ -1,18 +1,31 @@
-"""Labels: names for the outputs of statements, and references to them."""
+"""Labels: names for the outputs of statements, and references to them.
+
+A label names its statement: commas and line ends separate statements alike. A line that goes on
+after the labeled statement can be read in two ways, `one: conv 64, bn, relu` as a name for the
+convolution, which is what names of weights need, or for what the line ends in. So such a label may
+name weights, but what is written elsewhere cannot refer to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
+from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Argument, Name, Path
+from ...dsl.syntax import Argument, Body, Call, Let, Name, Path, Statement
+from ...dsl.syntax import walk as parts_of
+from ..diagnose.blame import statement_span
 from ..diagnose.unused import unused_label
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
 from .naming import scopes_with_weights
 from .scoping import check_module_name
+
+_REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception"})
+"""The words whose arguments are labels."""
 
 
 class Labels:
@@ -21,6 +34,16 @@ class Labels:
         """By the id of the labeled node or scope."""
         self.used: set[int] = set()
         """The ids of the nodes and scopes that something refers to."""
+        self.reads: dict[int, tuple[Argument, Scope]] = {}
+        """The last reference to each, by its id."""
+        self.hidden: dict[int, Name] = {}
+        """By the id of what has a label before a loop: the same label inside the loop."""
+        self.referring: set[int] = set()
+        """The ids of the arguments that have referred to a label."""
+        self.lines: dict[int, list[Statement]] = {}
+        """By the id of a label: its statement, and those that follow on the same line."""
+        self.seen: set[int] = set()
+        """The ids of the bodies whose lines are known."""
 
     def enter(self, label: Name, scope: Scope, item: Scope | Node) -> None:
         """Registers a label in the scope where references look it up."""
@@ -34,8 +57,49 @@ class Labels:
                 labels=(Label(named[label.value].span, "the other"),),
                 help="labels are unique in their scope: choose another",
             )
+        self.refuse_rebinding(label, scope)
         named[label.value] = item
         self.given[id(item)] = (label, item)
+
+    def refuse_rebinding(self, label: Name, scope: Scope) -> None:
+        """Refuses a label inside a loop that hides one from before the loop which the loop reads:
+        each round would read that one, and not the one of the round before.
+        """
+        owner, *around = _visible(scope)
+        if not any(inner.kind == "loop" for inner in around):
+            return
+        for outer in around:
+            item = outer.named.get(label.value)
+            if item is None or id(item) not in self.given:
+                continue
+            argument, reader = self.reads.get(id(item), (None, None))
+            loops = [s for s in owner.chain() if s.kind == "loop" and _is_inside(s, outer)]
+            if argument and reader and any(_is_inside(reader, loop) for loop in loops):
+                raise Problem(
+                    "rebound-label",
+                    f"`{label.value}` is labeled before the loop, too, and read inside it: each"
+                    " round would read the one from before the loop",
+                    label.span,
+                    labels=(
+                        Label(self.given[id(item)][0].span, "before the loop"),
+                        Label(argument.span, "reads it in every round"),
+                    ),
+                    help="choose another label inside the loop; from one round to the next goes"
+                    " only what its last line produces",
+                )
+            if loops:
+                self.hidden[id(item)] = label
+            return
+
+    def see_lines(self, body: Body) -> None:
+        """Records which labeled statements of a body are followed by others on the same line."""
+        if id(body) in self.seen:
+            return
+        self.seen.add(id(body))
+        for index, statement in enumerate(body.statements):
+            label = getattr(statement, "label", None)
+            if label is not None:
+                self.lines[id(label)] = _line(body.statements, index)
 
     def enter_failed(self, label: Name, scope: Scope) -> None:
         """Registers the label of a statement with an error, so that references to it cause no
@@ -47,6 +111,7 @@ class Labels:
     def reference(self, argument: Argument, scope: Scope) -> Node:
         """The node that a label refers to, looked up in this scope and the scopes around it."""
         value = argument.value
+        self.referring.add(id(argument))
         if argument.name is not None or not isinstance(value, (Name, Path)):
             raise Problem(
                 "argument",
@@ -68,7 +133,24 @@ class Labels:
                 edits=edits if not rest else (),
             )
         item: Scope | Node = owner.named[first]
+        if not rest:
+            self.refuse_two_readings(item, argument)
+        hidden_by = self.hidden.get(id(item))
+        if hidden_by is not None:
+            raise Problem(
+                "rebound-label",
+                f"`{first}` is labeled before the loop and inside it; here it is the one from"
+                " before the loop",
+                value.span,
+                labels=(
+                    Label(self.given[id(item)][0].span, "before the loop"),
+                    Label(hidden_by.span, "inside the loop"),
+                ),
+                help="choose another label inside the loop; what its last round produces is what"
+                " arrives after it",
+            )
         self.used.add(id(item))
+        self.reads[id(item)] = argument, scope
         for part in rest:
             item = _part(item, part, value.span)
             self.used.add(id(item))
@@ -77,15 +159,93 @@ class Labels:
             raise Quiet
         return node
 
+    def refuse_two_readings(self, item: Scope | Node, argument: Argument) -> None:
+        """Refuses a reference to a label whose line goes on after its statement."""
+        label, _ = self.given.get(id(item), (None, None))
+        line = self.lines.get(id(label), [])
+        if label is None or len(line) < 2:
+            return
+        whole = Span(label.span.source, line[0].span.start, line[-1].span.end)
+        if argument.span.source is whole.source and whole.start <= argument.span.start < whole.end:
+            return  # inside its line, it can only be the statement
+        first, second, last = (_written(line[n]) for n in (0, 1, -1))
+        raise Problem(
+            "ambiguous-label",
+            f"`{label.value}` can be read as the name of the `{first}` after it, or of what its"
+            f" line ends in, the `{last}`",
+            label.span,
+            labels=(Label(argument.span, "which of them?"),),
+            help=f"for the `{last}`, move `{label.value}:` directly before it; for the `{first}`,"
+            f" begin a new line before the `{second}`",
+        )
+
     def unused(self, network: Network) -> Iterator[Diagnostic]:
         """Labels that are never referred to and do not name weights."""
         if not self.given:
             return
         with_weights = scopes_with_weights(network.nodes)
+        not_executed: dict[int, set[str]] = {}
         for key, (label, item) in self.given.items():
             names_weights = item.weights if isinstance(item, Node) else key in with_weights
-            if key not in self.used and not names_weights:
+            if key in self.used or names_weights:
+                continue
+            part = _definition(label, network)
+            if id(part) not in not_executed:
+                not_executed[id(part)] = self.not_executed(part)
+            if label.value not in not_executed[id(part)]:
                 yield unused_label(label, item.span)
+
+    def not_executed(self, definition: Statement | None) -> set[str]:
+        """The labels that statements of a block or network refer to which were not executed: in an
+        `if`, or in a loop without rounds. With other parameters, they would be.
+        """
+        return {
+            argument.span.text.partition(".")[0]
+            for call in (parts_of(definition) if definition is not None else ())
+            if isinstance(call, Call) and call.head.value in _REFERRING
+            for argument in call.arguments
+            if id(argument) not in self.referring
+        }
+
+
+def _definition(label: Name, network: Network) -> Statement | None:
+    """The block or network that a label stands in."""
+    for spec in network.program.files:
+        if spec.source is label.span.source:
+            for part in spec.statements:
+                if part.span.start <= label.span.start < part.span.end:
+                    return part
+    return None
+
+
+def _is_inside(scope: Scope, around: Scope) -> bool:
+    return any(outer is around for outer in scope.chain())
+
+
+def _line(statements: Sequence[Statement], index: int) -> list[Statement]:
+    """The statements of a line from a labeled one on, up to the next that has a label or begins
+    elsewhere (`from`); without those that pass on what arrives.
+    """
+    line, end = [statements[index]], statements[index].span.end
+    for statement in statements[index + 1 :]:
+        span = statement.span
+        head = statement.head.value if isinstance(statement, Call) else ""
+        if re.search(r"[\r\n]", span.source.text[end : span.start]) or head == "from":
+            break
+        if getattr(statement, "label", None) is not None:
+            break
+        end = span.end
+        if not isinstance(statement, Let) and head not in ("allow", "aux", "init"):
+            line.append(statement)
+    return line
+
+
+def _written(statement: Statement) -> str:
+    """A statement without its label and its body; one that is not a call by its word."""
+    if not isinstance(statement, Call):
+        return type(statement).__name__.lower()
+    text = statement_span(statement).text
+    return statement.head.value if "\n" in text else shorten(text)
 
 
 def _owner(scope: Scope) -> Scope:

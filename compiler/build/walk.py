@@ -66,6 +66,7 @@ class Walk(GraphBuilder):
                 f"more than {MAX_NESTING} nested bodies",
                 Span(body.span.source, start, start + 1),
             )
+        self.labels.see_lines(body)
         outer_region, self.region = self.region, body.span
         inner = Env(env)
         for statement in body.statements:
@@ -81,6 +82,7 @@ class Walk(GraphBuilder):
         before = fuel.left
         fuel.spend(STATEMENT, statement.span)
         self.current = input_node
+        self.running = statement.span
         output: MaybeNode = None
         try:
             output = self.carry_out(statement, scope, env, input_node)
@@ -129,6 +131,8 @@ class Walk(GraphBuilder):
         return input_node
 
     def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+        if scope.kind == "path":
+            forms.refuse_made_paths([statement])
         taken: Body | Branches | None = statement.otherwise
         for arm in statement.arms:
             if truth(arm.condition, env):
@@ -234,6 +238,8 @@ class Walk(GraphBuilder):
         env: Env,
         input_node: MaybeNode,
     ) -> MaybeNode:
+        if scope.kind == "path":
+            forms.refuse_made_paths([statement])
         label = statement.label.value if statement.label else None
         outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
         for index, items in enumerate(rounds):

@@ -1,18 +1,24 @@
-"""Warnings about unused definitions: blocks, parameters, labels."""
+"""Warnings about definitions: unused blocks, parameters and labels, and names that hide the size of
+the map.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...dsl.diagnostics import Diagnostic, Edit
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Block, Call, Name, Network, Path, Spec, walk
+from ...dsl.syntax import Block, Call, For, Let, Name, Network, Path, Repeat, Spec, walk
 
-UNUSED = UNUSED_BLOCK, UNUSED_PARAMETER, UNUSED_LABEL = (
+UNUSED = UNUSED_BLOCK, UNUSED_PARAMETER, UNUSED_LABEL, HIDDEN_NAME = (
     "unused-block",
     "unused-parameter",
     "unused-label",
+    "hidden-name",
 )
+
+_SIDES = ("height", "width")
+"""What expressions may read of the map that arrives, and other names may hide."""
 
 
 def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
@@ -34,6 +40,7 @@ def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
             )
         elif isinstance(statement, (Block, Network)):
             yield from _unread_parameters(statement)
+            yield from _hidden_sides(statement, spec)
 
 
 def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
@@ -48,6 +55,42 @@ def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
                 f"`{definition.name.value}` does not use its parameter `{name}`",
                 parameter.span,
                 help="use it in the body, or take it out",
+                severity="warning",
+            )
+
+
+def _hidden_sides(definition: Block | Network, spec: Spec) -> Iterator[Diagnostic]:
+    """Where one side of the map is read and a value of the spec hides the other, as in `pool avg
+    (height, width)` in a block with a parameter `width`.
+    """
+    read: dict[str, Span] = {}
+    given: dict[str, Name] = {s.name.value: s.name for s in spec.statements if isinstance(s, Let)}
+    given |= {parameter.name.value: parameter.name for parameter in definition.parameters}
+    not_read: set[int] = set()  # what a statement names, and its own word
+    for node in walk(definition.body):
+        if isinstance(node, Name):
+            if node.value in _SIDES and id(node) not in not_read:
+                read.setdefault(node.value, node.span)
+            continue
+        values: list[Name | None] = []
+        if isinstance(node, Let):
+            values = [node.name]
+        elif isinstance(node, For):
+            values = [*node.names]
+        elif isinstance(node, Repeat):
+            values = [node.index]
+        given |= {name.value: name for name in values if name is not None}
+        others = getattr(node, "label", None), getattr(node, "head", None)
+        not_read.update(map(id, (*values, *others)))
+    for name, other in (_SIDES, _SIDES[::-1]):
+        if name in given and name in read and other in read and other not in given:
+            yield Diagnostic(
+                HIDDEN_NAME,
+                f"`{name}` is this value, and not that of the map: it hides it, while `{other}` is"
+                " that of the map",
+                given[name].span,
+                labels=(Label(read[other], f"the {other} of the map"),),
+                help=f"if `{name}` of the map is meant, give this another name",
                 severity="warning",
             )
 

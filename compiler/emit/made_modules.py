@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ...dsl.syntax import Name, Number, Switch
 from ..language.values import Word
 from ..network import Node, Scope
-from ..ops.base import REGISTRY, ClassName
+from ..ops.base import REGISTRY, ClassName, helpers_of
 from .body import Bodies, Key, Step, is_shortcut, origin
 from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
@@ -93,8 +93,8 @@ class Modules:
     def layer(self, real: Node, of: Of) -> Code:
         node = of(real)
         text = node.torch
-        if text.helper:
-            self.helpers.setdefault(text.helper)
+        for source in helpers_of(text):
+            self.helpers.setdefault(source)
         inplace = self.passed.get(real.index)
         if inplace is None:
             return code_of(text.module)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..analysis.fixed_size import place_of_size
 from ..language.values import python
 from ..network import AuxHead, Network
+from ..ops.base import helper, helpers_of
 from ..shapes import text as shape_text
 from .body import Bodies
 from .branches import Ref, places
@@ -20,6 +22,16 @@ from .layout import STEP, Doc, Group, statement
 from .source import NAMESPACE, Comments, Names, docstring
 
 Lines = list[str]
+
+
+OF_SIZE = helper('''\
+def of_size(x: Tensor, height: int, width: int, place: str) -> Tensor:
+    """The input; one of another size is refused, since this text holds numbers for one size."""
+    if x.shape[2] != height or x.shape[3] != width:
+        size = f"{x.shape[2]}x{x.shape[3]}"
+        raise ValueError(f"{place} is for inputs of {height}x{width} only, and this is {size}")
+    return x
+''')
 
 
 EMITTED = re.compile(rb'\A(?:"""|.*\n)From .* by dotcnn ')
@@ -36,7 +48,9 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     outputs = names.free(f"{own}Outputs") if network.aux else ""
     classes = Classes(bodies, comments, names)
     contents = classes.unchanged(bodies.flat()) if flat else classes.write(network.root)
-    helpers = [*classes.helpers, *([WHITEN] if network.init.whitened else [])]
+    place = place_of_size(network)
+    helpers = list(dict.fromkeys([*classes.helpers, *_helpers(network)]))
+    helpers += [WHITEN] * bool(network.init.whitened) + [OF_SIZE] * bool(place)
     parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in helpers]
     parts += [made.lines for made in classes.written]
     fields = _head_fields(network.aux)
@@ -57,6 +71,9 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
         made += [STEP * 2 + line for line in _whitened(network.init.whitened, flat)]
     described = comments.above(network.root.span)
     forward = _forward(outputs, fields, contents, flat)
+    if place:
+        height, width = network.input.shape[1:]
+        forward.insert(1, f"{STEP * 2}x = of_size(x, {height}, {width}, {python(place)})")
     parts.append(class_text(f"{own}(nn.Module)", described, (), made, forward, predict))
     if main:
         parts.append(_check_run(own, network, "_" if flat else "."))
@@ -91,8 +108,13 @@ def _header(network: Network, comments: Comments, version: str, note: str) -> Li
     return docstring(lines, 0)
 
 
+def _helpers(network: Network) -> Iterator[str]:
+    """The sources that layers need; those without a module of their own are known here only."""
+    return (source for node in network.nodes[1:] for source in helpers_of(node.torch))
+
+
 def _helper_names(network: Network) -> set[str]:
-    helpers = {WHITEN, *(node.torch.helper for node in network.nodes[1:])}
+    helpers = {WHITEN, OF_SIZE, *_helpers(network)}
     return {*re.findall(r"^(?:class|def) (\w+)", "\n".join(helpers), re.MULTILINE)}
 
 

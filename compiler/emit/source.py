@@ -16,6 +16,7 @@ from textwrap import wrap
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
 from ...dsl.syntax import Comment
+from ..ops.base import HELPERS
 from .layout import WIDTH
 
 NAMESPACE = frozenset(
@@ -24,7 +25,10 @@ NAMESPACE = frozenset(
 )
 """Names that emitted text uses itself, besides keywords and builtins."""
 
-RESERVED = NAMESPACE | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | {*dir(builtins)}
+_FUNCTIONS = frozenset(re.findall(r"^def (\w+)", "\n".join(HELPERS), re.MULTILINE))
+"""Functions that layers call: a variable of such a name would hide them."""
+
+RESERVED = NAMESPACE.union(_FUNCTIONS, keyword.kwlist, keyword.softkwlist, dir(builtins))
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_0-9]*\Z")
 

@@ -15,6 +15,7 @@ from ...dsl.syntax import Binary, Call, Expression, If, Let, Name, Repeat, Unary
 from ..build.calls import BlockCalls
 from ..build.graph_builder import MaybeNode
 from ..build.scoping import BlockRef, Module
+from ..build.shortcuts import strides_along
 from ..build.walk import Walk
 from ..diagnose.reporter import GiveUp, Reporter
 from ..language.evaluate import Env, evaluate, number, truth
@@ -345,7 +346,7 @@ class Twin:
     def beside(self, twin: Node) -> Any:
         """The strides of the path beside a shortcut."""
         sum_ = self.sum_of(twin)
-        return None if sum_ is None else stride_between(twin.inputs[0], sum_.inputs[0])
+        return None if sum_ is None else strides_along(twin.inputs[0], sum_.inputs[0])
 
     def sum_of(self, twin: Node) -> Node | None:
         """The sum that a shortcut, given by its first layer, ends in."""
@@ -379,28 +380,9 @@ def _settled(real: Op, twin: Op) -> Op:
     return real.replace(**changes) if changes else real
 
 
-def stride_between(first: Node, last: Node) -> Any:
-    """The product of strides from one layer to another, for each axis; None if there is no path."""
-    down: Any = 1
-    across: Any = 1
-    at = last
-    while at is not first:
-        if not at.inputs:
-            return None
-        window = at.window
-        if window == "everything" or len(at.shape) != 3:
-            return None
-        if any(step != int(step) for step in window.stride):
-            return None  # a layer that upsamples
-        steps = [step if isinstance(step, int) else int(step) for step in window.stride]
-        down, across = steps[0] * down, steps[1] * across
-        at = at.inputs[0]
-    return down, across
-
-
 def agree(first: Node, last: Node, channels_only: bool = False) -> Code | None:
     """The condition that the outputs of two layers have the same shape."""
-    steps: Sequence[Any] | None = () if channels_only else stride_between(first, last)
+    steps: Sequence[Any] | None = () if channels_only else strides_along(first, last)
     if steps is None or len(first.shape) != len(last.shape):
         return None
     conditions: list[tuple[Code, Code]] = [(code_of(step), Constant(1)) for step in steps]

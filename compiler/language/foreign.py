@@ -248,6 +248,8 @@ there are no recurrent layers here: networks are made of convolutions
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
     RNNBase RNNCellBase ConvLSTM1D ConvLSTM3D SimpleRNNCell StackedRNNCells Recurrent
+there is no global response normalization here; `gn 8` normalizes groups of channels
+    grn GRN GlobalResponseNorm global_response_norm
 there is no attention here; `gate { … }` reweights channels
     scaled_dot_product_attention multi_head_attention_forward
     MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer

@@ -30,9 +30,9 @@ FORMS: dict[str, Form] = {
     "residual": Form(
         "{ body }",
         "Input + body. Where their shapes differ, `shortcut` decides how the input is adapted:"
-        " `auto`, a 1x1 convolution with batch norm; `pad`, added channels of zeros; `match`, the"
-        " body alone. `project` always has the convolution, `identity` takes equal shapes"
-        " only. `residual { | body | shortcut }` writes both paths out.",
+        " `auto`, a 1x1 convolution of the body's stride, with batch norm; `pad`, added channels"
+        " of zeros; `match`, the body alone. `project` always has the convolution, `identity`"
+        " takes equal shapes only. `residual { | body | shortcut }` writes both paths out.",
         "residual { conv 16 3x3 same, bn, relu, conv 16 3x3 same, bn }",
     ),
     "dense": Form(
@@ -75,7 +75,8 @@ FORMS: dict[str, Form] = {
     "split": Form(
         "{ | path | path … }",
         "Divides the input channels evenly among the paths, and concatenates their outputs"
-        " (ShuffleNet). An empty path passes its channels on.",
+        " (ShuffleNet). An empty path passes its channels on. Uneven parts are written"
+        " `concat { | slice 0..16, … | slice 16..64, … }`.",
         "split { | | conv 8 1x1, bn, relu }",
     ),
     "aux": Form(
@@ -87,7 +88,7 @@ FORMS: dict[str, Form] = {
     "from": Form(
         "name",
         "Continues from a labeled layer, instead of from the line before.",
-        "a: conv 16 3x3 same, conv 8 1x1, from a",
+        "a: conv 16 3x3 same, b: conv 16 1x1, from a, conv 16 1x1, add b",
     ),
     "allow": Form(
         '"code" …',

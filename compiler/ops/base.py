@@ -84,7 +84,8 @@ class TorchText(NamedTuple):
     call: str = "{m}({0})"
     """The expression in `forward`; {m} is the module, {0}, {1}, … are the inputs."""
     helper: str = ""
-    """Source code of a class or function that `module` or `call` needs."""
+    """Source code of a class or function that `module` or `call` needs; of several, with two empty
+    lines between them."""
 
 
 Option = tuple[Any, Any]
@@ -123,6 +124,12 @@ def helper(source: str) -> str:
     """Registers the source code of a helper."""
     HELPERS[source] = None
     return source
+
+
+def helpers_of(text: TorchText) -> list[str]:
+    """The sources of the helpers that the torch code of an operation needs."""
+    sources = text.helper.split("\n\n\n") if text.helper else []
+    return [source.rstrip("\n") + "\n" for source in sources]
 
 
 TORCH_CALLS: dict[str, None] = {}
@@ -212,6 +219,12 @@ class Op(Declared):
         raise NotImplementedError
 
     # ---- dependence on neighboring operations ----
+
+    def holds_size(self, *inputs: Shape) -> tuple[str, str]:
+        """Why the network is for this size of input only, although its module would run at others,
+        and what to write instead; empty for most.
+        """
+        return "", ""
 
     def settle(self, followers: Sequence[Op]) -> Op:
         """The final operation, once the readers of its output are known (`bias=auto`)."""

@@ -366,7 +366,7 @@ class Filter(Sliding):
             dilation=(plain(self.dilation), 1),
             **({"strongest": (self.strongest, False)} if several else {}),
         )
-        return TorchText(module, call, FILTER_BANK if several else FIXED_FILTER)
+        return TorchText(module, call, self.helpers(FILTER_BANK if several else FIXED_FILTER))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         weight = self.weights(*inputs)[0]

@@ -257,6 +257,10 @@ def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
         return f"write `flatten` at the end of the map's path, or keep {vector} a map"
     if op.merged((1, *first[1:]), (1, *other[1:])) is None:
         large, small = sorted((first, other), key=lambda shape: shape[1:], reverse=True)
+        if small[1:] == (1, 1):  # pooled globally: no stride is meant to do that
+            spread = f"end the path of {text(small)} with `upsample to={text(large[1:])}`"
+            weighed = ", or multiply the other by it: `mul`, `gate`" * (op.done == "added")
+            return spread + weighed
         if _whole_stride(large, small):
             down, across = large[1] // small[1], large[2] // small[2]
             stride = str(down) if down == across else by((down, across))
@@ -294,7 +298,8 @@ class Chunk(NoMultiplyAdds):
             raise ShapeError(
                 f"{channels} input channels cannot be divided among {self.count} paths",
                 f"use {-(-channels // self.count) * self.count} channels before it, or another "
-                "number of paths",
+                "number of paths; paths of different widths are written `concat { | slice 0..1, …"
+                f" | slice 1..{channels}, … }}`",
             )
         return channels // self.count, *sides
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from ..language.kinds import choice, count, custom, natural, natural_pair, number, pair, switch
 from ..language.signature import ArgumentError
-from ..language.values import show
+from ..language.values import Interval, show
 from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
 from .base import (
     EVERYTHING,
@@ -23,6 +23,7 @@ from .base import (
     TorchText,
     Window,
     constructor,
+    helper,
 )
 from .padding import PADDING_MODES, Sides, check_padding, source_position
 from .worked import Element, Worked, products, raveled, single, summed, unravelled
@@ -359,10 +360,22 @@ class Crop(Seen):
         return Window((1, 1), (1, 1), self._start(inputs[0]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        top, left = self._start(inputs[0])
         height, width = self.to
-        rows, columns = f"{top}:{top + height}", f"{left}:{left + width}"
-        return TorchText(call=f"{{0}}[:, :, {rows}, {columns}]")
+        fixed = [
+            f", {name}={value}"
+            for name, value in (("top", self.top), ("left", self.left))
+            if value is not None
+        ]
+        return TorchText(call=f"crop({{0}}, {height}, {width}{''.join(fixed)})", helper=CROP)
+
+    def holds_size(self, *inputs: Shape) -> tuple[str, str]:
+        for name, kept, side in zip(("rows", "columns"), self.to, inputs[0][1:], strict=True):
+            if kept == side:
+                return (
+                    f"it keeps all {side} {name}, and would cut off some of a larger map",
+                    "to take some of the channels, write `slice 0..16`",
+                )
+        return "", ""
 
     def work_out(self, element: Element) -> Worked:
         top, left = self._start(element.inputs[0])
@@ -378,6 +391,73 @@ class Crop(Seen):
             ),
             ("width", f"{width} - {left} left - {width - left - self.to[1]} right = {self.to[1]}"),
         ]
+
+
+# The middle of a map is elsewhere at another size; and torch would silently return less than all.
+CROP = helper('''\
+def crop(
+    x: Tensor, height: int, width: int, top: int | None = None, left: int | None = None
+) -> Tensor:
+    """Cuts out a part of the map, by default its center."""
+    top = (x.shape[2] - height) // 2 if top is None else top
+    left = (x.shape[3] - width) // 2 if left is None else left
+    if min(top, left, x.shape[2] - height - top, x.shape[3] - width - left) < 0:
+        raise ValueError(f"cannot cut {height}x{width} out of {x.shape[2]}x{x.shape[3]}")
+    return x[:, :, top : top + height, left : left + width]
+''')
+
+
+def _read_channels(value: object) -> tuple[int, int]:
+    ends = value if isinstance(value, Interval) else None
+    if ends is None or not all(isinstance(n, int) and not isinstance(n, bool) for n in ends):
+        raise ArgumentError(
+            f"{show(value)} is not a range of channels",
+            "write `slice 0..16` for the first 16: channel 0 to channel 15",
+        )
+    if not 0 <= ends.low < ends.high:
+        raise ArgumentError(f"{show(value)} has no channels", "the first channel is 0")
+    return ends.low, ends.high  # type: ignore[return-value]
+
+
+class Slice(Seen):
+    """Some of the channels, from the first given up to the last, without the last."""
+
+    word: ClassVar[str] = "slice"
+    example: ClassVar[str] = "slice 0..8"
+    arithmetic: ClassVar[str] = "output: last - first channels; slice 0..8 has channels 0 to 7"
+    torch_calls: ClassVar[tuple[str, ...]] = ("narrow",)
+
+    channels: tuple[int, int] = custom(
+        "first channel, and the first that is left out",
+        _read_channels,
+        "a range like 0..16",
+        example="0..2",
+    )
+
+    def output(self, *inputs: Shape) -> Shape:
+        first, last = self.channels
+        channels, *sides = inputs[0]
+        if last > channels:
+            raise ShapeError(
+                f"channels {first} to {last - 1} cannot be taken: the input has {channels}",
+                f"`{self.word} {first}..{channels}` takes them up to the last"
+                if first < channels
+                else f"the last channel is {channels - 1}",
+            )
+        return last - first, *sides
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        first, last = self.channels
+        # Unlike `x[:, first:last]`, this refuses a map that has fewer channels.
+        return TorchText(call=f"{{0}}.narrow(1, {first}, {last - first})")
+
+    def work_out(self, element: Element) -> Worked:
+        channel = self.channels[0] + element.channel
+        return element.copied(channel, element.row, element.column)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        first, last = self.channels
+        return [("channels", f"{first} to {last - 1} of {inputs[0][0]}: {last - first}")]
 
 
 class Upsample(Rearranging):

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from ..shapes import Shape, ShapeError, text
+from ..shapes import Pair, ShapeError
 from .base import REGISTRY, Op
 
 
-def projection(input_shape: Shape, output_shape: Shape) -> list[Op]:
-    """A 1x1 convolution of the needed stride, and a batch norm (ResNet's option B)."""
-    if len(input_shape) != 3 or len(output_shape) != 3:
-        raise ShapeError(f"no projection turns {text(input_shape)} into {text(output_shape)}")
-    stride = (
-        stride_between(input_shape[1], output_shape[1]),
-        stride_between(input_shape[2], output_shape[2]),
-    )
-    return [
-        REGISTRY["conv"].make(out=output_shape[0], stride=stride, bias=False),
-        REGISTRY["bn"](),
-    ]
+def projection(channels: int, stride: Pair) -> list[Op]:
+    """A 1x1 convolution of this stride, and a batch norm (ResNet's option B)."""
+    return [REGISTRY["conv"].make(out=channels, stride=stride, bias=False), REGISTRY["bn"]()]
 
 
 def stride_between(side: int, output_side: int) -> int:

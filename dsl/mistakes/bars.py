@@ -29,7 +29,12 @@ def _double_bar(at: Trouble) -> Explanation | None:
     )
 
 
-@mistake("stray-bar", "network A {\n  inception { conv 64 | conv 32 }\n}", "conv 64 | relu")
+@mistake(
+    "stray-bar",
+    "network A {\n  inception { conv 64 | conv 32 }\n}",
+    "conv 64 | relu",
+    "network A {\n  concat {\n    if on { relu }\n    | conv 32\n  }\n}",
+)
 def _stray_bar(at: Trouble) -> Explanation | None:
     if at.kind != "VBAR" or not (at.at_statement_start or at.can_separate):
         return None
@@ -45,6 +50,17 @@ def _stray_bar(at: Trouble) -> Explanation | None:
         )
     brace = at.braces[-1]
     bars = [0, *_bars_behind(at)]
+    first = _first_in_brace(at, brace)
+    if first in HEADERS:
+        return say(
+            "stray-bar",
+            f"paths cannot be made by `{HEADERS[first]}`: the body of a merge is paths only, each"
+            " with its `|`",
+            at.span,
+            "write each path out, or choose between two whole forms",
+            labels=(Label(Span(at.source, brace, brace + 1), "the paths begin here"),),
+            mend=_with_commas(at, bars),
+        )
     return say(
         "stray-bar",
         "every path begins with `|`, the first one too",
@@ -63,6 +79,14 @@ def _head_of_brace(at: Trouble, brace: int) -> str:
     while index > 0 and types[index - 1] not in (*STATEMENT_ENDS, "COLON"):
         index -= 1
     return types[index]
+
+
+def _first_in_brace(at: Trouble, brace: int) -> str:
+    """The type of the first token in a brace."""
+    index = bisect_left(at.tokens.starts, brace) + 1
+    while at.tokens.types[index] == "NEWLINE":
+        index += 1
+    return at.tokens.types[index]
 
 
 def _bars_behind(at: Trouble, end: str = "") -> Iterator[int]:

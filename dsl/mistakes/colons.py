@@ -151,6 +151,41 @@ def last_of_body(at: Trouble) -> int:
 
 
 @mistake(
+    "label",
+    "network A {\n  one:\n  conv 64\n}",
+    "network A {\n  conv 64\n  one:\n}",
+    "network A {\n  one: # the first\n  conv 64\n}",
+)
+def _label_above_its_statement(at: Trouble) -> Explanation | None:
+    """A label alone on its line, and no indented body after it."""
+    if at.before != "COLON" or at.kind not in ("NEWLINE", "RBRACE", END):
+        return None
+    if at.indented_lines():
+        return None
+    word = at.span_at(-2)
+    after = 0
+    while at.kind_at(after) == "NEWLINE":
+        after += 1
+    if at.kind_at(after) in NOTHING_MORE or at.kind_at(after) == "RBRACE":
+        return say(
+            "label",
+            f"nothing follows the label `{word.text}:`",
+            word,
+            "write the statement that it names after it, or take the label out",
+            edits=(Edit(at.span_of(-2, -1), ""),),
+        )
+    between = Span(at.source, at.previous.end, at.span_at(after).start)
+    return say(
+        "label",
+        f"the statement that `{word.text}:` names has to be on the same line",
+        word,
+        f"write `{word.text}: {at.words(after, at.end_of_head(after))}`",
+        edits=() if between.text.strip() else (Edit(between, " "),),
+        mend=at.drop(after),
+    )
+
+
+@mistake(
     "colon-for-brace",
     "network A {\n  residual:\n    conv 64\n}",
     "network A {\n  residual:\n    conv 64\n  }\n}",

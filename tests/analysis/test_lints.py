@@ -381,6 +381,7 @@ EXAMPLES = {
     "wide-fc": "conv 64 17x17 same, flatten, fc 1024",
     "argument-order": "conv 3 8 5",
     "vanishing-gradients": "repeat 60 { conv 8 3x3 same, sigmoid }",
+    "fixed-size": "pool avg height",
 }
 
 

@@ -37,6 +37,28 @@ def test_auto_shortcut_is_a_projection_of_the_needed_stride() -> None:
     assert found.output.shape == (8, 16, 16)
 
 
+@pytest.mark.parametrize("kind", ["auto", "project", "pad"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "pool avg global, conv 8 1x1",  # a stride of 32
+        "conv 8 5x5, conv 8 12x12, relu",  # not padded
+        "crop 16x16, conv 8 1x1",
+        "conv 8 3x3 stride=3, bn",  # ends in 10x10, and a stride of 3 in 11x11
+    ],
+)
+def test_a_shortcut_has_the_stride_of_its_body(kind: str, body: str) -> None:
+    """No published network projects where no layer of the body steps over the map."""
+    (found,) = diagnose(f"residual shortcut={kind} {{ {body} }}")
+    assert found.code == "shape"
+    assert "shortcut=" not in found.help
+
+
+def test_a_projection_at_a_size_of_one_keeps_its_stride() -> None:
+    body = "pool avg 32, residual { conv 8 3x3 stride=2 same, bn }"
+    assert node(layers(body), "shortcut.conv").op.arguments["stride"] == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "expected"),
     [

@@ -16,8 +16,6 @@ BODIES = {
         "repeat 2 {{ b2 b0 }}",
     "a round in a round without weights":
         "repeat 1 {{ repeat 1 {{ dropout 0.2 }} }}",
-    "a loop whose outcome nobody takes":
-        "stem: relu, left: repeat 2 {{ from stem, conv 4 }}",
     "a loop that is no chain, in a loop of one round":
         "stem: conv 8, repeat 1 {{ repeat 2 {{ conv 8, concat stem }} }}",
     "auxiliary heads in a loop in a loop":
@@ -26,8 +24,6 @@ BODIES = {
         "for w in [4, 8] {{ if w != channels {{ conv w }} }}",
     "a loop without rounds, in one call of a block":
         "part 2, cell times=2",
-    "a block from which nothing is taken":
-        "p",
     "a label of a round, and the same in the block that it is one with":
         "repeat 2 {{ e: droppath 0.2, labelled }}",
     "an auxiliary head in an auxiliary head":
@@ -37,7 +33,7 @@ BODIES = {
     "a round of nothing but the last activation":
         "ended",
     "a label for what was there already":
-        "bn, a: repeat 0 {{ }}, relu, bn, from a",
+        "bn, a: repeat 0 {{ }}, relu, bn, add a",
     "rounds that ask for their number, and differ in what arrives too":
         "conv 12, counted 4",
 }  # fmt: skip
@@ -47,7 +43,6 @@ block b0() { }
 block b2(unit) { unit, dropout 0.2 }
 block part(n) { repeat max(0, n - 1) { relu }, conv 4 }
 block cell(times=1) { repeat max(0, times - 1) { part 1 } }
-block p() { stem: droppath 0.2, relu, from stem }
 block named(n, in_channels=n) { conv in_channels, conv n + in_channels, conv n }
 block headed() { aux { pool avg global, conv 2 }, relu }
 block ended() { conv 12, for n in [1] { sigmoid } }

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 import dotcnn
 from dotcnn.compiler.emit.allowed import NotAllowed, check
@@ -199,7 +200,7 @@ WORDS = sorted(
         *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *NAMESPACE,
         *"range isinstance super getattr Tensor NamedTuple init_weights training hidden half count "
         "index logits paths aux value i x y z a v out_channels in_channels in_features divisible "
-        "DropPath LayerNorm2d SeparableConv2d haar Outputs N NOutputs N2 Part module module2 "
+        "DropPath LayerNorm2d SeparableConv2d haar crop Outputs N NOutputs N2 Part module module2 "
         "weight bias parameters state_dict modules children train eval to type double apply call "
         "blocks append extend insert pop keys items values forward predict __class__ __init__ "
         "__getattr__ __import__ _modules os sys importlib".split(),
@@ -220,7 +221,8 @@ network {3} {{
   repeat 2 as {5} {{ {0} {4} + {5} }}
   for {6} in [4, 8] {{ {0} 6 width={6} }}
   {7}: aux {{ pool avg global, flatten, fc 2 }}
-  {8}: conv {4} 1x1, relu
+  {8}: conv {4} 1x1
+  relu
   concat {8}
   pool avg global, flatten, fc 2
 }}

@@ -95,12 +95,12 @@ def test_any_conv(op: Conv, shape: Shape) -> None:
 def test_padding_as_keras_does_it_takes_a_step_of_its_own() -> None:
     op = Conv(out=4, kernel=(3, 3), stride=(2, 2), same_upper=True)
     built = conform(op, (3, 8, 8))
-    assert op.torch((4, 4, 4), (3, 8, 8)).call == "{m}(F.pad({0}, (0, 1, 0, 1)))"
+    assert op.torch((4, 4, 4), (3, 8, 8)).call == "{m}(pad_same({0}, 3, 2))"
     image = torch.randn(1, 3, 8, 8)
     by_torch = F.conv2d(F.pad(image, (0, 1, 0, 1)), *built.state().values(), stride=2)
     assert torch.equal(built.forward(image), by_torch)
     conform(op, (3, 7, 9))  # nothing odd remains: none is needed
-    assert op.torch((4, 4, 5), (3, 7, 9)).call == "{m}({0})"
+    assert op.torch((4, 4, 5), (3, 7, 9)).call == "{m}(pad_same({0}, 3, 2))"
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])

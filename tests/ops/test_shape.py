@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.compiler.language.signature import ArgumentError
+from dotcnn.compiler.language.values import Interval
 from dotcnn.compiler.ops.shape import (
     Crop,
     Flatten,
@@ -16,6 +17,7 @@ from dotcnn.compiler.ops.shape import (
     Permute,
     Reshape,
     Shuffle,
+    Slice,
     Upsample,
 )
 from dotcnn.compiler.shapes import Shape
@@ -185,6 +187,23 @@ def test_crop_takes_the_middle() -> None:
         match="after the first 9: the input has 9",
         stricter=True,
     )
+
+
+@given(st.integers(0, 3), st.integers(1, 4), maps() | vectors())
+def test_any_slice(first: int, count: int, shape: Shape) -> None:
+    # Torch leaves less than was asked for, and says nothing.
+    attempt(Slice(channels=(first, first + count)), shape, stricter="cannot be taken")
+
+
+def test_slice_takes_channels() -> None:
+    op = Slice(channels=(1, 3))
+    assert op.output((4, 5, 6)) == (2, 5, 6)
+    assert build(op, (4, 1, 1)).forward(counting((4, 1, 1))).flatten().tolist() == [1, 2]
+    assert op.explain((2, 5, 6), (4, 5, 6)) == [("channels", "1 to 2 of 4: 2")]
+    told = refuses(op, (2, 5, 6), match="channels 1 to 2 cannot be taken", stricter=True)
+    assert "`slice 1..2`" in told
+    with pytest.raises(ArgumentError, match="no channels"):
+        Slice.fields["channels"].read(Interval(3, 3))
 
 
 @given(

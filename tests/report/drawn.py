@@ -34,7 +34,7 @@ TANGLES = {
         add a
         d: conv 4 3x3 same
         add b
-        concat { | from c | from d, conv 2 1x1 | from a }""",
+        concat { | from c | from d, conv 2 1x1 | from a | }""",
     "out of frames": """
         first: concat { | conv 2 1x1 | conv 4 3x3 same }
         second: concat { | from first, conv 4 1x1 | from first }
@@ -83,10 +83,10 @@ TANGLES = {
         upsample 2
         concat { | from x00 | from x01 | from x02 | }
         conv 4 3x3 same""",
-    "unused": """
-        a: conv 4 3x3 same
-        b: conv 16 3x3 same, conv 16 3x3 same, conv 16 3x3 same
-        concat { | from a | from a, conv 2 1x1 }""",
+    "side head": """
+        conv 4 3x3 same
+        aux { conv 16 3x3 same, conv 16 3x3 same, conv 16 3x3 same }
+        concat { | | conv 2 1x1 }""",
 }
 
 

@@ -47,7 +47,8 @@ class Learned(Biased, Sliding):
         )
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(self.module(inputs[0], self.bias_option()), self.call(inputs[0]))
+        module = self.module(inputs[0], self.bias_option())
+        return TorchText(module, self.call(inputs[0]), self.helpers())
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         weights = self.weights(*inputs)

@@ -124,7 +124,7 @@ class Separable(PerChannel):
         between = self.filters(inputs[0][0])
         pointwise = constructor("nn.Conv2d", between, self.out, 1, bias=self.bias_option())
         module = constructor("SeparableConv2d", depthwise, pointwise)
-        return TorchText(module, self.call(inputs[0]), SEPARABLE)
+        return TorchText(module, self.call(inputs[0]), self.helpers(SEPARABLE))
 
     def work_out(self, element: Element) -> Worked:
         windows = []

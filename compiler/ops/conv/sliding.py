@@ -10,7 +10,7 @@ from typing import ClassVar
 from ...language.kinds import choice, flag, natural_pair, pair
 from ...language.signature import ArgumentError
 from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
-from ..base import Autocast, Kept, Op, Option, Weight, Window
+from ..base import Autocast, Kept, Op, Option, Weight, Window, helper
 from ..examples import backward_lines, correlation_lines, readers
 from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 from ..worked import Element, Group, Worked, decimal, products, summed
@@ -32,6 +32,24 @@ BIAS = choice(
 
 MOST_COUNTED = 1000
 """Up to this size of filters, strides and padding, `explain` counts how often pixels are read."""
+
+
+# Written out for one size, this padding would be wrong at others: two columns are one too many
+# where the size is even. So it is computed where the module runs.
+PAD_SAME = helper('''\
+def pad_same(
+    x: Tensor, reach: int | tuple[int, int], stride: int | tuple[int, int], mode: str = "constant"
+) -> Tensor:
+    """Pads for one output per step of the stride, with an odd row or column at the end."""
+    sides = []
+    for axis in (1, 0):
+        filters = reach if isinstance(reach, int) else reach[axis]
+        step = stride if isinstance(stride, int) else stride[axis]
+        size = x.shape[2 + axis]
+        total = max((-(-size // step) - 1) * step + filters - size, 0)
+        sides += [total // 2, total - total // 2]
+    return F.pad(x, sides, mode) if any(sides) else x
+''')
 
 
 class Biased(Op):
@@ -144,6 +162,13 @@ class Sliding(Op):
         """Whether torch needs a separate padding step."""
         return any(before != after for before, after in self.sides(input_shape))
 
+    @property
+    def pads_by_size(self) -> bool:
+        """Whether the padding depends on the size of the map, and not on the filter alone."""
+        return self.same_upper and any(
+            step > 1 and self.reach(axis) > 1 for axis, step in enumerate(self.stride)
+        )
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         channels = inputs[0][0]
         inside = channels // self.grouped(channels)
@@ -159,7 +184,8 @@ class Sliding(Op):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         sides = self.sides(inputs[0])
-        if sides == ((0, 0), (0, 0)) or (self.mode == "zeros" and not self.uneven(inputs[0])):
+        separate = self.uneven(inputs[0]) or self.pads_by_size
+        if sides == ((0, 0), (0, 0)) or (self.mode == "zeros" and not separate):
             return Kept(inputs=(0,))
         # Mirroring and repeating ask for their own input, too, when they are differentiated.
         before = (0,) if self.mode in ("reflect", "replicate") else ()
@@ -168,7 +194,7 @@ class Sliding(Op):
     def pad_options(self, input_shape: Shape) -> dict[str, Option]:
         """The padding arguments of torch's convolution, if it does the padding."""
         (top, bottom), (left, right) = self.sides(input_shape)
-        even = (top, left) == (bottom, right)
+        even = (top, left) == (bottom, right) and not self.pads_by_size
         mode = self.mode if even and (top or left) else "zeros"
         return {
             "padding": (plain((top, left)) if even else 0, 0),
@@ -176,9 +202,17 @@ class Sliding(Op):
         }
 
     def call(self, input_shape: Shape) -> str:
+        if self.pads_by_size:
+            reach = plain((self.reach(0), self.reach(1)))
+            filled = "" if self.mode == "zeros" else f', "{self.mode}"'
+            return f"{{m}}(pad_same({{0}}, {reach}, {plain(self.stride)}{filled}))"
         if not self.uneven(input_shape):
             return "{m}({0})"
         return f"{{m}}({pad_text(self.sides(input_shape), self.mode)})"
+
+    def helpers(self, own: str = "") -> str:
+        """The source of what `call` and the module need."""
+        return "\n\n".join(filter(None, (self.pads_by_size * PAD_SAME, own)))
 
     def covered(self, element: Element, channel: int, filter: Callable[[int, int], float]) -> Group:
         """The window of a channel under a filter: values times weights."""

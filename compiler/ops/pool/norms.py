@@ -110,7 +110,7 @@ class Lp(Norm):
     }
 
     p: float = number(
-        "the power: 1 gives the sum, large values approach the maximum", 3.0, minimum=1
+        "the power: 1 gives the sum of |x|, large values approach its maximum", 3.0, minimum=1
     )
 
 
