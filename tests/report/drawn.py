@@ -33,8 +33,7 @@ TANGLES = {
         c: conv 4 3x3 same
         add a
         d: conv 4 3x3 same
-        add b
-        concat { | from c | from d, conv 2 1x1 | from a | }""",
+        concat { | from c | from d, conv 2 1x1 | from a, add b }""",
     "out of frames": """
         first: concat { | conv 2 1x1 | conv 4 3x3 same }
         second: concat { | from first, conv 4 1x1 | from first }
