@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 import dotcnn
 from dotcnn.compiler.emit.allowed import NotAllowed, check
