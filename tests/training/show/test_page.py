@@ -111,6 +111,27 @@ def test_of_maps_that_are_too_large_a_smaller_one_is_there(tmp_path: Path) -> No
     assert layers["pool"]["reduced"] is None
 
 
+def test_large_weights_of_a_gate_leave_room_for_maps(tmp_path: Path) -> None:
+    """Squeeze and excitation has convolutions that are fully connected layers."""
+    gate = "pool avg global, conv 128 1x1, relu, conv 256 1x1, sigmoid"
+    spec = f"network n {{ input 1x24x24, conv 256 3x3, bn, gate {{ {gate} }} }}\n"
+    subject, outputs, html = page_of(spec, limit=200_000)
+    assert len(html.encode()) <= 200_000
+    page = numbers(html, tmp_path)
+    assert {"conv", "bn", "mul", "sigmoid"} <= check(subject, outputs, page["found"])
+    assert all(layer["values"] is not None for layer in page["index"]["layers"])
+
+
+def test_of_a_chain_that_does_not_fit_its_first_layers_are_there(tmp_path: Path) -> None:
+    chain = ", ".join(["filter sobel same"] * 6)
+    _, _, html = page_of(f"network n {{ input 1x96x96, {chain} }}\n", limit=190_000)
+    layers = numbers(html, tmp_path)["index"]["layers"]
+    there = [layer["values"] is not None for layer in layers]
+    assert there[:2] == [True] * 2
+    assert not there[-1]
+    assert layers[-1]["reduced"]
+
+
 def test_receptive_fields(tmp_path: Path) -> None:
     spec = "network n { input 1x9x9, conv 2 3x3 stride=2, conv 2 3x3, flatten }\n"
     _, _, html = page_of(spec)

@@ -87,7 +87,7 @@ def add_weights(part: Part) -> dict[str, Any]:
 def _add_weight(part: Part, weight: Weight) -> dict[str, Any] | None:
     values = part.state[weight.name].detach().float().cpu()
     name = f"weight {weight.name}"
-    if left_out(weight) and not part.complete:
+    if left_out(part.node, weight) and not part.complete:
         return {"strongest": _add_products(part, values, name)}
     axes = channel_axes(part.node, weight)
     for axis, side in enumerate(axes):
@@ -103,8 +103,9 @@ def _add_weight(part: Part, weight: Weight) -> dict[str, Any] | None:
 
 def _add_products(part: Part, values: Tensor, name: str) -> list[int]:
     """The largest products of the strongest outputs of each image."""
-    order = part.result.float().abs().mean(0).argsort(descending=True)[:MOST].cpu()
-    products = part.given.float().cpu()[:, None] * values[order]
+    order = part.result.float().flatten(1).abs().mean(0).argsort(descending=True)[:MOST].cpu()
+    values = values.flatten(1)
+    products = part.given.float().cpu().flatten(1)[:, None] * values[order]
     places = products.abs().topk(min(LISTED, products.shape[2]), dim=2).indices
     factors = values[order][None].expand(len(products), -1, -1).gather(2, places)
     part.pack.add(f"{name}.places", places.to(torch.int32))

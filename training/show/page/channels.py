@@ -96,6 +96,12 @@ def choose(
             }
             if any(counts[n] != more[n] for n in more) and size({**counts, **more}) <= left:
                 counts.update(more)
+    for node in large:  # of a group that does not fit, some layers may
+        free = node.index in skipped or isinstance(node.op, Concat)
+        if free and not all(counts[source.index] for source in node.inputs):
+            continue
+        if size({**counts, node.index: 1}) <= left:
+            counts[node.index] = max(counts[node.index], 1)
     large = [node for node in large if not counts[node.index]]
     pixels = sqrt(_SHARE * room / max(2 * images * REDUCED * len(large), 1))
     longer = int(min(pixels, _MOST_PIXELS)) if pixels >= _LEAST_PIXELS else 0
@@ -128,7 +134,7 @@ def _bytes(
     weights = 0.0
     for weight in node.weights:
         kept = min(weight.shape[0], MOST) * images * LISTED * 3 if weight.shape else 1
-        if left_out(weight) and not complete:
+        if left_out(node, weight) and not complete:
             weights += min(kept, prod(weight.shape))
             continue
         lengths = list(weight.shape)
@@ -139,10 +145,12 @@ def _bytes(
     return width * (values + weights)
 
 
-def left_out(weight: Weight) -> bool:
-    """Whether the weight is that of a fully connected layer, and large: not all of it is there
-    unless everything fits."""
-    return len(weight.shape) == 2 and prod(weight.shape) > SMALL
+def left_out(node: Node, weight: Weight) -> bool:
+    """Whether the weight is that of a fully connected layer, or of a 1x1 convolution that is one
+    (on maps of one pixel), and large: not all of it is there unless everything fits."""
+    (source, *_) = node.inputs
+    every = weight.shape[:2] == (node.shape[0], source.shape[0]) and not weight.inputs_first
+    return every and flat(node) and flat(source) and prod(weight.shape) > SMALL
 
 
 def channel_axes(node: Node, weight: Weight) -> list[str | None]:

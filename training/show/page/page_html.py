@@ -78,7 +78,7 @@ def page_html(
         packs.append(("pack-index", packed_json(index)))
         html = _document(subject.network.name, style, script, drawing, packs)
         size = len(html.encode())
-        if size <= limit or not any(choice.channels.values()):
+        if size <= limit or room < 1 or not any(choice.channels.values()):
             return html
         room *= 0.95 * limit / size
 
