@@ -24,6 +24,8 @@ and the loss on digits after 200 steps of Adam (relu: 150), 2.30 being that of a
     relu                       0.32     0.57     1.37     2.30
     sigmoid           2.30     2.30     2.30     2.30     2.31
 
+(one seed each; `relu` with 40 layers is at 2.30 after 400 steps, too, so the rule is cautious).
+
 So an activation that saturates divides the gradient by the same factor in each layer (`Op.fades`),
 and a millionth of it arrives after ten layers with `sigmoid`. With the others it arrives, but fifty
 layers learn nothing where thirty do. The steps are what each rule here is derived from.

@@ -227,6 +227,12 @@ def test_the_learning_rate_is_too_small() -> None:
     assert rules(run(losses, top1, losses, top1, lr=1e-3)) != ["slow"], "it is the usual one"
 
 
+def test_one_epoch_is_not_one_epochs() -> None:
+    found = run([1.0, 0.6, 0.4], [0.7, 0.8, 0.85], [0.9, 0.6, 0.4], [0.72, 0.8, 0.86])
+    assert found[0].rule == "improves"
+    assert found[0].text.startswith("in the last epoch, the validation loss fell")
+
+
 def test_training_made_it_worse() -> None:
     found = run([1.0, 0.9], [0.7, 0.72], [0.9, 0.9], [0.74, 0.75], before=0.91)
     assert rules(found) == ["worse"]
