@@ -30,6 +30,9 @@ _MODULE_ATTRIBUTES = frozenset(
 _USED_BY_MODULES = frozenset("F nn predict self super torch x".split())
 """What the text of an emitted module calls something else."""
 
+UNKNOWN_WORD = "unknown-word"
+"""The error of a word at the top of a file that is not a section."""
+
 
 @dataclass(frozen=True, eq=False)
 class BlockRef:
@@ -208,7 +211,7 @@ def _misplaced(statement: object, statements: Sequence[object]) -> Diagnostic:
                 head.value, {*SECTIONS, "block", "network", "import", "let"}, span
             )
             return Diagnostic(
-                "unknown-word",
+                UNKNOWN_WORD,
                 f"`{head.value}` is not a section of a spec",
                 span,
                 help=help

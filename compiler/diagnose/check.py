@@ -9,12 +9,13 @@ from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.source import Span
 from ..build.elaborate import Elaboration, examine
-from ..build.scoping import sections_of
+from ..build.scoping import UNKNOWN_WORD, sections_of
 from ..language.fuel import DEFAULT_LAYERS
 from ..language.overrides import SectionOverride, divide
 from ..language.problems import MAX_MISTAKES
 from ..network import Network
 from ..shapes import Shape
+from .rest import errors_in_the_rest
 from .trial import tried_in, without_untried
 from .unused import UNUSED
 
@@ -50,8 +51,17 @@ def check(
         )
         return _with_sections(variant, elaboration, sections)
 
+    def quickly(variant: Program) -> list[Diagnostic]:
+        return once(variant, max_layers // 16)[1]
+
     found, diagnostics = once(program, max_layers)
-    diagnostics = tried_in(program, diagnostics, lambda variant: once(variant, max_layers // 16)[1])
+    diagnostics = tried_in(program, diagnostics, quickly)
+    if any(d.code == UNKNOWN_WORD and d.edits for d in diagnostics):
+        # The body of a misspelled `network` has not been looked at.
+        source = program.main.source
+        diagnostics += errors_in_the_rest(
+            source, diagnostics, lambda variant: tried_in(variant, quickly(variant), quickly)
+        )
     if found is not None:
         from ..analysis.lints import RULES, lint
 

@@ -105,3 +105,13 @@ def test_a_header_that_cannot_be_read_leaves_its_body() -> None:
 def test_what_an_unreadable_block_would_have_defined_is_not_missed() -> None:
     found = diagnose("block größe {\n relu\n}\nnetwork N {\n input 3x8x8\n gross\n}\n")
     assert [d.code for d in found] == ["foreign-word"]
+
+
+def test_a_misspelled_network_is_checked_all_the_same() -> None:
+    text = "netwrok N {\n input 3x8x8\n cnov 3\n}\ntrian {\n bath 3\n}\n"
+    found = check(load(Source("net.cnn", text)))
+    assert [d.code for d in found] == [
+        "unknown-word", "unknown-layer", "unknown-word", "unknown-directive",
+    ]  # fmt: skip
+    assert [d.span.text for d in found if d.span] == ["netwrok", "cnov", "trian", "bath"]
+    assert "conv" in found[1].help
