@@ -97,11 +97,13 @@ def test_a_spec_from_standard_input(run: Run) -> None:
     assert run("check", "-", stdin=with_import.encode()).code == 0
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# only a comment", "   "])
-def test_a_spec_without_a_network_is_not_one_with_errors_of_syntax(text: str, run: Run) -> None:
+@pytest.mark.parametrize("text", ["", "\n", "# only a comment", "   ", "train { epochs 3 }"])
+def test_a_spec_with_neither_network_nor_blocks(text: str, run: Run) -> None:
+    """There is nothing to check in it; to every command it is the same mistake."""
     result = run("check", "-", "--format", "json", stdin=text.encode())
-    codes = {it["code"] for it in json.loads(result.out)["diagnostics"]}
-    assert "syntax" not in codes
+    assert [it["code"] for it in json.loads(result.out)["diagnostics"]] == ["no-network"]
+    assert result.code == 1
+    assert run("check", "-", stdin=b"block b() { relu }").code == 0
 
 
 def test_several_files_and_folders(run: Run) -> None:

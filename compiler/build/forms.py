@@ -13,7 +13,7 @@ from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, For, If, Repeat, Statement
 from ..diagnose.blame import arrives, first_line, statement_span
-from ..diagnose.mend import give_channels, pad_all
+from ..diagnose.mend import ceil_all, give_channels, pad_all
 from ..language.binding import bind, evaluate_arguments
 from ..language.evaluate import Env
 from ..language.kinds import choice, number
@@ -76,23 +76,52 @@ def _merge(
     try:
         shape = op.output(*[node.shape for node in inputs])
     except ShapeError as error:
+        uneven = _only_some_round_up(inputs)
+        if uneven and not help:
+            help = "give `ceil` to the pools of all paths, or of none"
         raise Problem(
             "shape",
             error.message,
             call.head.span,
             label=_does(call),
             labels=tuple(labels),
+            notes=("`ceil` rounds the size up; without it a pool rounds down",) * uneven,
             help=help or error.help,
             edits=edits,
-            proposals=() if edits else _proposals(bodies, inputs),
+            proposals=() if edits else _proposals(bodies, inputs, uneven),
         ) from None
     return graph.add(op, tuple(inputs), shape, call.head.span, scope)
 
 
+def _only_some_round_up(ends: Sequence[Node]) -> bool:
+    """Whether of paths with maps of different sizes some have a pool with `ceil`, others none."""
+    if len({end.shape[1:] for end in ends}) < 2:
+        return False
+    paths = [list(_upwards(end)) for end in ends]
+    shared = set.intersection(*[{id(node) for node in path} for path in paths])
+    own = [[node for node in path if id(node) not in shared] for path in paths]
+    round_up = [any(node.op.arguments.get("ceil") for node in path) for path in own]
+    return any(round_up) and not all(round_up)
+
+
+def _upwards(node: Node) -> Iterator[Node]:
+    """A layer and those before it, along their first inputs."""
+    yield node
+    while node.inputs:
+        node = node.inputs[0]
+        yield node
+
+
 def _proposals(
-    bodies: Sequence[Body | Branches], inputs: Sequence[Node]
+    bodies: Sequence[Body | Branches], inputs: Sequence[Node], uneven: bool
 ) -> Iterator[tuple[Edit, ...]]:
-    """Candidate fixes: padding that keeps the size, the channels of another path, or both."""
+    """Candidate fixes: sizes rounded alike, padding that keeps the size, the channels of another
+    path, or both.
+    """
+    if uneven:
+        rounded = [ceil_all(body) for body in bodies]
+        yield from filter(None, rounded)
+        yield tuple(edit for edits in rounded for edit in edits)
     padded = [pad_all(body) for body in bodies]
     yield from filter(None, padded)
     if len(padded) > 1:

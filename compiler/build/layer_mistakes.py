@@ -4,6 +4,7 @@ tools, a kind or a body that is missing; each with what to write instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from ...dsl.closest import closest
@@ -16,6 +17,7 @@ from ..language.binding import value_in
 from ..language.problems import Problem, did_you_mean
 from ..language.vocabulary import SECTIONS, layer_words
 from ..ops import REGISTRY
+from ..ops.base import Op
 
 
 def in_torch_order(call: Call, problem: Problem) -> Problem | None:
@@ -37,6 +39,29 @@ def in_torch_order(call: Call, problem: Problem) -> Problem | None:
         notes=(torch_order.KNOWN,),
         help=f"write `{meant}`",
         edits=(Edit(place, meant),),
+    )
+
+
+def units_of_an_activation(call: Call, kind: type[Op], problem: Problem) -> Problem | None:
+    """For `softmax 10` and `sigmoid 10`, meant as a fully connected layer of 10 units, as in
+    Keras: `Dense(10, activation="softmax")`.
+    """
+    too_many = problem.diagnostic.code == "too-many-arguments"
+    units = call.arguments[0].value if too_many and len(call.arguments) == 1 else None
+    if kind.kind != "activation" or not isinstance(units, Number) or not units.span.text.isdigit():
+        return None
+    place, word, text = statement_span(call), call.head.value, call.span.source.text
+    after_fc = re.search(rf"\bfc\s+{units.span.text}[\s,]*\Z", text[: place.start][-80:])
+    axis_of_torch = int(units.value) <= 3
+    if after_fc or axis_of_torch or f"{word}{units.span.text}" in REGISTRY:  # `relu 6`
+        return None
+    meant = f"fc {units.span.text}, {word}"
+    return Problem(
+        "too-many-arguments",
+        f"`{word}` is an activation: it has as many outputs as inputs, and takes no number of them",
+        place,
+        help=f"a fully connected layer comes before it: `{meant}`",
+        proposals=[(Edit(place, meant),), (Edit(place, f"flatten, {meant}"),)],
     )
 
 

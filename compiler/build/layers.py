@@ -16,7 +16,13 @@ from ..language.values import Word
 from ..language.vocabulary import layer_words
 from ..ops import REGISTRY
 from ..ops.base import Op
-from .layer_mistakes import in_torch_order, unknown_layer, usual_kind, usual_kind_with
+from .layer_mistakes import (
+    in_torch_order,
+    units_of_an_activation,
+    unknown_layer,
+    usual_kind,
+    usual_kind_with,
+)
 
 
 class Layers:
@@ -48,7 +54,8 @@ def _make(
     try:
         values = bind(call, kind.signature(), arguments, env, layer_words() | set(blocks))
     except Problem as problem:
-        raise in_torch_order(call, problem) or problem from None
+        known = in_torch_order(call, problem) or units_of_an_activation(call, kind, problem)
+        raise known or problem from None
     op = kind(**values)
     try:
         op.check()

@@ -8,6 +8,7 @@ from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.source import Span
+from ...dsl.syntax import Block
 from ..build.elaborate import Elaboration, examine
 from ..build.scoping import UNKNOWN_WORD, sections_of
 from ..language.fuel import DEFAULT_LAYERS
@@ -37,6 +38,9 @@ def check(
 ) -> list[Diagnostic]:
     """Checks a program. A file that only defines blocks is valid, too: others import it."""
     parameters, sections = divide(overrides)
+    needs_network = network is not None or not any(
+        isinstance(statement, Block) for statement in program.main.statements
+    )
 
     def once(variant: Program, max_layers: int) -> tuple[Network | None, list[Diagnostic]]:
         elaboration = examine(
@@ -46,7 +50,7 @@ def check(
             input_shape=input_shape,
             classes=classes,
             max_layers=max_layers,
-            needs_network=network is not None,
+            needs_network=needs_network,
             tries=False,
         )
         return _with_sections(variant, elaboration, sections)

@@ -53,6 +53,18 @@ def pad_all(body: Body | Branches) -> Proposal:
     return tuple(edits)
 
 
+def ceil_all(body: Body | Branches) -> Proposal:
+    """Adds `ceil` to every pool of a body that has a stride and rounds its size down."""
+    edits = []
+    for call, op in layer_calls(body):
+        words = {a.value.value for a in call.arguments if isinstance(a.value, Name)}
+        strided = any(a.name == "stride" for a in call.arguments)
+        if "ceil" in op.fields and strided and not {"ceil", "same", "same_upper"} & words:
+            at = end_of(call)
+            edits.append(Edit(call.span.source.span(at, at), " ceil"))
+    return tuple(edits)
+
+
 def _is_one(call: Call, op: type[Op]) -> bool:
     """Whether a layer has a 1x1 window, so that there is nothing to pad."""
     order = [field.name for field in op.signature().positional]

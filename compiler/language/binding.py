@@ -466,7 +466,7 @@ def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
         notes=_usage(signature),
         help=f"take it out, or name it: {listed}"
         if listed
-        else "take it out, or give it with its name: `name=value`",
+        else "take it out" + ", or give it with its name: `name=value`" * bool(signature.fields),
         edits=(Edit(_with_blank_before(node.span), ""),),
     )
 

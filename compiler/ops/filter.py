@@ -70,6 +70,37 @@ _ELSEWHERE = {
 }  # fmt: skip
 """Their names in other tools. What skimage calls `sobel_h` responds to horizontal edges."""
 
+_NOT_LINEAR = {
+    **dict.fromkeys(
+        ("median", "medfilt", "rank", "percentile"),
+        (
+            "sorts the numbers of a window, which no sum of value*weight does",
+            "no layer does that; a linear filter against noise is `filter gaussian 3x3`",
+        ),
+    ),
+    **dict.fromkeys(
+        ("bilateral", "nlm", "guided"),
+        (
+            "weighs neighbors by how similar they are, which no sum of value*weight does",
+            "no layer does that; a linear filter against noise is `filter gaussian 3x3`",
+        ),
+    ),
+    "canny": (
+        "follows ridges of the gradient and keeps what two thresholds leave of them",
+        "its linear steps are `filter gaussian 5x5, filter sobel`; `cnn new net --like edges`"
+        " writes a spec with these and more",
+    ),
+    **dict.fromkeys(
+        ("max", "maximum", "dilate", "dilation"),
+        ("is a layer of its own", "write `pool max 3x3 stride=1 same`"),
+    ),
+    **dict.fromkeys(
+        ("min", "minimum", "erode", "erosion"),
+        ("is a layer of its own", "write `pool min 3x3 stride=1 same`"),
+    ),
+}
+"""Other operations on windows of an image: what they do, and what there is."""
+
 EXAMPLE = "write its rows, like `filter [[0, 1, 1], [1, 0, 0], [1, 0, 1]]`"
 
 
@@ -125,6 +156,9 @@ def _known(word: str) -> str:
         raise ArgumentError(
             "the absolute value is a layer of its own", "write it after one: `filter sobel_x, abs`"
         )
+    if word.lower() in _NOT_LINEAR:
+        does, help = _NOT_LINEAR[word.lower()]
+        raise ArgumentError(f"{word} is not a linear filter: it {does}", help)
     habit = _ELSEWHERE.get(word.lower(), "") or closest(word, WORDS)
     listed = ", ".join(f"`{name}`" for name in WORDS)
     raise ArgumentError(f"{word} is not one of {listed}", "" if habit else EXAMPLE, instead=habit)
@@ -187,8 +221,9 @@ class Filter(Sliding):
     `sobel`, `prewitt` and `scharr` give the length of the gradient, sqrt(x^2 + y^2), from the two
     filters `_x` (brighter to the right) and `_y` (brighter downwards). `line` gives the strongest
     response of four: horizontal, vertical, rising, falling. `gaussian`, `box` (the mean), `blur`
-    (binomial) and `sobel` have any size: `filter gaussian 5x5 sigma=1.5`. For the absolute value
-    of a response write `abs` after it.
+    (binomial) and `sobel` have any size: `filter gaussian 5x5 sigma=1.5`. A filter of your own is
+    written by its rows: `filter [[1, 0, -1], [1, 0, -1], [1, 0, -1]]`. For the absolute value of a
+    response write `abs` after it.
     """
 
     word: ClassVar[str] = "filter"
@@ -223,7 +258,11 @@ class Filter(Sliding):
         takes_words=True,
         words=WORDS,
     )
-    size: Pair | None = pair("its size, for `gaussian`, `box`, `blur` and `sobel`", None)
+    size: Pair | None = pair(
+        "its size, for `gaussian`, `box`, `blur` and `sobel`; if left out 3x3, or with `sigma`"
+        " three standard deviations on each side",
+        None,
+    )
     sigma: float | None = number(
         "standard deviation of `gaussian` in pixels; it follows from the size if left out",
         None,

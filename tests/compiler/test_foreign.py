@@ -426,3 +426,24 @@ def test_trials_are_few_however_many_mistakes_there_are(count: int) -> None:
 def test_a_text_too_long_to_be_tried_gets_no_fixes() -> None:
     text = network("conv 8 3.") + "# " + "x" * 60_000
     assert [(d.code, d.edits) for d in errors(text)] == [("bad-number", ())]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "(1 0 -1; 2 0 -2)",
+        "[1 0 -1; 2 0 -2] same",
+        "1 0 -1; 2 0 -2",
+        "1 0 -1 / 2 0 -2",
+        "[[1 0 -1], [2 0 -2]] pad=1",
+        "{{1, 0, -1}, {2, 0, -2}}",
+        "(1 0 -1\n 2 0 -2)",
+        "[1. +0 -1; 2 .0 -2]",
+    ],
+)
+def test_rows_of_a_filter_as_matlab_writes_them(rows: str) -> None:
+    text = f"network N {{\n input 3x9x9\n filter {rows}\n conv 4 3x3\n}}"
+    spec = fixed(text)
+    filter = elaborate(load(Source("n.cnn", spec))).nodes[1].op
+    assert filter.arguments["values"] == ((1, 0, -1), (2, 0, -2))
+    assert errors(spec) == []

@@ -102,6 +102,14 @@ def test_a_name_that_is_nearly_right(word: str, meant: str) -> None:
     assert refused.value.instead == meant
 
 
+@pytest.mark.parametrize("word", ["median", "canny", "bilateral", "Erode"])
+def test_what_is_not_linear(word: str) -> None:
+    with pytest.raises(ArgumentError, match=f"{word} is not a linear filter") as refused:
+        read(Word(word))
+    assert "[[" not in refused.value.help
+    assert not refused.value.instead
+
+
 def test_the_filter_of_the_textbook() -> None:
     lines = """81 2 209 44 71 58 / 24 56 108 98 12 112 / 91 0 189 65 79 232 /
                12 0 0 5 1 71 / 2 32 23 58 8 208 / 4 23 2 1 3 9"""

@@ -1,4 +1,5 @@
-"""Recognises code of Keras, torch, Caffe and Darknet in a spec, and translates it."""
+"""Recognizes code of Keras, torch, Caffe and Darknet in a spec, and rows of filters as MATLAB has
+them, and translates it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from ...language.vocabulary import SECTIONS
 from .caffe import caffe_field, caffe_layers
 from .darknet import darknet_layers
+from .matrix import matrix_at
 from .python_lines import Directive, translate_python
 from .translation import Translation
 
@@ -28,7 +30,7 @@ def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
         if place < behind:
             continue
         found = next((one for one in whole if one.start <= place < one.end), None)
-        found = found or _opening_at(text, place)
+        found = found or matrix_at(text, place) or _opening_at(text, place)
         found = found or (
             None if section_at(text, place) else caffe_field(*_line_at(text, place), place)
         )
