@@ -21,7 +21,6 @@ from ..diagnose.unused import unused_label
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
-from .naming import scopes_with_weights
 from .scoping import check_module_name
 
 _REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception"})
@@ -180,20 +179,21 @@ class Labels:
         )
 
     def unused(self, network: Network) -> Iterator[Diagnostic]:
-        """Labels that are never referred to and do not name weights."""
-        if not self.given:
-            return
-        with_weights = scopes_with_weights(network.nodes)
+        """Labels of activations and the like that nothing refers to: probably of a shortcut that
+        was forgotten. Weights, pools and parts have labels as their names, in weight files and
+        reports; so has an activation, if the label says that it is one (`relu1`).
+        """
         not_executed: dict[int, set[str]] = {}
         for key, (label, item) in self.given.items():
-            names_weights = item.weights if isinstance(item, Node) else key in with_weights
-            if key in self.used or names_weights:
+            if key in self.used or isinstance(item, Scope) or item.weights:
+                continue
+            if item.op.kind not in _ELEMENTWISE or _says_what_it_is(label.value, item):
                 continue
             part = _definition(label, network)
             if id(part) not in not_executed:
                 not_executed[id(part)] = self.not_executed(part)
             if label.value not in not_executed[id(part)]:
-                yield unused_label(label, item.span)
+                yield unused_label(label, item.word, item.span)
 
     def not_executed(self, definition: Statement | None) -> set[str]:
         """The labels that statements of a block or network refer to which were not executed: in an
@@ -206,6 +206,16 @@ class Labels:
             for argument in call.arguments
             if id(argument) not in self.referring
         }
+
+
+_ELEMENTWISE = frozenset({"activation", "dropout", "norm"})
+"""Kinds of layers that are rarely named, but by who refers to them."""
+
+
+def _says_what_it_is(label: str, node: Node) -> bool:
+    """Whether a label is like the word of its layer: `relu1_2`, `drop6`, `act3`."""
+    letters = re.sub(r"[\d_]+", "", label).lower()
+    return node.word.startswith(letters) or node.op.kind.startswith(letters)
 
 
 def _definition(label: Name, network: Network) -> Statement | None:

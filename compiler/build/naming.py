@@ -20,7 +20,7 @@ from .skipped import LOOP
 
 def assign_names(root: Scope) -> None:
     """Assigns a name to every scope and node of a network."""
-    weighted = scopes_with_weights(root.nodes())
+    weighted = _scopes_with_weights(root.nodes())
     stack: list[Scope] = [root]
     while stack:
         scope = stack.pop()
@@ -128,7 +128,7 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
     return only
 
 
-def scopes_with_weights(nodes: Iterable[Node]) -> set[int]:
+def _scopes_with_weights(nodes: Iterable[Node]) -> set[int]:
     """The ids of all scopes that contain weights."""
     indices: set[int] = set()
     for node in nodes:

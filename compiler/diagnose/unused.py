@@ -108,15 +108,15 @@ def _names_in(definition: Block | Network) -> set[str]:
     return names
 
 
-def unused_label(label: Name, reference_span: Span) -> Diagnostic:
-    """The warning for a label that is never referred to and does not name weights."""
+def unused_label(label: Name, word: str, reference_span: Span) -> Diagnostic:
+    """The warning for a label of a layer that nothing refers to."""
     after = reference_span.source.text.find(":", label.span.end) + 1
     whole = Span(label.span.source, label.span.start, after)
     return Diagnostic(
         UNUSED_LABEL,
-        f"the label `{label.value}` is never used, and it does not name weights",
+        f"nothing refers to `{label.value}`, the label of this `{word}`",
         label.span,
-        help="take the label out",
+        help=f"refer to it, as in `add {label.value}`, or take the label out",
         edits=(Edit(whole, ""),),
         severity="warning",
     )

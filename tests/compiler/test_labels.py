@@ -130,3 +130,20 @@ def test_a_label_that_another_setting_reads_is_not_called_unused() -> None:
       }"""
     assert unused(text) == []
     assert unused(text.replace("add b", "bn")) == ["b"]
+
+
+def test_a_label_that_names_a_layer_for_readers_is_not_called_unused() -> None:
+    lenet = """
+      network LeNet {
+        input 1x32x32
+        c1: conv 6 5x5, tanh
+        s2: pool avg 2x2
+        both: concat { | relu | sigmoid }
+        relu3_1: relu
+        act3: tanh
+        drop4: dropout 0.5
+        flat: flatten
+        fc 10
+      }"""
+    assert unused(lenet) == []
+    assert unused(lenet.replace("relu3_1", "skip")) == ["skip"]
