@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,25 +80,43 @@ def layer_table(subject: Subject, summaries: Sequence[LayerSummary], style: Styl
     wording = Wording(subject.network)
     columns: list[Column[LayerSummary]] = [
         Column("name", lambda row: row.node.name, yields=2, least=12, optional=False),
-        Column("layer", lambda row: wording.layer(row.node), yields=1, least=10, from_end=True),
+        Column("layer", lambda row: wording.layer(row.node), yields=1, least=20, wraps=True),
         Column("output", lambda row: text(row.node.shape), yields=3, least=9),
-        Column("least", lambda row: figure(row.least), True, optional=False),
-        Column("mean", lambda row: figure(row.mean), True, optional=False),
-        Column("greatest", lambda row: figure(row.greatest), True, optional=False),
-        Column("zeros", lambda row: _share(row.zeros), True, yields=4),
-        Column("dead", lambda row: str(row.dead or ""), True, yields=5),
+        Column("least", lambda row: _in_row(row.least, row), True, optional=False),
+        Column("mean", lambda row: _in_row(row.mean, row), True, optional=False),
+        Column("greatest", lambda row: _in_row(row.greatest, row), True, optional=False),
     ]
+    remarks = []
+    if any(row.zeros for row in summaries):
+        columns.append(Column("zeros", lambda row: _share(row.zeros), True, yields=4))
+        remarks.append("zeros: share of values that are exactly 0.")
+    if any(row.dead for row in summaries):
+        columns.append(Column("dead", lambda row: str(row.dead or ""), True, yields=5))
+        remarks.append("dead: channels that are 0 everywhere.")
 
     def color(row: LayerSummary, column: str) -> str:
         return HEAVY if column == "dead" and row.dead else ""
 
     lines = grid([columns], summaries, style, color)
-    remarks = ["zeros: share of values that are exactly 0. dead: channels that are 0 everywhere."]
     bad = [row for row in summaries if row.bad]
     if bad:
         first = bad[0]
         remarks.insert(0, f"Not finite from {first.node.name} on ({first.bad:,} values there).")
-    return [*lines, "", *wrapped(" ".join(remarks), style)]
+    return [*lines, "", *wrapped(" ".join(remarks), style)] if remarks else lines
+
+
+def _in_row(number: float, row: LayerSummary) -> str:
+    """A number beside the others of its layer: three digits of the largest of them, so that columns
+    stay narrow; a single digit of what is much less.
+    """
+    scale = max(abs(row.least), abs(row.greatest))
+    if not 1e-4 <= scale < 1e6 or number == int(number):
+        return figure(number)
+    if abs(number) < scale / 1000:
+        return re.sub(r"e(-?)0", r"e\1", f"{number:.0e}")
+    decimals = max(2 - math.floor(math.log10(scale)), 0)
+    shown = f"{number:.{decimals}f}"
+    return shown.rstrip("0").rstrip(".") if decimals else shown
 
 
 def _share(share: float) -> str:

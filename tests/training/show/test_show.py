@@ -85,6 +85,18 @@ def test_a_table_of_all_layers(capfd: pytest.CaptureFixture[str], photo: Path) -
     assert 0 < relu["zeros"] < 1
 
 
+def test_the_table_says_every_layer_in_full_at_80_columns(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, photo: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run(capfd, "show", "edges", photo)
+    assert {"5x5", "sigma=1", "mode=replicate"} <= set(result.out.split())
+    assert ".." not in result.out.replace("...", "")
+    assert max(map(len, result.out.splitlines())) <= 80
+    # Columns are not as wide as a mean that is nearly 0: `-9.028e-5`.
+    assert not re.search(r"\d\.\d+e-", result.out)
+
+
 def test_one_layer(capfd: pytest.CaptureFixture[str], photo: Path) -> None:
     result = run(capfd, "show", "lenet5", photo, "conv2", "--at", "3,1,2", "--format", "json")
     data = json.loads(result.out)
