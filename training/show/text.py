@@ -47,10 +47,10 @@ def heading(subject: Subject, images: Sequence[InputImage], style: Style) -> lis
 
 
 def _origin(subject: Subject, image: InputImage) -> str:
-    return f"; {_fitted(subject, image)}, {subject.preparation_from}"
+    return f"; {fitted(subject, image)}, {subject.preparation_from}"
 
 
-def _fitted(subject: Subject, image: InputImage) -> str:
+def fitted(subject: Subject, image: InputImage) -> str:
     """How an image came to the size of the input, in its own figures (height x width)."""
     shape = text(subject.network.input.shape)
     fit, size = subject.preparation.fit, image.size

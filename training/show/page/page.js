@@ -78,6 +78,13 @@ function resize() {
   svg.setAttribute("width", Math.round(svg.viewBox.baseVal.width * zoom));
 }
 
+// Of a drawing wider than its place, the middle of a box: what it spreads to is on both sides.
+function center(box) {
+  const pane = $("drawing"), around = pane.getBoundingClientRect();
+  const place = box.element.getBoundingClientRect();
+  pane.scrollLeft += (place.left + place.right - around.left - around.right) / 2;
+}
+
 // Only drawings become elements from text: those that `cnn draw` makes, which have no scripts.
 const trusted = window.trustedTypes?.createPolicy("drawings", { createHTML: text => text });
 
@@ -96,6 +103,7 @@ function draw(view) {
     element,
     layers: element.dataset.layers.split(" ").map(name => byName.get(name)).filter(Boolean),
   })).filter(box => box.layers.length);
+  if (boxes.length) center(boxes[0]);
   if (view.drawn) return;
   view.drawn = true;
   for (const box of boxes) {
@@ -419,18 +427,26 @@ function legend(style, ranges) {
 function cells(view, values, width, height, [black, white, magnitude]) {
   view.element.querySelector(".cells")?.remove();
   if (Math.max(width, height) > MOST_CELLS || view.side / Math.max(width, height) < 32) return;
-  const over = make("div", { class: "cells" }, ...Array.from(values, value => {
-    const level = ((magnitude ? Math.abs(value) : value) - black) / (white - black || 1);
-    return make("span", { class: level > 0.55 ? "bright" : "" }, short(value));
+  const texts = Array.from(values, short), longest = Math.max(...texts.map(text => text.length));
+  const over = make("div", { class: "cells" }, ...texts.map((text, n) => {
+    const level = ((magnitude ? Math.abs(values[n]) : values[n]) - black) / (white - black || 1);
+    return make("span", { class: level > 0.55 ? "bright" : "" }, text);
   }));
+  // A digit is 0.6 as wide as high; the room of one stays free, so that numbers do not touch.
+  const room = view.side / Math.max(width, height);
+  over.style.fontSize = `${Math.min(10.5, room / (0.6 * (longest + 1)))}px`;
   over.style.gridTemplateColumns = `repeat(${width}, 1fr)`;
   over.style.gridAutoRows = `${100 / height}%`;
   view.element.append(over);
 }
 
+// A number of at most five signs; six where its exponent has two digits.
 function short(value) {
-  const text = figure(value);
-  return text.length <= 4 ? text : figure(Number(value.toPrecision(text.startsWith("-") ? 2 : 3)));
+  for (const digits of [6, 3, 2, 1]) {
+    const text = figure(Number(value.toPrecision(digits)));
+    if (text.length <= 5) return text;
+  }
+  return value.toExponential(0).replace("e+", "e");
 }
 
 // ---- a pixel ----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from ....compiler.report.table import title
 from ....dsl.render import show
 from ..input_images import InputImage
 from ..subject import Subject
+from ..text import fitted
 from .arithmetic import Arithmetic
 from .channels import choose, flat
 from .encode import Pack, packed_json
@@ -149,7 +150,7 @@ def _about(
         "title": title(analysis),
         "name": network.name,
         "learned": subject.learned,
-        "preparation": subject.preparation_from,
+        "preparation": _preparation(subject, images),
         "input": network.input.shape,
         "output": network.output.index,
         "images": [
@@ -163,6 +164,15 @@ def _about(
         "classes": _classes(subject),
         "answers": _answers(subject, outputs),
     }
+
+
+def _preparation(subject: Subject, images: Sequence[InputImage]) -> str:
+    """How images became the input: resized, cropped, and normalized as who says."""
+    photographs = [each for each in images if each.pixels is not None and each.name != "matrix"]
+    sizes = dict.fromkeys(fitted(subject, each) for each in photographs)
+    return "; ".join(
+        [*list(sizes)[:3], *(["…"] if len(sizes) > 3 else []), subject.preparation_from]
+    )
 
 
 def _photographs(images: Sequence[InputImage]) -> str:
