@@ -87,6 +87,8 @@ class Dropout(NoMultiplyAdds):
             step = Step("kept", f"{x}/(1 - {self.p:g})", term.value / (1 - self.p))
         unit = f"a whole {self.unit}" if self.unit else "a number"
         note = f"{unit} is dropped with probability {self.p:g} in training; in evaluation {x} stays"
+        if term.value == 0:
+            note = "0 is the result either way: it does not tell whether this was dropped"
         return element.computed(rule, "random", term, step, note)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:

@@ -212,25 +212,35 @@ def _curve(number: int, curve: Curve, at: Callable[[float, float], tuple[float, 
 
 
 def _names(curves: Sequence[Curve], frame: _Frame) -> list[str]:
-    """The names beside the ends of the curves, moved apart where they would overlap."""
+    """The names beside the ends of the curves, moved apart where they would overlap. A thin line
+    leads from the end of a short curve to its name.
+    """
     ends = []
     for number, curve in enumerate(curves):
         finite = [point for point in curve.points if math.isfinite(point[1])]
         if finite:
-            ends.append((frame.at(*finite[-1])[1], number))
+            x, y = frame.at(*finite[-1])
+            ends.append((y, number, x))
     ends.sort()
     places: list[float] = []
-    for y, _ in ends:
+    for y, *_ in ends:
         places.append(max(y, places[-1] + _GAP) if places else y)
     limit = float(HEIGHT - _BOTTOM)
     for n in range(len(places) - 1, -1, -1):
         places[n] = min(places[n], limit)
         limit = places[n] - _GAP
-    return [
+    texts = [
         f'<text class="c{number % len(_COLORS)}" x="{frame.right + 10:.0f}" y="{y + 5:.1f}">'
         f"{escape(cut(printable(curves[number].name), _FONT, frame.names - 14))}</text>"
-        for y, (_, number) in zip(places, ends, strict=True)
+        for y, (_, number, _) in zip(places, ends, strict=True)
     ]
+    leaders = [
+        f'<path class="c{number % len(_COLORS)}" d="M{x + 6:.1f},{end:.1f}L{frame.right + 6:.1f},'
+        f'{y:.1f}" fill="none" stroke-width="1" stroke-dasharray="1 4"/>'
+        for y, (end, number, x) in zip(places, ends, strict=True)
+        if frame.right - x > _GAP
+    ]
+    return [*leaders, *texts]
 
 
 def html(title: str, svg: str) -> str:

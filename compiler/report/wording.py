@@ -78,6 +78,16 @@ class Wording:
             return False
 
 
+def what_it_does(op: Op) -> str:
+    """A sentence about an operation, with its own numbers for the words of its signature."""
+
+    def number(word: re.Match[str]) -> str:
+        value = op.arguments.get(word[1])
+        return f"{value:,}" if type(value) is int else word[0]
+
+    return re.sub(r"`(\w+)`", number, (op.__doc__ or "").strip().split("\n")[0])
+
+
 def argument_changes(before: Op, after: Op) -> list[str]:
     """`kernel 7x7 -> 3x3`, for each changed argument of two operations with the same word."""
     if type(before) is not type(after):

@@ -261,6 +261,7 @@ def test_what_a_mean_leaves_out_is_said() -> None:
 def test_a_zero_does_not_tell_whether_it_was_dropped() -> None:
     worked = work(Dropout(), (0, 0, 0), (1, 1, 1), image=[[0]], training=True, actual=0.0)
     assert worked.lines()[1] == ("kept or dropped", "0")
+    assert "either way" in worked.note
 
 
 def test_nothing_is_drawn_with_probability_zero() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...compiler.commands.options import FILE, add_format, add_network_options, natural, whole
 from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
+from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, style
 from ...dsl.diagnostics import SpecError
 from .common import add_data, add_device, needs_torch, open_subject, print_json, write_sheet
@@ -114,8 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cover",
         type=natural,
         metavar="PIXELS",
-        help="how many layers like LAYER (default: the first convolution) until one output sees so"
-        " many pixels, with and without pooling",
+        help="the number of layers like LAYER (default: the first convolution) that it takes for a"
+        " receptive field of PIXELS, with and without pooling",
     )
     other.add_argument(
         "--gradients",
@@ -148,6 +149,8 @@ def run(options: argparse.Namespace) -> int:
     if options.cover is not None:
         return _show_cover(options)
     must_have_folders(options.output)
+    if not os.path.isdir(options.file):
+        source_of(options.file)  # says what is missing before torch is imported
     needs_torch("showing what a network does")
     if options.gradients:
         return _show_gradients(options)

@@ -90,8 +90,15 @@ def _why(
         options.why, options.shown = "", [options.why]
     classes = choose_classes(subject, options.why, "--why") if options.why else None
     given = images()
+    reasons = []
     with progress_display(options) as callback:
-        reasons = [why(subject, each, classes, progress=callback.reading) for each in given]
+        for each in given:
+            name = f"{printable(each.name)}: " if len(given) > 1 else ""
+
+            def progress(what: str, done: int, total: int, name: str = name) -> None:
+                callback.reading(name + what, done, total)
+
+            reasons.append(why(subject, each, classes, progress=progress))
     lines = []
     for reason in reasons:
         lines += [printable(reason.image.name), ""] if len(reasons) > 1 else []

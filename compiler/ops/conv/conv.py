@@ -60,7 +60,7 @@ class Learned(Biased, Sliding):
 
 
 class Conv(Learned):
-    """Convolution: slides `out` filters over the map."""
+    """Convolution: slides filters over the map, `out` of them."""
 
     word: ClassVar[str] = "conv"
     example: ClassVar[str] = "conv 64 3x3 stride=2 same"

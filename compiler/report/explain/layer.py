@@ -18,7 +18,7 @@ from ..rows import rows_of
 from ..select import Selection, part_name
 from ..style import BOLD, PLAIN, Style, laid_out, wrapped
 from ..table import layer_table
-from ..wording import Wording
+from ..wording import Wording, what_it_does
 from .network import explain_network
 
 
@@ -82,7 +82,7 @@ def _origin(node: Node, what: str) -> Iterable[str]:
     yield f"{place(node.span)}{as_written}"
     yield from call_chain(node.scope)
     if node.op.__doc__:
-        yield node.op.__doc__.strip().split("\n")[0]
+        yield what_it_does(node.op)
 
 
 def layer_lines(analysis: Analysis, node: Node, *, brief: bool = False) -> list[Line]:

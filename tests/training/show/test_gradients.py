@@ -72,7 +72,9 @@ def test_several_networks_in_one_plot(capfd: pytest.CaptureFixture[str], tmp_pat
     assert result.code == 0
     assert "LeNet5" in result.out
     assert "ResNet20" in result.out
-    assert file.read_text(encoding="utf-8").count("<path") == 2
+    assert file.read_text(encoding="utf-8").count("<path") == 3, (
+        "a line leads to the shorter's name"
+    )
 
 
 def test_a_network_that_learns_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from ....compiler.analysis.field import Axis
 from ....compiler.network import Network, Node
 from ....compiler.ops.merge import Concat
 from ....compiler.report.explain.layer import layer_lines
-from ....compiler.report.wording import Wording
+from ....compiler.report.wording import Wording, what_it_does
 from ...inference.layer_outputs import LayerOutputs
 from ..layer_figures import strongest, summary
 from .arithmetic import Arithmetic, Part, add_weights
@@ -63,7 +63,7 @@ class Layers:
             "shape": node.shape,
             "inputs": [source.index for source in node.inputs],
             "readers": self._readers(node),
-            "about": (node.op.__doc__ or "").strip().split("\n")[0],
+            "about": what_it_does(node.op),
             "lines": layer_lines(self.analysis, node, brief=True),
             "figures": self._figures(node),
             "channels": None if len(channels) == node.shape[0] else channels,
