@@ -108,7 +108,7 @@ def test_what_an_unreadable_block_would_have_defined_is_not_missed() -> None:
 
 
 def test_a_misspelled_network_is_checked_all_the_same() -> None:
-    text = "netwrok N {\n input 3x8x8\n cnov 3 3x3\n}\ntrian {\n bath 3\n}\n"
+    text = "netwrok N {\n input 3x8x8\n cnov 8 3x3\n flatten, fc 9\n}\ntrian {\n bath 3\n}\n"
     found = check(load(Source("net.cnn", text)))
     assert [d.code for d in found] == [
         "unknown-word", "unknown-layer", "unknown-word", "unknown-directive",
