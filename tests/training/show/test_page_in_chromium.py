@@ -197,3 +197,25 @@ def test_a_hostile_name_is_text(browser: Any, tmp_path: Path) -> None:
     assert "</script><script>alert(1)" in tab.text("#images figcaption")
     assert tab.page.locator("img").count() == 0
     tab.close()
+
+
+def test_a_wide_drawing_starts_at_its_input_and_numbers_do_not_touch(
+    browser: Any, tmp_path: Path
+) -> None:
+    paths = "".join(f"| conv 4 3x3 same, {word} " for word in ("relu", "tanh", "sigmoid") * 3)
+    spec = f"network n {{ input 1x8x8, conv 4 3x3 same, concat {{ {paths} }}, conv 2 1x1 }}\n"
+    _, _, html = page_of(spec)
+    tab = Tab(browser, tmp_path / "page.html", html, viewport={"width": 1280, "height": 900})
+    pane = tab.page.locator("#drawing").bounding_box()
+    box = tab.page.locator("#drawing [data-layers]").first.bounding_box()
+    assert pane["x"] <= box["x"]
+    assert box["x"] + box["width"] <= pane["x"] + pane["width"]
+    tab.show("conv1")
+    free = tab.page.evaluate("""[...document.querySelectorAll(".cells span")].map(cell => {
+      const text = document.createRange();
+      text.selectNodeContents(cell);
+      return cell.getBoundingClientRect().width - text.getBoundingClientRect().width;
+    })""")
+    assert len(free) == 64
+    assert min(free) >= 4
+    tab.close()
