@@ -39,8 +39,7 @@ def in_gallery(name: str) -> str:
     """The gallery's spec for a name of another tool, `mobilenet_v2` for MobileNetV2; "" if there is
     none.
     """
-    plain = name.lower().replace("_", "").replace("-", "")
-    return next((path.stem for path in _specs() if path.stem.replace("_", "") == plain), "")
+    return _stems().get(name.lower().replace("_", "").replace("-", ""), "")
 
 
 def find(name: str) -> Path | None:
@@ -52,6 +51,12 @@ def find(name: str) -> Path | None:
 @cache
 def _specs() -> Sequence[Path]:
     return sorted(GALLERY.rglob("*.cnn"))
+
+
+@cache
+def _stems() -> dict[str, str]:
+    """The gallery's names, by what is left of them without underscores."""
+    return {path.stem.replace("_", ""): path.stem for path in reversed(_specs())}
 
 
 def _with_suggestion(error: SpecError, name: str) -> Diagnostic:

@@ -4,7 +4,7 @@ the map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
@@ -28,6 +28,7 @@ def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
     """
     if not any(isinstance(statement, Network) for statement in spec.statements):
         return
+    values = {s.name.value: s.name for s in spec.statements if isinstance(s, Let)}
     for statement in spec.statements:
         if isinstance(statement, Block) and id(statement) not in called:
             name = statement.name
@@ -40,7 +41,7 @@ def unused_definitions(spec: Spec, called: set[int]) -> Iterator[Diagnostic]:
             )
         elif isinstance(statement, (Block, Network)):
             yield from _unread_parameters(statement)
-            yield from _hidden_sides(statement, spec)
+            yield from _hidden_sides(statement, values)
 
 
 def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
@@ -59,12 +60,14 @@ def _unread_parameters(definition: Block | Network) -> Iterator[Diagnostic]:
             )
 
 
-def _hidden_sides(definition: Block | Network, spec: Spec) -> Iterator[Diagnostic]:
+def _hidden_sides(
+    definition: Block | Network, spec_values: Mapping[str, Name]
+) -> Iterator[Diagnostic]:
     """Where one side of the map is read and a value of the spec hides the other, as in `pool avg
     (height, width)` in a block with a parameter `width`.
     """
     read: dict[str, Span] = {}
-    given: dict[str, Name] = {s.name.value: s.name for s in spec.statements if isinstance(s, Let)}
+    given = {side: spec_values[side] for side in _SIDES if side in spec_values}
     given |= {parameter.name.value: parameter.name for parameter in definition.parameters}
     not_read: set[int] = set()  # what a statement names, and its own word
     for node in walk(definition.body):

@@ -378,6 +378,7 @@ class Meaning(NamedTuple):
         return self.instead[len(self.word) :].strip()
 
 
+@lru_cache(maxsize=4096)
 def folded(name: str) -> str:
     """A name in lower case without `_` and `-`, which tools write differently."""
     return name.lower().replace("_", "").replace("-", "")
@@ -434,7 +435,8 @@ def layer(name: str, call: str = "") -> Meaning | None:
     return exact.get(call) or exact.get(name) or loosely.get(folded(name))
 
 
-def known_layers() -> dict[str, Meaning]:
+@lru_cache(maxsize=1)
+def known_layers() -> Mapping[str, Meaning]:
     """All foreign words for layers, as their tools write them."""
     return {name: meaning for name, meaning in _layers()[0].items() if "(" not in name}
 

@@ -402,7 +402,8 @@ def crop(
     top = (x.shape[2] - height) // 2 if top is None else top
     left = (x.shape[3] - width) // 2 if left is None else left
     if min(top, left, x.shape[2] - height - top, x.shape[3] - width - left) < 0:
-        raise ValueError(f"cannot cut {height}x{width} out of {x.shape[2]}x{x.shape[3]}")
+        whole = f"{x.shape[2]}x{x.shape[3]}"
+        raise ValueError(f"cannot cut {height}x{width} out of {whole}")
     return x[:, :, top : top + height, left : left + width]
 ''')
 

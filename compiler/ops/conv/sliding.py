@@ -38,7 +38,10 @@ MOST_COUNTED = 1000
 # where the size is even. So it is computed where the module runs.
 PAD_SAME = helper('''\
 def pad_same(
-    x: Tensor, reach: int | tuple[int, int], stride: int | tuple[int, int], mode: str = "constant"
+    x: Tensor,
+    reach: int | tuple[int, int],
+    stride: int | tuple[int, int],
+    mode: str = "constant",
 ) -> Tensor:
     """Pads for one output per step of the stride, with an odd row or column at the end."""
     sides = []

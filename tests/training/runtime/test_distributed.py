@@ -19,7 +19,7 @@ from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime import sync_batchnorm
 from dotcnn.training.runtime.distributed import free_port as port
 from dotcnn.training.runtime.process_group import Processes
-from dotcnn.training.runtime.sync_batchnorm import synchronised
+from dotcnn.training.runtime.sync_batchnorm import synchronized
 from dotcnn.training.trainer.train import train
 
 from ..data.sets import fill
@@ -297,7 +297,7 @@ def test_synchronized_norms_sum_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
     """bf16 has no digits for the sums of a batch."""
     monkeypatch.setattr(sync_batchnorm, "_summed", lambda value: value)
     images = torch.randn(33, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 3 + 50
-    plain, ours = nn.BatchNorm2d(3), synchronised(nn.BatchNorm2d(3), torch.device("cpu"))
+    plain, ours = nn.BatchNorm2d(3), synchronized(nn.BatchNorm2d(3), torch.device("cpu"))
     expected, output = plain(images.bfloat16().float()), ours(images.bfloat16())
     assert output.dtype == torch.bfloat16
     torch.testing.assert_close(output.float(), expected, rtol=0.01, atol=0.01)
