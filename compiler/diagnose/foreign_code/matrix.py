@@ -14,7 +14,7 @@ _MOST = 2_000
 
 _WORD = re.compile(r"(?<![\w.])filter[ \t]+(?=[-+.\d(\[{])")
 _OTHER = re.compile(r"[^-+.\deE,;/ \t\r\n()\[\]{}]")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
