@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
+def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
     """The module with its batch norms replaced; weights and their names do not change."""
     if device.type == "cuda":
         for part in module.modules():

@@ -42,7 +42,7 @@ from ..runtime.gradient_checkpointing import must_be_compilable, recompute
 from ..runtime.interrupts import Interruption
 from ..runtime.process_group import Processes
 from ..runtime.seeding import seed_all
-from ..runtime.sync_batchnorm import synchronised
+from ..runtime.sync_batchnorm import synchronized
 from ..transfer.feature_cache import CachedFeatures, FeatureCache
 from ..transfer.setup import TransferSetup, set_up_transfer
 from .callbacks import RunStart
@@ -101,7 +101,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     module.to(job.device)
     choice.precision.lay_out(module)
     if train.sync_bn.on and processes.world > 1:
-        module = synchronised(module, job.device)
+        module = synchronized(module, job.device)
     if train.recompute:
         if compiling.on:
             must_be_compilable(train.recompute)
