@@ -1,23 +1,24 @@
 """The LALR tables of grammar.lark, worked out by Lark once and kept as JSON.
 
 Importing Lark costs more than checking a spec, so it happens only when grammar.lark has changed
-since the tables beside it were written. JSON rather than a pickle: reading it can run nothing.
+since the tables beside it were written. JSON rather than a pickle: reading it can run nothing. The
+first line of that file has the check sums of the grammar and of the second, the tables.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 CACHE = Path(__file__).with_name("grammar.tables.json")
 
-# Part of the key: raise it when what is stored here changes its meaning.
-_FORMAT = 1
+# Part of the check sum: raise it when what is stored here changes its meaning.
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +56,28 @@ class Tables:
 def load(grammar: Path = GRAMMAR, cache: Path = CACHE) -> Tables:
     """The tables of the grammar as it is now."""
     text = grammar.read_text(encoding="utf-8")
-    key = hashlib.sha256(f"{_FORMAT}\n{text}".encode()).hexdigest()
+    key = crc32(f"{_FORMAT}\n{text}".encode())
     # Whatever is wrong with the stored file, there is a way to do without it.
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-        stored = json.loads(cache.read_text(encoding="utf-8"))
-        if stored["key"] == key and stored["check"] == _check_sum(stored):
-            return _decode(stored)
-    stored = {"key": key, **_build(text)}
-    _write(cache, {**stored, "check": _check_sum(stored)})
-    return _decode(stored)
+        head, _, stored = cache.read_bytes().partition(b"\n")
+        # A file of the right grammar may have been damaged all the same.
+        if json.loads(head) == _head(key, stored):
+            return _decode(json.loads(stored))
+    built = _build(text)
+    _write(cache, key, json.dumps(built, separators=(",", ":")).encode() + b"\n")
+    return _decode(built)
 
 
-def _check_sum(stored: dict[str, Any]) -> str:
-    """Of what the tables say: a file of the right grammar may have been damaged all the same."""
-    said = [stored[name] for name in _CONTENTS]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+def _head(key: int, stored: bytes) -> dict[str, int]:
+    return {"grammar": key, "tables": crc32(stored)}
 
 
-_CONTENTS = ("start", "end", "actions", "gotos", "rules", "patterns", "literals")
-
-
-def _write(cache: Path, stored: dict[str, Any]) -> None:
+def _write(cache: Path, key: int, stored: bytes) -> None:
     from .atomic_file import written  # not needed by most
 
     # A read-only install: the tables are good, they are only not kept.
     with contextlib.suppress(OSError), written(cache) as file:
-        file.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
+        file.write_bytes(json.dumps(_head(key, stored)).encode() + b"\n" + stored)
 
 
 def _build(grammar: str) -> dict[str, Any]:

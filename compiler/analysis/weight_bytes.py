@@ -15,7 +15,7 @@ def weight_sizes(node: Node) -> list[int]:
 
 
 def weight_bytes(node: Node) -> int:
-    return sum(weight_sizes(node))
+    return sum(weight_sizes(node)) if node.weights else 0
 
 
 def _trained(node: Node, setting: Setting) -> list[Weight]:
@@ -31,7 +31,7 @@ def gradient_sizes(node: Node, setting: Setting) -> list[int]:
 
 def trained_bytes(node: Node, setting: Setting) -> int:
     """Bytes of the gradients of a layer's weights."""
-    return sum(gradient_sizes(node, setting))
+    return sum(gradient_sizes(node, setting)) if node.weights else 0
 
 
 def state_sizes(network: Network, setting: Setting) -> list[int]:

@@ -18,7 +18,6 @@ from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line
 from ..diagnose.dead_layers import dead_layers
 from ..diagnose.reporter import GiveUp, Reporter
-from ..diagnose.trial import tried_in
 from ..diagnose.unused import calls_in, unused_definitions
 from ..language.evaluate import POISON, Env
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
@@ -30,7 +29,6 @@ from ..network import Network, Scope
 from ..shapes import Shape
 from .calls import BlockCalls
 from .initial import decide
-from .layer_mistakes import unknown_layer
 from .naming import assign_names
 from .scoping import Module, build_modules
 from .settle import settle
@@ -93,7 +91,9 @@ def examine(
     with gc_paused():
         result, reporter = once(program, Fuel(max_layers))
         diagnostics = reporter.diagnostics
-        if tries:
+        if tries and diagnostics:
+            from ..diagnose.trial import tried_in  # most specs have no mistake
+
             for_trials = Fuel(max_layers // 4)
             diagnostics = tried_in(
                 program, diagnostics, lambda variant: once(variant, for_trials)[1].diagnostics
@@ -285,6 +285,8 @@ class _Elaborator:
             for call in calls_in(ref.block):
                 word = call.head.value
                 if not any(word in known for known in (parameters, ref.module.blocks, words)):
+                    from .layer_mistakes import unknown_layer
+
                     self.reporter.problem(unknown_layer(word, call, ref.module.blocks), None)
 
 

@@ -14,8 +14,8 @@ from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, For, If, Repeat, Statement
 from ..diagnose.blame import arrives, first_line, statement_span
 from ..diagnose.mend import ceil_all, give_channels, pad_all
-from ..language.binding import bind, evaluate_arguments
-from ..language.evaluate import Env
+from ..language.binding import bind
+from ..language.evaluate import Env, evaluate_arguments
 from ..language.kinds import choice, number
 from ..language.problems import Problem
 from ..language.signature import Signature, declare
@@ -26,7 +26,6 @@ from ..ops.merge import Chunk, Scaled
 from ..shapes import ShapeError, text
 from .graph_builder import GraphBuilder, MaybeNode
 from .initial import INIT, init
-from .layer_mistakes import missing_body
 from .layers import refuse_body
 from .shortcuts import shortcut, stride_beside
 
@@ -56,6 +55,8 @@ def _scope(call: Call, scope: Scope) -> Scope:
 
 def _need_body(call: Call, usage: str) -> Body | Branches:
     if call.body is None:
+        from .layer_mistakes import missing_body
+
         raise missing_body(call, usage)
     return call.body
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.syntax import Call
 from ..diagnose.blame import statement_span
-from ..language.binding import bind, evaluate_arguments
-from ..language.evaluate import Env
+from ..language.binding import bind
+from ..language.evaluate import Env, evaluate_arguments
 from ..language.kinds import choice, flag, number
 from ..language.problems import Problem
 from ..language.signature import declare

@@ -8,8 +8,7 @@ from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ...dsl.syntax import Call, List, Name, Number, Size, Tuple
 from ..diagnose.blame import statement_span
-from ..language.binding import evaluate_arguments
-from ..language.evaluate import Env
+from ..language.evaluate import Env, evaluate_arguments
 from ..language.problems import Problem
 from ..shapes import Shape, text
 

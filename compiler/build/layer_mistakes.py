@@ -13,7 +13,7 @@ from ...dsl.gallery import in_gallery
 from ...dsl.syntax import Call, Function, Number
 from ..diagnose.blame import statement_span
 from ..language import foreign, torch_order, translate
-from ..language.binding import value_in
+from ..language.binding_mistakes import value_in
 from ..language.problems import Problem, did_you_mean
 from ..language.vocabulary import SECTIONS, layer_words
 from ..ops import REGISTRY

@@ -8,21 +8,14 @@ from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ...dsl.syntax import Call, Name
 from ..diagnose.blame import statement_span
-from ..language.binding import Evaluated, bind, evaluate_arguments
-from ..language.evaluate import Env
+from ..language.binding import bind
+from ..language.evaluate import Env, Evaluated, evaluate_arguments
 from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word
 from ..language.vocabulary import layer_words
 from ..ops import REGISTRY
 from ..ops.base import Op
-from .layer_mistakes import (
-    in_torch_order,
-    units_of_an_activation,
-    unknown_layer,
-    usual_kind,
-    usual_kind_with,
-)
 
 
 class Layers:
@@ -54,6 +47,8 @@ def _make(
     try:
         values = bind(call, kind.signature(), arguments, env, layer_words() | set(blocks))
     except Problem as problem:
+        from .layer_mistakes import in_torch_order, units_of_an_activation
+
         known = in_torch_order(call, problem) or units_of_an_activation(call, kind, problem)
         raise known or problem from None
     op = kind(**values)
@@ -86,6 +81,8 @@ def _by_second_word(
     """A layer whose kind is its first argument: `pool max`."""
     kinds = sorted(name.split(" ", 1)[1] for name in REGISTRY if name.startswith(word + " "))
     if not kinds:
+        from .layer_mistakes import unknown_layer
+
         raise unknown_layer(word, call, blocks)
     listed = ", ".join(f"`{word} {kind}`" for kind in kinds)
     # The kind may be anywhere among the arguments: `pool 2 max` is as clear as `pool max 2`.
@@ -93,6 +90,8 @@ def _by_second_word(
         if node.name is None and isinstance(value, Word) and str(value) in kinds:
             rest = [a for i, a in enumerate(arguments) if i != index]
             return REGISTRY[f"{word} {value}"], rest
+    from .layer_mistakes import usual_kind, usual_kind_with
+
     first = arguments[0] if arguments and arguments[0].node.name is None else None
     if first is None or not isinstance(first.value, Word):
         usual = usual_kind(word, call, kinds)

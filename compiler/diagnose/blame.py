@@ -9,7 +9,6 @@ from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call, Name
 from ..build.scoping import BlockRef
-from ..language import torch_order
 from ..language.problems import Problem
 from ..language.values import show
 from ..network import Node, Scope
@@ -88,6 +87,8 @@ def first_line(span: Span) -> Span:
 
 def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call) -> Problem:
     """The diagnostic for an operation whose input shape does not fit."""
+    from ..language import torch_order
+
     place = statement_span(call)
     for shape, there, made in _made_before(op, inputs, place):
         meant = torch_order.convolution(there.text, shape[0])
@@ -119,6 +120,8 @@ def refuse_torch_order(op: Op, call: Call) -> None:
     does: Any = op
     if op.kind != "conv" or len(call.arguments) < 3 or max(does.kernel) <= max(does.stride):
         return
+    from ..language import torch_order
+
     place = statement_span(call)
     if torch_order.is_certain(place.text):
         meant = torch_order.convolution(place.text, 0)

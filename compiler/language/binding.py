@@ -1,66 +1,17 @@
-"""Argument binding: matches arguments to a signature, checks every value, reports errors with
-usage.
-"""
+"""Argument binding: matches arguments to a signature and checks every value."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import Any
 
-from ...dsl.closest import closest
-from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import (
-    Argument,
-    Binary,
-    Call,
-    Expression,
-    List,
-    Name,
-    Number,
-    Size,
-    String,
-    Switch,
-    Tuple,
-)
-from . import foreign, translate
-from .evaluate import Env, elements, evaluate, unknown_name
-from .problems import Problem, missing_separator
+from ...dsl.syntax import Argument, Binary, Call, Expression, Number, Size
+from .evaluate import Env, Evaluated
+from .problems import missing_separator
 from .signature import ArgumentError, Field, Signature
-from .translate import Value, value_of
 from .values import Word
-
-
-class Evaluated(NamedTuple):
-    """An argument of a call with its evaluated value."""
-
-    node: Argument
-    value: Any
-
-
-def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
-    for argument in arguments:
-        _refuse_strided_size(argument)
-    evaluated = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
-    if arguments:
-        # Readers of values visit all elements of a list.
-        size = len(evaluated) + sum([elements(value) for _, value in evaluated])
-        env.fuel.spend(size, arguments[0].span)
-    return evaluated
-
-
-def _refuse_strided_size(argument: Argument) -> None:
-    """Refuses `3x3/2`, which papers write for a window with a stride of 2."""
-    match argument.value:
-        case Binary(left=Size() as size, operator="/", right=Number() as stride):
-            meant = f"{size.span.text} stride={stride.span.text}"
-            raise Problem(
-                "argument",
-                f"`{argument.value.span.text}` is not a size",
-                argument.value.span,
-                help=f"write `{meant}`",
-                edits=(Edit(argument.value.span, meant),),
-            )
 
 
 def bind(
@@ -80,12 +31,12 @@ def bind(
     for node, value in arguments:
         if node.name is not None:
             field = _named(call, node, signature)
-        elif isinstance(value, Word) and _is_flag(value, signature):
+        elif isinstance(value, Word) and signature.is_flag(value):
             field, value = signature.fields[value], True
         elif isinstance(value, Word) and not (waiting and waiting[0].takes_words):
-            raise _stray_word(call, node, value, signature, waiting, env, words)
+            raise _mistakes().stray_word(call, node, value, signature, waiting, env, words)
         elif not waiting:
-            raise _too_many(node, value, signature)
+            raise _mistakes().too_many(node, value, signature)
         else:
             field = waiting[0]
             if field.many:
@@ -95,20 +46,12 @@ def bind(
                 places[field.name] = node.span
                 continue
         if field.name in values:
-            raise Problem(
-                "repeated-argument",
-                f"`{field.name}` is given twice",
-                node.span,
-                labels=(Label(places[field.name], "already given here"),),
-                notes=_usage(signature),
-                help="keep one of them",
-                edits=(Edit(_with_blank_before(node.span), ""),),
-            )
+            raise _mistakes().repeated(field, node, places[field.name], signature)
         if _is_product_for_size(node.value, field):
-            raise _product_for_size(node, value, field, signature)
+            raise _mistakes().product_for_size(node, value, field, signature)
         if field in waiting:
             if node.name is None and _are_swapped(field, value, node, arguments, waiting):
-                raise _swapped(call, node, field, signature)
+                raise _mistakes().swapped(call, node, field, signature)
             waiting = [f for f in waiting if f is not field]
         values[field.name] = _read(field, value, node, signature)
         places[field.name] = node.span
@@ -116,7 +59,7 @@ def bind(
         values[waiting[0].name] = tuple(many)
     missing = [f for f in signature.fields.values() if f.required and f.name not in values]
     if missing:
-        raise _missing(call, missing, signature, arguments)
+        raise _mistakes().missing(call, missing, signature, arguments)
     return values
 
 
@@ -126,115 +69,12 @@ def bind_one(argument: Evaluated, signature: Signature) -> tuple[str, Any]:
     return field.name, _read(field, argument.value, argument.node, signature)
 
 
-def _head(call: Call, signature: Signature) -> Span:
-    """The last word of a name of two words: `max` of `pool max 2x2`."""
-    kind = signature.word.split(" ")[1:]
-    for argument in call.arguments:
-        if kind and isinstance(argument.value, Name) and argument.value.value in kind:
-            return argument.span
-    return call.head.span
-
-
 def _named(call: Call | None, node: Argument, signature: Signature) -> Field:
     assert node.name is not None
     field = signature.fields.get(node.name)
     if field is None:
-        help, edits = _for_foreign_argument(call, node, signature)
-        if not help:
-            close = closest(node.name, signature.fields)
-            help = f"did you mean `{close}`?" if close else ""
-            edits = (Edit(node.name_span, close),) if close else ()
-        raise Problem(
-            "unknown-argument",
-            f"`{signature.word}` has no argument `{node.name}`",
-            node.name_span,
-            notes=_usage(signature),
-            help=help,
-            edits=edits,
-        )
+        raise _mistakes().unknown_argument(call, node, signature)
     return field
-
-
-def _for_foreign_argument(
-    call: Call | None, node: Argument, signature: Signature
-) -> tuple[str, tuple[Edit, ...]]:
-    """Help and edit for an argument of another tool: the name here, a flag, or a statement."""
-    assert node.name is not None
-    folded = foreign.folded(node.name)
-    for field in signature.fields.values():
-        if folded in map(foreign.folded, field.elsewhere.split()):
-            return f"in a spec it is called `{field.name}`", (Edit(node.name_span, field.name),)
-    value = value_in(node.value)
-    if node.name in foreign.ACTIVATION and call is not None:
-        statement = translate.activation(value)
-        if statement is None:
-            return "an activation is a statement of its own, after the layer: `conv 64, relu`", ()
-        taken_out = Edit(_with_blank_before(node.span), "")
-        end = call.arguments[-1].span.end
-        if not statement:
-            return "take it out: a layer has no activation unless one follows", (taken_out,)
-        put_behind = Edit(Span(node.span.source, end, end), f", {statement}")
-        if node is call.arguments[-1]:
-            whole = Span(node.span.source, taken_out.span.start, end)
-            return _FOLLOWS.format(statement), (Edit(whole, f", {statement}"),)
-        return _FOLLOWS.format(statement), (taken_out, put_behind)
-    taken_out = Edit(_with_blank_before(node.span), "")
-    if node.name in foreign.PADDING and {"same", "mode"} <= {*signature.fields}:
-        if value.word in foreign.PADDING_MODES:
-            meant = f"{_SAME} mode={foreign.PADDING_MODES[value.word]}"
-            return f"write `{meant}`", (Edit(node.span, meant),)
-        if value.word in foreign.NOT_AVAILABLE:
-            return foreign.NOT_AVAILABLE[value.word], ()
-    is_label = node.name == "name" and value.word and value.text.isidentifier()
-    if is_label and call is not None and call.label is None:
-        start = call.head.span.start
-        label = Edit(Span(node.span.source, start, start), f"{value.text}: ")
-        help = f"a layer is named by a label: `{value.text}: {call.head.value} …`"
-        return help, (label, taken_out)
-    if foreign.is_number_of_classes(node.name) and "out" in signature.fields:
-        return "in a spec it is called `out`", (Edit(node.name_span, "out"),)
-    if node.name == "scale" and "bias" in getattr(signature.fields.get("affine"), "words", ()):
-        return "`affine=bias` leaves out the scale, `affine=off` the bias, too", ()
-    if node.name in ("scale", "center") and "affine" in signature.fields:
-        return "scale and bias are one here: `affine=off` leaves out both", ()
-    part = translate.argument(node.name, value, signature.fields, _given(call))
-    if isinstance(part, tuple):
-        name, value = part
-        return f"write `{name}={value.text}`", (Edit(node.span, f"{name}={value.text}"),)
-    if part:
-        return f"write `{part}`", (Edit(node.span, part),)
-    if part == "":
-        return "take it out; this is the default", (taken_out,)
-    why = foreign.why_left_out(node.name)
-    return (f"take it out; {why}", (taken_out,)) if why else ("", ())
-
-
-_FOLLOWS = "an activation is a statement of its own, after the layer: `, {}`"
-
-
-def _given(call: Call | None) -> dict[str, Value]:
-    """The named arguments of a call: the meaning of some depends on others."""
-    arguments = call.arguments if call is not None else ()
-    return {a.name: value_in(a.value) for a in arguments if a.name is not None}
-
-
-def value_in(node: Expression) -> Value:
-    """The value of an expression for translation, with its text."""
-    text = node.span.text
-    match node:
-        case Number(value=number) | Switch(value=number):
-            return Value(text, number)
-        case Size(dims=dims):
-            return Value(text, dims)
-        case Name(value=name):
-            if name in ("True", "False"):
-                return value_of(name == "True")
-            return Value(text, Word(name))
-        case String(value=inside):
-            return Value(inside, Word(inside))
-        case Tuple(items=items) | List(items=items) if all(isinstance(i, Number) for i in items):
-            return Value(text, tuple(i.value for i in items if isinstance(i, Number)))
-    return Value(text)
 
 
 def _is_product_for_size(node: Expression, field: Field) -> bool:
@@ -248,45 +88,6 @@ def _is_product_for_size(node: Expression, field: Field) -> bool:
     )
 
 
-def _product_for_size(node: Argument, value: Any, field: Field, signature: Signature) -> Problem:
-    assert isinstance(node.value, Binary)
-    size = f"{node.value.left.span.text}x{node.value.right.span.text}"
-    return Problem(
-        "argument",
-        f"`{node.value.span.text}` is the number {value}: `{field.name}` would be {value}x{value}",
-        node.value.span,
-        notes=_usage(signature),
-        help=f"write `{size}`, or `{value}` if that is meant",
-        edits=(Edit(node.value.span, size),),
-    )
-
-
-def _missing(
-    call: Call, missing: Sequence[Field], signature: Signature, arguments: Sequence[Evaluated]
-) -> Problem:
-    """The error for arguments that are not given; the example keeps those that are in their place:
-    `deconv 64` becomes `deconv 64 3x3`."""
-    last = _head(call, signature)
-    for node, value in arguments:
-        flag = isinstance(value, Word) and _is_flag(value, signature)
-        if node.name is None and not flag and node.span.start > last.start:
-            last = node.span
-    source, behind = call.span.source, " ".join(map(_example, missing))
-    end = call.arguments[-1].span.end if call.arguments else call.head.span.end
-    before = Span(source, call.head.span.start, last.end).text
-    after = Span(source, last.end, max(end, last.end)).text
-    whole = f"{before} {behind}{after}"
-    first = missing[0]
-    return Problem(
-        "missing-argument",
-        f"`{signature.word}` needs `{first.name}`: {first.doc}",
-        call.head.span,
-        notes=_usage(signature),
-        help=f"write `{whole}`" if "\n" not in whole else f"write `{signature.word} {behind}`",
-        edits=(Edit(_after(last), f" {behind}"),),
-    )
-
-
 def _are_swapped(
     field: Field,
     value: object,
@@ -295,202 +96,27 @@ def _are_swapped(
     waiting: Sequence[Field],
 ) -> bool:
     """Whether a size stands where a number is expected, and the number follows: `conv 3x3 64`."""
-    if not isinstance(node.value, Size) or _takes(field, value) or len(waiting) < 2:
+    if not isinstance(node.value, Size) or field.takes(value) or len(waiting) < 2:
         return False
     index = next(i for i, one in enumerate(arguments) if one.node is node)
     following = arguments[index + 1] if index + 1 < len(arguments) else None
     return (
         following is not None
         and following.node.name is None
-        and _takes(field, following.value)
-        and _takes(waiting[1], value)
+        and field.takes(following.value)
+        and waiting[1].takes(value)
     )
-
-
-def _swapped(call: Call, node: Argument, field: Field, signature: Signature) -> Problem:
-    index = next(i for i, argument in enumerate(call.arguments) if argument is node)
-    size, number = node.span, call.arguments[index + 1].span
-    return Problem(
-        "argument-order",
-        f"`{field.name}` of `{signature.word}` comes first, and is {field.expects}",
-        node.span,
-        notes=_usage(signature),
-        help=f"write `{number.text} {size.text}`",
-        edits=(Edit(Span(size.source, size.start, number.end), f"{number.text} {size.text}"),),
-    )
-
-
-def _is_flag(word: Word, signature: Signature) -> bool:
-    field = signature.fields.get(word)
-    return field is not None and field.is_flag
 
 
 def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any:
     try:
         return field.read(value)
     except ArgumentError as error:
-        instead = error.instead
-        if isinstance(value, Word) and node.name is not None:
-            part = translate.argument(node.name, value_in(node.value), signature.fields)
-            if isinstance(part, str):
-                raise _word_for_number(field, node, signature, part, error) from None
-        if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
-            instead = f"floor({node.value.span.text})"
-        edits = (Edit(node.value.span, instead),) if instead else ()
-        if error.drop:
-            edits = (Edit(_with_blank_before(node.span), ""),)
-        raise Problem(
-            "argument",
-            f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
-            node.span,
-            notes=_usage(signature),
-            help=error.help or (f"write `{instead}`" if instead else ""),
-            edits=edits,
-        ) from None
+        raise _mistakes().wrong_value(field, value, node, signature, error) from None
 
 
-def _reason(error: ArgumentError, field: Field) -> str:
-    """The reason why a value is refused, without repeating what the argument must be."""
-    value, is_not, kind = error.message.rpartition(" is not ")
-    repeated = is_not and f"{field.expects},".startswith(f"{kind},")
-    return f"{value} is not" if repeated else error.message
+def _mistakes() -> ModuleType:
+    """What is said of mistakes, loaded when there is one."""
+    from . import binding_mistakes
 
-
-def _stray_word(
-    call: Call,
-    node: Argument,
-    word: Word,
-    signature: Signature,
-    waiting: Sequence[Field],
-    env: Env,
-    words: Collection[str],
-) -> Problem:
-    fields = signature.fields
-    if word in fields:
-        edits, value = _join_with_next(call, node)
-        if not edits and _takes(fields[word], True) and _takes(fields[word], False):
-            value, at = "on", node.span.end
-            edits = (Edit(Span(node.span.source, at, at), "=on"),)
-        return Problem(
-            "missing-equals",
-            f"`{word}` takes a value",
-            node.span,
-            notes=_usage(signature),
-            help=f"write `{word}={value}`, without spaces",
-            edits=edits,
-        )
-    if word in words:
-        return missing_separator(call, node, word)
-    if isinstance(node.value, Name) and foreign.folded(word) in foreign.NOTHING_TO_PAD:
-        raise Problem(
-            "unknown-flag",
-            f"`{signature.word}` does not take the word `{word}`",
-            node.span,
-            notes=_usage(signature),
-            help=f"take it out: without `{_SAME}`, nothing is padded",
-            edits=(Edit(_with_blank_before(node.span), ""),),
-        )
-    known = foreign.folded(word)
-    instead = foreign.FLAGS.get(known, "")
-    advice = foreign.NOT_AVAILABLE.get(known, "") if _SAME in fields else ""
-    if advice or (instead and instead.partition("=")[0] in fields):
-        raise Problem(
-            "unknown-flag",
-            f"`{signature.word}` does not take the word `{word}`",
-            node.span,
-            notes=_usage(signature),
-            help=advice or f"write `{instead}`",
-            edits=() if advice else (Edit(node.span, instead),),
-        )
-    close = closest(word, [name for name, field in fields.items() if field.is_flag])
-    needs_value = any(field.required for field in waiting)
-    if not close and isinstance(node.value, Name) and needs_value:
-        return unknown_name(node.value, env)
-    return Problem(
-        "unknown-flag",
-        f"`{signature.word}` does not take the word `{word}`, and there is no value of that name",
-        node.span,
-        notes=_usage(signature),
-        help=f"did you mean `{close}`?" if close else "",
-        edits=(Edit(node.span, close),) if close else (),
-    )
-
-
-_SAME = "same"
-
-
-def _takes(field: Field, value: object) -> bool:
-    try:
-        field.read(value)
-    except ArgumentError:
-        return False
-    return True
-
-
-def _word_for_number(
-    field: Field, node: Argument, signature: Signature, part: str, error: ArgumentError
-) -> Problem:
-    """The error for `pad=same`, a word in place of a number; suggests the flag."""
-    place = node.span if part else _with_blank_before(node.span)
-    return Problem(
-        "argument",
-        f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
-        node.span,
-        notes=_usage(signature),
-        help=f"write `{part}`" if part else f"take it out: without `{_SAME}`, nothing is padded",
-        edits=(Edit(place, part),),
-    )
-
-
-def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
-    """Suggests `stride=2` for `stride 2`, if the next argument is a bare value."""
-    index = next(i for i, argument in enumerate(call.arguments) if argument is node)
-    following = call.arguments[index + 1 : index + 2]
-    if not following or following[0].name is not None:
-        return (), "…"
-    gap = Span(node.span.source, node.span.end, following[0].span.start)
-    return (Edit(gap, "="),), following[0].span.text
-
-
-def _too_many(node: Argument, value: object, signature: Signature) -> Problem:
-    names = [
-        f"`{field.name}={node.span.text}`"
-        for field in signature.fields.values()
-        if field.keyword_only and isinstance(value, tuple) and _takes(field, value)
-    ]
-    listed = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-    return Problem(
-        "too-many-arguments",
-        f"`{signature.word}` takes no further argument: `{node.span.text}`",
-        node.span,
-        notes=_usage(signature),
-        help=f"take it out, or name it: {listed}"
-        if listed
-        else "take it out" + ", or give it with its name: `name=value`" * bool(signature.fields),
-        edits=(Edit(_with_blank_before(node.span), ""),),
-    )
-
-
-def _blank_before(span: Span) -> Span:
-    text = span.source.text
-    start = span.start
-    while start > 0 and text[start - 1] in " \t":
-        start -= 1
-    return Span(span.source, start, span.start)
-
-
-def _with_blank_before(span: Span) -> Span:
-    return Span(span.source, _blank_before(span).start, span.end)
-
-
-def _after(span: Span) -> Span:
-    return Span(span.source, span.end, span.end)
-
-
-def _usage(signature: Signature) -> tuple[str, ...]:
-    return (f"it is written `{signature}`",)
-
-
-def _example(field: Field) -> str:
-    """An example value for a missing argument."""
-    return field.example or next(iter(field.words), f"<{field.name}>")
+    return binding_mistakes

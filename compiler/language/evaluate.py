@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...dsl.closest import MAX_CANDIDATES
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
 from ...dsl.syntax import (
+    Argument,
     Binary,
     Expression,
     Factor,
@@ -391,3 +392,35 @@ _EVALUATORS: dict[type, Callable[[Any, Env], Any]] = {
     String: lambda node, env: values.Text(node.value),
     Switch: lambda node, env: node.value,
 }
+
+
+class Evaluated(NamedTuple):
+    """An argument of a call with its evaluated value."""
+
+    node: Argument
+    value: Any
+
+
+def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
+    for argument in arguments:
+        _refuse_strided_size(argument)
+    evaluated = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
+    if arguments:
+        # Readers of values visit all elements of a list.
+        size = len(evaluated) + sum([elements(value) for _, value in evaluated])
+        env.fuel.spend(size, arguments[0].span)
+    return evaluated
+
+
+def _refuse_strided_size(argument: Argument) -> None:
+    """Refuses `3x3/2`, which papers write for a window with a stride of 2."""
+    match argument.value:
+        case Binary(left=Size() as size, operator="/", right=Number() as stride):
+            meant = f"{size.span.text} stride={stride.span.text}"
+            raise Problem(
+                "argument",
+                f"`{argument.value.span.text}` is not a size",
+                argument.value.span,
+                help=f"write `{meant}`",
+                edits=(Edit(argument.value.span, meant),),
+            )

@@ -74,6 +74,14 @@ class Field:
     def required(self) -> bool:
         return self.default is REQUIRED
 
+    def takes(self, value: object) -> bool:
+        """Whether this can be its value."""
+        try:
+            self.read(value)
+        except ArgumentError:
+            return False
+        return True
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -89,6 +97,10 @@ class Signature:
     @property
     def positional(self) -> list[Field]:
         return [f for f in self.fields.values() if not f.is_flag and not f.keyword_only]
+
+    def is_flag(self, word: str) -> bool:
+        field = self.fields.get(word)
+        return field is not None and field.is_flag
 
     def __str__(self) -> str:
         """`conv out kernel=1 stride=1 … [same]`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.syntax import Call
 from ..diagnose.blame import statement_span
-from ..language.binding import evaluate_arguments
+from ..language.evaluate import evaluate_arguments
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
 from .directive import REGISTRY, Context, Directive, Origin

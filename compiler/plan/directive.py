@@ -15,9 +15,9 @@ from ...dsl.render import show as printable
 from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..diagnose.blame import first_line
-from ..language.binding import Evaluated, bind, bind_one
+from ..language.binding import bind, bind_one
 from ..language.declared import Declared
-from ..language.evaluate import Env
+from ..language.evaluate import Env, Evaluated
 from ..language.problems import Problem
 from ..language.signature import Field, Signature
 from ..language.values import name_or_text, quoted

@@ -21,8 +21,8 @@ from ...dsl.syntax import (
 )
 from ..build.layers import refuse_body, without
 from ..diagnose.blame import statement_span
-from ..language.binding import Evaluated, evaluate_arguments, value_in
-from ..language.evaluate import Env
+from ..language.binding_mistakes import value_in
+from ..language.evaluate import Env, Evaluated, evaluate_arguments
 from ..language.foreign import folded
 from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
 from ..language.signature import ArgumentError, Field

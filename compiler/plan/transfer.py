@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call
-from ..language.binding import Evaluated
-from ..language.evaluate import Env
+from ..language.evaluate import Env, Evaluated
 from ..language.kinds import (
     choice,
     custom,
@@ -259,7 +257,7 @@ class Unfreeze(Directive):
             node, value = argument
             word = str(value) if isinstance(value, Word) and node.name is None else ""
             if named is not None and node.name is None:
-                kept.append(Evaluated(replace(node, name="until"), value))
+                kept.append(Evaluated(node.named("until"), value))
                 named = None
             elif word == "until":
                 named = argument

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
 from hypothesis import given
 
@@ -395,9 +393,9 @@ def test_the_collector_of_garbage_is_left_as_it_was() -> None:
 def inner(node: Node) -> list[Node]:
     """The nodes that a node holds."""
     found: list[Node] = []
-    for field in fields(node):
-        content = getattr(node, field.name)
-        parts = content if isinstance(content, tuple) and field.name != "span" else (content,)
+    for name in type(node).written:
+        content = getattr(node, name)
+        parts = content if isinstance(content, tuple) and name != "span" else (content,)
         found += [part for part in parts if isinstance(part, Node)]
     return found
 

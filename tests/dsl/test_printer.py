@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from random import Random
 from textwrap import dedent
 
@@ -43,9 +42,8 @@ def shape(spec: Spec) -> list[object]:
     found: list[object] = []
     for node in walk(spec):
         found.append(type(node))
-        for field in fields(node):
-            value = getattr(node, field.name)
-            if field.compare and not isinstance(value, Node):
+        for value in node.said():
+            if not isinstance(value, Node):
                 nodes = isinstance(value, tuple) and all(isinstance(v, Node) for v in value)
                 found.append(len(value) if nodes else value)
     return found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
-from ...language.binding import Evaluated
+from ...language.evaluate import Evaluated
 from ...language.kinds import Range, between, choice, size, whole
 from ...language.problems import Problem
 from ...language.signature import ArgumentError
@@ -72,7 +71,7 @@ class Resize(Resizing):
         if not arguments or not isinstance(arguments[0].value, Interval):
             return arguments
         (node, value), *others = arguments
-        first = Evaluated(replace(node, name="start"), value.low)
+        first = Evaluated(node.named("start"), value.low)
         return [Evaluated(node, value.high), first, *others]
 
     def check(self) -> None:
