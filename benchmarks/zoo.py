@@ -1,12 +1,19 @@
 """Compares parameters and multiply-adds of all specs with published figures; lists their length.
 
-    python benchmarks/zoo.py
+    python benchmarks/zoo.py              the gallery, then the networks of timm that it reaches
+    python benchmarks/zoo.py timm         these alone, and `timm resnet dla` only some families
 
 The published figures are torchvision's (exact parameters, GMACs to a thousandth) and those of
 papers, from tests/specs/published.csv. Parameters are those for inference, without auxiliary heads;
 if a published figure includes the heads, the line includes them, too, and says so. `lines` is the
 number of lines of a spec without blank lines and comments; `all` includes the files that it
 imports. The exit code is 1 if a figure differs.
+
+The networks of timm are those of ../shared/reference/timm_convnets.csv, by family (the file of timm
+that defines them): how many of their names a spec has exactly, with the settings that
+tests/specs/timm_names.txt lists, and which are not reached. Their multiply-adds are those that
+torch.utils.flop_counter counts, half its FLOPs: it also counts products of two feature maps, as in
+attention.
 """
 
 from __future__ import annotations
@@ -16,12 +23,16 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.files import read_file
 from dotcnn.dsl.program import GALLERY, load_program
 from dotcnn.dsl.source import Source
 from dotcnn.dsl.syntax import Network
+from timm_names import Figures, Reached, figures, reached
 
 TABLE = Path(__file__).resolve().parent.parent / "tests" / "specs" / "published.csv"
 
@@ -48,7 +59,68 @@ class Row(NamedTuple):
         return 0.0 if exact else self.macs / 1e9 - float(self.published["gmacs"])
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["timm"]:
+        return timm_names(arguments[1:])
+    return max(gallery(), timm_names([]))
+
+
+# ---- networks of timm ---------------------------------------------------------------------------
+
+
+def timm_names(families: list[str]) -> int:
+    """Prints a line for each spec, by family, and the names that none reaches."""
+    if not figures():
+        print("there is no ../shared/reference/timm_convnets.csv", file=sys.stderr)
+        return 0
+    rows = {row.name: row for row in reached()}
+    print(f"\n{'family':20}{'exact':>6}{'of':>4}  {'spec':30}{'names':>6}{'lines':>6}{'all':>5}")
+    wrong: list[str] = []
+    exact = 0
+    known = {name: row for name, row in figures().items() if not families or row.family in families}
+    for family in sorted({row.family for row in known.values()}):
+        names = [name for name, row in known.items() if row.family == family]
+        differ = {name: off for name in names if name in rows if (off := difference(rows[name]))}
+        right = [name for name in names if name in rows and name not in differ]
+        wrong += [f"{name}: {off}" for name, off in differ.items()]
+        exact += len(right)
+        first = f"{family:20}{len(right):6}{len(names):4}"
+        for spec in sorted({rows[name].spec for name in right}):
+            own, every = length(spec)
+            reaching = sum(rows[name].spec == spec for name in right)
+            print(f"{first}  {spec:30}{reaching:6}{own:6}{every:5}")
+            first = " " * 30
+        missing = [name for name in names if name not in rows]
+        if not right:
+            print(first.rstrip())
+        if missing:
+            print(f"{'':10}not reached: {', '.join(missing)}")
+    print(f"\n{exact} of {len(known)} names of timm are reached exactly", *wrong, sep="\n")
+    return 1 if wrong else 0
+
+
+def difference(row: Reached) -> str:
+    """What differs from timm, in words; "" if nothing does."""
+    expected: Figures = figures()[row.name]
+    try:
+        totals = analyse(row.network(expected.input)).totals
+    except SpecError as error:
+        return str(error.diagnostics[0].message)
+    params, macs = totals.params - expected.params, totals.macs - expected.macs
+    return f"{params:+,} parameters, {macs:+,} multiply-adds" if params or macs else ""
+
+
+def length(spec: str) -> tuple[int, int]:
+    """Lines of a spec, and with those of the files that it imports."""
+    (path,) = GALLERY.rglob(f"{spec}.cnn")
+    program = load_program(read_file(path))
+    return lines(program.main.source), sum(lines(each.source) for each in program.files)
+
+
+# ---- the gallery --------------------------------------------------------------------------------
+
+
+def gallery() -> int:
     with TABLE.open(encoding="utf-8", newline="") as file:
         published = {row["model"]: row for row in csv.DictReader(file)}
     found = [row(path, published) for path in sorted(GALLERY.rglob("*.cnn"))]
@@ -104,4 +176,4 @@ def shown(off: float | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

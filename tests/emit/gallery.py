@@ -10,10 +10,10 @@ from dotcnn.compiler.network import Network
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
 
-IMPORTED = frozenset("blocks scaled residual units v3".split())
-"""Files that hold blocks and no network."""
-
-NAMES = tuple(sorted(path.stem for path in GALLERY.rglob("*.cnn") if path.stem not in IMPORTED))
+NAMES = tuple(
+    sorted(path.stem for path in GALLERY.rglob("*.cnn") if "\nnetwork " in path.read_text("utf-8"))
+)
+"""Without the files that hold blocks and no network."""
 
 
 @cache

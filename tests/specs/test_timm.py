@@ -1,0 +1,123 @@
+"""Networks of timm that specs of the gallery reach with their parameters: figures, and outputs.
+
+The table is timm_names.txt. Equal figures do not prove equal networks, so of each family some are
+given the weights of timm's module, random ones in double precision, and compute the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dotcnn
+from dotcnn.compiler.analysis import analyse
+from dotcnn.training.runtime.import_torchvision import torchvision
+from timm_names import Reached, figures, reached
+
+TABLE = reached()
+QUICK = 12
+"""How many of the networks are compiled in a fast run, spread over the table."""
+
+SIDES = {"inception_v3": 107, "nasnetalarge": 96, "pnasnet5large": 96}
+"""Of the square images that outputs are compared for, where 64 is too small."""
+
+TOLERANCE = 1e-9
+"""Of outputs, relative to the largest."""
+
+
+def by_name(rows: tuple[Reached, ...]) -> Any:
+    return pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
+
+
+def test_the_table_names_each_network_once() -> None:
+    names = [row.name for row in TABLE]
+    assert len(names) == len({*names})
+
+
+def has_the_figures_of_timm(row: Reached) -> None:
+    if row.name not in figures():
+        pytest.skip("its figures are not among those in ../shared")
+    expected = figures()[row.name]
+    totals = analyse(row.network(expected.input)).totals
+    assert (totals.params, totals.macs) == (expected.params, expected.macs)
+
+
+@by_name(TABLE[:: max(1, len(TABLE) // QUICK)])
+def test_figures_of_some(row: Reached) -> None:
+    has_the_figures_of_timm(row)
+
+
+@pytest.mark.slow
+@by_name(TABLE)
+def test_figures(row: Reached) -> None:
+    has_the_figures_of_timm(row)
+
+
+# ---- what they compute --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def timm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """timm, where it is installed; nothing needs it."""
+    try:
+        torchvision()
+    except ImportError:
+        pytest.skip("timm needs torchvision, which is not installed")
+    found = pytest.importorskip("timm", reason="timm is not installed, nor does anything need it")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        yield found
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.slow
+@by_name(tuple(row for row in TABLE if row.compared))
+def test_outputs_are_those_of_timm_with_its_weights(timm: Any, row: Reached) -> None:
+    shape = (3, *[SIDES.get(row.name, 64)] * 2)
+    torch.manual_seed(0)
+    theirs = as_if_trained(timm.create_model(row.name).double(), shape)
+    network = row.network(shape)
+    images = torch.randn(2, *shape, dtype=torch.float64)
+    found = dotcnn.match(network, theirs)
+    fixed = [node.name for node in network.nodes if node.op.word == "filter"]
+    found.require_complete(allow=fixed)  # timm keeps them once for each channel
+    ours = dotcnn.load(network).double()
+    found.load_into(ours)
+    expected = theirs(images)
+    assert expected.std() > 1e-3 * expected.abs().max(), "an output that says nothing"
+    assert (ours.eval()(images) - expected).abs().max() <= TOLERANCE * expected.abs().max()
+
+
+def as_if_trained(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    """With random weights, and norms that keep about what arrives there, no two channels alike."""
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1 and weight[0].numel() > 1:
+            bound = (6 / weight[0].numel()) ** 0.5
+            weight.uniform_(-bound, bound)
+        elif name.endswith("bias"):
+            weight.uniform_(-0.2, 0.2)
+        else:
+            weight.uniform_(0.5, 1.2)
+    for module in model.modules():
+        if isinstance(getattr(module, "p", None), float):
+            module.p = 0.0  # type: ignore[assignment]
+        if isinstance(getattr(module, "drop_prob", None), float):
+            module.drop_prob = 0.0  # type: ignore[assignment]
+    norms = [inner for inner in model.modules() if isinstance(inner, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    model.train()(torch.randn(4, *shape, dtype=torch.float64))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        mean, variance = norm.running_mean, norm.running_var
+        assert isinstance(mean, Tensor)
+        assert isinstance(variance, Tensor)
+        variance.copy_(variance.mean() * torch.empty_like(variance).uniform_(1, 3))
+        mean += variance.sqrt() * torch.randn_like(mean) / 10
+    return model.eval()
