@@ -9,6 +9,7 @@ name weights, but what is written elsewhere cannot refer to it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from ...dsl.characters import shorten
@@ -184,12 +185,13 @@ class Labels:
         reports; so has an activation, if the label says that it is one (`relu1`).
         """
         not_executed: dict[int, set[str]] = {}
+        definitions = _Definitions(network)
         for key, (label, item) in self.given.items():
             if key in self.used or isinstance(item, Scope) or item.weights:
                 continue
             if item.op.kind not in _ELEMENTWISE or _says_what_it_is(label.value, item):
                 continue
-            part = _definition(label, network)
+            part = definitions.around(label)
             if id(part) not in not_executed:
                 not_executed[id(part)] = self.not_executed(part)
             if label.value not in not_executed[id(part)]:
@@ -218,14 +220,16 @@ def _says_what_it_is(label: str, node: Node) -> bool:
     return node.word.startswith(letters) or node.op.kind.startswith(letters)
 
 
-def _definition(label: Name, network: Network) -> Statement | None:
-    """The block or network that a label stands in."""
-    for spec in network.program.files:
-        if spec.source is label.span.source:
-            for part in spec.statements:
-                if part.span.start <= label.span.start < part.span.end:
-                    return part
-    return None
+class _Definitions:
+    """The blocks and networks that labels stand in."""
+
+    def __init__(self, network: Network) -> None:
+        self.statements = {spec.source: spec.statements for spec in network.program.files}
+
+    def around(self, label: Name) -> Statement | None:
+        statements = self.statements.get(label.span.source, ())
+        at = bisect_right(statements, label.span.start, key=lambda one: one.span.start) - 1
+        return statements[at] if at >= 0 else None
 
 
 def _is_inside(scope: Scope, around: Scope) -> bool:

@@ -13,7 +13,7 @@ from ..language.evaluate import Env, Evaluated, evaluate_arguments
 from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word
-from ..language.vocabulary import layer_words
+from ..language.vocabulary import StatementWords
 from ..ops import REGISTRY
 from ..ops.base import Op
 
@@ -45,7 +45,7 @@ def _make(
         kind, arguments = _by_second_word(word, call, arguments, blocks)
     refuse_body(call, f"`{word}`")
     try:
-        values = bind(call, kind.signature(), arguments, env, layer_words() | set(blocks))
+        values = bind(call, kind.signature(), arguments, env, StatementWords(blocks))
     except Problem as problem:
         from .layer_mistakes import in_torch_order, units_of_an_activation
 

@@ -83,9 +83,9 @@ def without_untried(
     if not own or (len(source.text) <= MAX_CHARACTERS and holds(own)):
         return list(warnings)
     tested = own[:MAX_TRIALS] if len(source.text) <= MAX_CHARACTERS else []
-    sound = {id(d) for d in tested if holds([d])}
+    unsound = {id(d) for d in own} - {id(d) for d in tested if holds([d])}
     return [
-        d if id(d) in sound or d not in own else replace(d, edits=(), help=_without_fix(d.help))
+        d if id(d) not in unsound else replace(d, edits=(), help=_without_fix(d.help))
         for d in warnings
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +19,7 @@ def bind(
     signature: Signature,
     arguments: Sequence[Evaluated],
     env: Env,
-    words: Collection[str],
+    words: Container[str],
 ) -> dict[str, Any]:
     """Binds the arguments of a call to the fields of a signature. `words` are all words that can
     begin a statement: one of them among the arguments usually means a missing comma.
@@ -40,7 +40,8 @@ def bind(
         else:
             field = waiting[0]
             if field.many:
-                if field.words and isinstance(value, Word) and value in {*words} - {*field.words}:
+                stray = isinstance(value, Word) and value in words and value not in field.words
+                if field.words and stray:
                     raise missing_separator(call, node, value)
                 many.extend(_read(field, value, node, signature))
                 places[field.name] = node.span

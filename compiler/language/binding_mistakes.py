@@ -4,7 +4,7 @@ Loaded when there is one: most specs have none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit, Label
@@ -239,7 +239,7 @@ def stray_word(
     signature: Signature,
     waiting: Sequence[Field],
     env: Env,
-    words: Collection[str],
+    words: Container[str],
 ) -> Problem:
     fields = signature.fields
     if word in fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -140,3 +141,15 @@ SHORTCUTS = ("auto", "match", "project", "identity", "pad")
 def layer_words() -> frozenset[str]:
     """All words that can begin a statement in a network's body, without blocks."""
     return frozenset({word.split(" ", 1)[0] for word in REGISTRY} | set(FORMS))
+
+
+class StatementWords:
+    """All words that can begin a statement where these blocks are known. Not a set of them: made
+    for each layer, it would cost a spec of many blocks quadratic time.
+    """
+
+    def __init__(self, blocks: Container[str]) -> None:
+        self.blocks = blocks
+
+    def __contains__(self, word: object) -> bool:
+        return word in layer_words() or word in self.blocks

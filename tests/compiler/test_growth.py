@@ -55,6 +55,25 @@ SPECS: dict[str, Callable[[int], str]] = {
         f"block b({', '.join(f'a{n}=1' for n in range(count))}) {{ relu }}\n"
         + net(lambda count: "b " + " ".join(f"a{n}=1" for n in range(count)))(count)
     ),
+    "blocks that are called, with labels inside": lambda count: (
+        lines("block b# { x#: relu, tanh }")(count) + "\n" + net(lines("b#"))(count)
+    ),
+    "blocks called with too much": lambda count: (
+        lines("block b# { relu }")(count) + "\n" + net(lines("b# 3"))(count)
+    ),
+    "blocks handed to blocks": lambda count: (
+        "block outer(inner) { inner }\n"
+        + lines("block b# { relu }")(count)
+        + "\n"
+        + net(lines("outer b#"))(count)
+    ),
+    "layers handed to blocks": lambda count: (
+        "block outer(act) { act }\n" + net(lines("outer relu"))(count)
+    ),
+    "blocks in blocks": lambda count: (
+        lines("block b# { relu }")(count) + "\n" + net(lines("residual { b#, tanh }"))(count)
+    ),
+    "dead layers": net(lines("a#: conv 3\nfrom a0")),
     "unknown words": net(lines("foo#")),
     "unknown words at the top": lines("foo#"),
     "let": beside(lines("let a# = 1")),
