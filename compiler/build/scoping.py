@@ -13,6 +13,7 @@ from ...dsl.source import Source, Span
 from ...dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter
 from ..language.evaluate import FUNCTIONS
 from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
+from ..language.values import Word
 from ..language.vocabulary import SECTIONS, layer_words
 
 # Attributes of every torch module; a submodule of that name would hide them.
@@ -45,6 +46,13 @@ class BlockRef:
 
     def __str__(self) -> str:
         return self.block.name.value
+
+    def __eq__(self, other: object) -> bool:
+        """In `if unit == bottleneck`, the parameter has become a reference, the name is a word."""
+        return self is other or (isinstance(other, Word) and other == str(self))
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
 
 class Module:

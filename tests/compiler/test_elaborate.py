@@ -202,6 +202,13 @@ def test_blocks_and_layers_are_arguments() -> None:
     assert words(layers("twice conv", blocks=blocks))[1:3] == ["conv", "relu"]
 
 
+def test_a_block_handed_on_is_compared_with_its_name() -> None:
+    blocks = "block one { conv 4 }\nblock two { fc 4 }\n"
+    blocks += "block which(unit) { if unit == two { unit } else { bn, unit } }"
+    assert words(layers("flatten, which two", blocks=blocks))[2:] == ["fc"]
+    assert words(layers("which one", blocks=blocks))[1:] == ["bn", "conv"]
+
+
 def test_a_block_handed_on_keeps_the_names_of_its_file() -> None:
     blocks = (
         "let width = 5\nblock inner { conv width }\nblock outer(unit, width) { conv width, unit }"
