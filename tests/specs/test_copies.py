@@ -17,14 +17,18 @@ from dotcnn.dsl.source import Source
 from dotcnn.dsl.syntax import Network
 
 
-def classifiers() -> list[str]:
-    """All gallery files with a network, by family and name."""
-    paths = sorted(GALLERY.rglob("*.cnn"))
-    return [
-        path.relative_to(GALLERY).as_posix()
-        for path in paths
-        if any(isinstance(one, Network) for one in read(_source(path))[0].statements)
-    ]
+def classifiers() -> list[object]:
+    """All gallery files with a network, by family and name; the first of each family is enough for
+    a fast run."""
+    families: set[Path] = set()
+    found: list[object] = []
+    for path in sorted(GALLERY.rglob("*.cnn")):
+        if any(isinstance(one, Network) for one in read(_source(path))[0].statements):
+            name = path.relative_to(GALLERY).as_posix()
+            slow = path.parent in families and path.parent != GALLERY
+            found.append(pytest.param(name, marks=pytest.mark.slow) if slow else name)
+            families.add(path.parent)
+    return found
 
 
 def _source(path: Path) -> Source:
