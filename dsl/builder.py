@@ -19,6 +19,7 @@ from .syntax import (
     Body,
     Branches,
     Call,
+    Conditional,
     Expression,
     Factor,
     For,
@@ -196,6 +197,12 @@ class TreeBuilder:
         low, high = values
         node = Range(Span(self.source, start, end), low, high)
         self._deepen(node, (low, high))
+        return node
+
+    def conditional(self, values: Values, start: int, end: int) -> Conditional:
+        value, condition, otherwise = values
+        node = Conditional(Span(self.source, start, end), value, condition, otherwise)
+        self._deepen(node, (value, condition, otherwise))
         return node
 
     def function(self, values: Values, start: int, end: int) -> Function:

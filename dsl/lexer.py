@@ -926,7 +926,7 @@ _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     "=>": (ERROR, "a body is written in braces: `block name(width) { … }`", None),
     "->": ("COMMA", "layers follow one another in the order written, without arrows", ","),
     ".": (ERROR, "a dot is used in numbers and in names such as `layer1.conv2`", None),
-    "?": (ERROR, "a choice is written `if condition { … } else { … }`", None),
+    "?": (ERROR, "a choice is written `64 if wide else 32`", None),
     "$": (None, "a name is written without it", ""),
 }
 """For each sign: how it is read (None: it is skipped), the help text, and a replacement."""

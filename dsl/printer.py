@@ -43,6 +43,7 @@ from .syntax import (
     Body,
     Branches,
     Call,
+    Conditional,
     Expression,
     Factor,
     For,
@@ -367,6 +368,8 @@ class _Speller:
             return self.unary(node, out)
         elif isinstance(node, Binary):
             return self.binary(node, out)
+        elif isinstance(node, Conditional):
+            return self.conditional(node, out)
         else:
             return self.range(node, out)
         return True
@@ -399,6 +402,18 @@ class _Speller:
         clear = self.express(node.high, out, _OR) and clear
         out.insert(middle, ".." if clear else " .. ")
         return clear
+
+    def conditional(self, node: Conditional, out: list[_Piece]) -> bool:
+        self.express(node.value, out, _OR)
+        if self.grouping:
+            out.append(_first_offset(node.condition))
+        out.append(" if ")
+        self.express(node.condition, out, _OR)
+        if self.grouping:
+            out.append(_first_offset(node.otherwise))
+        out.append(" else ")
+        self.express(node.otherwise, out)
+        return False
 
     # ---- brackets ----
 
@@ -748,7 +763,7 @@ def _level(node: Expression) -> int:
         return _LEVELS[node.operator]
     if isinstance(node, Unary):
         return _NOT if node.operator == "not" else _SIGNED
-    return _RANGE if isinstance(node, Range) else _ATOM
+    return _RANGE if isinstance(node, (Range, Conditional)) else _ATOM
 
 
 def _first_offset(node: _InBrackets) -> int:
@@ -758,6 +773,8 @@ def _first_offset(node: _InBrackets) -> int:
             node = node.left
         elif isinstance(node, Range):
             node = node.low
+        elif isinstance(node, Conditional):
+            node = node.value
         elif isinstance(node, Unary):
             node = node.operand
         elif isinstance(node, Argument):

@@ -154,6 +154,14 @@ class Range(Node):
     high: Expression
 
 
+class Conditional(Node):
+    """`64 if wide else 32`."""
+
+    value: Expression
+    condition: Expression
+    otherwise: Expression
+
+
 class List(Node):
     items: tuple[Expression, ...]
 
@@ -192,6 +200,7 @@ Expression: TypeAlias = (
     | String
     | Switch
     | Range
+    | Conditional
     | List
     | Tuple
     | Unary

@@ -15,7 +15,7 @@ from ...dsl.program import Program
 from ...dsl.source import Source, Span
 from ...dsl.syntax import Expression
 from ...dsl.syntax import Network as NetworkSyntax
-from ..diagnose.blame import first_line
+from ..diagnose.blame import first_line, statement_span
 from ..diagnose.dead_layers import dead_layers
 from ..diagnose.reporter import GiveUp, Reporter
 from ..diagnose.unused import calls_in, unused_definitions
@@ -28,6 +28,7 @@ from ..language.vocabulary import layer_words
 from ..network import Network, Scope
 from ..shapes import Shape
 from .calls import BlockCalls
+from .forms import SIGNATURES
 from .initial import decide
 from .naming import assign_names
 from .scoping import Module, build_modules
@@ -172,6 +173,7 @@ class _Elaborator:
             source = module.source
             for call in module.allowed:
                 walk.allow(call, source.span(0, len(source.text)))
+            self.read_defaults(module)
         values = self.parameters(syntax, overrides, root)
         env = Env(self.globals_of(self.module), values)
         root.output = walk.body(syntax.body, root, env, None)
@@ -247,6 +249,30 @@ class _Elaborator:
             else:
                 values[name] = self.value_or_poison(parameter.default, env, self.module)
         return values
+
+    def read_defaults(self, module: Module) -> None:
+        """Reads the `default` lines of a file."""
+        if not module.default_lines:
+            return
+        from .defaults import read_default
+
+        for call in module.default_lines:
+            try:
+                env = self.globals_of(module)
+                word, default = read_default(call, SIGNATURES, env, module.blocks)
+                if word in module.defaults:
+                    raise Problem(
+                        "duplicate-name",
+                        f"`default {word}` is written twice",
+                        statement_span(call),
+                        labels=(Label(first_line(module.defaults[word].call.span), "the first"),),
+                        help="write all of its arguments on one line",
+                    )
+                module.defaults[word] = default
+            except Problem as problem:
+                self.reporter.problem(problem, None)
+            except Quiet:
+                pass
 
     def globals_of(self, module: Module) -> Env:
         """The names that a file defines with `let`."""

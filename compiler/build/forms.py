@@ -45,7 +45,9 @@ SIGNATURES: dict[str, Signature] = {
 
 
 def _arguments(graph: GraphBuilder, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
-    return bind(call, signature, evaluate_arguments(call.arguments, env), env, graph.words)
+    given = bind(call, signature, evaluate_arguments(call.arguments, env), env, graph.words)
+    default = graph.module.defaults.get(signature.word)
+    return given if default is None else {**default.values, **given}
 
 
 def _scope(call: Call, scope: Scope) -> Scope:
@@ -248,6 +250,8 @@ def _shortcut(
     inner = Scope("block", "shortcut", call.head.span, scope) if len(ops) > 1 else scope
     node = input_node
     for op in ops:
+        default = graph.module.defaults.get(op.word) if op.kind == "norm" else None
+        op = op if default is None else op.replace(**{**default.values, **vars(op)})
         shape = op.output(node.shape)
         node = graph.add(op, (node,), shape, call.head.span, inner)
     if inner is not scope:

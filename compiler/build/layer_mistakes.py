@@ -97,6 +97,14 @@ def usual_kind(word: str, call: Call, kinds: Collection[str]) -> str:
 
 
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
+    if word == "default":
+        return Problem(
+            "misplaced-default",
+            "`default` goes at the top of a file, and is for all layers of that file",
+            call.head.span,
+            help="move it before the network",
+            edits=(Edit(call.span, ""),),
+        )
     candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
     help, edits = did_you_mean(word, candidates, call.head.span)
     proposals: list[tuple[Edit, ...]] = []

@@ -16,6 +16,7 @@ from ..language.values import Word
 from ..language.vocabulary import StatementWords
 from ..ops import REGISTRY
 from ..ops.base import Op
+from .scoping import Module
 
 
 class Layers:
@@ -24,22 +25,21 @@ class Layers:
     def __init__(self) -> None:
         self.known: dict[object, Op] = {}
 
-    def operation(self, word: str, call: Call, env: Env, blocks: Collection[str]) -> Op:
+    def operation(self, word: str, call: Call, env: Env, module: Module) -> Op:
         arguments = evaluate_arguments(call.arguments, env)
         # The key includes types: `on` and 1 are equal in Python.
         key = (id(call), word, tuple([(type(a.value), a.value) for a in arguments]))
         try:
             known = self.known.get(key)
         except TypeError:  # lists are not hashable
-            return _make(word, call, arguments, env, blocks)
+            return _make(word, call, arguments, env, module)
         if known is None:
-            known = self.known[key] = _make(word, call, arguments, env, blocks)
+            known = self.known[key] = _make(word, call, arguments, env, module)
         return known
 
 
-def _make(
-    word: str, call: Call, arguments: Sequence[Evaluated], env: Env, blocks: Collection[str]
-) -> Op:
+def _make(word: str, call: Call, arguments: Sequence[Evaluated], env: Env, module: Module) -> Op:
+    blocks = module.blocks
     kind = REGISTRY.get(word)
     if kind is None:
         kind, arguments = _by_second_word(word, call, arguments, blocks)
@@ -51,7 +51,8 @@ def _make(
 
         known = in_torch_order(call, problem) or units_of_an_activation(call, kind, problem)
         raise known or problem from None
-    op = kind(**values)
+    default = module.defaults.get(kind.word)
+    op = kind(**values) if default is None else kind(**{**default.values, **values})
     try:
         op.check()
     except ArgumentError as error:
@@ -59,6 +60,7 @@ def _make(
             "argument",
             error.message,
             statement_span(call),
+            labels=(default.label(),) if default is not None else (),
             help=error.help,
             edits=without(error.drop, call),
         ) from None

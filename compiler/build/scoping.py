@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Edit, Label
@@ -15,6 +16,9 @@ from ..language.evaluate import FUNCTIONS
 from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
 from ..language.values import Word
 from ..language.vocabulary import SECTIONS, layer_words
+
+if TYPE_CHECKING:
+    from .defaults import Default
 
 # Attributes of every torch module; a submodule of that name would hide them.
 _MODULE_ATTRIBUTES = frozenset(
@@ -66,6 +70,10 @@ class Module:
         self.sections: dict[str, Call] = {}
         self.allowed: list[Call] = []
         """`allow` at the top of the file."""
+        self.default_lines: list[Call] = []
+        """`default` at the top of the file."""
+        self.defaults: dict[str, Default] = {}
+        """What they give, by the word of the layer."""
         self.own_blocks: list[BlockRef] = []
 
     def define(self, kind: str, name: Name, known: Mapping[str, object]) -> Diagnostic | None:
@@ -139,6 +147,8 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 module.lets[statement.name.value] = statement
             elif isinstance(statement, Call) and statement.head.value == "allow":
                 module.allowed.append(statement)
+            elif isinstance(statement, Call) and statement.head.value == "default":
+                module.default_lines.append(statement)
             elif isinstance(statement, Call) and statement.head.value in SECTIONS:
                 problem = _section(statement, module)
             elif not isinstance(statement, Import) and len(diagnostics) < MAX_MISTAKES:

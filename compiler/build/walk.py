@@ -379,7 +379,7 @@ class Walk(GraphBuilder):
     def layer(
         self, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
     ) -> MaybeNode:
-        op = self.layers.operation(word, call, env, self.module.blocks)
+        op = self.layers.operation(word, call, env, self.module)
         self.need_input(call)
         if input_node is None:
             return None

@@ -261,6 +261,24 @@ class Loop(Code):
         return self.parts[0].names() - {self.content} | self.parts[1].names()
 
 
+class Conditional(Code):
+    """`2 if down else 1`: the first value, the condition, the other value."""
+
+    __slots__ = ()
+
+    def value(self, names: Mapping[str, Any]) -> Any:
+        value, condition, otherwise = self.parts
+        return (value if condition.value(names) else otherwise).value(names)
+
+    def doc(self) -> Doc:
+        value, condition, otherwise = self.parts
+        return f"{value.text(1)} if {condition.text(1)} else {otherwise}"
+
+    @property
+    def binding(self) -> int:
+        return 0
+
+
 class Either(Code):
     """`nn.ReLU() if last else nn.Identity()`."""
 

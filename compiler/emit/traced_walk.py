@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...dsl.syntax import Binary, Call, Expression, If, Let, Name, Repeat, Unary
+from ...dsl.syntax import Binary, Call, Conditional, Expression, If, Let, Name, Repeat, Unary
 from ..build.calls import BlockCalls
 from ..build.graph_builder import MaybeNode
 from ..build.scoping import BlockRef, Module
@@ -24,6 +24,7 @@ from ..language.problems import Problem, Quiet
 from ..language.values import Word
 from ..network import Network, Node, Scope
 from ..ops.base import Op
+from . import code as codes
 from .body import is_shortcut, origin
 from .code import INDEX, OPPOSITE, Code, Constant, Named, Operation, all_of, negated
 from .scopes import (
@@ -97,6 +98,7 @@ class TracedWalk(Walk):
                 return self.look_around(name)
 
             env.look_around = look_around
+            env.chosen = self.chosen
             self.files[module] = env
         return self.files[module]
 
@@ -239,6 +241,19 @@ class TracedWalk(Walk):
         return output
 
     # ---- conditions ----
+
+    def chosen(self, node: Conditional, env: Env, value: Any) -> Any:
+        """The value of a conditional expression, with both of its sides."""
+        condition = self.condition(node.condition, env)
+        if condition is None or isinstance(condition, Constant):
+            return value
+        sides: list[Code] = []
+        for side in (node.value, node.otherwise):
+            try:
+                sides.append(code_of(evaluate(side, env)))
+            except (Problem, Quiet):  # what is not taken may have no value here
+                return value
+        return traced(value, codes.Conditional(None, sides[0], condition, sides[1]))
 
     def condition(self, node: Expression, env: Env) -> Code | None:
         """A condition as an expression; None if it cannot be expressed."""

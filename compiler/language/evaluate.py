@@ -16,6 +16,7 @@ from ...dsl.source import Span
 from ...dsl.syntax import (
     Argument,
     Binary,
+    Conditional,
     Expression,
     Factor,
     Function,
@@ -48,7 +49,7 @@ POISON: Any = object()
 class Env:
     """An environment: names and their values in a scope, with the scopes around it."""
 
-    __slots__ = ("fuel", "look_around", "parent", "values")
+    __slots__ = ("chosen", "fuel", "look_around", "parent", "values")
 
     def __init__(
         self,
@@ -60,6 +61,10 @@ class Env:
         self.values = values if values is not None else {}
         self.look_around: Callable[[str], object] | None = parent.look_around if parent else None
         """Looks up `channels`, `height`, `width`, `classes`; None if they are not available."""
+        self.chosen: Callable[[Conditional, Env, object], object] | None = (
+            parent.chosen if parent else None
+        )
+        """Follows the value of a conditional expression, to write it in an emitted class."""
         self.fuel: Fuel = parent.fuel if parent else fuel or Fuel()
         """The fuel that evaluation uses."""
 
@@ -243,6 +248,12 @@ def _unary(node: Unary, env: Env) -> Any:
     return -number(node.operand, env)
 
 
+def _conditional(node: Conditional, env: Env) -> Any:
+    taken = node.value if truth(node.condition, env) else node.otherwise
+    value = evaluate(taken, env)
+    return value if env.chosen is None else env.chosen(node, env, value)
+
+
 def _sequence(node: Tuple | List, env: Env) -> Any:
     env.fuel.spend(len(node.items), node.span)
     items = [evaluate(item, env) for item in node.items]
@@ -381,6 +392,7 @@ def _wrong_use(node: Function, message: str) -> Problem:
 _EVALUATORS: dict[type, Callable[[Any, Env], Any]] = {
     Binary: _binary,
     Unary: _unary,
+    Conditional: _conditional,
     Tuple: _sequence,
     List: _sequence,
     Range: _interval,

@@ -125,6 +125,12 @@ STATEMENTS: dict[str, Form] = {
     ),
     "if": Form("condition { body } else { body }", "One body or the other.", "if on { relu }"),
     "let": Form("name = expression", "A name for a value.", "let wide = 2 * channels"),
+    "default": Form(
+        "layer argument=value …",
+        "Gives arguments to all layers of this word in its file that do not give them themselves,"
+        " also to those that a shortcut of `residual` adds. At the top of a file.",
+        "default bn eps=1e-3",
+    ),
     "import": Form(
         '"file" or import name, … from "file"',
         "Blocks of another file, relative to this one.",

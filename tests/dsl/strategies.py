@@ -27,6 +27,7 @@ from dotcnn.dsl.syntax import (
     Body,
     Branches,
     Call,
+    Conditional,
     Expression,
     Factor,
     For,
@@ -101,7 +102,7 @@ def _binary(sign: str, left: Expression, right: Expression) -> Binary:
 def _last(node: Expression) -> Expression:
     """The part whose text ends an expression, without brackets."""
     match node:
-        case Binary(right=end) | Unary(operand=end) | Range(high=end):
+        case Binary(right=end) | Unary(operand=end) | Range(high=end) | Conditional(otherwise=end):
             return _last(end)
         case _:
             return node
@@ -113,6 +114,7 @@ def _compound(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Express
         st.builds(_binary, st.sampled_from(_BINARY), inner, inner),
         st.builds(Unary, st.just(NOWHERE), st.sampled_from(["-", "not"]), inner),
         st.builds(Range, st.just(NOWHERE), inner, inner),
+        st.builds(Conditional, st.just(NOWHERE), inner, inner, inner),
         st.builds(List, st.just(NOWHERE), items),
         st.builds(Tuple, st.just(NOWHERE), st.lists(inner, min_size=1, max_size=4).map(tuple)),
         st.builds(Function, st.just(NOWHERE), names, _arguments(inner, max_size=3)),
@@ -435,7 +437,7 @@ class _Scribbler:
         elif isinstance(node, Unary):
             level = 3 if node.operator == "not" else 7
         else:
-            level = 0 if isinstance(node, Range) else 8
+            level = 0 if isinstance(node, (Range, Conditional)) else 8
         if level < least:
             self.parenthesised(node)
         else:
@@ -466,6 +468,12 @@ class _Scribbler:
             self.operand(node.low, 1)
             self.operator("..", spaced=self.out[-1] in ("on", "off"))
             self.operand(node.high, 1)
+        elif isinstance(node, Conditional):
+            self.operand(node.value, 1)
+            self.operator("if", spaced=True)
+            self.operand(node.condition, 1)
+            self.operator("else", spaced=True)
+            self.value(node.otherwise)
         else:
             level = _LEVELS.get(node.operator, 6)
             self.operand(node.left, level + (level == 4))
