@@ -7,29 +7,18 @@ that reading a file says what its layers are.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
 
-from ...dsl.diagnostics import Label
 from ...dsl.syntax import Call, Name
-from ..diagnose.blame import first_line, statement_span
+from ..diagnose.blame import statement_span
 from ..language.binding import bind
 from ..language.evaluate import Env, Evaluated, evaluate_arguments
 from ..language.problems import Problem
 from ..language.signature import Signature
 from ..language.vocabulary import layer_words
 from ..ops import REGISTRY
+from .scoping import Default
 
 USAGE = "write a layer and arguments of it: `default bn eps=1e-3`"
-
-
-class Default(NamedTuple):
-    """The arguments that a `default` gives to a layer or form."""
-
-    call: Call
-    values: dict[str, Any]
-
-    def label(self) -> Label:
-        return Label(first_line(self.call.span), "gives its arguments here, too")
 
 
 def read_default(
@@ -75,7 +64,7 @@ def read_default(
             f"`default {word}` gives no arguments",
             statement_span(call),
             notes=(f"usage: {signature}",),
-            help=USAGE if word == "bn" else "give at least one, or take the line out",
+            help="give at least one, or take the line out",
         )
     flags = {name for name, field in signature.fields.items() if field.is_flag}
     usual = next((field.name for field in signature.positional if not field.required), "name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from ...dsl.diagnostics import Edit
+from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call, Name
 from ..diagnose.blame import statement_span
@@ -60,7 +60,9 @@ def _make(word: str, call: Call, arguments: Sequence[Evaluated], env: Env, modul
             "argument",
             error.message,
             statement_span(call),
-            labels=(default.label(),) if default is not None else (),
+            labels=(Label(default.call.span, "gives its arguments here, too"),)
+            if default is not None
+            else (),
             help=error.help,
             edits=without(error.drop, call),
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Edit, Label
@@ -16,9 +16,6 @@ from ..language.evaluate import FUNCTIONS
 from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
 from ..language.values import Word
 from ..language.vocabulary import SECTIONS, layer_words
-
-if TYPE_CHECKING:
-    from .defaults import Default
 
 # Attributes of every torch module; a submodule of that name would hide them.
 _MODULE_ATTRIBUTES = frozenset(
@@ -57,6 +54,13 @@ class BlockRef:
 
     def __hash__(self) -> int:
         return hash(str(self))
+
+
+class Default(NamedTuple):
+    """The arguments that a `default` line gives to the layers of its file."""
+
+    call: Call
+    values: dict[str, Any]
 
 
 class Module:
