@@ -275,7 +275,7 @@ class _Trials:
         return has_errors(read(Source(self.source.name, text))[1])
 
     def is_still(self, found: Diagnostic, before: Diagnostic, fix: _Fix) -> bool:
-        """Whether this is the original error, still there outside of the fix."""
+        """Whether the fix has left the error in place: it is found again, where it was."""
         if (found.code, found.message) != (before.code, before.message):
             return False
         if found.span is None or before.span is None:

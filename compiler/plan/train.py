@@ -426,7 +426,7 @@ class Validate(Directive):
         return epoch % self.every == 0 or epoch == epochs
 
     def since(self, epoch: int) -> int:
-        """The number of epochs since the validation before that of this epoch."""
+        """How many epochs ago the last validation before this epoch was."""
         return (epoch - 1) % self.every + 1
 
 

@@ -21,7 +21,7 @@ from ..loader.thread_pool import Progress, each, unwatched
 MOST = 2**29
 """The number of pixel values that are used at most."""
 MOST_FILES = 4096
-"""The number of files that are read at most: enough for two digits, and read in seconds."""
+"""At most so many files are read: it takes seconds, and two digits of the result are right."""
 _CHUNK = 2**24
 _DIGITS = 6
 

@@ -50,7 +50,7 @@ class Filters:
 
     node: Node
     name: str
-    """The name of the layer; of a layer with two sets of weights, with which of them."""
+    """The name of the layer, followed by that of the weight if the layer has two."""
     weights: Tensor
     """filters x input channels x height x width, float32 on the CPU."""
     bias: Tensor | None
