@@ -6,7 +6,7 @@ graph is derived from it on demand, since importing networkx takes longer than m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -220,16 +220,31 @@ class Allowed(NamedTuple):
     """The place of the code."""
 
 
-class AuxHead:
-    """An auxiliary output, computed in training only."""
+class Output:
+    """An output of a network. An auxiliary one is computed in training only, for its own loss."""
 
-    __slots__ = ("name", "output", "scope", "weight")
+    __slots__ = ("aux", "item", "node", "weight")
 
-    def __init__(self, name: str, output: Node, weight: float, scope: Scope) -> None:
-        self.name = name
-        self.output = output
+    def __init__(
+        self, item: Scope | Node, node: Node, *, aux: bool = False, weight: float = 1.0
+    ) -> None:
+        self.item = item
+        """What has its name: a labeled layer or scope; the network if it is its only output."""
+        self.node = node
+        """The layer whose result it is."""
+        self.aux = aux
         self.weight = weight
-        self.scope = scope
+        """The weight of its loss."""
+
+    @property
+    def name(self) -> str:
+        """Its full dotted name; empty for the end of a network that names no outputs."""
+        return self.item.name
+
+    @property
+    def own(self) -> list[Node]:
+        """The layers of its statement."""
+        return list(self.item.nodes()) if isinstance(self.item, Scope) else [self.item]
 
 
 class Init(NamedTuple):
@@ -261,8 +276,7 @@ class Network:
         self,
         name: str,
         nodes: list[Node],
-        output: Node,
-        aux: tuple[AuxHead, ...],
+        outputs: Iterable[Output],
         root: Scope,
         program: Program,
         parameters: Mapping[str, object],
@@ -272,8 +286,11 @@ class Network:
         self.name = name
         self.nodes = nodes
         """The nodes in the order written, which is an order of computation."""
-        self.output = output
-        self.aux = aux
+        outputs = tuple(outputs)
+        self.outputs = tuple([output for output in outputs if not output.aux])
+        """What it computes, in the order written: the end of its last line, or each `output`."""
+        self.aux = tuple([output for output in outputs if output.aux])
+        """Its auxiliary outputs, which exist in training only."""
         self.root = root
         self.program = program
         self.parameters = parameters
@@ -293,7 +310,23 @@ class Network:
 
     @property
     def input(self) -> Node:
+        """Its only input, or the first."""
         return self.nodes[0]
+
+    @cached_property
+    def inputs(self) -> tuple[Node, ...]:
+        """Its inputs, in the order written, which is that of the arguments of its module."""
+        return tuple([node for node in self.nodes if not node.inputs])
+
+    @property
+    def output(self) -> Node:
+        """The layer of its only output, or of the first."""
+        return self.outputs[0].node
+
+    @cached_property
+    def ends(self) -> tuple[Node, ...]:
+        """The layers whose results it returns: of all outputs, then of the auxiliary ones."""
+        return tuple([output.node for output in (*self.outputs, *self.aux)])
 
     @cached_property
     def consumers(self) -> list[list[Node]]:
@@ -335,4 +368,5 @@ class Network:
             if node.inputs:
                 computed = node.op.output(*node.input_shapes)
                 assert computed == node.shape, f"{node} claims {node.shape}, makes {computed}"
-        assert self.nodes[self.output.index] is self.output
+        for end in self.ends:
+            assert self.nodes[end.index] is end

@@ -31,6 +31,7 @@ from .syntax import (
     Name,
     Network,
     Number,
+    OutputName,
     Parameter,
     Path,
     Percent,
@@ -230,7 +231,8 @@ class TreeBuilder:
         return Argument(span, values[0].value.value, values[1])
 
     def label(self, values: Values, start: int, end: int) -> Label:
-        return Label(values[0])
+        *output, name = values
+        return Label(OutputName(name.span, name.value) if output else name)
 
     def call(self, values: Values, start: int, end: int) -> Call:
         label = values.pop(0).value if type(values[0]) is Label else None
@@ -340,6 +342,7 @@ class TreeBuilder:
         spelled = self.spelled
         return {
             "WORD": self.name,
+            "OUTPUT": self.name,
             "FUNCTION_NAME": self.name,
             "KEY": self.key,
             "PATH": self.dotted,

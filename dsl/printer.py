@@ -55,6 +55,7 @@ from .syntax import (
     Name,
     Network,
     Number,
+    OutputName,
     Parameter,
     Path,
     Percent,
@@ -755,7 +756,10 @@ def _is_empty(body: Body | Branches) -> bool:
 
 
 def _labelled(statement: Call | Repeat | For | If) -> str:
-    return f"{statement.label.value}: " if statement.label else ""
+    if statement.label is None:
+        return ""
+    output = "output " if isinstance(statement.label, OutputName) else ""
+    return f"{output}{statement.label.value}: "
 
 
 def _level(node: Expression) -> int:

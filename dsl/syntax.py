@@ -101,6 +101,10 @@ class Name(Node):
     value: str
 
 
+class OutputName(Name):
+    """The label of a statement that is an output of its network: `output mask: conv 21 1x1`."""
+
+
 class Path(Node):
     """A dotted name, `layer1.0.conv2`: a place in the network."""
 

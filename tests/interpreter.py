@@ -17,8 +17,8 @@ from dotcnn.compiler.network import Network
 class Interpreter(nn.Module):
     """Outputs that nobody needs any more are let go of, as a function's local names would be.
 
-    Returns the output; in training, a list of it and of those of the auxiliary heads, if there are
-    some. `stop` is the node to return instead.
+    Returns the output, or a list of several; in training, with those of the auxiliary heads.
+    `stop` is the node to return instead.
     """
 
     def __init__(self, network: Network) -> None:
@@ -44,11 +44,15 @@ class Interpreter(nn.Module):
             for source in node.inputs:
                 self.last[source.index] = node.index
 
-    def forward(self, images: Tensor, stop: int | None = None) -> Any:
-        heads = [head.output.index for head in self.network.aux] if self.training else []
-        wanted = [self.network.output.index if stop is None else stop, *heads]
-        values: dict[int, Tensor] = {0: images}
-        for node in self.network.nodes[1:]:
+    def forward(self, *images: Tensor, stop: int | None = None) -> Any:
+        heads = [head.node.index for head in self.network.aux] if self.training else []
+        main = [output.node.index for output in self.network.outputs]
+        wanted = [*(main if stop is None else [stop]), *heads]
+        given = self.network.inputs
+        values = {node.index: image for node, image in zip(given, images, strict=True)}
+        for node in self.network.nodes:
+            if node in given:
+                continue
             if node.aux and not self.training and stop is None:
                 continue
             inputs = [values[source.index] for source in node.inputs]
@@ -60,4 +64,4 @@ class Interpreter(nn.Module):
             if node.index == stop:
                 break
         results = [values[index] for index in wanted]
-        return results if heads and stop is None else results[0]
+        return results if len(results) > 1 and stop is None else results[0]

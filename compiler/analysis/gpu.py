@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ..network import Network
 from ..shapes import size
+from .kept import input_size
 from .peak import Bytes
 from .setting import Setting
 from .weight_bytes import gradient_sizes, state_sizes, weight_sizes
@@ -69,8 +70,9 @@ def resident(network: Network, setting: Setting) -> list[Bytes]:
         sizes += [DDP_BUCKET] * buckets + [rest] * bool(rest)
     sizes += [setting.data] * bool(setting.data)
     tensors = [Bytes(amount) for amount in sizes]
-    tensors.append(Bytes(0, size(network.input.shape)))  # the batch before: its loss is read late
-    return [*tensors, *[Bytes(0, 4 * size(network.output.shape))] * (LOGITS_KEPT - 1)]
+    tensors.append(Bytes(0, input_size(network)))  # the batch before: its loss is read late
+    logits = sum(size(output.node.shape) for output in network.outputs)
+    return [*tensors, *[Bytes(0, 4 * logits)] * (LOGITS_KEPT - 1)]
 
 
 def largest_batch(network: Network) -> int:

@@ -51,6 +51,7 @@ def saved_tensors(network: Network, setting: Setting, places: list[int]) -> list
     needs_gradient = requires_grad(network, setting.frozen)
     each_width = widths(network, setting)
     known: dict[object, tuple[Kept, Bytes]] = {}
+    given = [node.index for node in network.inputs]
     entries: list[SavedTensors] = []
     for node in network.nodes:
         if not needs_gradient[node.index]:
@@ -69,7 +70,7 @@ def saved_tensors(network: Network, setting: Setting, places: list[int]) -> list
                     stay.add(places[node.inputs[position].index])
             if kept.output:
                 stay.add(places[node.index])
-            stay.discard(0)  # the input of the network
+            stay.difference_update(given)
             entries.append(SavedTensors(tuple(stay), own))
         else:
             entries.append(SavedTensors((), own) if own != Bytes() else NOTHING)
@@ -101,15 +102,20 @@ def _converted_weights(node: Node, setting: Setting) -> list[int]:
 def inputs_of(
     network: Network, part: frozenset[int], places: list[int], needs_gradient: list[bool]
 ) -> set[int]:
-    """The outputs that a part is computed again from, without the input of the network."""
+    """The outputs that a part is computed again from, without the inputs of the network."""
     nodes = [network.nodes[index] for index in part if needs_gradient[index]]
     sources = {source.index for node in nodes for source in node.inputs} - part
-    return {places[index] for index in sources} - {0}
+    return {places[index] for index in sources} - {node.index for node in network.inputs}
+
+
+def input_size(network: Network) -> int:
+    """The number of elements of all inputs, for one image."""
+    return sum(size(node.shape) for node in network.inputs)
 
 
 def outputs(network: Network) -> list[Node]:
     """The nodes that losses are computed from: the output, then the auxiliary heads."""
-    return [network.output, *(head.output for head in network.aux)]
+    return list(network.ends)
 
 
 def loss(node: Node) -> Bytes:

@@ -122,9 +122,7 @@ def _name(network: Network) -> str:
 
 def _ways(network: Network) -> dict[int, _Way]:
     """By index of each layer that a loss depends on: the way from its output on."""
-    ways: dict[int, _Way] = {
-        node.index: _Way() for node in (network.output, *(head.output for head in network.aux))
-    }
+    ways: dict[int, _Way] = {node.index: _Way() for node in network.ends}
     for node in reversed(network.nodes):
         readers = [_through(each, ways) for each in network.consumers[node.index]]
         found = [way for way in (ways.get(node.index), *readers) if way is not None]

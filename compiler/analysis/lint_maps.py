@@ -58,7 +58,8 @@ def _more(head: Node, field: Field, layers: int) -> str:
 
 def _head(network: Network, node_fields: list[Field]) -> Node | None:
     """The last operation before the output that reduces a whole map to one position."""
-    todo, seen = [network.output], {network.output.index}
+    todo = [output.node for output in network.outputs]
+    seen = {node.index for node in todo}
     while todo:
         node = todo.pop()
         if not node.inputs:

@@ -70,7 +70,7 @@ def dropout_last(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 
     Follows the output back through operations such as `flatten` and `softmax`.
     """
-    for end in (network.output, *(head.output for head in network.aux)):
+    for end in network.ends:
         node = end
         while node.inputs and node.op.kind in ("activation", "shape", "dropout"):
             if node.op.kind == "dropout":

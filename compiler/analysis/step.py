@@ -18,7 +18,7 @@ from ..shapes import size
 from .autocast import Width, widths
 from .gpu import resident
 from .hidden import orthogonalization_scratch
-from .kept import LABEL, SCALAR, inputs_of, loss, outputs, requires_grad, saved_tensors
+from .kept import LABEL, SCALAR, input_size, inputs_of, loss, outputs, requires_grad, saved_tensors
 from .peak import Bytes, Event, Ledger, Peak
 from .question import question
 from .setting import Setting
@@ -32,17 +32,19 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
     nodes = [node for node in network.nodes if not node.aux]
     each_width = widths(network, setting)
     amounts = _amounts(network, each_width)
-    ledger = Ledger(Bytes(sum(map(weight_bytes, nodes)), 4 * size(network.input.shape)))
+    ledger = Ledger(Bytes(sum(map(weight_bytes, nodes)), 4 * input_size(network)))
     places = storages(network, training=False)
     last: dict[int, int] = {}
     for node in nodes:
         last[places[node.index]] = node.index
         for source in node.inputs:
             last[places[source.index]] = node.index
-    last[places[network.output.index]] = len(network.nodes)
-    last[0] = len(network.nodes)  # the images belong to the caller
-    for node in nodes[1:]:
+    for kept in (*network.inputs, *[output.node for output in network.outputs]):
+        last[places[kept.index]] = len(network.nodes)  # the caller's
+    for node in nodes:
         index = node.index
+        if not node.inputs:
+            continue
         if places[index] == index:
             ledger.each += amounts[index]
         ledger.note("forward", index, _inside(node, each_width[index]))
@@ -108,7 +110,7 @@ class _Step:
         self.widths = widths(network, setting)
         self.amounts = _amounts(network, self.widths)
         self.gradient_sizes = [gradient_sizes(node, setting) for node in self.nodes]
-        self.pixels = size(network.input.shape)
+        self.pixels = input_size(network)
         self.ledger = Ledger(self._start(), record=record)
         self.part_inputs = [
             inputs_of(network, part, self.places, self.requires_grad) for part in setting.recompute
@@ -135,8 +137,9 @@ class _Step:
     def run(self) -> None:
         if self.gpu:
             self._preprocess()
-        for node in self.nodes[1:]:
-            self._forward(node)
+        for node in self.nodes:
+            if node.inputs:
+                self._forward(node)
         for node in reversed(outputs(self.network)):
             if self.requires_grad[node.index]:
                 self._loss(node)
@@ -174,7 +177,8 @@ class _Step:
                 count[place] += 1
         for node in outputs(self.network):
             count[self.places[node.index]] += 1  # the user
-        count[0] += 1
+        for node in self.network.inputs:
+            count[node.index] += 1
         return count
 
     def _let_go(self, place: int) -> None:

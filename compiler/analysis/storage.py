@@ -39,7 +39,7 @@ def legal_in_place(network: Network, node: Node) -> bool:
     """
     if not node.op.in_place or not node.inputs:
         return False
-    handed_out = {network.output.index, *(head.output.index for head in network.aux)}
+    handed_out = {end.index for end in network.ends}
     source = node.inputs[0]
     needed_backward = True  # until an operation in between makes a copy in training
     for _ in range(MAX_CHAIN):

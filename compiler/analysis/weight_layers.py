@@ -25,7 +25,10 @@ class WeightLayers(NamedTuple):
 def weight_layers(network: Network) -> WeightLayers:
     main = [node for node in network.nodes if not node.aux]
     longest = _longest_paths(main)
-    return WeightLayers(longest[network.output.index], sum(map(is_weight_layer, main)))
+    return WeightLayers(
+        max(longest[output.node.index] for output in network.outputs),
+        sum(map(is_weight_layer, main)),
+    )
 
 
 def weight_layers_of(part: Sequence[Node]) -> WeightLayers:

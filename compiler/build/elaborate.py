@@ -25,7 +25,7 @@ from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.values import show
 from ..language.vocabulary import layer_words
-from ..network import Network, Scope
+from ..network import Network, Output, Scope
 from ..shapes import Shape
 from .calls import BlockCalls
 from .forms import SIGNATURES
@@ -177,10 +177,16 @@ class _Elaborator:
         values = self.parameters(syntax, overrides, root)
         env = Env(self.globals_of(self.module), values)
         root.output = walk.body(syntax.body, root, env, None)
+        outputs, end = walk.outputs, root.output
+        main = [output for output in outputs if not output.aux]
+        if main:
+            root.output = main[0].node
+        elif end is not None:
+            outputs = [Output(root, end), *outputs]
         self.refuse_empty(syntax, walk, root)
         if root.output is None or self.reporter.has_errors:
             return None
-        for dead, at in dead_layers(walk.nodes, root.output, walk.aux, walk.left_at):
+        for dead, at in dead_layers(walk.nodes, outputs, end, walk.left_at):
             self.reporter.report(dead, at)
         if self.reporter.has_errors:
             return None
@@ -188,8 +194,7 @@ class _Elaborator:
         network = Network(
             syntax.name.value,
             walk.nodes,
-            root.output,
-            tuple(walk.aux),
+            outputs,
             root,
             self.program,
             values,
@@ -212,7 +217,7 @@ class _Elaborator:
         elif walk.nodes and root.output is walk.nodes[0]:
             code, message = "empty", "this network has no layers"
             help = "write a layer after the input"
-            if walk.aux:
+            if walk.outputs:
                 message += " but those of auxiliary heads"
         if code and not self.reporter.has_errors:
             self.reporter.report(Diagnostic(code, message, syntax.name.span, help=help))

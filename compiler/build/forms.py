@@ -1,6 +1,6 @@
-"""Forms, which combine layers: residual, dense, gate, concat, split, aux, from, allow. A form is a
-word with a body of its own kind. Each function executes one, calling the walker for its bodies, and
-returns its output node; None if an error inside has been reported.
+"""Forms, which combine layers: residual, dense, gate, concat, split, output, aux, from, allow. A
+form is a word with a body of its own kind. Each function executes one, calling the walker for its
+bodies, and returns its output node; None if an error inside has been reported.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, For, If, Repeat, Statement
+from ...dsl.syntax import Body, Branches, Call, For, If, Name, OutputName, Path, Repeat, Statement
 from ..diagnose.blame import arrives, first_line, statement_span
 from ..diagnose.mend import ceil_all, give_channels, pad_all
 from ..language.binding import bind
@@ -20,7 +20,7 @@ from ..language.kinds import choice, number
 from ..language.problems import Problem
 from ..language.signature import Signature, declare
 from ..language.vocabulary import SHORTCUTS
-from ..network import AuxHead, Node, Scope
+from ..network import Node, Output, Scope
 from ..ops.base import REGISTRY
 from ..ops.merge import Chunk, Scaled
 from ..shapes import ShapeError, text
@@ -500,7 +500,7 @@ def _uneven_split(call: Call, syntax: Body | Branches, env: Env, input_node: May
     )
 
 
-# ---- aux, from, allow ------------------------------------------------------------------------
+# ---- output, aux, from, allow ---------------------------------------------------------------
 
 
 def aux(
@@ -509,14 +509,94 @@ def aux(
     """Executes `aux`: an extra output for training; the input passes on unchanged."""
     syntax = _need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
     weight = _arguments(graph, call, _AUX, env).get("weight", 0.3)
-    label = call.label.value if call.label else None
-    inner = Scope("block", "aux", call.span, scope, label)
-    inner.aux = True
-    output = graph.body(syntax, inner, env, input_node)
-    graph.named(call.label, scope, inner, output)
-    if output is not None:
-        graph.aux.append(AuxHead(inner.name, output, weight, inner))
+    inner, node = _side(graph, call, syntax, call.label, scope, env, input_node)
+    if node is not None:
+        graph.outputs.append(Output(inner, node, aux=True, weight=weight))
     return input_node
+
+
+def output(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `output name { … }`, an output that is computed from here, and `output name name`,
+    which makes labeled layers outputs. What arrives passes on unchanged, as at `aux`.
+    """
+    names = [argument.value for argument in call.arguments]
+    if call.label is not None or not names:
+        name = call.label.value if call.label else "name"
+        body = "{ … }" if call.body else "…"
+        raise Problem(
+            "output",
+            "an output has a name, which comes after the word `output`",
+            call.head.span,
+            help=f"write `output {name} {body}`" if call.body else f"write `output {name}: …`",
+        )
+    if call.body is None:
+        for argument in call.arguments:
+            if not isinstance(argument.value, Name | Path):
+                raise Problem(
+                    "output",
+                    f"`{argument.span.text}` is not a label",
+                    argument.span,
+                    help="write `output name: fc 10` for an output with a name; the result of the"
+                    " last line is one by itself, if no other has a name",
+                )
+            item = graph.labels.referred(argument, scope)
+            node = item.output if isinstance(item, Scope) else item
+            if node is not None:
+                graph.add_output(item, node, argument.span, scope)
+        return input_node
+    if len(names) > 1 or not isinstance(names[0], Name) or call.arguments[0].name is not None:
+        raise Problem(
+            "output",
+            "an output with a body has one name and no arguments",
+            call.arguments[-1].span,
+            help="write `output mask { conv 64 3x3 same, bn, relu, conv 21 1x1 }`",
+        )
+    inner, node = _side(graph, call, call.body, names[0], scope, env, input_node)
+    if node is not None:
+        if node is input_node:
+            raise Problem("empty-body", "this output has no layers", call.head.span, help=_LAYERS)
+        graph.add_output(inner, node, names[0].span, scope)
+    return input_node
+
+
+_LAYERS = (
+    "write layers into it, or label what arrives and name that: `features: …`, `output features`"
+)
+
+
+def output_of(graph: GraphBuilder, label: OutputName, scope: Scope, node: MaybeNode) -> None:
+    """Makes the result of a statement `output name: …` an output."""
+    item = graph.labels.named(label, scope)
+    if item is None:
+        raise Problem(
+            "output",
+            f"the output `{label.value}` has no layer of its own",
+            label.span,
+            help="an output is computed by its statement: `output mask: conv 21 1x1`; for a layer"
+            " that has a label, write `output` and the label",
+        )
+    if node is not None:
+        graph.add_output(item, node, label.span, scope)
+
+
+def _side(
+    graph: GraphBuilder,
+    call: Call,
+    syntax: Body | Branches,
+    label: Name | None,
+    scope: Scope,
+    env: Env,
+    input_node: MaybeNode,
+) -> tuple[Scope, MaybeNode]:
+    """Layers beside the stream, which lead to an output."""
+    word = call.head.value
+    inner = Scope("block", word, call.span, scope, label.value if label else None)
+    inner.aux = scope.aux or word == "aux"
+    node = graph.body(syntax, inner, env, input_node)
+    graph.named(label, scope, inner, node)
+    return inner, node
 
 
 def from_(
@@ -558,6 +638,7 @@ FORMS: dict[str, Form] = {
     "maximum": merge,
     "split": split,
     "aux": aux,
+    "output": output,
     "from": from_,
     "allow": allow,
     "init": init,

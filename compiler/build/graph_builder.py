@@ -8,17 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ...dsl.diagnostics import Edit
+from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, Name, String
 from ...dsl.syntax import Network as NetworkSyntax
-from ..diagnose.blame import refuse_torch_order, shape_problem
+from ..diagnose.blame import first_line, refuse_torch_order, shape_problem
 from ..diagnose.reporter import Reporter
 from ..language.evaluate import Env
 from ..language.fuel import Fuel
 from ..language.problems import Problem, Quiet
 from ..language.vocabulary import layer_words
-from ..network import Allowed, AuxHead, Node, Scope
+from ..network import Allowed, Node, Output, Scope
 from ..ops.base import Op
 from ..shapes import Shape, ShapeError
 from .calls import BlockCalls
@@ -60,7 +60,7 @@ class GraphBuilder(ABC):
         self.input_shape = input_shape
         self.fuel = fuel
         self.nodes: list[Node] = []
-        self.aux: list[AuxHead] = []
+        self.outputs: list[Output] = []
         self.layers = Layers()
         self.labels = Labels()
         self.words = layer_words()
@@ -146,6 +146,38 @@ class GraphBuilder(ABC):
         if label is not None:
             self.labels.enter(label, scope, item)
         return output
+
+    # ---- outputs ----
+
+    def add_output(self, item: Scope | Node, node: Node, place: Span, scope: Scope) -> None:
+        """Makes what a label names an output of the network."""
+        name = place.text
+        given = next((output for output in self.outputs if output.item is item), None)
+        if given is not None:
+            raise Problem(
+                "output",
+                f"`{name}` is an output already",
+                place,
+                labels=(Label(first_line(given.item.span), "what it names"),),
+                help="take one of them out",
+            )
+        if scope.aux:
+            raise Problem(
+                "output",
+                "an output is computed always, and an auxiliary head only in training",
+                place,
+                help="move it out of the `aux`",
+            )
+        if not node.inputs:
+            raise Problem(
+                "output",
+                f"the output `{name}` is an input of the network, unchanged",
+                place,
+                labels=(Label(first_line(node.span), "the input"),),
+                help="write layers between them, or take the output out",
+            )
+        self.labels.used.add(id(item))
+        self.outputs.append(Output(item, node))
 
     # ---- allow ----
 

@@ -149,7 +149,7 @@ def decide(network: Network, written: InitDirective | None, sums: list[Node]) ->
 
 def _whitened(network: Network, call: Call) -> str:
     """The name of the convolution on the input; raises Problem if it cannot whiten."""
-    first = next((node for node in network.nodes[1:] if node.weights), None)
+    first = next((node for node in network.nodes if node.inputs and node.weights), None)
     channels = network.input.shape[0]
 
     def refused(message: str, help: str, edits: tuple[Edit, ...] = ()) -> Problem:
@@ -182,7 +182,8 @@ def _whitened(network: Network, call: Call) -> str:
 
 def _activations(network: Network) -> list[Op]:
     """The activations between layers, without the one after the last layer."""
-    return [n.op for n in network.nodes if n.op.suits and n is not network.output]
+    ends = {output.node.index for output in network.outputs}
+    return [n.op for n in network.nodes if n.op.suits and n.index not in ends]
 
 
 def _suiting(network: Network) -> str:
@@ -213,4 +214,5 @@ def _last_norms(network: Network, sums: list[Node]) -> tuple[str, ...]:
 
 def _only_one(network: Network, node: Node) -> bool:
     """Whether its output has exactly one reader."""
-    return len(network.consumers[node.index]) == 1 and node is not network.output
+    readers = network.consumers[node.index]
+    return len(readers) == 1 and all(output.node is not node for output in network.outputs)

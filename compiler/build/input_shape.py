@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...dsl.diagnostics import Edit
+from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call, List, Name, Number, Size, Tuple
 from ..diagnose.blame import statement_span
 from ..language.evaluate import Env, evaluate_arguments
 from ..language.problems import Problem
+from ..network import Node
 from ..shapes import Shape, text
 
 
@@ -50,6 +51,47 @@ def _plain_sides(call: Call) -> list[int]:
                 case _:
                     return []
     return sides
+
+
+def named_input(call: Call) -> tuple[Name | None, Call]:
+    """The name of `input image 3x224x224`, which is its label, and the call without it."""
+    first = call.arguments[0].value if len(call.arguments) > 1 else None
+    if not isinstance(first, Name) or call.arguments[0].name is not None or len(call.arguments) > 2:
+        return call.label, call
+    if call.label is not None:
+        raise Problem(
+            "input",
+            f"this input has two names, `{call.label.value}` and `{first.value}`",
+            call.label.span,
+            help=f"write `input {first.value} {call.arguments[1].span.text}`",
+            edits=(Edit(Span(call.span.source, call.span.start, call.head.span.start), ""),),
+        )
+    return first, Call(call.span, call.label, call.head, call.arguments[1:], call.body)
+
+
+def refuse_second_input(
+    call: Call, name: Name | None, first: Node, given_shape: Shape | None
+) -> None:
+    """Raises Problem for a further input unless both have names."""
+    if name is None or first.label is None:
+        raise Problem(
+            "second-input",
+            "a network with several inputs names each of them",
+            call.head.span,
+            labels=(Label(first.span, "the first"),),
+            help="write `input image 3x224x224`, `input depth 1x224x224`, or take one of them out",
+            edits=() if name or first.label else (Edit(call.span, ""),),
+        )
+    if given_shape is not None:
+        raise Problem(
+            "second-input",
+            f"the input shape {text(given_shape)} is given for a network with one input, and this"
+            " one has several",
+            call.head.span,
+            labels=(Label(first.span, "the first"),),
+            help="make the sizes parameters of the network: `network Name(side=224) { input image"
+            " (3, side, side) … }`",
+        )
 
 
 def input_shape(call: Call, env: Env) -> Shape:

@@ -24,7 +24,7 @@ from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
 from .scoping import check_module_name
 
-_REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception"})
+_REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception", "output"})
 """The words whose arguments are labels."""
 
 
@@ -110,6 +110,14 @@ class Labels:
 
     def reference(self, argument: Argument, scope: Scope) -> Node:
         """The node that a label refers to, looked up in this scope and the scopes around it."""
+        item = self.referred(argument, scope)
+        node = item.output if isinstance(item, Scope) else item
+        if node is None:
+            raise Quiet
+        return node
+
+    def referred(self, argument: Argument, scope: Scope) -> Scope | Node:
+        """The layer or scope that a label names."""
         value = argument.value
         self.referring.add(id(argument))
         if argument.name is not None or not isinstance(value, (Name, Path)):
@@ -154,10 +162,11 @@ class Labels:
         for part in rest:
             item = _part(item, part, value.span)
             self.used.add(id(item))
-        node = item.output if isinstance(item, Scope) else item
-        if node is None:
-            raise Quiet
-        return node
+        return item
+
+    def named(self, label: Name, scope: Scope) -> Scope | Node | None:
+        """What a label of this scope names."""
+        return _owner(scope).named.get(label.value)
 
     def refuse_two_readings(self, item: Scope | Node, argument: Argument) -> None:
         """Refuses a reference to a label whose line goes on after its statement."""
@@ -249,7 +258,7 @@ def _line(statements: Sequence[Statement], index: int) -> list[Statement]:
         if getattr(statement, "label", None) is not None:
             break
         end = span.end
-        if not isinstance(statement, Let) and head not in ("allow", "aux", "init"):
+        if not isinstance(statement, Let) and head not in ("allow", "aux", "init", "output"):
             line.append(statement)
     return line
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, For, If, Let, Name, Repeat, Statement
+from ...dsl.syntax import Body, Branches, Call, For, If, Let, Name, OutputName, Repeat, Statement
 from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import POISON, Env, describe, evaluate, number, truth
 from ..language.fuel import BLOCK, MISTAKE, NOT_TAKEN, STATEMENT, OutOfFuel
@@ -21,7 +21,7 @@ from ..network import Scope
 from ..ops.merge import Input
 from . import forms
 from .graph_builder import GraphBuilder, MaybeNode
-from .input_shape import input_shape
+from .input_shape import input_shape, named_input, refuse_second_input
 from .layers import refuse_body
 from .scoping import BlockRef, not_for_modules
 from .skipped import not_taken
@@ -101,6 +101,12 @@ class Walk(GraphBuilder):
         label = getattr(statement, "label", None)
         if output is None and label is not None:
             self.labels.enter_failed(label, scope)
+        if isinstance(label, OutputName):
+            try:
+                forms.output_of(self, label, scope, output)
+            except Problem as problem:
+                self.reporter.problem(problem, scope)
+            return input_node
         return output
 
     def carry_out(
@@ -309,27 +315,25 @@ class Walk(GraphBuilder):
         return (Edit(Span(span.source, span.start, span.start), f"{text}, "),)
 
     def input(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
-        if scope.kind == "network" and self.has_input and self.nodes:
-            raise Problem(
-                "second-input",
-                "a network has one input",
-                call.head.span,
-                labels=(Label(self.nodes[0].span, "the first"),),
-                help="take one of them out",
-                edits=(Edit(call.span, ""),),
-            )
+        """Executes `input 3x224x224` or `input name 3x224x224`: what arrives after it."""
         if scope.kind != "network":
             raise Problem(
                 "misplaced-input",
-                "`input` is the first line of a network, not part of a block or path",
+                "`input` is a line of a network, not part of a block or path",
                 call.head.span,
                 help="take it out",
                 edits=(Edit(call.span, ""),),
             )
-        self.has_input = True
+        is_first, self.has_input = not self.has_input, True
+        name, call = named_input(call)
+        first = next((node for node in self.nodes if not node.inputs), None)
+        if first is not None and not is_first:
+            refuse_second_input(call, name, first, self.input_shape)
+        if input_node is not None and input_node.inputs:
+            self.left_at[input_node.index] = call.head.span
         shape = self.input_shape or input_shape(call, env)
         op = Input(shape=shape)
-        return self.add(op, (), shape, call.span, scope, call.label)
+        return self.add(op, (), shape, call.span, scope, name)
 
     def call_block(
         self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: MaybeNode

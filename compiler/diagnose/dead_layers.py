@@ -1,28 +1,34 @@
-"""Dead layers: those whose results reach no output of the network. They would be counted, and never
-computed. What arrives at a statement is dropped only by `from`, which continues elsewhere.
+"""Dead layers: those whose results reach no output of the network, and inputs that nothing reads.
+They would be counted, and never computed. What arrives at a statement is dropped by `from` and by a
+further `input`, which continue elsewhere; at the end of a network that names its outputs, it is not
+one of them by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ..language.problems import MAX_MISTAKES
-from ..network import AuxHead, Node, Scope
+from ..network import Node, Output, Scope
 from ..ops.merge import Chunk
 from .blame import first_line
 
 
 def dead_layers(
-    nodes: Sequence[Node], output: Node, heads: Sequence[AuxHead], left_at: Mapping[int, Span]
+    nodes: Sequence[Node],
+    outputs: Sequence[Output],
+    end: Node | None,
+    left_at: Mapping[int, Span],
 ) -> Iterator[tuple[Diagnostic, Scope]]:
     """An error, with the scope around it, for the last layer of each chain that nothing reads;
-    `left_at` says by index where a `from` continues elsewhere.
+    `end` is what the last line of the network leads to, and `left_at` says by index where a `from`
+    continues elsewhere.
     """
     alive = bytearray(len(nodes))
-    for last in (output, *(head.output for head in heads)):
-        alive[last.index] = 1
+    for output in outputs:
+        alive[output.node.index] = 1
     for node in reversed(nodes):
         if alive[node.index]:
             for source in node.inputs:
@@ -35,7 +41,43 @@ def dead_layers(
     for node in dead:
         if node.index not in read and node.span not in told and len(told) < MAX_MISTAKES:
             told.add(node.span)
-            yield _dead(node, alive, left_at.get(node.index)), node.scope
+            if not node.inputs:
+                yield _unread_input(node, nodes), node.scope
+            elif node is end:
+                yield _unnamed_end(node, outputs), node.scope
+            else:
+                yield _dead(node, alive, left_at.get(node.index)), node.scope
+
+
+def _unread_input(node: Node, nodes: Sequence[Node]) -> Diagnostic:
+    name = node.label or "name"
+    later = next((each for each in nodes if each.index > node.index and not each.inputs), None)
+    return Diagnostic(
+        "unused-input",
+        f"nothing reads the input `{name}`",
+        first_line(node.span),
+        labels=(Label(first_line(later.span), "what follows reads this one"),) if later else (),
+        help=f"begin with it, `from {name}`, merge it with other layers, `concat {name}`, or take"
+        " it out",
+    )
+
+
+def _unnamed_end(end: Node, outputs: Sequence[Output]) -> Diagnostic:
+    """The error for a last line beside outputs that have names."""
+    label = end.label or _label_around(end)
+    last = max((output for output in outputs if not output.aux), key=lambda each: each.node.index)
+    place = first_line(end.span)
+    edits = (Edit(Span(place.source, place.start, place.start), "output "),) if end.label else ()
+    return Diagnostic(
+        "dead-layer",
+        f"the network names its outputs, and its last line, {_described(end)}, is not one of them",
+        place,
+        labels=(Label(first_line(last.item.span), "an output, which passes on what arrives"),),
+        help=f"write `output {label or 'name'}: …` for a further output; layers of the output"
+        f" `{last.item.label}` go into its braces, `output {last.item.label} {{ … }}`; or take it"
+        " out",
+        edits=edits,
+    )
 
 
 def _dead(last: Node, alive: bytearray, left_at: Span | None) -> Diagnostic:
@@ -49,8 +91,8 @@ def _dead(last: Node, alive: bytearray, left_at: Span | None) -> Diagnostic:
     what = f"`{label}`" if label else _described(last)
     name = label or "side"
     help = (
-        f"merge it with the rest (`concat {name}`, `add {name}`), or take it out; a second output"
-        " that is only there in training is written `aux { … }`"
+        f"merge it with the rest (`concat {name}`, `add {name}`), make it an output of its own"
+        f" (`output {name}`; in training only, `aux {{ … }}`), or take it out"
     )
     if isinstance(last.op, Chunk):
         help = "begin the path without `from`; paths of `concat` all have the whole input"

@@ -32,8 +32,8 @@ _METHODS = frozenset({"__init__", "forward", "predict"})
 _OF_LIBRARIES = re.compile(r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*")
 """Calls of torch: modules, initializers, functions. Deeper names, which may lead to other modules,
 are allowed only if an operation declares them (`Op.torch_calls`)."""
-_OF_VALUES = frozenset("copy_ detach float forward modules numel requires_grad_".split())
-"""Methods of tensors and of modules, besides those that operations declare."""
+_OF_VALUES = frozenset("_replace copy_ detach float forward modules numel requires_grad_".split())
+"""Methods of tensors, modules and named tuples, besides those that operations declare."""
 _OF_MODULES = frozenset({"append", "forward", "modules"})
 """Methods of `self`, besides its attributes."""
 _READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training", "weight"}
@@ -91,6 +91,8 @@ class _Checker:
     def __init__(self, lines: list[str], helpers: Mapping[str, str]) -> None:
         self.lines = lines
         self.helpers = helpers
+        self.fields: set[str] = set()
+        """The fields of the named tuple that it defines."""
         self.own: set[str] = set()
         """Classes and functions that the text defines."""
         self.held: set[str] = set()
@@ -130,6 +132,7 @@ class _Checker:
             elif isinstance(part, ast.AnnAssign):
                 _require(bases == ["NamedTuple"] and part.value is None, part)
                 self.visit(part.target)
+                self.fields.add(ast.unparse(part.target))
                 self.annotation(part.annotation, part)
             else:
                 _require(number == 0 and _is_text(part), part)
@@ -220,7 +223,7 @@ class _Checker:
         elif _is_self(node.value):
             _require(node.attr in self.held | {"training"}, node)
         elif not _is_module_class(node):
-            _require(node.attr in _READ, node)
+            _require(node.attr in _READ | self.fields, node)
             self.visit(node.value)
 
     def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> None:

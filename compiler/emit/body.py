@@ -89,7 +89,7 @@ class Bodies:
         self.ranges = _ranges(network.root)
         self.interfaces: dict[int, tuple[list[Node], list[Node]]] = {}
         self.bodies: dict[int, Body] = {}
-        ends = [network.output, *(head.output for head in network.aux)]
+        ends = network.ends
         # The loss needs the input of a last softmax; only `predict` applies it.
         self.left_out = {
             node.index
@@ -173,7 +173,7 @@ class Bodies:
     def compute_body(self, scope: Scope) -> Body:
         inputs, outputs = self.interface(scope)
         if scope.parent is None:
-            inputs, outputs = [self.network.input], self.ends
+            inputs, outputs = [*self.network.inputs], self.ends
         return _in_a_row(scope, self._all_steps(scope), inputs, outputs)
 
     def flat(self) -> Body:
@@ -182,13 +182,13 @@ class Bodies:
         names = Names(NAMESPACE)
 
         def steps() -> Iterator[_Connected]:
-            for node in network.nodes[1:]:
-                if node.index not in self.left_out:
+            for node in network.nodes:
+                if node.inputs and node.index not in self.left_out:
                     for step, inputs, outputs in self._steps((node.index,), node):
                         name = names.free(node.name.replace(".", "_")) if step.name else ""
                         yield step._replace(name=name), inputs, outputs
 
-        return _in_a_row(network.root, steps(), [network.input], self.ends)
+        return _in_a_row(network.root, steps(), network.inputs, self.ends)
 
     def _all_steps(self, scope: Scope) -> Iterator[_Connected]:
         if self.is_list(scope):

@@ -13,7 +13,8 @@ from .branches import Ref, Unlike, arrange
 from .class_contents import Contents, Expressions
 from .code import Callee, frame
 from .constructor import assignments, condition_attributes, is_chain, signature
-from .forward import SHORT, Forward
+from .forward import Forward
+from .interface import SHORT
 from .layout import Group, statement
 from .made_modules import Class, Modules, Parameter
 from .scopes import unchanged

@@ -15,11 +15,9 @@ from typing import NamedTuple
 from ..network import Node, Scope
 from .body import in_place, is_head
 from .branches import Choice, Item, Place, Ref, places
+from .interface import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names
-
-SHORT = tuple("xyzabcde")
-"""The names of variables for values without a label."""
 
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60
@@ -50,6 +48,7 @@ class Forward:
         names: Names,
         shapes: Callable[[Ref], str] | None = None,
         heads: Mapping[Ref, str] | None = None,
+        results: Mapping[Ref, str] | None = None,
         together: str = "",
         line_each: bool = False,
     ) -> None:
@@ -60,6 +59,8 @@ class Forward:
         self.shapes = shapes
         self.heads = heads or {}
         """Outputs that exist only in training, with the names of their variables."""
+        self.results = results or {}
+        """Those of several outputs that always exist, with the names of their variables."""
         self.together = together
         """The named tuple that is returned; empty if there is only one output."""
         self.line_each = line_each
@@ -109,6 +110,8 @@ class Forward:
     def variable(self, value: Ref, reads: Sequence[Ref], label: str | None = None) -> str:
         """A variable for a value: its label if it is read more than once; else one whose current
         value is not needed after this statement."""
+        if value in self.results:
+            return self.results[value]
         if label is not None and self.uses[value] > 1 and value not in self.passed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
@@ -389,7 +392,9 @@ class Forward:
         names = [self.variables[value] for value in self.outputs]
         if self.together:
             together = Group(f"{self.together}(", tuple(names), ")")
-            self.put(together._replace(after=f") if self.training else {names[0]}"), "return ")
+            if not self.results:  # all but the first exist in training only
+                together = together._replace(after=f") if self.training else {names[0]}")
+            self.put(together, "return ")
             return
         if len(names) == 1 and names[0] not in self.typed:
             # Calls of modules have the type Any; the annotation tells type checkers more.

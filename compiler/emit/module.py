@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..analysis.fixed_size import place_of_size
 from ..language.values import python
-from ..network import AuxHead, Network
+from ..network import Network, Node
 from ..ops.base import helper, helpers_of
 from ..shapes import text as shape_text
 from .body import Bodies
@@ -16,8 +16,9 @@ from .branches import Ref, places
 from .class_contents import Contents
 from .class_writer import Classes, class_text
 from .constructor import assignments
-from .forward import SHORT, Forward
+from .forward import Forward
 from .initial import WHITEN, initial
+from .interface import SHORT, argument_names, output_names, returns_tuple
 from .layout import STEP, Doc, Group, statement
 from .source import NAMESPACE, Comments, Names, docstring
 
@@ -45,7 +46,8 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     comments = Comments(network.program)
     names = Names(NAMESPACE | _helper_names(network))
     own = names.free(network.name, "Network")
-    outputs = names.free(f"{own}Outputs") if network.aux else ""
+    outputs = names.free(f"{own}Outputs") if returns_tuple(network) else ""
+    arguments, fields = argument_names(network), output_names(network)
     classes = Classes(bodies, comments, names)
     contents = classes.unchanged(bodies.flat()) if flat else classes.write(network.root)
     place = place_of_size(network)
@@ -53,16 +55,19 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     helpers += [WHITEN] * bool(network.init.whitened) + [OF_SIZE] * bool(place)
     parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in helpers]
     parts += [made.lines for made in classes.written]
-    fields = _head_fields(network.aux)
+    count = len(network.outputs)
     if outputs:
-        heads = [f"{STEP}{field}: Tensor | None" for field in fields]
-        parts.append([f"class {outputs}(NamedTuple):", f"{STEP}logits: Tensor", *heads])
+        types = ["Tensor"] * count + ["Tensor | None"] * len(network.aux)
+        typed = [f"{STEP}{each}: {type}" for each, type in zip(fields, types, strict=True)]
+        parts.append([f"class {outputs}(NamedTuple):", *typed])
     made = assignments(contents, {})
-    predict: Lines = []
-    if network.output.index in bodies.left_out:
-        node, last = network.output, network.output.name.replace(".", "_")
-        made.append(f"{STEP * 2}self.{last} = {node.torch.module}")
-        predict = _predict(last, bool(outputs))
+    last = {
+        field: output.node
+        for field, output in zip(fields, network.outputs, strict=False)
+        if output.node.index in bodies.left_out
+    }
+    made += [f"{STEP * 2}self.{_plain(node)} = {node.torch.module}" for node in last.values()]
+    predict = _predict(arguments, last, outputs, count > 1) if last else []
     if start.lines:  # the body of `init_weights`, as a loop over all modules
         reason = start.lines[1].strip().strip('"').rstrip(".")
         made.append(f"{STEP * 2}for module in self.modules():  # {reason}")
@@ -70,13 +75,19 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     if network.init.whitened:
         made += [STEP * 2 + line for line in _whitened(network.init.whitened, flat)]
     described = comments.above(network.root.span)
-    forward = _forward(outputs, fields, contents, flat)
+    forward = _forward(outputs, arguments, fields, count, contents, flat)
     if place:
-        height, width = network.input.shape[1:]
-        forward.insert(1, f"{STEP * 2}x = of_size(x, {height}, {width}, {python(place)})")
+        checked = [
+            f"{STEP * 2}{name} = of_size({name}, {', '.join(map(str, node.shape[1:]))}, "
+            f"{python(place)})"
+            for name, node in zip(arguments, network.inputs, strict=True)
+            if len(node.shape) == 3
+        ]
+        head = next(n for n, line in enumerate(forward) if line.endswith(":"))
+        forward[head + 1 : head + 1] = checked
     parts.append(class_text(f"{own}(nn.Module)", described, (), made, forward, predict))
     if main:
-        parts.append(_check_run(own, network, "_" if flat else "."))
+        parts.append(_check_run(own, network, arguments, fields, "_" if flat else "."))
     note = "Names of weights have `_` for dots." if flat else ""
     return _assembled(_header(network, comments, version, note), parts)
 
@@ -110,7 +121,8 @@ def _header(network: Network, comments: Comments, version: str, note: str) -> Li
 
 def _helpers(network: Network) -> Iterator[str]:
     """The sources that layers need; those without a module of their own are known here only."""
-    return (source for node in network.nodes[1:] for source in helpers_of(node.torch))
+    layers = (node for node in network.nodes if node.inputs)
+    return (source for node in layers for source in helpers_of(node.torch))
 
 
 def _helper_names(network: Network) -> set[str]:
@@ -127,61 +139,103 @@ def _whitened(name: str, flat: bool) -> Lines:
     ]
 
 
-def _head_fields(heads: Sequence[AuxHead]) -> list[str]:
-    """The names of auxiliary outputs in a named tuple."""
-    names = Names({"count", "index", "logits", "paths", *SHORT})
-    return [names.free(head.scope.name.replace(".", "_"), "aux") for head in heads]
+def _plain(node: Node) -> str:
+    return node.name.replace(".", "_")
 
 
-def _forward(outputs: str, fields: Sequence[str], contents: Contents, flat: bool) -> Lines:
+def _forward(
+    outputs: str,
+    arguments: Sequence[str],
+    fields: Sequence[str],
+    main: int,
+    contents: Contents,
+    flat: bool,
+) -> Lines:
+    """The method `forward`; the first `main` of its outputs are computed always."""
     shapes: dict[Ref, str] = {
         (place.step.key, number): shape_text(shape)
         for place in places(contents.items)
         for number, shape in enumerate(place.step.shapes)
     }
+    named = dict(zip(contents.outputs, fields, strict=False))
     writer = Forward(
         contents.items,
         contents.outputs,
-        ["x"],
-        Names({*SHORT, "paths", *fields}),
+        arguments,
+        Names({*SHORT, "paths", *arguments, *(fields[1:] if main == 1 else fields)}),
         shapes=shapes.__getitem__,
-        heads=dict(zip(contents.outputs[1:], fields, strict=True)),
+        heads={value: named[value] for value in contents.outputs[main:]},
+        results={value: named[value] for value in contents.outputs[:main]} if main > 1 else {},
         together=outputs,
         line_each=flat,
     )
-    result = f"Tensor | {outputs}" if outputs else "Tensor"
-    return [f"{STEP}def forward(self, x: Tensor) -> {result}:", *writer.write()]
+    result = outputs or "Tensor"
+    if outputs and main == 1:
+        result = f"Tensor | {outputs}"
+    head = Group("def forward(", ("self", *_typed(arguments)), f") -> {result}:")
+    return [*statement(head, 1), *writer.write()]
 
 
-def _predict(last: str, several: bool) -> Lines:
-    body = ["x = self.forward(x)"]
+def _typed(arguments: Sequence[str]) -> list[str]:
+    return [f"{name}: Tensor" for name in arguments]
+
+
+def _predict(
+    arguments: Sequence[str], last: Mapping[str, Node], outputs: str, several: bool
+) -> Lines:
+    """The method that applies what stands after the logits; `last` has it for each output."""
+    call = Group("self.forward(", tuple(arguments), ")")
+    head = Group(
+        "def predict(",
+        ("self", *_typed(arguments)),
+        f") -> {outputs if several else 'Tensor'}:",
+    )
+    lines = [*statement(head, 1), f'{STEP * 2}"""What the logits of `forward` stand for."""']
     if several:
-        body = [
-            "output = self.forward(x)",
-            "x = output if isinstance(output, Tensor) else output.logits",
-        ]
-    return [
-        f"{STEP}def predict(self, x: Tensor) -> Tensor:",
-        f'{STEP * 2}"""What the logits of `forward` stand for."""',
-        *(STEP * 2 + line for line in [*body, f"x = self.{last}(x)", "return x"]),
-    ]
+        changed = tuple(
+            f"{name}=self.{_plain(node)}(outputs.{name})" for name, node in last.items()
+        )
+        lines += statement(call, 2, before="outputs = ")
+        return lines + statement(Group("outputs._replace(", changed, ")"), 2, before="return ")
+    (node,) = last.values()
+    name = "output" if outputs else "x"
+    lines += statement(call, 2, before=f"{name} = ")
+    if outputs:
+        lines.append(f"{STEP * 2}x = output if isinstance(output, Tensor) else output.logits")
+    return [*lines, f"{STEP * 2}x = self.{_plain(node)}(x)", f"{STEP * 2}return x"]
 
 
-def _check_run(name: str, network: Network, dot: str) -> Lines:
-    """The code of `--main`: random images through the network, printing shapes and the number of
+def _check_run(
+    name: str, network: Network, arguments: Sequence[str], fields: Sequence[str], dot: str
+) -> Lines:
+    """The code of `--main`: random inputs through the network, printing shapes and the number of
     parameters, those of auxiliary heads apart, as in a report. `dot` replaces dots in names of
     weights."""
+    if len(arguments) == 1:
+        arguments = ["images"]
+    inputs = [
+        f"{each} = torch.randn(2, {', '.join(map(str, node.shape))})"
+        for each, node in zip(arguments, network.inputs, strict=True)
+    ]
+    shown = [(each, f'"{each}"') for each in arguments]
+    if len(arguments) == 1:
+        shown = [("images", '"input"')]
+    outputs = [("output", '"output"')]
+    if len(network.outputs) > 1:
+        outputs = [
+            (f"output.{field}", f'"{field}"')
+            for field, _ in zip(fields, network.outputs, strict=False)
+        ]
     lines = [
         f"model = {name}().eval()",
-        f"images = torch.randn(2, {', '.join(map(str, network.input.shape))})",
+        *inputs,
         "with torch.no_grad():",
-        f"{STEP}output = model(images)",
-        'print("input", *images.shape)',
-        'print("output", *output.shape)',
+        *statement(Group("model(", tuple(arguments), ")"), 1, before="output = "),
+        *[f"print({text}, *{value}.shape)" for value, text in [*shown, *outputs]],
         "parameters = sum(weight.numel() for weight in model.parameters())",
     ]
     if network.aux:
-        prefixes = [python(head.scope.name.replace(".", dot) + dot) for head in network.aux]
+        prefixes = [python(head.name.replace(".", dot) + dot) for head in network.aux]
         heads: Doc = Group("(", tuple(prefixes), ")") if len(prefixes) > 1 else prefixes[0]
         lines += [
             *(line.removeprefix(STEP) for line in statement(heads, 1, before="heads = ")),

@@ -25,7 +25,8 @@ class Form(NamedTuple):
 FORMS: dict[str, Form] = {
     "input": Form(
         "",
-        "The shape of the input, channels x height x width; the first line of a network.",
+        "The shape of the input, channels x height x width; the first line of a network. Several"
+        " inputs have names, `input image 3x224x224`, and `from image` begins with one.",
         "input 3x224x224",
     ),
     "residual": Form(
@@ -79,6 +80,13 @@ FORMS: dict[str, Form] = {
         " (ShuffleNet). An empty path passes its channels on. Uneven parts are written"
         " `concat { | slice 0..16, … | slice 16..64, … }`.",
         "split { | | conv 8 1x1, bn, relu }",
+    ),
+    "output": Form(
+        "name: layer, or output name { body }, or output name name …",
+        "An output with a name, computed from here, while the input passes on unchanged; or labeled"
+        " layers that are outputs. A network that names its outputs has no others; one that names"
+        " none has the result of its last line. Several are returned as a named tuple.",
+        "features: conv 16 3x3 same, output features, output age { pool avg global, flatten, fc 1 }",
     ),
     "aux": Form(
         "{ body }",

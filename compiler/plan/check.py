@@ -58,7 +58,7 @@ def errors_in_sections(
 
 
 def _ends_elsewhere(network: Network, classes: int) -> bool:
-    outputs = [network.output, *(head.output for head in network.aux)]
+    outputs = network.ends
     return any(output.shape != (classes,) for output in outputs)
 
 
@@ -75,7 +75,7 @@ def wrong_classes(
     `names` are the names of the classes, if known.
     """
     heads = [(network.output, LayerNames(network).last or network.output)]
-    heads += [(head.output, _maker(head.output)) for head in network.aux]
+    heads += [(head.node, _maker(head.node)) for head in network.aux]
     wrong = [(output, maker) for output, maker in heads if output.shape != (count,)]
     if not wrong:
         return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ...dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
+from ...dsl.diagnostics import Diagnostic, Label, SpecError, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.syntax import Call, Let
 from ..build.scoping import sections_of
+from ..diagnose.blame import first_line
 from ..diagnose.trial import tried_in
 from ..language.evaluate import POISON, Env, evaluate
 from ..language.overrides import SectionOverride
@@ -42,7 +43,7 @@ def plan_and_warnings(
     """The plan, with warnings about it."""
     examined = examine(network.program, network.sections, network, overrides)
     if needs_data and not has_errors(examined.diagnostics):
-        missing = no_data(examined.context)
+        missing = several_ends(network) or no_data(examined.context)
         if missing is not None:
             raise SpecError([missing])
     if has_errors(examined.diagnostics):
@@ -128,9 +129,33 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
         )
     network = context.network
     trains = "train" in sections or bool(context.given.get("train"))
-    if network is not None and trains and len(network.output.shape) != 1:
-        diagnostics.append(_ends_in_a_map(network))
+    if network is not None and trains:
+        several = several_ends(network)
+        if several is not None:
+            diagnostics.append(several)
+        elif len(network.output.shape) != 1:
+            diagnostics.append(_ends_in_a_map(network))
     return diagnostics
+
+
+def several_ends(network: Network) -> Diagnostic | None:
+    """The error for a network that takes or returns more than training handles: images of one kind,
+    and for each a class.
+    """
+    what, spans = "inputs", [node.span for node in network.inputs]
+    if len(spans) < 2:
+        what, spans = "outputs", [output.item.span for output in network.outputs]
+    if len(spans) < 2:
+        return None
+    return Diagnostic(
+        f"several-{what}",
+        f"{network.name} has {len(spans)} {what}, and `cnn train` trains networks of one input and"
+        " one output only",
+        first_line(spans[1]),
+        labels=(Label(first_line(spans[0]), "the first"),),
+        help="train its module, `dotcnn.load(…)`, in a loop of your own; an output that only helps"
+        " training is written `aux { … }`",
+    )
 
 
 def _ends_in_a_map(network: Network) -> Diagnostic:

@@ -152,7 +152,7 @@ def _new_layers(
 def _ends_of_auxiliary_heads(network: Network) -> Iterator[Node]:
     """The last layers of auxiliary heads: they predict the same classes as the head."""
     for head in network.aux:
-        yield from [node for node in head.scope.nodes() if node.weights][-1:]
+        yield from [node for node in head.own if node.weights][-1:]
 
 
 def trainable(node: Node) -> int:

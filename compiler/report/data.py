@@ -10,11 +10,13 @@ from fractions import Fraction
 from typing import Any
 
 from ..analysis import Analysis
+from ..analysis.by_output import by_output
 from ..network import Node
 from ..shapes import text
+from .interface import inputs_text, interface
 from .part import PartOfNetwork, part_facts, part_rows, part_title, part_totals
 from .rows import Row, rows
-from .table import Fact, before_the_head, conventions, exact_columns, facts
+from .table import Fact, before_the_head, conventions, exact_columns, facts, output_cells
 from .wording import Wording
 
 Json = dict[str, Any]
@@ -58,7 +60,7 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
     data: Json = {
         "network": network.name,
         "file": network.program.main.source.name,
-        "input": list(network.input.shape),
+        **interface(network),
         "batch": batch,
         "totals": {
             "params": totals.params,
@@ -83,12 +85,17 @@ def report(analysis: Analysis, batch: int = 1) -> Json:
     }
     if analysis.setting.device == "cuda" and analysis.setting.batch_known:
         data["totals"]["memory"]["gpu"] = memory.on_gpu(batch)._asdict()
+    if len(network.outputs) > 1:
+        data["outputs"] = [
+            {**each._asdict(), "node": each.node.name, "output": list(each.node.shape)}
+            for each in by_output(network, analysis.costs)
+        ]
     if network.aux:
         data["aux"] = [
             {
-                "name": head.scope.name,
+                "name": head.name,
                 "weight": head.weight,
-                "layers": [layer(analysis, node) for node in head.scope.nodes()],
+                "layers": [layer(analysis, node) for node in head.own],
             }
             for head in network.aux
         ]
@@ -103,7 +110,7 @@ def part_report(part: PartOfNetwork) -> Json:
         "network": network.name,
         "file": network.program.main.source.name,
         "part": part.name,
-        "input": list(network.input.shape),
+        **interface(network),
         "batch": batch,
         "totals": {
             "params": totals.params,
@@ -206,12 +213,15 @@ def _markdown(analysis: Analysis, batch: int, depth: int | None) -> str:
     lines = [
         f"## {_escape(network.name)}",
         "",
-        f"{_code(network.program.main.source.name)}, input {text(network.input.shape)}",
+        f"{_code(network.program.main.source.name)}, {inputs_text(network)}",
         "",
         *_layers(analysis, [row for row in table_rows if not row.aux]),
         "",
         *_totals(facts(analysis, batch)),
     ]
+    head, cells = output_cells(analysis)
+    if cells:
+        lines += ["", *_markdown_table(head, cells, right=2)]
     if network.aux:
         lines += ["", "Only in training:", ""]
         lines += _layers(analysis, [row for row in table_rows if row.aux])

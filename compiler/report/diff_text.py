@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 from ..analysis import Analysis
-from ..network import Node
+from ..network import Network, Node
 from ..shapes import text
 from .diff import Changed, Difference
 from .figures import area, change, data_size, exact, plural, short, signed
 from .grid import Column, grid
+from .interface import input_shapes, interface, output_shapes
 from .rows import Row, rows_of_parts
 from .structure import Part, Structure
 from .style import ADDED, BOLD, CHANGED, FAINT, PLAIN, REMOVED, Style, wrapped
@@ -280,8 +281,7 @@ def _totals(diff: Difference, batch: int, style: Style) -> list[str]:
         rows.append((name, figure(old), figure(new), f"{shown}  {percent}".strip()))
     for name, old_shape, new_shape in (
         ("receptive field", _receptive_field(diff.before), _receptive_field(diff.after)),
-        ("input", text(diff.before.network.input.shape), text(diff.after.network.input.shape)),
-        ("output", text(diff.before.network.output.shape), text(diff.after.network.output.shape)),
+        *_interface(diff.before.network, diff.after.network),
     ):
         rows.append((name, old_shape, new_shape, "" if old_shape == new_shape else "changed"))
     columns: list[Column[tuple[str, str, str, str]]] = [
@@ -291,6 +291,19 @@ def _totals(diff: Difference, batch: int, style: Style) -> list[str]:
         Column("change", lambda row: row[3], yields=1),
     ]
     return grid([columns], rows, style, lambda row, column: "" if row[3] else FAINT)
+
+
+def _interface(before: Network, after: Network) -> Iterator[tuple[str, str, str]]:
+    """The shapes of inputs and outputs, by name where there are several."""
+    for what, olds, news in (
+        ("input", input_shapes(before), input_shapes(after)),
+        ("output", output_shapes(before), output_shapes(after)),
+    ):
+        if len(olds) == len(news) == 1:  # whatever they are called
+            news = dict(zip(olds, news.values(), strict=True))
+        for name in dict.fromkeys([*olds, *news]):
+            shown = [text(shapes[name]) if name in shapes else "-" for shapes in (olds, news)]
+            yield f"{what} {name}".strip(), shown[0], shown[1]
 
 
 def _receptive_field(analysis: Analysis) -> str:
@@ -347,11 +360,13 @@ def diff_json(diff: Difference, batch: int = 1) -> str:
 
 def _network(analysis: Analysis) -> dict[str, object]:
     network = analysis.network
+    shapes = {name: list(shape) for name, shape in output_shapes(network).items()}
+    outputs = {"outputs": shapes} if len(shapes) > 1 else {"output": list(network.output.shape)}
     return {
         "network": network.name,
         "file": network.program.main.source.name,
-        "input": list(network.input.shape),
-        "output": list(network.output.shape),
+        **interface(network),
+        **outputs,
         "receptive_field": list(before_the_head(analysis) or (1, 1)),
     }
 

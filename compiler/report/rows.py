@@ -132,8 +132,10 @@ class _Rows:
             yield self._scopes(list(alike), structure)
         for head in self.analysis.network.aux:
             # An auxiliary head inside a part that is shown as one row.
-            if any(scope is not head.scope and _holds(scope, head.scope) for scope in scopes):
-                yield self._scopes([head.scope], structure)
+            own = head.item
+            assert isinstance(own, Scope)
+            if any(scope is not own and _holds(scope, own) for scope in scopes):
+                yield self._scopes([own], structure)
 
     def _scopes(self, alike: list[Scope], structure: Structure) -> Row:
         last = structure.last(alike[-1])

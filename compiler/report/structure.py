@@ -191,7 +191,7 @@ def _only_goes_on(structure: Structure, items: Sequence[Part], at: int, period: 
     end = structure.end(items[at + 2 * period - 1])
     network = structure.network
     for node in network.nodes[begin : structure.start(items[at + period])]:
-        if node is network.output:
+        if any(output.node is node for output in network.outputs):
             return False
         if any(consumer.index >= end for consumer in network.consumers[node.index]):
             return False

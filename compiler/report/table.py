@@ -11,6 +11,7 @@ from ..network import Node
 from ..shapes import text
 from .figures import SharedUnit, area, data_size, exact, pair, plural, short
 from .grid import Column, fits, grid
+from .interface import inputs_text
 from .rows import Row, rows
 from .short_names import shortened
 from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
@@ -35,6 +36,7 @@ def table(
     lines = [*wrapped(title(analysis), style, code=BOLD), ""]
     lines += layer_table(analysis, main, style)
     lines += ["", *fact_lines(facts(analysis, batch), style)]
+    lines += _outputs(analysis, style)
     lines += _aux(analysis, [row for row in table_rows if row.aux], style)
     lines += ["", *_conventions(analysis, style)]
     return "\n".join(line.rstrip() for line in lines)
@@ -43,7 +45,7 @@ def table(
 def title(analysis: Analysis) -> str:
     network = analysis.network
     file = printable(network.program.main.source.name)
-    return f"{network.name} ({file}), input {text(network.input.shape)}"
+    return f"{network.name} ({file}), {inputs_text(network)}"
 
 
 # ---- layers ----------------------------------------------------------------------------------
@@ -271,12 +273,43 @@ def fact_lines(entries: Sequence[Fact], style: Style) -> list[str]:
     return lines
 
 
+def output_cells(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
+    """The columns of the table of outputs, and its cells; from the third column on, figures. None
+    for a network of one output, whose totals are those of the network.
+    """
+    from ..analysis.by_output import by_output
+
+    head = ["output", "shape", "layers", "params", "MACs", "own params", "own MACs"]
+    if len(analysis.network.outputs) < 2:
+        return head, []
+    return head, [
+        [
+            each.name,
+            text(each.node.shape),
+            *map(exact, each[2:]),
+        ]
+        for each in by_output(analysis.network, analysis.costs)
+    ]
+
+
+def _outputs(analysis: Analysis, style: Style) -> list[str]:
+    """The table of outputs: what each is computed from, and what no other output needs."""
+    head, cells = output_cells(analysis)
+    if not cells:
+        return []
+
+    def column(number: int) -> Column[list[str]]:
+        return Column(head[number], lambda row: row[number], number > 1, yields=max(0, number - 1))
+
+    return ["", *grid([[column(number) for number in range(len(head))]], cells, style)]
+
+
 def _aux(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[str]:
     """The line on auxiliary heads, which the totals do not include."""
     network, totals = analysis.network, analysis.totals
     if not network.aux:
         return []
-    heads = ", ".join(f"{head.scope.name} (weight {head.weight:g})" for head in network.aux)
+    heads = ", ".join(f"{head.name} (weight {head.weight:g})" for head in network.aux)
     cost = f"{exact(totals.aux_params)} parameters, {exact(totals.aux_macs)} multiply-adds"
     above = (
         f"only in training; of the figures above, only training memory includes them: "
@@ -297,6 +330,10 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
         " connected layers on the longest path from input to output, which is neither a shortcut"
         " nor inside a gate."
     ]
+    outputs = [
+        "The figures of an output are those of all layers that it is computed from; its own are of"
+        " layers that no other output needs."
+    ]
     columns = [
         f"{unit}: the memory of a layer's output, for one image; none where it overwrites its"
         " input, or is a view of it.",
@@ -309,6 +346,7 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
         " image; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
         " elementwise.",
         *(buffers if analysis.totals.buffers else []),
+        *(outputs if of_a_table and len(analysis.network.outputs) > 1 else []),
         *(columns if of_a_table else []),
         f"Memory leaves out: {analysis.memory.excluded}.",
     ]

@@ -136,7 +136,7 @@ def test_aux_head_leaves_the_main_path_alone() -> None:
     assert found.output.op.word == "relu"
     (head,) = found.aux
     assert head.weight == 0.4
-    assert head.output.name == "aux.fc"
+    assert head.node.name == "aux.fc"
     assert [item.name for item in found.nodes if item.aux] == ["aux.pool", "aux.flatten", "aux.fc"]
 
 

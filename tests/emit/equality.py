@@ -99,20 +99,30 @@ def left_out(network: Network, node: Node) -> bool:
 
 
 def ends(network: Network) -> list[Node]:
-    return [network.output, *(head.output for head in network.aux)]
+    return list(network.ends)
 
 
 def images(network: Network, batch: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
+    """For a network of one input."""
+    return inputs(network, batch, dtype)[0]
+
+
+def inputs(network: Network, batch: int = 2, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
-    shape = (batch, *network.input.shape)
-    return torch.randn(shape, generator=generator, dtype=dtype)
+    return [
+        torch.randn((batch, *node.shape), generator=generator, dtype=dtype)
+        for node in network.inputs
+    ]
 
 
-def outputs(both: Pair, batch: Tensor) -> list[Tensor]:
+def outputs(both: Pair, *batch: Tensor) -> list[Tensor]:
     """Of the emitted module: all that it returns, with the probabilities that it leaves out."""
-    found = both.model(batch)
+    found = both.model(*batch)
     several = isinstance(found, tuple)
-    assert several == bool(both.network.aux and both.model.training)
+    heads = bool(both.network.aux and both.model.training)
+    assert several == (heads or len(both.network.outputs) > 1)
+    if several:
+        found = tuple(value for value in found if value is not None)
     nodes = ends(both.network)[: len(found) if several else 1]
     results = []
     for node, value in zip(nodes, found if several else [found], strict=True):
@@ -122,34 +132,38 @@ def outputs(both: Pair, batch: Tensor) -> list[Tensor]:
     return results
 
 
-def expected_outputs(both: Pair, batch: Tensor) -> list[Tensor]:
-    found = both.interpreter(batch)
+def expected_outputs(both: Pair, *batch: Tensor) -> list[Tensor]:
+    found = both.interpreter(*batch)
     return found if isinstance(found, list) else [found]
 
 
-def evaluate_both(both: Pair, batch: Tensor) -> None:
-    """In evaluation: one tensor, the same; `predict` gives the probabilities, where there are
-    some."""
+def evaluate_both(both: Pair, *batch: Tensor) -> None:
+    """In evaluation: the same outputs; `predict` gives the probabilities, where there are some."""
     both.model.eval()
     both.interpreter.eval()
     with torch.no_grad():
-        (wanted,) = expected_outputs(both, batch.clone())
-        (found,) = outputs(both, batch.clone())
-        same(found, wanted, "in evaluation")
-        if left_out(both.network, both.network.output):
-            same(both.model.predict(batch.clone()), wanted, "predicted")  # type: ignore[operator]
+        wanted = expected_outputs(both, *[each.clone() for each in batch])
+        found = outputs(both, *[each.clone() for each in batch])
+        for number, (one, two) in enumerate(zip(found, wanted, strict=True)):
+            same(one, two, f"output {number} in evaluation")
+        mains = [output.node for output in both.network.outputs]
+        if any(left_out(both.network, node) for node in mains):
+            predicted = both.model.predict(*[each.clone() for each in batch])  # type: ignore[operator]
+            predicted = [predicted] if len(mains) == 1 else predicted
+            for one, two in zip(predicted[: len(mains)], wanted, strict=True):
+                same(one, two, "predicted")
 
 
-def train_both(both: Pair, batch: Tensor) -> None:
+def train_both(both: Pair, *batch: Tensor) -> None:
     """In training: outputs, gradients of all weights and of the images, running statistics."""
     both.model.train()
     both.interpreter.train()
     results = []
     for run in (expected_outputs, outputs):
-        given = batch.clone().requires_grad_()
+        given = [each.clone().requires_grad_() for each in batch]
         torch.manual_seed(3)
         # Not the images themselves: what works in place cannot write over those.
-        found = run(both, given * 1)
+        found = run(both, *[each * 1 for each in given])
         generator = torch.Generator().manual_seed(2)
         loss = sum(
             (value * torch.randn(value.shape, generator=generator, dtype=value.dtype)).sum()
@@ -157,11 +171,12 @@ def train_both(both: Pair, batch: Tensor) -> None:
         )
         if loss.requires_grad:  # type: ignore[union-attr]
             loss.backward()  # type: ignore[union-attr]
-        results.append((found, given.grad))
+        results.append((found, [each.grad for each in given]))
     (wanted, wanted_images), (got, got_images) = results
     for number, (one, two) in enumerate(zip(got, wanted, strict=True)):
         same(one, two, f"output {number} in training")
-    same(got_images, wanted_images, "gradient of the images")
+    for one_gradient, other in zip(got_images, wanted_images, strict=True):
+        same(one_gradient, other, "gradient of the images")
     ours = weights(both.model)
     for node in both.network.nodes:
         if not node.weights or node.index not in both.alive:
@@ -198,7 +213,9 @@ def same(found: Any, wanted: Any, what: str) -> None:
 def modules_by_name(both: Pair) -> None:
     """Every layer that holds something is found under its own name."""
     known = dict(both.model.named_modules())
-    for node in both.network.nodes[1:]:
+    for node in both.network.nodes:
+        if not node.inputs:
+            continue
         text = node.op.torch(node.shape, *node.input_shapes)
         if text.module is not None and not left_out(both.network, node):
             assert type(known[node.name]).__name__ == text.module.name.rpartition(".")[2]
@@ -209,6 +226,6 @@ def hold(network: Network, *, flat: bool = False, batch: int = 2) -> Pair:
     both = pair(network, flat=flat)
     if not flat:
         modules_by_name(both)
-    evaluate_both(both, images(network, batch))
-    train_both(both, images(network, batch))
+    evaluate_both(both, *inputs(network, batch))
+    train_both(both, *inputs(network, batch))
     return both

@@ -74,7 +74,9 @@ def test_examples_of_directives_are_valid(kind: type[Directive]) -> None:
 def test_examples_of_forms_are_valid(word: str) -> None:
     example = FORMS[word].example
     inside = example if word == "input" else f"input 16x32x32\n{example}"
-    diagnostics = dotcnn.check(f"network Example {{\n{inside}\nconv 8 3x3\n}}")
+    # A network that names its outputs names all of them.
+    last = "output last: conv 8 3x3" if word == "output" else "conv 8 3x3"
+    diagnostics = dotcnn.check(f"network Example {{\n{inside}\n{last}\n}}")
     assert not has_errors(diagnostics), [each.message for each in diagnostics]
 
 

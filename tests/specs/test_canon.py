@@ -102,7 +102,7 @@ def test_googlenet_as_in_the_paper() -> None:
     concatenated = [node.shape for node in network.nodes if node.op.word == "concat"]
     assert [shape[0] for shape in concatenated] == widths
     assert [shape[1] for shape in concatenated] == [28] * 2 + [14] * 5 + [7] * 2
-    assert [head.output.shape for head in network.aux] == [(1000,)] * 2
+    assert [head.node.shape for head in network.aux] == [(1000,)] * 2
     assert [head.weight for head in network.aux] == [0.3, 0.3]
 
 

@@ -44,5 +44,5 @@ def test_a_copy_for_other_classes_starts_to_train(name: str) -> None:
     if len(network.output.shape) > 1:
         return  # a map, not classes
     assert network.output.shape == (2,)
-    assert [head.output.shape for head in network.aux] == [(2,)] * len(network.aux)
+    assert [head.node.shape for head in network.aux] == [(2,)] * len(network.aux)
     assert wrong_classes(NoData.make(), network, 2) is None

@@ -110,7 +110,7 @@ class Foreign(nn.Module):
         values = {0: images}
         for node in self.network.nodes[1:]:
             values[node.index] = self.calls[node.index](*(values[s.index] for s in node.inputs))
-        heads = [head.output for head in self.network.aux] if self.training else []
+        heads = [head.node for head in self.network.aux] if self.training else []
         results = [values[node.index] for node in (self.network.output, *heads)]
         return results if heads else results[0]
 

@@ -180,7 +180,7 @@ def mark_of(network: Network) -> str:
         f" {[source.index for source in node.inputs]} {node.shape}"
         for node in network.nodes
     ]
-    lines += [f"{head.name} {head.output.index} {head.weight}" for head in network.aux]
+    lines += [f" {head.node.index} {head.weight}" for head in network.aux]
     lines.append(str(network.output.index))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

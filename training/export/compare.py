@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -46,54 +47,76 @@ class Difference(NamedTuple):
         return f"largest difference {self.absolute:.1e}, {relative}"
 
 
-def random_images(shape: Shape, batch: int) -> Tensor:
-    """Random images, the same in each call; torch's global generator is not used."""
-    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(batch))
+def random_images(shapes: Sequence[Shape], batch: int) -> list[Tensor]:
+    """Random images for each input, the same in each call; torch's global generator is not used."""
+    generator = torch.Generator().manual_seed(batch)
+    return [torch.randn(batch, *shape, generator=generator) for shape in shapes]
 
 
-def run(module: nn.Module, images: Tensor) -> Tensor:
+def run(module: Callable[..., object], images: Sequence[Tensor]) -> list[Tensor]:
+    """The outputs for images, one for each input."""
     with torch.no_grad():
-        result: Tensor = module(images)
-    return result
+        leaves = tree_leaves(module(*images))
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 def compare(
     module: nn.Module,
-    other: Callable[[Tensor], Tensor],
-    shape: Shape,
+    other: Callable[..., object],
+    shapes: Sequence[Shape],
     batch: int,
     what: str,
 ) -> Difference:
-    """The difference between the outputs of `module` and `other`. Raises SpecError if it exceeds
-    the tolerance; the message calls the other one `what`."""
-    images = random_images(shape, batch)
-    expected, actual = run(module, images).double(), other(images).double()
-    if not expected.isfinite().all():
+    """The difference between the outputs of `module` and `other`, the largest if there are several.
+    Raises SpecError if it exceeds the tolerance; the message calls the other one `what`."""
+    images = random_images(shapes, batch)
+    expected, actual = run(module, images), run(other, images)
+    if not all(tensor.isfinite().all() for tensor in expected):
         message = (
             "the network's outputs for random images are not finite, so they cannot be compared"
         )
         help = "export it with trained weights, which keep outputs finite: --weights"
         raise SpecError([Diagnostic("export-check", message, help=help)])
-    if actual.shape != expected.shape:
-        shapes = [tuple(tensor.shape) for tensor in (actual, expected)]
-        raise _differs(what, batch, f"its output is {shapes[0]}, not {shapes[1]}")
+    shapes_of = [[tuple(tensor.shape) for tensor in each] for each in (actual, expected)]
+    if shapes_of[0] != shapes_of[1]:
+        of_actual, of_expected = [each[0] if len(each) == 1 else each for each in shapes_of]
+        raise _differs(what, batch, f"its output is {of_actual}, not {of_expected}")
+    differences = [
+        _compared(module, images, number, pair, what)
+        for number, pair in enumerate(zip(expected, actual, strict=True))
+    ]
+    return max(differences, key=lambda each: (each.rounding, each.relative))
+
+
+def _compared(
+    module: nn.Module,
+    images: Sequence[Tensor],
+    number: int,
+    both: tuple[Tensor, Tensor],
+    what: str,
+) -> Difference:
+    """The difference between the two for the output of this number."""
+    expected, actual = both[0].double(), both[1].double()
+    batch = len(images[0])
     difference = Difference(
         batch, (actual - expected).abs().max().item(), expected.abs().max().item()
     )
     # Written so that NaN does not pass.
     if difference.absolute <= TOLERANCE * difference.largest:
         return difference
-    if not _only_rounding(module, images, expected, actual):
+    if not _only_rounding(module, images, number, expected, actual):
         place = tuple(int(i) for i in _place((actual - expected).abs().nan_to_num(torch.inf)))
         note = f"at {place} it is {actual[place].item():.7g}, not {expected[place].item():.7g}"
         raise _differs(what, batch, str(difference), note)
     return difference._replace(rounding=True)
 
 
-def _only_rounding(module: nn.Module, images: Tensor, expected: Tensor, actual: Tensor) -> bool:
+def _only_rounding(
+    module: nn.Module, images: Sequence[Tensor], number: int, expected: Tensor, actual: Tensor
+) -> bool:
     """Whether the difference is rounding: in single precision, the module's own result is about as
     far from the exact one, in double precision."""
-    exact = run(copy.deepcopy(module).double(), images.double())
+    exact = run(copy.deepcopy(module).double(), [each.double() for each in images])[number]
     own, others = ((exact - result).abs().max() for result in (expected, actual))
     return bool(others <= ROUNDING * own)
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from torch import Tensor
-
+from ...compiler.emit.interface import argument_names, output_names
 from ...compiler.network import Network
 from ...compiler.shapes import text as shape_text
 from ...dsl.atomic_file import written
@@ -19,7 +18,7 @@ from ..data.images.preprocessing import Preparation, described_preprocessing
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
-from .program import captured, predicting
+from .program import captured, evaluating
 from .script import inference_script
 from .trained import Trained, Weights, open_trained
 
@@ -97,15 +96,14 @@ def _write(
         write_safetensors(trained.module, file, {"format": "pt", **notes})
         say(f"{file.name} read back: {len(trained.module.state_dict())} tensors are bit-identical")
         return ()
-    module = predicting(trained, _multi_label(notes)) if predict else trained.module
+    module = evaluating(trained, predict=predict, multi_label=_multi_label(notes))
     program = captured(module, trained.network, batch)
-    shape = trained.network.input.shape
-    run: Callable[[Tensor], Tensor]
+    shapes = [node.shape for node in trained.network.inputs]
+    run: Callable[..., object]
     if format == "onnx":
         from .onnx_file import RUNTIME, Session, write_onnx
 
-        output = "probabilities" if predict else "logits"
-        write_onnx(program, file, output, opset or OPSET, notes)
+        write_onnx(program, file, _names(trained.network, predict), opset or OPSET, notes)
         run, with_what = Session(file), RUNTIME
     else:
         from .pt2_file import Loaded, write_pt2
@@ -114,10 +112,18 @@ def _write(
         run, with_what = Loaded(file), "torch.export"
     differences = []
     for size in BATCHES if batch is None else (batch,):
-        difference = compare(module, run, shape, size, f"{file.name} in {with_what}")
+        difference = compare(module, run, shapes, size, f"{file.name} in {with_what}")
         say(f"batch of {size} in {with_what}: {difference}")
         differences.append(difference)
     return tuple(differences)
+
+
+def _names(network: Network, predict: bool) -> tuple[list[str], list[str]]:
+    """What the inputs and outputs are called in a file: as in the module, if they have names."""
+    inputs = argument_names(network) if network.input.label else ["images"]
+    if len(network.outputs) > 1:
+        return inputs, output_names(network)[: len(network.outputs)]
+    return inputs, [network.outputs[0].name or ("probabilities" if predict else "logits")]
 
 
 def _known(weights: Weights | None) -> dict[str, str]:
@@ -164,11 +170,27 @@ def metadata(
         "dotcnn.version": version,
         "dotcnn.spec": Path(source.path or source.name).name,
         "dotcnn.spec_sha256": hashlib.sha256(texts.encode()).hexdigest(),
-        "dotcnn.input": shape_text(network.input.shape),
-        "dotcnn.classes": str(network.output.shape[0]),
+        **_interface(network),
         "dotcnn.weights": "given" if given else "initial, untrained",
         "dotcnn.output": "probabilities" if predict else "logits",
     } | preprocessing
+
+
+def _interface(network: Network) -> dict[str, str]:
+    """The shape of the input and the number of classes; of several, the shapes by name."""
+    if len(network.inputs) == len(network.outputs) == 1:
+        return {
+            "dotcnn.input": shape_text(network.input.shape),
+            "dotcnn.classes": str(network.output.shape[0]),
+        }
+    inputs, outputs = _names(network, predict=False)
+    ends = [output.node for output in network.outputs]
+    named = [*zip(inputs, network.inputs, strict=True), *zip(outputs, ends, strict=True)]
+    shapes = [f"{name} {shape_text(node.shape)}" for name, node in named]
+    return {
+        "dotcnn.inputs": ", ".join(shapes[: len(inputs)]),
+        "dotcnn.outputs": ", ".join(shapes[len(inputs) :]),
+    }
 
 
 def _folded_text(folded: Folded) -> str:

@@ -42,16 +42,16 @@ def fold(network: Network, module: nn.Module) -> Folded:
         fold_into(layer, norm)
         copied.set_submodule(node.name, nn.Identity())
         names.append(node.name)
-    shape, batch = network.input.shape, max(BATCHES)
-    difference = compare(module, copied, shape, batch, "the network with its norms folded")
+    shapes, batch = [node.shape for node in network.inputs], max(BATCHES)
+    difference = compare(module, copied, shapes, batch, "the network with its norms folded")
     return Folded(copied, tuple(names), difference)
 
 
 def _pairs(network: Network, module: nn.Module) -> Iterator[tuple[Layer, Node]]:
     """Each layer into which a norm can be folded, and the norm."""
-    ends = {network.output.index, *(head.output.index for head in network.aux)}
+    ends = {end.index for end in network.ends}
     for node in network.nodes:
-        if len(node.inputs) != 1 or not _is_module(node):
+        if node.op.kind != "norm" or len(node.inputs) != 1 or not _is_module(node):
             continue
         (before,) = node.inputs
         if before.index in ends or network.consumers[before.index] != [node]:

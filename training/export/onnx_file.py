@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -26,8 +27,6 @@ from .onnx_operations import OPERATIONS
 LARGEST = 2_000_000_000
 """The most bytes of weights in one file: protocol buffers are limited to 2 GiB."""
 
-INPUT = "images"
-
 # Rules that simplify the graph without changing any number. The exporter's default rules also fold
 # batch norms, in single precision; here that is done only on request, and the error is measured.
 _RULES = [
@@ -40,11 +39,15 @@ _RULES = [
 
 
 def write_onnx(
-    program: ExportedProgram, file: Path, output: str, opset: int, metadata: Mapping[str, str]
+    program: ExportedProgram,
+    file: Path,
+    names: tuple[list[str], list[str]],
+    opset: int,
+    metadata: Mapping[str, str],
 ) -> None:
     """Writes a program as ONNX. Weights of more than 2 GB go into a second file, with `.data` after
     the name. Raises SpecError if an operation cannot be written in ONNX."""
-    converted = _converted(program, output, opset)
+    converted = _converted(program, names, opset)
     graph = converted.model.graph
     # The exporter adds metadata: torch's operations, and the source files that they come from.
     graph.metadata_props.clear()
@@ -60,16 +63,18 @@ def write_onnx(
         raise _problem("the result is not valid ONNX", _first_line(error)) from None
 
 
-def _converted(program: ExportedProgram, output: str, opset: int) -> ONNXProgram:
+def _converted(
+    program: ExportedProgram, names: tuple[list[str], list[str]], opset: int
+) -> ONNXProgram:
     try:
         with _quietly():
             converted = torch.onnx.export(
                 program,
                 (),
-                input_names=[INPUT],
-                output_names=[output],
+                input_names=names[0],
+                output_names=names[1],
                 opset_version=opset,
-                dynamic_shapes=({0: "batch"},) if program.range_constraints else None,
+                dynamic_shapes=_dynamic(program, len(names[0])),
                 custom_translation_table=OPERATIONS,
                 optimize=False,
                 verbose=False,
@@ -81,6 +86,13 @@ def _converted(program: ExportedProgram, output: str, opset: int) -> ONNXProgram
     except OnnxExporterError as error:
         raise _cannot(error, program) from None
     return converted
+
+
+def _dynamic(program: ExportedProgram, count: int) -> Any:
+    """The axis of the batch in each of the inputs; None if the size of the batch is fixed."""
+    if not program.range_constraints:
+        return None
+    return [{0: "batch"}] * count
 
 
 def _cannot(error: BaseException, program: ExportedProgram) -> SpecError:
@@ -135,12 +147,15 @@ class Session:
         except _REFUSALS as error:
             raise _problem(f"{RUNTIME} does not accept it", _first_line(error)) from None
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, *images: Tensor) -> list[Tensor]:
+        names = [each.name for each in self.session.get_inputs()]
         try:
-            (output,) = self.session.run(None, {INPUT: images.numpy()})
+            outputs = self.session.run(
+                None, {name: each.numpy() for name, each in zip(names, images, strict=True)}
+            )
         except _REFUSALS as error:
             raise _problem(f"{RUNTIME} does not run it", _first_line(error)) from None
-        return torch.from_numpy(output)
+        return [torch.from_numpy(output) for output in outputs]
 
 
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"

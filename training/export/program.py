@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,22 +11,37 @@ from torch.export import Dim, ExportedProgram
 
 from ...compiler.network import Network
 from ...compiler.plan import plan
+from ...dsl.diagnostics import Diagnostic, SpecError
 from .trained import Trained
 
 
 class Predicting(nn.Module):
-    """A network that outputs probabilities; its submodules keep their names."""
+    """A network that outputs something else, probabilities; its submodules keep their names."""
 
-    def __init__(self, module: nn.Module, predict: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, module: nn.Module, predict: Callable[..., object]) -> None:
         super().__init__()
         self.__dict__["predict"] = predict  # not registered: the submodules are added below
         for name, child in module.named_children():
             self.add_module(name, child)
         self.eval()
 
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.__dict__["predict"](x)
-        return result
+    def forward(self, *inputs: Tensor) -> object:
+        return self.__dict__["predict"](*inputs)
+
+
+def evaluating(trained: Trained, *, predict: bool, multi_label: bool | None) -> nn.Module:
+    """The module as it is exported: with one output, or a tuple of those that exist in evaluation;
+    with `predict`, of what they stand for."""
+    count = len(trained.network.outputs)
+    if count == 1:
+        return predicting(trained, multi_label) if predict else trained.module
+    if predict and not hasattr(trained.module, "predict"):
+        message = "no output ends in `softmax` or `sigmoid`, so there is nothing to predict"
+        raise SpecError([Diagnostic("export-predict", message, help="export it without --predict")])
+    call: Callable[..., tuple[Tensor, ...]] = trained.module
+    if predict:
+        call = trained.module.predict  # type: ignore[assignment]
+    return Predicting(trained.module, lambda *inputs: tuple(call(*inputs)[:count]))
 
 
 def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
@@ -33,7 +49,7 @@ def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
     None if the weights do not say whether an image may have several classes."""
     module = trained.module
     if multi_label is None and hasattr(module, "predict"):
-        predict: Callable[[Tensor], Tensor] = module.predict  # type: ignore[assignment]
+        predict: Callable[..., object] = module.predict  # type: ignore[assignment]
         return Predicting(module, predict)
     if multi_label is None:
         multi_label = plan(trained.network, needs_data=False).train.loss.several_labels
@@ -44,10 +60,14 @@ def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
 
 def captured(module: nn.Module, network: Network, batch: int | None) -> ExportedProgram:
     """The module as a graph, for batches of any size or of the size `batch`."""
-    images = torch.zeros(batch or 2, *network.input.shape)
-    sizes = ({0: Dim("batch")},) if batch is None else None
+    images = tuple(torch.zeros(batch or 2, *node.shape) for node in network.inputs)
+    sizes: Any = None
+    if batch is None:
+        sizes = tuple({0: Dim("batch")} for _ in images)
+        if isinstance(module, Predicting):  # its arguments are one tuple
+            sizes = (sizes,)
     with torch.no_grad():
-        program = torch.export.export(module, (images,), dynamic_shapes=sizes, strict=False)
+        program = torch.export.export(module, images, dynamic_shapes=sizes, strict=False)
     # The stack traces contain paths of this machine, so they are removed.
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)

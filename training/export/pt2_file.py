@@ -33,7 +33,6 @@ class Loaded:
             warnings.simplefilter("ignore")
             self.module: nn.Module = torch.export.load(file).module()
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, *images: Tensor) -> object:
         with torch.no_grad():
-            result: Tensor = self.module(images)
-        return result
+            return self.module(*images)

@@ -155,6 +155,11 @@ def subject_of_spec(
         classes=counted,
         **limits,
     )
+    if len(built.inputs) > 1:
+        names = ", ".join(node.name for node in built.inputs)
+        message = f"{built.name} has several inputs ({names}), and one image is shown to a network"
+        help = "look at it from Python: `dotcnn.load(…)` returns its module"
+        raise SpecError([Diagnostic("several-inputs", message, help=help)])
     planned = plan(built, overrides, needs_data=False)
     torch.manual_seed(SEED)
     module = open_trained(built, version, weights, heads=False).module.to(device)

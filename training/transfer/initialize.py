@@ -81,9 +81,9 @@ def _reset_layers(network: Network, strategy: Strategy, matched: Match) -> tuple
     missing = {row.layer for row in matched.missing()}
     heads = []
     for head in network.aux:
-        layers = {node.name for node in head.scope.nodes() if node.weights}
+        layers = {node.name for node in head.own if node.weights}
         if layers and layers <= missing:
-            heads.append(head.scope.name)
+            heads.append(head.name)
     inside = tuple(f"{name}." for name in heads)
     return (*(name for name in strategy.new_layers if not name.startswith(inside)), *heads)
 

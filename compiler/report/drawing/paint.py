@@ -81,6 +81,7 @@ class _Painter:
         self.boxes: list[Box] = []
         self.box_of: dict[int, Box] = {}
         """The boxes, by index of the node."""
+        self.returned = {output.node.index for output in self.network.outputs}
         self.drawn_as = list(range(len(self.network.nodes)))
         """From the index of a node to that of the node drawn for it; usually itself."""
 
@@ -217,7 +218,7 @@ class _Painter:
         readers = self.network.consumers[source.index]
         if box is None or box.frame is not frame or box.count > 1 or len(readers) != 1:
             return None
-        if box.nodes[-1] is not source or source is self.network.output:
+        if box.nodes[-1] is not source or source.index in self.returned:
             return None
         kind, closed = node.op.kind, bool(box.before) and box.kind in _CARRIES
         if kind == "norm":
@@ -258,9 +259,14 @@ class _Painter:
             seen = "all" if field.whole else pair(field.size)
             tooltip_lines += [f"output {box.output}", f"receptive field {seen}"]
             box.tooltip = "\n".join(tooltip_lines)
-        shape = text(self.network.output.shape)
-        self.end = self.box(Box("input", self.root, "output", tooltip=f"output {shape}"))
-        self.end.layers.append(self.network.output.name)
+        self.ends = []
+        """The boxes of the outputs, with the node that each shows."""
+        for output in self.network.outputs:
+            name = f"output {output.name}" if len(self.network.outputs) > 1 else "output"
+            shape = text(output.node.shape)
+            box = self.box(Box("input", self.root, name, tooltip=f"output {shape}"))
+            box.layers.append(output.node.name)
+            self.ends.append((output.node, box))
 
     def spread(self, first: Node, last: Node) -> None:
         """Writes `droppath 0..0.1` for a value that differs between iterations."""
@@ -282,19 +288,19 @@ class _Painter:
                     other = self.box_of[self.stand_in(source.index)]
                     if other is not box:
                         pairs[other, box] = None
-        pairs[self.box_of[self.stand_in(self.network.output.index)], self.end] = None
+        for node, box in self.ends:
+            pairs[self.box_of[self.stand_in(node.index)], box] = None
         nearest: dict[Box, Box] = {}
         for begin, end in pairs:
             if begin not in nearest or end.number < nearest[begin].number:
                 nearest[begin] = end
-        first = self.boxes[0]
         straight = _straight(list(pairs))
         return [
             Arrow(
                 begin,
                 end,
                 # The box of the input shows its shape itself.
-                labeled=nearest[begin] is end and begin is not first,
+                labeled=nearest[begin] is end and bool(begin.nodes[0].inputs),
                 straight=(begin, end) in straight,
             )
             for begin, end in pairs

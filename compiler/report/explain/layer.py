@@ -133,8 +133,10 @@ def _leaves(analysis: Analysis, node: Node) -> str:
     shown = ", ".join(readers[:_LISTED])
     if len(readers) > _LISTED:
         shown += f" and {len(readers) - _LISTED} more"
-    if node is analysis.network.output:
-        shown = shown or "the output of the network"
+    for output in analysis.network.outputs:
+        if output.node is node:
+            what = f"the output `{output.name}`" if output.name else "the output"
+            shown += f"{' and as ' if shown else ''}{what} of the network"
     shape = text(node.shape)
     if len(node.shape) > 1:
         shape += f", {exact(size(node.shape))} numbers"

@@ -403,11 +403,11 @@ def test_rounding_differences_are_allowed() -> None:
     torch.manual_seed(0)
     layer = nn.Linear(5, 3)
     with torch.no_grad():
-        found = compare(layer, lambda x: layer(x) * (1 + TOLERANCE / 3), (5,), 4, "it")
+        found = compare(layer, lambda x: layer(x) * (1 + TOLERANCE / 3), [(5,)], 4, "it")
         assert 0.1 * TOLERANCE < found.relative < TOLERANCE
         assert found.batch == 4
         with pytest.raises(SpecError, match="it gives different outputs"):
-            compare(layer, lambda x: layer(x) * (1 + TOLERANCE * 3), (5,), 4, "it")
+            compare(layer, lambda x: layer(x) * (1 + TOLERANCE * 3), [(5,)], 4, "it")
 
 
 class Sensitive(nn.Module):
@@ -424,9 +424,9 @@ def test_networks_that_amplify_rounding_are_allowed() -> None:
     def worse(x: Tensor) -> Tensor:
         return better(x) + 10 * (Sensitive()(x) - better(x))
 
-    found = compare(Sensitive(), better, (5,), 4, "it")
+    found = compare(Sensitive(), better, [(5,)], 4, "it")
     assert found.relative > 3 * TOLERANCE
     assert found.rounding
     assert str(found).endswith("of the largest output (rounding of single precision)")
     with pytest.raises(SpecError, match="it gives different outputs"):
-        compare(Sensitive(), worse, (5,), 4, "it")
+        compare(Sensitive(), worse, [(5,)], 4, "it")

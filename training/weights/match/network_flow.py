@@ -20,7 +20,7 @@ def flow_of_network(network: Network) -> Flow:
     for node in network.nodes:
         inputs = tuple(links[source.index] for source in node.inputs)
         links.append(_add(node, inputs, parts))
-    outputs = [network.output, *(head.output for head in network.aux)]
+    outputs = network.ends
     return flow_of(parts, [links[node.index] for node in outputs])
 
 
