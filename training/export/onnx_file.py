@@ -147,7 +147,7 @@ class Session:
         except _REFUSALS as error:
             raise _problem(f"{RUNTIME} does not accept it", _first_line(error)) from None
 
-    def __call__(self, *images: Tensor) -> list[Tensor]:
+    def __call__(self, *images: Tensor) -> Tensor | list[Tensor]:
         names = [each.name for each in self.session.get_inputs()]
         try:
             outputs = self.session.run(
@@ -155,7 +155,8 @@ class Session:
             )
         except _REFUSALS as error:
             raise _problem(f"{RUNTIME} does not run it", _first_line(error)) from None
-        return [torch.from_numpy(output) for output in outputs]
+        tensors = [torch.from_numpy(output) for output in outputs]
+        return tensors[0] if len(tensors) == 1 else tensors
 
 
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
