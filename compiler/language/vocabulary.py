@@ -86,7 +86,7 @@ FORMS: dict[str, Form] = {
         "An output with a name, computed from here, while the input passes on unchanged; or labeled"
         " layers that are outputs. A network that names its outputs has no others; one that names"
         " none has the result of its last line. Several are returned as a named tuple.",
-        "features: conv 16 3x3 same, output features, output age { pool avg global, flatten, fc 1 }",
+        "mask: conv 2 1x1, output mask, output age { pool avg global, flatten, fc 1 }",
     ),
     "aux": Form(
         "{ body }",
