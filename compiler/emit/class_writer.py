@@ -14,7 +14,7 @@ from .class_contents import Contents, Expressions
 from .code import Callee, frame
 from .constructor import assignments, condition_attributes, is_chain, signature
 from .forward import Forward
-from .interface import SHORT
+from .forward_names import SHORT
 from .layout import Group, statement
 from .made_modules import Class, Modules, Parameter
 from .scopes import unchanged

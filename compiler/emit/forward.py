@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..network import Node, Scope
 from .body import in_place, is_head
 from .branches import Choice, Item, Place, Ref, places
-from .interface import SHORT
+from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names
 

@@ -17,8 +17,8 @@ from .class_contents import Contents
 from .class_writer import Classes, class_text
 from .constructor import assignments
 from .forward import Forward
+from .forward_names import SHORT, argument_names, output_names, returns_tuple
 from .initial import WHITEN, initial
-from .interface import SHORT, argument_names, output_names, returns_tuple
 from .layout import STEP, Doc, Group, statement
 from .source import NAMESPACE, Comments, Names, docstring
 

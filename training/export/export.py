@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ...compiler.emit.interface import argument_names, output_names
+from ...compiler.emit.forward_names import argument_names, output_names
 from ...compiler.network import Network
 from ...compiler.shapes import text as shape_text
 from ...dsl.atomic_file import written
