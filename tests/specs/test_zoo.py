@@ -156,9 +156,11 @@ OTHER_NUMBERS = {
     "convmixer_": "the width, and the number of blocks",
     "cspdarknet53": "that of Darknet-53, whose stages it divides into two paths",
     "efficientnet_": "the size",
+    "fbnet_": "the version",
     "ghostnet_": "the width",
     "googlenet_2014": "the year",
     "inception_": "the version",
+    "lcnet_": "the version",
     "lenet5_1998": "layers are counted as in the paper: see below",
     "mnasnet": "the width",
     "mobilenet_": "the version",
@@ -183,6 +185,7 @@ NUMBERED = [
 IN_THE_PAPER = {
     "alexnet": 8,
     "alexnet_two_towers": 8,
+    "lcnet_": "the version",
     "lenet5_1998": 7,  # the two that subsample have weights there
     "googlenet": 22,
     "unet": 23,
