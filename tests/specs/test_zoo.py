@@ -185,7 +185,6 @@ NUMBERED = [
 IN_THE_PAPER = {
     "alexnet": 8,
     "alexnet_two_towers": 8,
-    "lcnet_": "the version",
     "lenet5_1998": 7,  # the two that subsample have weights there
     "googlenet": 22,
     "unet": 23,
