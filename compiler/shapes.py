@@ -1,13 +1,54 @@
-"""Shapes of activations, without the batch: `(64, 56, 56)`, or `(1000,)`."""
+"""Shapes of activations, without the batch: `(64, 56, 56)`, or `(1000,)`.
+
+The first number counts channels, the others are the spatial axes: none for a vector, one (length)
+for a series, two (height, width) for the map of an image, three (depth, height, width) for a scan
+or a video. Arguments of layers that have a number for each spatial axis (`PerAxis`: sizes of
+filters, strides, padding) are read before the input of the layer is known: one number for all axes,
+as in `conv 64 3`, is an `AllAxes` until then. `Op.on_axes` gives it as many numbers as there are
+axes; everything that an operation computes is written for any number of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
+PerAxis: TypeAlias = tuple[int, ...]
+"""One number for each spatial axis."""
 Pair: TypeAlias = tuple[int, int]
 """A pair for height and width."""
+
+AXES: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: ("length",),
+    2: ("height", "width"),
+    3: ("depth", "height", "width"),
+}
+"""The names of the spatial axes, by their number."""
+SHAPE_NAMES = frozenset({"channels"}.union(*AXES.values()))
+"""The names of the shape of what arrives, in expressions."""
+LINES: dict[int, tuple[str, ...]] = {
+    1: ("steps",),
+    2: ("rows", "columns"),
+    3: ("slices", "rows", "columns"),
+}
+"""What is counted along each axis."""
+POINTS: dict[int, str] = {0: "numbers", 1: "steps", 2: "pixels", 3: "voxels"}
+"""The positions of an input."""
+LAYOUTS: dict[int, str] = {n: " x ".join(("channels", *names)) for n, names in AXES.items()}
+"""`channels x height x width`."""
+
+
+class AllAxes(tuple[int, ...]):
+    """One number for all spatial axes: a pair of it, as on a map, until their number is known."""
+
+    __slots__ = ()
+
+
+def all_axes(number: int) -> AllAxes:
+    return AllAxes((number, number))
 
 
 class ShapeError(Exception):
@@ -41,26 +82,35 @@ def size(shape: Shape) -> int:
     return prod(shape)
 
 
-def plain(pair: Pair) -> int | Pair:
+def axes_of(shape: Shape) -> int:
+    """The number of spatial axes."""
+    return len(shape) - 1
+
+
+def plain(numbers: PerAxis) -> int | PerAxis:
     """3 for 3x3, else (3, 1): as torch arguments."""
-    return pair[0] if pair[0] == pair[1] else pair
+    first = numbers[0]
+    return first if numbers == (first,) * len(numbers) else numbers
 
 
-def by(pair: Pair) -> str:
+def by(numbers: PerAxis) -> str:
     """`3x1`."""
-    return f"{pair[0]}x{pair[1]}"
+    return "x".join(map(str, numbers))
 
 
-def as_map(shape: Shape, word: str) -> tuple[int, int, int]:
-    """Channels, height and width of a map; raises ShapeError for other shapes."""
-    if len(shape) != 3:
+def named(names: Sequence[str]) -> str:
+    """`depth, height and width`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def as_map(shape: Shape, word: str) -> Shape:
+    """The shape, which has spatial axes; raises ShapeError for a vector."""
+    if len(shape) < 2:
         raise ShapeError(
             f"`{word}` needs a map, channels x height x width, but its input is {text(shape)}",
-            "put it before the `flatten`, or make the input channels x height x width"
-            if len(shape) == 1
-            else "",
+            "put it before the `flatten`, or make the input channels x height x width",
         )
-    return shape[0], shape[1], shape[2]
+    return shape
 
 
 def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:

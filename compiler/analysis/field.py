@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeAlias
 
 from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
-from ..ops.base import EVERYTHING, POINT
-from ..shapes import Shape
+from ..ops.base import EVERYTHING, POINT, Window
+from ..shapes import PerAxis, Shape, axes_of
 
 Number: TypeAlias = int | Fraction
 
@@ -67,86 +67,100 @@ class Axis(NamedTuple):
         return self.at(0)[0], self.at(self.places - 1)[1]
 
 
-class Field(NamedTuple):
-    """The receptive field of a node."""
+class Field(tuple[Axis, ...]):
+    """The receptive field of a node: along each spatial axis of the network's input. (Of a vector,
+    as of a map with one position.)
+    """
 
-    height: Axis
-    width: Axis
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.height.size, self.width.size
+    __slots__ = ()
 
     @property
-    def jump(self) -> tuple[Number, Number]:
-        return self.height.jump, self.width.jump
+    def size(self) -> PerAxis:
+        return tuple([axis.size for axis in self])
 
     @property
-    def start(self) -> tuple[int, int]:
-        return self.height.start, self.width.start
+    def jump(self) -> tuple[Number, ...]:
+        return tuple([axis.jump for axis in self])
+
+    @property
+    def start(self) -> PerAxis:
+        return tuple([axis.start for axis in self])
 
     @property
     def whole(self) -> bool:
-        return self.height.whole and self.width.whole
+        return all(axis.whole for axis in self)
+
+    @property
+    def alike(self) -> bool:
+        """Whether it is the same along all axes, so that one stands for all."""
+        return self == (self[0],) * len(self)
 
 
 @gc_paused()
 def fields(network: Network) -> list[Field]:
     """The receptive field of every node, by index."""
     node_fields: list[Field] = []
+    axes = next(filter(None, (axes_of(each.shape) for each in network.inputs)), 2)
     for node in network.nodes:
         if not node.inputs:
-            node_fields.append(_arriving(node.shape))
+            node_fields.append(_arriving(node.shape, axes))
             continue
-        if len(node.inputs) == 1:
-            height, width = node_fields[node.inputs[0].index]
-        else:
-            source_fields = [node_fields[source.index] for source in node.inputs]
-            height = _merge([field.height for field in source_fields])
-            width = (
-                height
-                if _square(source_fields)
-                else _merge([field.width for field in source_fields])
-            )
+        field = node_fields[node.inputs[0].index]
+        if len(node.inputs) > 1:
+            field = _together([node_fields[source.index] for source in node.inputs])
         window = node.window
         if window == EVERYTHING:
-            field = Field(_everything(height), _everything(width))
-        elif window == POINT:
-            field = Field(height, width)
-        else:
-            size, stride, start = window
-            top = _slide(height, size[0], stride[0], start[0])
-            alike = height == width and all(pair[0] == pair[1] for pair in window)
-            left = top if alike else _slide(width, size[1], stride[1], start[1])
-            field = Field(top, left)
+            field = Field(map(_everything, field))
+        elif window != POINT:
+            field = _moved(field, window)
         node_fields.append(_counted(field, node))
     return node_fields
 
 
-def _arriving(shape: Shape) -> Field:
-    """The receptive field of the input itself; for a vector, all of it."""
-    if len(shape) < 3:
-        point = Axis((0,), (0,), 1, 1, True)
-        return Field(point, point)
-    return Field(Axis((0,), (0,), 1, shape[1]), Axis((0,), (0,), 1, shape[2]))
+def _together(source_fields: Sequence[Field]) -> Field:
+    """The field where paths merge. (Those of an input with another number of axes, of which all is
+    seen, do not count.)
+    """
+    first = source_fields[0]
+    source_fields = [field for field in source_fields if len(field) == len(first)]
+    if all(field.alike for field in source_fields):
+        return Field((_merge([field[0] for field in source_fields]),) * len(first))
+    return Field(map(_merge, map(list, zip(*source_fields, strict=True))))
+
+
+def _moved(field: Field, window: Window) -> Field:
+    """The field after a sliding window."""
+    size, stride, start = window
+    axes = len(field)
+    if len(size) != axes:
+        return field  # of another number of axes than the input has: all of it is seen
+    first = field[0]
+    same = (size[0],) * axes, (stride[0],) * axes, (start[0],) * axes
+    alike = field.alike and window == same
+    moved = _slide(first, size[0], stride[0], start[0])
+    if alike:
+        return Field((moved,) * axes)
+    rest = [_slide(field[n], size[n], stride[n], start[n]) for n in range(1, axes)]
+    return Field((moved, *rest))
+
+
+def _arriving(shape: Shape, axes: int) -> Field:
+    """The receptive field of an input itself; of a vector all, along the axes of other inputs."""
+    if len(shape) == 1:
+        return Field((Axis((0,), (0,), 1, 1, True),) * axes)
+    return Field(Axis((0,), (0,), 1, side) for side in shape[1:])
 
 
 def _counted(field: Field, node: Node) -> Field:
     """The field with the number of positions from the shape."""
-    if len(node.shape) != 3:
+    sides = node.shape[1:]
+    if len(sides) != len(field) or tuple([axis.places for axis in field]) == sides:
         return field
-    _, rows, columns = node.shape
-    height, width = field
-    if height.places == rows and width.places == columns:
-        return field
-    top = height._replace(places=rows)
-    return Field(
-        top, top if height is width and rows == columns else width._replace(places=columns)
-    )
-
-
-def _square(source_fields: Sequence[Field]) -> bool:
-    return all(field.height is field.width for field in source_fields)
+    first = field[0]._replace(places=sides[0])
+    if field.alike and sides == (sides[0],) * len(sides):
+        return Field((first,) * len(sides))
+    rest = zip(field[1:], sides[1:], strict=True)
+    return Field((first, *(axis._replace(places=side) for axis, side in rest)))
 
 
 def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:

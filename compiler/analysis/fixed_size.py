@@ -19,7 +19,7 @@ FIXED_SIZE = "fixed-size"
 
 def fixed_size(network: Network, _: list[Field] | None = None) -> Iterator[Diagnostic]:
     """A warning for each statement that ties the network to the size of its input."""
-    if len(network.input.shape) != 3:
+    if len(network.input.shape) == 1:
         return
     size = text(network.input.shape[1:])
     found = {

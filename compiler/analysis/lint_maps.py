@@ -11,11 +11,9 @@ from ...dsl.diagnostics import Diagnostic
 from ..language.signature import ArgumentError
 from ..network import Network, Node
 from ..ops.base import EVERYTHING
-from ..shapes import ShapeError, by
+from ..shapes import LINES, POINTS, ShapeError, axes_of, by, size
 from .field import Axis, Field, Number
 from .warn import map_before, statement_text, warning
-
-AXES = ("rows", "columns")
 
 
 def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnostic]:
@@ -25,34 +23,36 @@ def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnost
     well-known networks (LeNet: exactly half).
     """
     head = _head(network, node_fields)
-    if head is None or len(network.input.shape) != 3:
+    axes = axes_of(network.input.shape)
+    if head is None or not axes:
         return
     if "transfer" in network.sections:
         return  # added layers would not have pretrained weights
     field, sides = node_fields[head.inputs[0].index], network.input.shape[1:]
-    if field.size == (1, 1):
+    if max(field.size) == 1 or len(field) != axes:
         return  # not a convolutional network: layers directly on the pixels
     share = 1 if head.op.kind == "pool" else Fraction(1, 2)
     wanted = [ceil(share * side) for side in sides]
-    short = [n for n in (0, 1) if not field[n].whole and field[n].size < wanted[n]]
+    short = [n for n in range(axes) if not field[n].whole and field[n].size < wanted[n]]
     if not short:
         return
     layers = max(_convolutions(field[n], wanted[n]) for n in short)
     yield warning(
         "small-field",
         f"the receptive field before `{head.op.word}` covers only {by(field.size)} of "
-        f"{by((sides[0], sides[1]))} pixels",
+        f"{by(sides)} {POINTS[axes]}",
         head,
-        notes=("no layer before it can relate pixels that are further apart",),
+        notes=(f"no layer before it can relate {POINTS[axes]} that are further apart",),
         help=_more(head, field, layers),
     )
 
 
 def _more(head: Node, field: Field, layers: int) -> str:
-    convolution = f"conv {map_before(head).shape[0]} 3x3 same, relu"
+    kernel = by((3,) * len(field))
+    convolution = f"conv {map_before(head).shape[0]} {kernel} same, relu"
     text = f"repeat {layers} {{ {convolution} }}" if layers > 1 else convolution
     where = "it" if head.op.kind == "pool" else "the `flatten`"
-    adds = _pair((2 * field.jump[0], 2 * field.jump[1]))
+    adds = _pair(tuple(2 * jump for jump in field.jump))
     return f"put `{text}` before {where} (each adds {adds}), or downsample earlier"
 
 
@@ -65,7 +65,7 @@ def _head(network: Network, node_fields: list[Field]) -> Node | None:
         if not node.inputs:
             continue
         field = node_fields[node.inputs[0].index]
-        if field.height.places * field.width.places > 1 and _sees_all(node):
+        if any(axis.places > 1 for axis in field) and _sees_all(node):
             return node
         for source in node.inputs:
             if source.index not in seen:
@@ -83,18 +83,19 @@ def _convolutions(axis: Axis, wanted: int) -> int:
     return ceil((wanted - axis.size) / (2 * axis.jump))
 
 
-def _pair(pair: tuple[Number, Number]) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+def _pair(pair: tuple[Number, ...]) -> str:
+    return str(pair[0]) if len({*pair}) == 1 else "x".join(map(str, pair))
 
 
 def pool_of_one(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     for node in network.nodes:
-        if node.op.kind == "pool" and node.inputs[0].shape[1:] == (1, 1):
+        shape = node.inputs[0].shape if node.inputs else (1,)
+        if node.op.kind == "pool" and axes_of(shape) and size(shape[1:]) == 1:
             yield warning(
                 "pool-of-one",
-                f"`{node.op.word}` pools a 1x1 map, which changes nothing",
+                f"`{node.op.word}` pools a {by(shape[1:])} map, which changes nothing",
                 node,
-                notes=(f"its input is {node.inputs[0].shape[0]} channels of one number each",),
+                notes=(f"its input is {shape[0]} channels of one number each",),
                 help="take it out, or downsample less before it",
             )
 
@@ -124,23 +125,24 @@ def skipped_pixels(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     in residual networks.
     """
     for node, readers in _maps_read_by(_strides_over, network):
-        for axis in (0, 1):
+        for axis, side in enumerate(node.shape[1:]):
             reads = [_reads(reader, axis) for reader in readers]
             gap = _gap(reads)
             if gap:
-                yield _skipped(readers[0], reads[0], gap, axis, node.shape[1 + axis])
+                yield _skipped(readers[0], reads[0], gap, LINES[axes_of(node.shape)][axis], side)
                 break
 
 
-def _skipped(reader: Node, reads: _Reads, gap: int, axis: int, side: int) -> Diagnostic:
+def _skipped(reader: Node, reads: _Reads, gap: int, what: str, side: int) -> Diagnostic:
     unread = (reads.times - 1) * gap + max(side - 1 - reads.last, 0)
-    kernel, stride = by((reads.size, reads.size)), by((reads.stride, reads.stride))
+    axes = axes_of(reader.shape)
+    kernel, stride = by((reads.size,) * axes), by((reads.stride,) * axes)
     text = statement_text(reader)
-    wider = f"write `{text.replace(kernel, stride, 1)}`, or " if kernel in text else ""
+    wider = f"write `{text.replace(kernel, stride, 1)}`, or " if kernel in text and axes > 1 else ""
     return warning(
         "skipped-pixels",
         f"`{reader.op.word}` has a window of {reads.size} and a stride of {reads.stride}: "
-        f"{unread} of {side} {AXES[axis]} are never read",
+        f"{unread} of {side} {what} are never read",
         reader,
         notes=("no other layer reads them either",),
         help=wider + "take a smaller stride",
@@ -153,8 +155,8 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     Only pixels count, not padding, and only if no other layer reads them.
     """
     for node, readers in _maps_read_by(_slides, network):
-        for axis in (0, 1):
-            side, reads = node.shape[1 + axis], [_reads(reader, axis) for reader in readers]
+        for axis, side in enumerate(node.shape[1:]):
+            reads = [_reads(reader, axis) for reader in readers]
             last = max(read.last for read in reads)
             if last < side - 1 and not _gap(reads):
                 reader = next(
@@ -166,7 +168,8 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
 
 
 def _dropped(reader: Node, axis: int, side: int, rest: int) -> Diagnostic:
-    what = AXES[axis] if rest > 1 else AXES[axis][:-1]
+    what = LINES[axes_of(reader.shape)][axis]
+    what = what if rest > 1 else what[:-1]
     flag = next((flag for flag in ("same", "ceil") if _reads_all(reader, flag)), "")
     text = statement_text(reader)
     return warning(
@@ -195,7 +198,7 @@ def _reads_all(reader: Node, flag: str) -> bool:
     return window == EVERYTHING or all(
         window.start[n] + (output[1 + n] - 1) * window.stride[n] + window.size[n]
         >= shapes[0][1 + n]
-        for n in (0, 1)
+        for n in range(axes_of(output))
     )
 
 
@@ -205,7 +208,7 @@ def _maps_read_by(
     """Maps all of whose readers are of a kind, with these readers."""
     for node in network.nodes:
         readers = network.consumers[node.index]
-        if readers and all(map(kind, readers)) and len(node.shape) == 3:
+        if readers and axes_of(node.shape) and all(map(kind, readers)):
             yield node, readers
 
 
@@ -224,15 +227,15 @@ def _strides_over(node: Node) -> bool:
     window = node.window
     if window == EVERYTHING:
         return False
-    (height, width), (down, across), _ = window
-    return (down > height or across > width) and _slides(node)
+    gaps = any(step > side for side, step in zip(window.size, window.stride, strict=True))
+    return gaps and _slides(node)
 
 
 def _reads(node: Node, axis: int) -> _Reads:
     window = node.window
     assert window != EVERYTHING
-    size, stride, start = (pair[axis] for pair in window)
-    return _Reads(int(size), int(stride), int(start), node.shape[1 + axis])
+    length, stride, start = (pair[axis] for pair in window)
+    return _Reads(int(length), int(stride), int(start), node.shape[1 + axis])
 
 
 def _gap(reads: list[_Reads]) -> int:

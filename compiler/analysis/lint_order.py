@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ..network import Network, Node
-from ..shapes import size
+from ..shapes import Shape, axes_of, by, size
 from .field import Field
 from .warn import statement_text, warning
 
@@ -31,10 +31,14 @@ def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
                 f"{size(node.shape):,} numbers pass two activations, with no weights in between",
             ),
             labels=(Label(before.span, "the first"),),
-            help=f"take one out, or put a layer between: `conv {node.shape[0]} 3x3 same`"
-            if len(node.shape) == 3
-            else f"take one out, or put a layer between: `fc {node.shape[0]}`",
+            help=f"take one out, or put a layer between: `{_between(node.shape)}`",
         )
+
+
+def _between(shape: Shape) -> str:
+    """A layer that keeps a shape."""
+    axes = axes_of(shape)
+    return f"conv {shape[0]} {by((3,) * axes)} same" if axes else f"fc {shape[0]}"
 
 
 def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:

@@ -29,9 +29,8 @@ def wide_fc(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         source = _map_before(node)
         if source is None:
             continue
-        height, width = source.shape[1:]
         weights = sum(size(w.shape) for w in node.weights if w.trainable and len(w.shape) > 1)
-        fewer = weights - weights // (height * width)
+        fewer = weights - weights // size(source.shape[1:])
         if fewer < LEAST_SAVED or fewer * LEAST_SHARE < total:
             continue
         yield warning(
@@ -74,7 +73,7 @@ def _learned(node: Node) -> int:
 def _map_before(node: Node) -> Node | None:
     """The map before `flatten`, if convolutions computed it and it has several positions."""
     source = node.inputs[0]
-    while len(source.shape) != 3 and source.op.kind in ("shape", "dropout", "activation", "norm"):
+    while len(source.shape) == 1 and source.op.kind in ("shape", "dropout", "activation", "norm"):
         source = source.inputs[0]
-    single = len(source.shape) != 3 or source.shape[1:] == (1, 1)
+    single = size(source.shape[1:]) == 1
     return source if source.inputs and not single else None

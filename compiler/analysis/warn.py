@@ -41,6 +41,6 @@ def statement_text(node: Node) -> str:
 def map_before(node: Node) -> Node:
     """The last map before an operation on a vector, or the first node."""
     source = node.inputs[0]
-    while len(source.shape) != 3 and source.inputs:
+    while len(source.shape) == 1 and source.inputs:
         source = source.inputs[0]
     return source

@@ -77,6 +77,8 @@ def _merge(
     """Adds a node that merges paths, or reports an error that shows where each path comes from."""
     op = REGISTRY[word]()
     try:
+        for node in inputs:
+            op.refuse_axes(node.shape)
         shape = op.output(*[node.shape for node in inputs])
     except ShapeError as error:
         uneven = _only_some_round_up(inputs)

@@ -20,7 +20,7 @@ from ..language.problems import Problem, Quiet
 from ..language.vocabulary import layer_words
 from ..network import Allowed, Node, Output, Scope
 from ..ops.base import Op
-from ..shapes import Shape, ShapeError
+from ..shapes import AXES, SHAPE_NAMES, Shape, ShapeError, axes_of
 from .calls import BlockCalls
 from .labels import Labels
 from .layers import Layers
@@ -90,15 +90,18 @@ class GraphBuilder(ABC):
         """Executes statements in order; returns the output of the last."""
 
     def look_around(self, name: str) -> object:
-        """The shape of the current input by name: `channels`, `height`, `width`."""
-        if name not in ("channels", "height", "width"):
+        """The shape of the current input by name: `channels`, `height`, `width`; of a series
+        `length`, of a volume also `depth`.
+        """
+        if name not in SHAPE_NAMES:
             raise KeyError(name)
         if self.current is None:
             raise Quiet if self.has_input else KeyError(name)
         shape = self.current.shape
-        if len(shape) == 3:
-            value = shape[("channels", "height", "width").index(name)]
-            if name != "channels" and self.running is not None:
+        names = AXES[axes_of(shape)]
+        if name in names:
+            value = shape[1 + names.index(name)]
+            if self.running is not None:
                 self.size_reads.setdefault(self.running, (name, value))
             return value
         if name == "channels":
@@ -114,6 +117,8 @@ class GraphBuilder(ABC):
             key = (id(op), shapes)  # the entry keeps the operation, and so its id, alive
             known = self.applied.get(key)
             if known is None:
+                for shape in shapes:
+                    op.refuse_axes(shape)
                 known = self.applied[key] = op, op.output(*shapes)
                 refuse_torch_order(op, call)
             shape = known[1]

@@ -11,7 +11,7 @@ from ..diagnose.blame import statement_span
 from ..language.evaluate import Env, evaluate_arguments
 from ..language.problems import Problem
 from ..network import Node
-from ..shapes import Shape, text
+from ..shapes import AXES, LAYOUTS, POINTS, Shape, text
 
 
 def _channels_last(call: Call, dims: tuple[int, int, int]) -> Problem:
@@ -94,18 +94,49 @@ def refuse_second_input(
         )
 
 
+def _last_channel(call: Call, dims: Shape) -> Problem:
+    """Refuses `input 16000x1`, a series in the order of Keras."""
+    *steps, channels = dims
+    value = call.arguments[0].value.span
+    value = Span(value.source, value.start, call.arguments[-1].span.end)
+    meant = text((channels, *steps))
+    return Problem(
+        "input",
+        f"`{value.text}` is {steps[0]} channels of {text(dims[1:])} {POINTS[len(steps)]}: are the"
+        " channels meant to come last?",
+        value,
+        notes=(f"an input is {LAYOUTS[len(steps)]}",),
+        help=f"write `input {meant}`; for {steps[0]} channels, name them: `let bands = {steps[0]}`,"
+        f" `input (bands, {', '.join(map(str, dims[1:]))})`",
+        edits=(Edit(value, meant),),
+    )
+
+
+def _looks_channels_last(plain: list[int]) -> bool:
+    """Whether a series or a volume written as numbers has its channels last: `16000x1`,
+    `16x112x112x3`."""
+    if len(plain) == 2:
+        return plain[1] == 1 < plain[0]
+    return len(plain) == 4 and plain[3] in (1, 3) and not {1, 3} & {*plain[:3]}
+
+
 def input_shape(call: Call, env: Env) -> Shape:
-    """The shape of `input 3x224x224`."""
+    """The shape of `input 3x224x224`; of a series, `1x16000`; of a volume, `3x16x112x112`; of plain
+    numbers, `784`.
+    """
     plain = _plain_sides(call)
     if len(plain) == 3 and plain[2] in (1, 3) and not {1, 3} & {*plain[:2]}:
         raise _channels_last(call, (plain[0], plain[1], plain[2]))
+    if _looks_channels_last(plain):
+        raise _last_channel(call, tuple(plain))
     span = statement_span(call)
-    if len(call.arguments) > 1 and len(plain) == 3:
+    square = len(plain) == 2 and plain[0] == plain[1]
+    if len(call.arguments) > 1 and 2 <= len(plain) <= len(AXES) and not square:
         size = text(tuple(plain))
         place = Span(span.source, call.arguments[0].span.start, span.end)
         raise Problem(
             "input",
-            "an input is one size: channels x height x width",
+            f"an input is one size: {LAYOUTS[len(plain) - 1]}",
             place,
             help=f"write `input {size}`",
             edits=(Edit(place, size),),
@@ -114,20 +145,25 @@ def input_shape(call: Call, env: Env) -> Shape:
     value: Any = arguments[0].value if len(arguments) == 1 and not call.arguments[0].name else ()
     dims: Any = (value,) if type(value) is int else value
     whole = isinstance(dims, tuple) and all(type(d) is int and d > 0 for d in dims)
-    if whole and len(dims) in (1, 3):
+    if whole and 1 <= len(dims) <= len(AXES) and not square:
         return tuple(dims)
     edits: tuple[Edit, ...] = (Edit(span, "input 3x224x224"),)
     help = "write `input 3x224x224`, or `input 784` for plain numbers"
+    notes: tuple[str, ...] = ()
     if call.arguments:
         edits = ()
         span = Span(span.source, call.arguments[0].span.start, span.end)
-        if whole and len(dims) == 2 and {1, 3} & {dims[0]}:
+        if whole and square and {1, 3} & {dims[0]}:
             size = text((*dims, dims[1]))
             edits = (Edit(span, size),)
             help = f"the width is missing: write `{size}` if it is {dims[1]}, too"
-        elif whole and len(dims) == 2:
+        elif whole and square:
             size = text(dims)
             edits = (Edit(span, f"3x{size}"),)
             help = f"write `3x{size}` for color images, `1x{size}` for gray"
+            notes = (
+                f"a series of {dims[0]} channels and {dims[1]} steps is written with a name:"
+                f" `let bands = {dims[0]}`, `input (bands, {dims[1]})`",
+            )
     message = "an input is channels x height x width"
-    raise Problem("input", message, span, help=help, edits=edits)
+    raise Problem("input", message, span, notes=notes, help=help, edits=edits)

@@ -1,23 +1,27 @@
 """Errors of a statement that is not a layer: unknown words, words and argument orders of other
-tools, a kind or a body that is missing; each with what to write instead.
+tools, a kind or a body that is missing, a size with another number of axes; each with what to write
+instead.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
 from ...dsl.gallery import in_gallery
 from ...dsl.syntax import Call, Function, Number
-from ..diagnose.blame import statement_span
+from ..diagnose.blame import arrives, statement_span
 from ..language import foreign, torch_order, translate
 from ..language.binding_mistakes import value_in
+from ..language.evaluate import Evaluated
 from ..language.problems import Problem, did_you_mean
 from ..language.vocabulary import SECTIONS, layer_words
+from ..network import Node
 from ..ops import REGISTRY
 from ..ops.base import Op
+from ..shapes import AXES, AllAxes, PerAxis, axes_of, by, named, text
 
 
 def in_torch_order(call: Call, problem: Problem) -> Problem | None:
@@ -94,6 +98,46 @@ def usual_kind(word: str, call: Call, kinds: Collection[str]) -> str:
         size = values[0] if values else "2"
         values[:1] = [f"{size}x{size}"]
     return " ".join([word, kind, *values, *named])
+
+
+def other_axes(
+    call: Call, arguments: Sequence[Evaluated], sizes: Mapping[str, PerAxis], source: Node
+) -> Problem:
+    """The error for a size with another number of axes than the input has: `3x3` for a series."""
+    axes = axes_of(source.shape)
+    name, size = next(
+        (name, size)
+        for name, size in sizes.items()
+        if not isinstance(size, AllAxes) and len(size) != axes
+    )
+    node = next((a.node for a in arguments if a.node.name == name or a.value == size), None)
+    numbers = [1] * (axes - len(size)) + list(size)[-axes:]
+    meant = by(tuple(numbers))
+    first = source
+    while first.inputs:
+        first = first.inputs[0]
+    help = f"write `{meant}`"
+    if node is None:
+        help = f"write `{name}={meant}` here, or a `default` of one number, for all axes"
+    elif len(size) == 2 and axes == 1 and first.shape[-1] <= _IMAGE_SIDE:
+        images = text((*first.shape, first.shape[1]))
+        help += f"; for images, begin with channels, height and width: `input {images}`"
+    elif len(set(size)) == 1:
+        help = f"write `{size[0]}` for all of them, or `{meant}`" if axes > 1 else help
+    return Problem(
+        "axes",
+        f"`{by(size)}` is {named([f'a {name}' for name in AXES[len(size)]])}, and the"
+        f" input of `{call.head.value}` has {_COUNTS[axes]}, {named(AXES[axes])}",
+        statement_span(call) if node is None else node.span,
+        labels=(arrives(source),),
+        help=help,
+        edits=() if node is None else (Edit(node.value.span, meant),),
+    )
+
+
+_COUNTS = {1: "one axis", 2: "two axes", 3: "three axes"}
+_IMAGE_SIDE = 1024
+"""An input of more steps is hardly an image whose width was left out."""
 
 
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:

@@ -14,8 +14,10 @@ from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word
 from ..language.vocabulary import StatementWords
+from ..network import Node
 from ..ops import REGISTRY
 from ..ops.base import Op
+from ..shapes import AllAxes, axes_of
 from .scoping import Module
 
 
@@ -25,20 +27,29 @@ class Layers:
     def __init__(self) -> None:
         self.known: dict[object, Op] = {}
 
-    def operation(self, word: str, call: Call, env: Env, module: Module) -> Op:
+    def operation(self, word: str, call: Call, env: Env, module: Module, source: Node | None) -> Op:
+        """The operation of a statement; `source` is its input, None if that is unknown."""
         arguments = evaluate_arguments(call.arguments, env)
+        axes = 0 if source is None else len(source.shape) - 1
         # The key includes types: `on` and 1 are equal in Python.
-        key = (id(call), word, tuple([(type(a.value), a.value) for a in arguments]))
+        key = (id(call), word, axes, tuple([(type(a.value), a.value) for a in arguments]))
         try:
             known = self.known.get(key)
         except TypeError:  # lists are not hashable
-            return _make(word, call, arguments, env, module)
+            return _make(word, call, arguments, env, module, source)
         if known is None:
-            known = self.known[key] = _make(word, call, arguments, env, module)
+            known = self.known[key] = _make(word, call, arguments, env, module, source)
         return known
 
 
-def _make(word: str, call: Call, arguments: Sequence[Evaluated], env: Env, module: Module) -> Op:
+def _make(
+    word: str,
+    call: Call,
+    arguments: Sequence[Evaluated],
+    env: Env,
+    module: Module,
+    source: Node | None,
+) -> Op:
     blocks = module.blocks
     kind = REGISTRY.get(word)
     if kind is None:
@@ -52,7 +63,20 @@ def _make(word: str, call: Call, arguments: Sequence[Evaluated], env: Env, modul
         known = in_torch_order(call, problem) or units_of_an_activation(call, kind, problem)
         raise known or problem from None
     default = module.defaults.get(kind.word)
-    op = kind(**values) if default is None else kind(**{**default.values, **values})
+    if default is not None:
+        values = {**default.values, **values}
+    sizes = {name: v for name in kind.per_axis if isinstance(v := values.get(name), tuple)}
+    given = {len(size) for size in sizes.values() if not isinstance(size, AllAxes)}
+    axes = 0 if source is None else axes_of(source.shape)
+    if source is not None and given - {axes} and axes in kind.spatial_axes:
+        from .layer_mistakes import other_axes
+
+        raise other_axes(call, arguments, sizes, source)
+    if axes not in kind.spatial_axes:  # reported where it is applied
+        axes = given.pop() if given else 2
+        if given:
+            return kind(**values)
+    op = kind(**values).on_axes(axes)
     try:
         op.check()
     except ArgumentError as error:

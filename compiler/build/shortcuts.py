@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..network import Node
-from ..ops.base import Op
+from ..ops.base import EVERYTHING, POINT, Op
 from ..ops.merge import PadShortcut
 from ..ops.shortcut import projection
-from ..shapes import Pair, ShapeError, plain, text
+from ..shapes import PerAxis, ShapeError, axes_of, plain, size, text
 
 
 def shortcut(kind: str, input_node: Node, body: Node) -> list[Op]:
@@ -28,17 +28,17 @@ def shortcut(kind: str, input_node: Node, body: Node) -> list[Op]:
     return projection(body.shape[0], stride_beside(input_node, body))
 
 
-def stride_beside(input_node: Node, body: Node) -> Pair:
+def stride_beside(input_node: Node, body: Node) -> PerAxis:
     """The stride of a shortcut beside a body, which is the product of the body's strides; raises
     ShapeError if such a shortcut would not have the size of the body.
     """
     before, after = input_node.shape, body.shape
-    if len(before) != 3 or len(after) != 3:
+    if not axes_of(before) or axes_of(before) != axes_of(after):
         raise ShapeError(f"no projection turns {text(before)} into {text(after)}")
-    steps: Pair | None = strides_along(input_node, body)
+    steps: PerAxis | None = strides_along(input_node, body)
     if steps is None and before[1:] == after[1:]:
-        return 1, 1
-    if steps is None and after[1:] == (1, 1):
+        return (1,) * axes_of(before)
+    if steps is None and size(after[1:]) == 1:
         raise ShapeError(
             "the body gives one number for each channel",
             "multiply the input by it, with `gate { … }`; or end the body with"
@@ -60,18 +60,19 @@ def strides_along(first: Node, last: Node) -> Any:
     """The product of strides from one layer to another, for each axis; None if no windows lead
     from one to the other. Of a merge, the first path of its size counts.
     """
-    down: Any = 1
-    across: Any = 1
+    axes = axes_of(last.shape)
+    product: list[Any] = [1] * axes
     at = last
     while at is not first:
         if not at.inputs or at.index < first.index:
             return None
         window = at.window
-        if window == "everything" or len(at.shape) != 3:
+        if window == EVERYTHING or axes_of(at.shape) != axes:
             return None
-        if any(step != int(step) for step in window.stride):
-            return None  # a layer that upsamples
-        steps = [step if isinstance(step, int) else int(step) for step in window.stride]
-        down, across = steps[0] * down, steps[1] * across
+        if window != POINT:
+            if any(step != int(step) for step in window.stride):
+                return None  # a layer that upsamples
+            steps = [step if isinstance(step, int) else int(step) for step in window.stride]
+            product = [step * before for step, before in zip(steps, product, strict=True)]
         at = next((n for n in at.inputs if n.shape[1:] == at.shape[1:]), at.inputs[0])
-    return down, across
+    return tuple(product)

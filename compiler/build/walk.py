@@ -383,7 +383,7 @@ class Walk(GraphBuilder):
     def layer(
         self, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
     ) -> MaybeNode:
-        op = self.layers.operation(word, call, env, self.module)
+        op = self.layers.operation(word, call, env, self.module, input_node)
         self.need_input(call)
         if input_node is None:
             return None

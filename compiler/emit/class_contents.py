@@ -57,6 +57,7 @@ from .made_modules import (
     Parameter,
     Read,
     argument_of,
+    axes_in,
     class_of_layer,
     default_for,
     defaults_of,
@@ -150,17 +151,18 @@ class Expressions:
         python_names: dict[str, str] = {}
         handed = {node.given for node in _given(bodies) if node.index in self.modules.passed}
         defaults = defaults_of(what)
+        axes = axes_in(what)
         for word in names_of(what):
             expressions = [default_of(scope, word) for scope in origins]
             if all(each is not None and not isinstance(each, _LITERALS) for each in expressions):
                 continue  # every call computes it from other parameters
             values = [plain_pair(value_of(unchanged, scope, word)) for scope in origins]
             if word in handed and all(isinstance(value, Word) for value in values):
-                values = [class_of_layer(value) for value in values]
+                values = [class_of_layer(value, axes) for value in values]
             elif not all(map(is_literal, values)):
                 continue
             name = python_names[word] = taken.free("index" if word == INDEX else word)
-            default = default_for(values, defaults.get(word, ...))
+            default = default_for(values, defaults.get(word, ...), axes)
             found.append(Parameter(name, argument_of(word), values, default))
         first: Read | None = None
         wanted = "in_channels"

@@ -6,7 +6,7 @@ It handles only the classes that occur in the network. Layers with an initializa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..network import Init, Network, Node
@@ -14,8 +14,9 @@ from ..ops.base import Constructor, helper
 
 Lines = list[str]
 
-_TRANSPOSED = "nn.ConvTranspose2d"
-_CLASSES = ("nn.Conv2d", _TRANSPOSED, "nn.Linear")
+_CONVOLUTIONS = tuple(f"nn.Conv{axes}d" for axes in (1, 2, 3))
+_TRANSPOSED = tuple(f"nn.ConvTranspose{axes}d" for axes in (1, 2, 3))
+_CLASSES = (*_CONVOLUTIONS, *_TRANSPOSED, "nn.Linear")
 """The classes that `init` applies to, in the order in which they are listed."""
 
 
@@ -60,15 +61,18 @@ def initial(network: Network) -> InitText:
     lines = ["def init_weights(module: nn.Module) -> None:", f'    """{_REASONS[init.method]}"""']
     arms = _arms(init, facts) if init.method != "torch" else []
     for number, (classes, body) in enumerate(arms):
-        kind = f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
         word = "elif" if number else "if"
-        lines.append(f"    {word} isinstance(module, {kind}):")
+        lines.append(f"    {word} isinstance(module, {_either(classes)}):")
         lines += [f"        {line}" for line in body]
         if facts.biases:
             lines += ["        if module.bias is not None:"]
             lines += ["            nn.init.zeros_(module.bias)"]
     lines += dirac
     return InitText(tuple(lines), init.zero_residual)
+
+
+def _either(classes: Sequence[str]) -> str:
+    return f"({', '.join(classes)})" if len(classes) > 1 else classes[0]
 
 
 def _facts_of(network: Network) -> _Facts:
@@ -132,9 +136,10 @@ def _arms(init: Init, facts: _Facts) -> Arms:
 
 def _dirac(facts: _Facts) -> Lines:
     """The first filters of convolutions (of each group) as identities; the others stay random."""
-    if _CLASSES[0] not in facts.classes:
+    kinds = [name for name in _CONVOLUTIONS if name in facts.classes]
+    if not kinds:
         return []
-    lines = ["    if isinstance(module, nn.Conv2d):"]
+    lines = [f"    if isinstance(module, {_either(kinds)}):"]
     if not facts.grouped:
         return [
             *lines,
@@ -157,19 +162,20 @@ def _by_inputs(init: Init, facts: _Facts) -> Arms:
     if init.slope:
         what = f'{init.slope!r}, nonlinearity="leaky_relu"'
     arms: Arms = []
-    usual = tuple(name for name in facts.classes if name != _TRANSPOSED)
+    usual = tuple(name for name in facts.classes if name not in _TRANSPOSED)
     if usual:
         arms.append((usual, (f"nn.init.{draw}(module.weight, {what})",)))
-    if _TRANSPOSED in facts.classes:
-        arms.append(((_TRANSPOSED,), _transposed(init)))
+    for axes, name in enumerate(_TRANSPOSED, 1):
+        if name in facts.classes:
+            arms.append(((name,), _transposed(init, axes)))
     return arms
 
 
-def _transposed(init: Init) -> tuple[str, ...]:
+def _transposed(init: Init, axes: int) -> tuple[str, ...]:
     variance = 1.0 if init.method == "lecun" else 2 / (1 + init.slope**2)
     return (
         "summed = module.weight[:, 0].numel() / module.groups",
-        "summed /= module.stride[0] * module.stride[1]",
+        f"summed /= {' * '.join(f'module.stride[{axis}]' for axis in range(axes))}",
         *_drawn(init, variance, "summed"),
     )
 

@@ -10,6 +10,7 @@ from ...dsl.syntax import Name, Number, Switch
 from ..language.values import Word
 from ..network import Node, Scope
 from ..ops.base import REGISTRY, ClassName, helpers_of
+from ..shapes import axes_of
 from .body import Bodies, Key, Step, is_shortcut, origin
 from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
@@ -126,7 +127,7 @@ def argument_of(word: str) -> Read:
     def read(of: Of, scope: Scope) -> Any:
         value = value_of(of, origin(scope), word)
         if isinstance(value, Word):
-            return traced(class_of_layer(value), code_of(value))
+            return traced(class_of_layer(value, axes_in(scope)), code_of(value))
         return one_of_pair(value)
 
     return read
@@ -136,9 +137,15 @@ def input_channels(of: Of, scope: Scope) -> Any:
     return channels(of(origin(scope).input))
 
 
-def class_of_layer(word: str) -> ClassName:
+def axes_in(scope: Scope) -> int:
+    """The number of spatial axes that the layers of a scope work on."""
+    source = origin(scope).input
+    return (axes_of(source.shape) if source is not None else 0) or 2
+
+
+def class_of_layer(word: str, axes: int) -> ClassName:
     """`nn.ReLU` for `relu`."""
-    shape = (8, 8, 8)
+    shape = (8,) * (1 + axes)
     module = REGISTRY[str(word)]().torch(shape, shape).module
     return ClassName(module.name if module is not None else "")
 
@@ -155,10 +162,10 @@ def defaults_of(what: Scope) -> Mapping[str, Any]:
     }
 
 
-def default_for(values: Sequence[Any], default: Any) -> Any:
+def default_for(values: Sequence[Any], default: Any, axes: int) -> Any:
     if isinstance(values[0], ClassName):
         try:
-            return class_of_layer(default)
+            return class_of_layer(default, axes)
         except (KeyError, TypeError):
             return ...
     if any(type(value) is not type(default) for value in values):

@@ -10,6 +10,7 @@ from ..analysis.fixed_size import place_of_size
 from ..language.values import python
 from ..network import Network, Node
 from ..ops.base import helper, helpers_of
+from ..shapes import axes_of
 from ..shapes import text as shape_text
 from .body import Bodies
 from .branches import Ref, places
@@ -25,14 +26,34 @@ from .source import NAMESPACE, Comments, Names, docstring
 Lines = list[str]
 
 
-OF_SIZE = helper('''\
+OF_SIZE = {
+    1: helper('''\
+def of_length(x: Tensor, length: int, place: str) -> Tensor:
+    """The input; one of another length is refused, since this text holds numbers for one."""
+    if x.shape[2] != length:
+        size = f"{x.shape[2]}"
+        raise ValueError(f"{place} is for inputs of {length} steps only, and this has {size}")
+    return x
+'''),
+    2: helper('''\
 def of_size(x: Tensor, height: int, width: int, place: str) -> Tensor:
     """The input; one of another size is refused, since this text holds numbers for one size."""
     if x.shape[2] != height or x.shape[3] != width:
         size = f"{x.shape[2]}x{x.shape[3]}"
         raise ValueError(f"{place} is for inputs of {height}x{width} only, and this is {size}")
     return x
-''')
+'''),
+    3: helper('''\
+def of_volume(x: Tensor, depth: int, height: int, width: int, place: str) -> Tensor:
+    """The input; one of another size is refused, since this text holds numbers for one size."""
+    if x.shape[2] != depth or x.shape[3] != height or x.shape[4] != width:
+        size = f"{x.shape[2]}x{x.shape[3]}x{x.shape[4]}"
+        whole = f"{depth}x{height}x{width}"
+        raise ValueError(f"{place} is for inputs of {whole} only, and this is {size}")
+    return x
+'''),
+}
+_OF_SIZE_NAMES = {1: "of_length", 2: "of_size", 3: "of_volume"}
 
 
 EMITTED = re.compile(rb'\A(?:"""|.*\n)From .* by dotcnn ')
@@ -52,7 +73,10 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     contents = classes.unchanged(bodies.flat()) if flat else classes.write(network.root)
     place = place_of_size(network)
     helpers = list(dict.fromkeys([*classes.helpers, *_helpers(network)]))
-    helpers += [WHITEN] * bool(network.init.whitened) + [OF_SIZE] * bool(place)
+    helpers += [WHITEN] * bool(network.init.whitened)
+    if place:
+        sized = dict.fromkeys(axes_of(node.shape) for node in network.inputs)
+        helpers += [OF_SIZE[axes] for axes in sized if axes]
     parts: list[Sequence[str]] = [helper.rstrip("\n").split("\n") for helper in helpers]
     parts += [made.lines for made in classes.written]
     count = len(network.outputs)
@@ -78,10 +102,10 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     forward = _forward(outputs, arguments, fields, count, contents, flat)
     if place:
         checked = [
-            f"{STEP * 2}{name} = of_size({name}, {', '.join(map(str, node.shape[1:]))}, "
-            f"{python(place)})"
+            f"{STEP * 2}{name} = {_OF_SIZE_NAMES[axes]}({name}, "
+            f"{', '.join(map(str, node.shape[1:]))}, {python(place)})"
             for name, node in zip(arguments, network.inputs, strict=True)
-            if len(node.shape) == 3
+            if (axes := axes_of(node.shape))
         ]
         head = next(n for n, line in enumerate(forward) if line.endswith(":"))
         forward[head + 1 : head + 1] = checked
@@ -126,7 +150,7 @@ def _helpers(network: Network) -> Iterator[str]:
 
 
 def _helper_names(network: Network) -> set[str]:
-    helpers = {WHITEN, OF_SIZE, *_helpers(network)}
+    helpers = {WHITEN, *OF_SIZE.values(), *_helpers(network)}
     return {*re.findall(r"^(?:class|def) (\w+)", "\n".join(helpers), re.MULTILINE)}
 
 

@@ -14,6 +14,7 @@ from ...dsl.syntax import Argument, Block, Call, Expression, For, Let, Name, Rep
 from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import Env
 from ..network import Node, Scope
+from ..shapes import AllAxes
 from .body import is_shortcut
 
 Of = Callable[[Any], Any]
@@ -28,9 +29,9 @@ def channels(node: Node) -> Any:
 
 
 def one_of_pair(value: Any) -> Any:
-    """3 for 3x3."""
-    if type(value) is tuple and len(value) == 2 and value[0] == value[1]:
-        return value[0]
+    """3 for 3x3, and for 3x3x3."""
+    if isinstance(value, tuple) and 1 <= len(value) <= 3 and type(value) in (tuple, AllAxes):
+        return value[0] if all(each == value[0] for each in value) else value
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ..language.values import Traced as TracedValue
 from ..language.values import Word
 from ..ops.base import ClassName, Constructor
+from ..shapes import AllAxes
 from .code import COMPUTE, Call, Callee, Code, Constant, Item, Leaf, Several, function, operation
 
 
@@ -46,7 +47,7 @@ def code_of(value: Any) -> Code:
         leaves += [Leaf(name, usual) for name, _, usual in value.options]
         given = [*value.arguments, *[each for _, each, _ in value.options]]
         return Call(Callee(value.name, tuple(leaves)), *map(code_of, given))
-    if type(value) is tuple and any(isinstance(each, Traced) for each in value):
+    if type(value) in (tuple, AllAxes) and any(isinstance(each, Traced) for each in value):
         return Several(None, *map(code_of, value))
     return Constant(value)
 
@@ -130,6 +131,7 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     TracedClass: ClassName,
     TracedTuple: lambda value: tuple(map(plain, value)),
     tuple: lambda value: tuple(map(plain, value)),
+    AllAxes: lambda value: tuple(map(plain, value)),
 }
 
 

@@ -24,6 +24,7 @@ from ..language.problems import Problem, Quiet
 from ..language.values import Word
 from ..network import Network, Node, Scope
 from ..ops.base import Op
+from ..shapes import axes_of
 from . import code as codes
 from .body import is_shortcut, origin
 from .code import INDEX, OPPOSITE, Code, Constant, Named, Operation, all_of, negated
@@ -324,8 +325,9 @@ class Twin:
         for node in real:
             op = node.op
             if node is real[0]:
-                pair = stride if isinstance(stride, tuple) else (stride, stride)
-                op = op.replace(out=out, stride=pair)
+                axes = axes_of(node.shape)
+                strides = stride if isinstance(stride, tuple) else (stride,) * axes
+                op = op.replace(out=out, stride=strides)
             shape = (out, *node.shape[1:])
             at = self.nodes[node.index] = Node(0, op, (at,), shape, node.span, node.scope)
 

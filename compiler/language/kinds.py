@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...dsl.closest import closest
+from ..shapes import AXES, AllAxes, all_axes
 from .signature import REQUIRED, ArgumentError, Field, Read
 from .values import (
     Factor,
@@ -71,6 +72,20 @@ def _is_whole(minimum: int, maximum: float) -> tuple[Callable[[object], int], st
         return integer
 
     return read, expects
+
+
+def _per_axis(read_whole: Callable[[object], int]) -> Read:
+    """Reads one number for all spatial axes, or one for each of up to three."""
+
+    def read(value: object) -> tuple[int, ...]:
+        items = _bracketed(value)
+        if items is None:
+            return all_axes(read_whole(value))
+        if not 1 <= len(items) <= len(AXES) - 1:
+            raise ArgumentError(f"{show(value)} is not a height and a width")
+        return tuple(map(read_whole, items))
+
+    return read
 
 
 def _sides(value: object) -> Sequence[object] | None:
@@ -246,22 +261,22 @@ def counts(doc: str, default: Any = REQUIRED) -> Any:
 
 
 def pair(doc: str, default: Any = REQUIRED, *, minimum: int = 1, example: str = "3x3") -> Any:
-    """A pair for height and width: `3`, `3x1` or `(3, 1)`."""
+    """A number for each spatial axis: `3` for all, `3x1` or `(3, 1)` for height and width."""
     read_whole, _ = _is_whole(minimum, math.inf)
 
-    def read(value: object) -> tuple[int, int]:
-        height, width = _sides(value) or (value, value)
-        return read_whole(height), read_whole(width)
-
-    def write(value: tuple[int, int]) -> str:
-        return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+    def write(value: tuple[int, ...]) -> str:
+        return str(value[0]) if len({*value}) == 1 else "x".join(map(str, value))
 
     expects = f"a whole number or a size like {'3x1' if minimum else '1x0'}"
-    return Field(read, expects, default, doc, write=write, example=example)
+    if isinstance(default, tuple) and len({*default}) == 1:
+        default = AllAxes(default)
+    return Field(
+        _per_axis(read_whole), expects, default, doc, write=write, example=example, per_axis=True
+    )
 
 
 def natural_pair(doc: str, default: Any = REQUIRED) -> Any:
-    """A pair of whole numbers of at least 0."""
+    """A whole number of at least 0 for each spatial axis."""
     return pair(doc, default, minimum=0)
 
 

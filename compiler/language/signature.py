@@ -58,6 +58,8 @@ class Field:
     many: bool = False
     """It takes all remaining positional values."""
     keyword_only: bool = False
+    per_axis: bool = False
+    """It has a number for each spatial axis of the map, or one for all."""
     words: tuple[str, ...] = ()
     """The words of a choice."""
     elsewhere: str = ""
@@ -69,6 +71,13 @@ class Field:
 
     def show(self, value: object) -> str:
         return self.write(value) if self.write else spelled(value)
+
+    def is_usual(self, value: object) -> bool:
+        """Whether it is the default, for whatever number of axes."""
+        if value == self.default:
+            return True
+        sizes = self.per_axis and isinstance(value, tuple) and isinstance(self.default, tuple)
+        return sizes and {*value} == {*self.default}  # type: ignore[misc]
 
     @property
     def required(self) -> bool:

@@ -10,7 +10,17 @@ from typing import ClassVar, Literal
 
 from ..language.kinds import choice, number
 from ..shapes import Shape, size, text
-from .base import Autocast, Constructor, Kept, Kind, NoMultiplyAdds, TorchText, Weight, constructor
+from .base import (
+    ANY_AXES,
+    Autocast,
+    Constructor,
+    Kept,
+    Kind,
+    NoMultiplyAdds,
+    TorchText,
+    Weight,
+    constructor,
+)
 from .worked import Element, Group, Step, Worked, bracketed, exp, figure, largest, quotient, sigmoid
 
 
@@ -18,6 +28,7 @@ class Activation(NoMultiplyAdds):
     """An activation: the output has the shape of the input."""
 
     kind: ClassVar[Kind] = "activation"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     formula: ClassVar[str] = ""
     """The formula for an element x; arguments are in braces."""
@@ -54,7 +65,7 @@ class Activation(NoMultiplyAdds):
         raise NotImplementedError
 
     def work_out(self, element: Element) -> Worked:
-        term = element.term(element.channel, element.row, element.column)
+        term = element.here()
         how, result = self.value(term.value, element)
         if math.isnan(term.value):
             result = term.value
@@ -445,7 +456,7 @@ class Softmax(Activation):
 
     def work_out(self, element: Element) -> Worked:
         channels = element.inputs[0][0]
-        terms = [element.term(c, element.row, element.column) for c in range(channels)]
+        terms = [element.here(channel) for channel in range(channels)]
         # Less the maximum, the result is the same and no exponential overflows.
         most = largest(term.value for term in terms)
         shift = most if abs(most) > 80 and math.isfinite(most) else 0.0

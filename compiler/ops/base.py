@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from ..language.declared import Declared
 from ..language.values import python
-from ..shapes import Pair, Shape
+from ..shapes import AXES, LAYOUTS, AllAxes, PerAxis, Shape, ShapeError, axes_of, named, text
 from .worked import Element, Worked
 
 Kind = Literal[
@@ -47,15 +47,19 @@ class Weight(NamedTuple):
 
 class Window(NamedTuple):
     """The window of the outputs, by axis: output i reads `size` positions from `start + i * stride`
-    on.
+    on. With one number for each spatial axis, but for `POINT`.
     """
 
-    size: Pair = (1, 1)
-    stride: tuple[int | Fraction, int | Fraction] = (1, 1)
-    start: tuple[int | Fraction, int | Fraction] = (0, 0)
+    size: PerAxis = (1, 1)
+    stride: tuple[int | Fraction, ...] = (1, 1)
+    start: tuple[int | Fraction, ...] = (0, 0)
 
 
 POINT = Window()
+"""Every output reads the position where it is, whatever the number of axes."""
+ANY_AXES = (1, 2, 3)
+"""For `Op.spatial_axes`: series, maps and volumes."""
+
 EVERYTHING: Literal["everything"] = "everything"
 """Every output sees the whole map: global pooling, a fully connected layer."""
 
@@ -116,6 +120,11 @@ def constructor(name: str, *arguments: Any, **options: Option) -> Constructor:
     return Constructor(name, arguments, tuple([(key, *both) for key, both in options.items()]))
 
 
+def tuple_of(axes: int) -> str:
+    """The type of a number for each spatial axis, in helpers: `tuple[int, int]`."""
+    return f"tuple[{', '.join(['int'] * axes)}]"
+
+
 HELPERS: dict[str, None] = {}
 """Source code of helper classes and functions for emitted modules."""
 
@@ -160,6 +169,12 @@ class Op(Declared):
     """
     called: ClassVar[str] = ""
     """Its names in the best-known other tools: `Keras Conv2D, Caffe Convolution`."""
+    spatial_axes: ClassVar[tuple[int, ...]] = (2,)
+    """The numbers of spatial axes that it works on: 2 for maps of images, 1 for series, 3 for scans
+    and videos. (Vectors are its own affair.)
+    """
+    per_axis: ClassVar[tuple[str, ...]] = ()
+    """Its arguments with a number for each spatial axis, and attributes in their place."""
     torch_calls: ClassVar[tuple[str, ...]] = ()
     """Functions (`torch.cat`) and tensor methods (`chunk`) that its torch code calls, beside
     modules and `F`. Emitted code may call nothing else.
@@ -173,11 +188,34 @@ class Op(Declared):
             assert cls.word not in REGISTRY, cls.word
             REGISTRY[cls.word] = cls
         TORCH_CALLS.update(dict.fromkeys(cls.torch_calls))
+        own = [name for name, field in cls.fields.items() if field.per_axis]
+        own += [name for name, value in vars(cls).items() if isinstance(value, AllAxes)]
+        cls.per_axis = tuple(dict.fromkeys((*cls.per_axis, *own)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Op) and super().__eq__(other) and self.inplace == other.inplace
 
     __hash__ = Declared.__hash__
+
+    def refuse_axes(self, shape: Shape) -> None:
+        """Raises ShapeError for a map with a number of axes that the operation does not work on."""
+        axes = axes_of(shape)
+        if axes and axes not in self.spatial_axes:
+            known = " or ".join(f"along {named(AXES[n])}" for n in self.spatial_axes)
+            raise ShapeError(
+                f"`{self.word}` works {known}, and its input, {text(shape)}, has"
+                f" {named(AXES[axes])}",
+                f"take it out, or make the input {LAYOUTS[self.spatial_axes[-1]]}",
+            )
+
+    def on_axes(self, axes: int) -> Self:
+        """The operation with as many numbers as there are spatial axes, in place of one for all."""
+        if axes == 2 or not self.per_axis:
+            return self
+        values = {name: getattr(self, name) for name in self.per_axis}
+        return self.replace(
+            **{n: (v[0],) * axes for n, v in values.items() if isinstance(v, AllAxes)}
+        )
 
     # ---- what every operation defines ----
 

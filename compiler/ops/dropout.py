@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from ..language.kinds import number
 from ..language.signature import ArgumentError
-from ..shapes import Shape, ShapeError, size, text
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
+from ..shapes import Shape, ShapeError, axes_of, size, text
+from .base import ANY_AXES, Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
 from .examples import Lines, aligned, backward, of_a_batch
 from .worked import Element, Step, Worked, figure
 
@@ -33,6 +33,7 @@ class Dropout(NoMultiplyAdds):
         "dropout": "Dropout(p,inplace) drop dropout_layer AlphaDropout(p) Dropout1d alpha_dropout",
     }
     kind: ClassVar[Kind] = "dropout"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     in_place: ClassVar[bool] = True
     passes_zero: ClassVar[bool] = True
 
@@ -69,14 +70,19 @@ class Dropout(NoMultiplyAdds):
         return Kept(own=self.drawn(output)) if self.p else Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(constructor(self.module, self.p, inplace=(self.inplace, False)))
+        module = self.module_for(output)
+        return TorchText(constructor(module, self.p, inplace=(self.inplace, False)))
+
+    def module_for(self, output: Shape) -> str:
+        """The name of the torch module."""
+        return self.module
 
     def work_out(self, element: Element) -> Worked:
         if not element.training or not self.p:
-            return element.copied(element.channel, element.row, element.column)._replace(
+            return element.copied_from(element.channel, element.position)._replace(
                 rule="in evaluation nothing is dropped" if self.p else "p=0 drops nothing"
             )
-        term = element.term(element.channel, element.row, element.column)
+        term = element.here()
         rule = f"0 with probability {self.p:g}, else x/(1 - {self.p:g})"
         x = figure(term.value)
         if term.value == 0:
@@ -133,12 +139,11 @@ class Dropout2d(Dropout):
         "dropout2d": "Dropout2d(p,inplace) SpatialDropout2D(rate) spatial_dropout "
         "FeatureAlphaDropout",
     }
-    module: ClassVar[str] = "nn.Dropout2d"
     what: ClassVar[str] = "channels"
     unit: ClassVar[str] = "channel"
 
     def output(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) != 3:
+        if len(inputs[0]) == 1:
             raise ShapeError(
                 f"`dropout2d` drops channels of a map, and its input is {text(inputs[0])}",
                 f"write `dropout {self.p:g}`, which drops single elements",
@@ -147,6 +152,9 @@ class Dropout2d(Dropout):
 
     def drawn(self, input_shape: Shape) -> int:
         return input_shape[0]
+
+    def module_for(self, output: Shape) -> str:
+        return f"nn.Dropout{axes_of(output)}d"
 
 
 class DropPath(Dropout):

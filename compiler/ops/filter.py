@@ -12,7 +12,7 @@ from ...dsl.closest import closest
 from ..language.kinds import custom, number, pair
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show
-from ..shapes import Pair, Shape, by, plain, size
+from ..shapes import PerAxis, Shape, by, plain, size
 from .base import Kept, Kind, TorchText, Weight, constructor, helper
 from .conv.sliding import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .examples import correlation_lines
@@ -167,7 +167,7 @@ def _known(word: str) -> str:
 # ---- filters of any size -------------------------------------------------------------------------
 
 
-def _named(name: str, size: Pair, sigma: float | None) -> Rows:
+def _named(name: str, size: PerAxis, sigma: float | None) -> Rows:
     """The filter of a name and a size."""
     if name not in SIZED or (name in KNOWN and size == (3, 3)):
         return KNOWN[name]
@@ -250,6 +250,7 @@ class Filter(Sliding):
         "filter blur stride=2 pad=1 mode=reflect": "BlurPool BlurPool2d",
     }
     kind: ClassVar[Kind] = "filter"
+    spatial_axes: ClassVar[tuple[int, ...]] = (2,)
 
     values: str | Rows = custom(
         f"{', '.join(f'`{name}`' for name in WORDS)}, or rows of your own",
@@ -258,7 +259,7 @@ class Filter(Sliding):
         takes_words=True,
         words=WORDS,
     )
-    size: Pair | None = pair(
+    size: PerAxis | None = pair(
         "its size, for `gaussian`, `box`, `blur` and `sobel`; if left out 3x3, or with `sigma`"
         " three standard deviations on each side",
         None,
@@ -270,9 +271,9 @@ class Filter(Sliding):
         keyword_only=True,
     )
     # By name only: after a filter's name, people read a number as its size.
-    stride: Pair = replace(STRIDE, keyword_only=True)
-    pad: Pair = replace(PAD, keyword_only=True)
-    dilation: Pair = replace(DILATION, keyword_only=True)
+    stride: PerAxis = replace(STRIDE, keyword_only=True)
+    pad: PerAxis = replace(PAD, keyword_only=True)
+    dilation: PerAxis = replace(DILATION, keyword_only=True)
     mode: str = replace(MODE, keyword_only=True)
     same: bool = SAME
     same_upper: bool = SAME_UPPER
@@ -290,7 +291,7 @@ class Filter(Sliding):
             )
         super().check()
 
-    def _check_size(self, size: Pair) -> None:
+    def _check_size(self, size: PerAxis) -> None:
         if not isinstance(self.values, str):
             raise ArgumentError("rows of your own have their size", "take it out", drop="size")
         if self.values not in SIZED and size != (3, 3):
@@ -329,7 +330,7 @@ class Filter(Sliding):
         return self.values == "line"
 
     @property
-    def kernel(self) -> Pair:
+    def kernel(self) -> PerAxis:
         if not isinstance(self.values, str):
             return len(self.values), len(self.values[0])
         if self.size is not None:

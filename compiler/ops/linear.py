@@ -7,7 +7,18 @@ from typing import ClassVar, Literal
 
 from ..language.kinds import count, switch
 from ..shapes import Shape, ShapeError, size, text
-from .base import EVERYTHING, Autocast, Kept, Kind, Op, TorchText, Weight, Window, constructor
+from .base import (
+    ANY_AXES,
+    EVERYTHING,
+    Autocast,
+    Kept,
+    Kind,
+    Op,
+    TorchText,
+    Weight,
+    Window,
+    constructor,
+)
 from .worked import Element, Worked, products, summed
 
 
@@ -29,6 +40,7 @@ class Linear(Op):
         "conn dense_layer FullyConnected fullyConnectedLayer LinBnDrop(n_in,n_out)",
     }
     kind: ClassVar[Kind] = "linear"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     out: int = count("number of outputs: `fc classes` for the last layer of a classifier")
     bias: bool = switch("a learned bias for each output", True)

@@ -6,20 +6,25 @@ from math import prod
 from typing import ClassVar, Self
 
 from ..language.kinds import count, custom, natural, number, pair
-from ..shapes import Pair, Shape, ShapeError, as_map, by, plain, size, text
-from .base import Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
+from ..shapes import PerAxis, Shape, ShapeError, as_map, axes_of, by, plain, size, text
+from .base import ANY_AXES, Kept, Kind, NoMultiplyAdds, TorchText, Window, constructor, helper
 from .shape import TO, read_shape
 from .shortcut import stride_between
 from .worked import Element, Group, Step, Term, Worked, bracketed, figure, largest
 
 
 class Input(NoMultiplyAdds):
-    """The input of the network: channels x height x width of an image."""
+    """The input of the network: channels x height x width of an image.
+
+    Of a series channels x length (`input 1x16000`), of a scan or a video channels x depth x height
+    x width (`input 3x16x112x112`), of plain numbers how many there are (`input 784`).
+    """
 
     word: ClassVar[str] = "input"
     example: ClassVar[str] = "input 3x224x224"
     arithmetic: ClassVar[str] = "output: the shape given: channels x height x width"
     kind: ClassVar[Kind] = "input"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     shape: Shape = custom("channels x height x width", read_shape, TO)
 
@@ -40,7 +45,7 @@ class Input(NoMultiplyAdds):
         """Nothing is computed: the value is that of the image."""
         value = element.actual
         if value is None:
-            value = element.read(0, element.channel, element.row, element.column)
+            value = element.here().value
         return element.constant(value, "a value of the input")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -56,6 +61,7 @@ class Merge(NoMultiplyAdds):
     """Merges two or more paths."""
 
     kind: ClassVar[Kind] = "merge"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     done: ClassVar[str] = ""
     """The participle for messages: these paths cannot be `added`."""
@@ -80,9 +86,13 @@ class Merge(NoMultiplyAdds):
         """The element of each path at the same position; what is broadcast has one position."""
         terms = []
         for index, shape in enumerate(element.inputs):
-            sides = (*shape, 1, 1)[:3]
-            position = zip((element.channel, element.row, element.column), sides, strict=True)
-            terms.append(element.term(*(at if n > 1 else 0 for at, n in position), input=index))
+            place = element.channel, *element.position
+            sides = (*shape, *(1,) * (len(place) - len(shape)))
+            channel, *position = (
+                n if side > 1 else 0 for n, side in zip(place, sides, strict=True)
+            )
+            at = tuple(position) if len(shape) > 1 else (0, 0)
+            terms.append(element.term_at(channel, at, input=index))
         return terms
 
     def together(self, element: Element, rule: str, group: Group) -> Worked:
@@ -186,7 +196,8 @@ class Mul(Merge):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         # A vector merged with maps is one number for each channel.
-        gates = ["[..., None, None]" if len(s) < len(output) else "" for s in inputs]
+        spread = f"[..., {', '.join(['None'] * axes_of(output))}]"
+        gates = [spread if len(s) < len(output) else "" for s in inputs]
         return TorchText(call=" * ".join(f"{{{n}}}{gate}" for n, gate in enumerate(gates)))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -221,7 +232,7 @@ class Concat(Merge):
         while channel >= element.inputs[path][0]:
             channel -= element.inputs[path][0]
             path += 1
-        return element.copied(channel, element.row, element.column, input=path)
+        return element.copied_from(channel, element.position, input=path)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
@@ -257,13 +268,13 @@ def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
         return f"write `flatten` at the end of the map's path, or keep {vector} a map"
     if op.merged((1, *first[1:]), (1, *other[1:])) is None:
         large, small = sorted((first, other), key=lambda shape: shape[1:], reverse=True)
-        if small[1:] == (1, 1):  # pooled globally: no stride is meant to do that
+        if size(small[1:]) == 1:  # pooled globally: no stride is meant to do that
             spread = f"end the path of {text(small)} with `upsample to={text(large[1:])}`"
             weighed = ", or multiply the other by it: `mul`, `gate`" * (op.done == "added")
             return spread + weighed
         if _whole_stride(large, small):
-            down, across = large[1] // small[1], large[2] // small[2]
-            stride = str(down) if down == across else by((down, across))
+            strides = tuple(a // b for a, b in zip(large[1:], small[1:], strict=True))
+            stride = str(strides[0]) if len({*strides}) == 1 else by(strides)
             return f"`stride={stride}` in the path of {text(large)} makes it {text(small[1:])}"
         return "use the same strides and padding in each path"
     if len(first) == 1:
@@ -287,6 +298,7 @@ class Chunk(NoMultiplyAdds):
     """One part of the channels, which `split` divides among its paths."""
 
     kind: ClassVar[Kind] = "shape"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     torch_calls: ClassVar[tuple[str, ...]] = ("chunk",)
 
     index: int = natural("which part, from 0")
@@ -318,7 +330,7 @@ class Chunk(NoMultiplyAdds):
 
     def work_out(self, element: Element) -> Worked:
         channel = self.index * element.output[0] + element.channel
-        return element.copied(channel, element.row, element.column)
+        return element.copied_from(channel, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("channels", f"{inputs[0][0]}/{self.count} = {output[0]}")]
@@ -328,6 +340,7 @@ class Scaled(NoMultiplyAdds):
     """Scales the body of a residual down before it is added, so that deep sums stay bounded."""
 
     kind: ClassVar[Kind] = "shape"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     passes_zero: ClassVar[bool] = True
 
     factor: float = number("factor of all elements")
@@ -346,7 +359,7 @@ class Scaled(NoMultiplyAdds):
         return TorchText(call=f"{{0}} * {self.factor!r}")
 
     def work_out(self, element: Element) -> Worked:
-        term = element.term(element.channel, element.row, element.column, self.factor)
+        term = element.here(factor=self.factor)
         step = Step("scaled", f"{figure(term.value)}*{bracketed(self.factor)}", term.product)
         return element.computed("factor * x", "product", term, step)
 
@@ -367,48 +380,54 @@ class PadShortcut(NoMultiplyAdds):
 
     short_word: ClassVar[str] = "shortcut"
     kind: ClassVar[Kind] = "shape"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     out: int = count("output channels")
-    stride: Pair = pair("step between the pixels that are kept", (1, 1))
+    stride: PerAxis = pair("step between the pixels that are kept", (1, 1))
 
     @classmethod
     def between(cls, input_shape: Shape, output_shape: Shape) -> Self:
         """The shortcut that turns one shape into another."""
-        if len(input_shape) != 3 or len(output_shape) != 3 or output_shape[0] < input_shape[0]:
+        axes = axes_of(input_shape)
+        if not axes or axes != axes_of(output_shape) or output_shape[0] < input_shape[0]:
             raise ShapeError(
                 f"padding with zero channels cannot turn {text(input_shape)} into "
                 f"{text(output_shape)}"
             )
-        height, width = (stride_between(input_shape[axis], output_shape[axis]) for axis in (1, 2))
-        return cls(out=output_shape[0], stride=(height, width))
+        sides = zip(input_shape[1:], output_shape[1:], strict=True)
+        strides = tuple(stride_between(before, after) for before, after in sides)
+        return cls(out=output_shape[0], stride=strides)
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], "shortcut=pad")
+        channels, *sides = as_map(inputs[0], "shortcut=pad")
         if self.out < channels:
             raise ShapeError(f"{channels} channels cannot be padded to {self.out}")
-        return self.out, -(-height // self.stride[0]), -(-width // self.stride[1])
+        return self.out, *(-(-n // step) for n, step in zip(sides, self.stride, strict=True))
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return 0
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        return Window((1, 1), self.stride)
+        axes = len(self.stride)
+        return Window((1,) * axes, self.stride, (0,) * axes)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         added = self.out - inputs[0][0]
-        module = constructor("PadShortcut", added, stride=(plain(self.stride), 1))
-        return TorchText(module, helper=PAD_SHORTCUT)
+        axes = axes_of(output)
+        name = "PadShortcut" + ("" if axes == 2 else f"{axes}d")
+        module = constructor(name, added, stride=(plain(self.stride), 1))
+        return TorchText(module, helper=PAD_SHORTCUT[axes])
 
     def work_out(self, element: Element) -> Worked:
         channels = element.inputs[0][0]
         channel = element.channel - (self.out - channels) // 2
         if not 0 <= channel < channels:
             return element.constant(0.0, "an added channel of zeros")
-        down, right = self.stride
-        return element.copied(channel, element.row * down, element.column * right)
+        steps = zip(element.position, self.stride, strict=True)
+        return element.copied_from(channel, tuple(at * step for at, step in steps))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         added = self.out - inputs[0][0]
@@ -417,17 +436,36 @@ class PadShortcut(NoMultiplyAdds):
 
 # As usual, half of the channels are added before and half after; an odd one comes after. `F.pad`
 # runs even if there are none to add, so that the output is always a copy in memory of its own.
-PAD_SHORTCUT = helper('''\
-class PadShortcut(nn.Module):
+PAD_SHORTCUT = {
+    axes: helper(f'''\
+class PadShortcut{suffix}(nn.Module):
     """Skips pixels and adds channels of zeros: a shortcut without weights."""
 
-    def __init__(self, channels: int, stride: int | tuple[int, int] = 1) -> None:
+    def __init__(self, channels: int, stride: {sizes} = 1) -> None:
         super().__init__()
-        self.stride = (stride, stride) if isinstance(stride, int) else stride
+        self.stride = {each}
         self.before = channels // 2
         self.after = channels - self.before
 
     def forward(self, x: Tensor) -> Tensor:
-        taken = x[:, :, :: self.stride[0], :: self.stride[1]]
-        return F.pad(taken, (0, 0, 0, 0, self.before, self.after))
+        taken = x[:, :, {steps}]
+        return F.pad(taken, ({"0, 0, " * axes}self.before, self.after))
 ''')
+    for axes, suffix, sizes, each, steps in (
+        (1, "1d", "int", "stride", ":: self.stride"),
+        (
+            2,
+            "",
+            "int | tuple[int, int]",
+            "(stride, stride) if isinstance(stride, int) else stride",
+            ":: self.stride[0], :: self.stride[1]",
+        ),
+        (
+            3,
+            "3d",
+            "int | tuple[int, int, int]",
+            "(stride,) * 3 if isinstance(stride, int) else stride",
+            ":: self.stride[0], :: self.stride[1], :: self.stride[2]",
+        ),
+    )
+}

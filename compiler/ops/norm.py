@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import ClassVar
 
 from ..language.kinds import choice, count, number, switch
 from ..language.signature import ArgumentError
-from ..shapes import Shape, ShapeError, as_map, size
+from ..shapes import PerAxis, Shape, ShapeError, as_map, axes_of, by, size
 from .base import (
+    ANY_AXES,
     Autocast,
     Kept,
     Kind,
@@ -67,6 +69,7 @@ class Normalization(NoMultiplyAdds):
     """Subtracts a mean and divides by a deviation; `affine` adds a learned scale and bias."""
 
     kind: ClassVar[Kind] = "norm"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     absorbs_bias: ClassVar[bool] = True
 
     affine: bool | str
@@ -97,8 +100,8 @@ class Normalization(NoMultiplyAdds):
             lines.append(("parameters", f"{names} = {sum(size(w.shape) for w in learned):,}"))
         return lines
 
-    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
-        """The positions that mean and variance are computed over."""
+    def averaged(self, element: Element) -> Iterable[tuple[int, ...]]:
+        """The places, channel and position, that mean and variance are computed over."""
         raise NotImplementedError
 
     def work_out(self, element: Element) -> Worked:
@@ -131,7 +134,7 @@ class Normalization(NoMultiplyAdds):
         steps: tuple[Step, ...],
     ) -> Worked:
         """The element, less the mean, by the deviation, with the learned scale and bias."""
-        value = element.read(0, element.channel, element.row, element.column)
+        value = element.here().value
         result = quotient(value - mean, math.sqrt(variance + self.eps))
         difference = f"({figure(value)} - {bracketed(mean)})"
         how = f"{difference}/sqrt({figure(variance)} + {self.eps:g})"
@@ -228,7 +231,7 @@ class BatchNorm(Normalization):
         return Kept(inputs=(0,), once=2 * inputs[0][0])
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        name = "BatchNorm2d" if len(inputs[0]) == 3 else "BatchNorm1d"
+        name = f"BatchNorm{max(axes_of(inputs[0]), 1)}d"  # of a vector as of a series
         unscaled = self.affine == "bias"
         options = self.options()
         module = constructor(
@@ -244,7 +247,7 @@ class BatchNorm(Normalization):
     def over(self, input_shape: Shape) -> str:
         return "of a channel over the batch"
 
-    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+    def averaged(self, element: Element) -> Iterable[tuple[int, ...]]:
         return _map(range(element.channel, element.channel + 1), element.inputs[0])
 
     def batch(self, element: Element) -> Sequence[Read]:
@@ -257,7 +260,7 @@ class BatchNorm(Normalization):
         index = (element.channel,)
         mean = element.weight("running_mean", index)
         variance = element.weight("running_var", index)
-        term = element.term(element.channel, element.row, element.column)
+        term = element.here()
         steps = (
             Step("running mean", figure(mean), mean),
             Step("running variance", figure(variance), variance),
@@ -363,7 +366,7 @@ class GroupNorm(Normalization):
         channels = inputs[0][0]
         return TorchText(constructor("nn.GroupNorm", self.groups, channels, **self.options()))
 
-    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+    def averaged(self, element: Element) -> Iterable[tuple[int, ...]]:
         inside = element.inputs[0][0] // self.groups
         first = element.channel // inside * inside
         return _map(range(first, first + inside), element.inputs[0])
@@ -400,14 +403,15 @@ class LayerNorm(Normalization):
         options["elementwise_affine"] = options.pop("affine")
         if len(inputs[0]) == 1:
             return TorchText(constructor("nn.LayerNorm", inputs[0][0], **options))
-        module = constructor("LayerNorm2d", inputs[0][0], **options)
-        return TorchText(module, helper=LAYER_NORM)
+        axes = axes_of(inputs[0])
+        module = constructor(f"LayerNorm{axes}d", inputs[0][0], **options)
+        return TorchText(module, helper=LAYER_NORM[axes])
 
-    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
-        return ((c, element.row, element.column) for c in range(element.inputs[0][0]))
+    def averaged(self, element: Element) -> Iterable[tuple[int, ...]]:
+        return ((c, *element.position) for c in range(element.inputs[0][0]))
 
     def over(self, input_shape: Shape) -> str:
-        where = " at its position" if len(input_shape) == 3 else ""
+        where = " at its position" if axes_of(input_shape) else ""
         return f"of the {input_shape[0]} numbers{where}"
 
 
@@ -430,9 +434,10 @@ class InstanceNorm(Normalization):
 
     def output(self, *inputs: Shape) -> Shape:
         input_shape = as_map(inputs[0], self.word)
-        if input_shape[1:] == (1, 1):
+        if size(input_shape[1:]) == 1:
             raise ShapeError(
-                f"`{self.word}` of a 1x1 map gives only zeros: each number is its own mean",
+                f"`{self.word}` of a {by(input_shape[1:])} map gives only zeros: each number is its"
+                " own mean",
                 "take it out here, or write `ln`, which normalizes over the channels",
             )
         return input_shape
@@ -446,9 +451,10 @@ class InstanceNorm(Normalization):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.options()
         options["affine"] = (self.affine, False)
-        return TorchText(constructor("nn.InstanceNorm2d", inputs[0][0], **options))
+        name = f"nn.InstanceNorm{axes_of(inputs[0])}d"
+        return TorchText(constructor(name, inputs[0][0], **options))
 
-    def averaged(self, element: Element) -> Iterable[tuple[int, int, int]]:
+    def averaged(self, element: Element) -> Iterable[tuple[int, ...]]:
         return _map(range(element.channel, element.channel + 1), element.inputs[0])
 
     def over(self, input_shape: Shape) -> str:
@@ -470,6 +476,7 @@ class LocalResponseNorm(NoMultiplyAdds):
         "local_response_norm CrossMapLRN2d(size,alpha,beta,k)",
     }
     kind: ClassVar[Kind] = "norm"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     size: int = count("number of neighboring channels, with the channel itself in the middle", 5)
     alpha: float = number("factor of the sum of squares", 1e-4)
@@ -485,8 +492,8 @@ class LocalResponseNorm(NoMultiplyAdds):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The squares padded with zero channels, and the sum before and after the power.
-        channels, height, width = inputs[0]
-        padded = (channels + self.size - 1) * height * width
+        channels, *sides = inputs[0]
+        padded = (channels + self.size - 1) * size(tuple(sides))
         return Kept(inputs=(0,), own=padded + 2 * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
@@ -502,10 +509,10 @@ class LocalResponseNorm(NoMultiplyAdds):
     def work_out(self, element: Element) -> Worked:
         first = element.channel - self.size // 2
         neighbors = range(max(first, 0), min(first + self.size, element.inputs[0][0]))
-        terms = [element.term(channel, element.row, element.column) for channel in neighbors]
+        terms = [element.here(channel) for channel in neighbors]
         terms = [term._replace(product=term.value**2) for term in terms]
         squares = sum(term.product for term in terms)
-        value = element.read(0, element.channel, element.row, element.column)
+        value = element.here().value
         inside = self.k + self.alpha / self.size * squares
         divisor = power(inside, self.beta)
         group = Group("squares", tuple(terms), "sum", squares, each="{v}^2")
@@ -534,6 +541,7 @@ class LayerScale(NoMultiplyAdds):
         "layerscale": "LayerScale(dim,init_values) layer_scale",
     }
     kind: ClassVar[Kind] = "norm"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     init: float = number("initial factor", 1e-6)
 
@@ -541,7 +549,7 @@ class LayerScale(NoMultiplyAdds):
         return as_map(inputs[0], self.word)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        return (Weight("gamma", (inputs[0][0], 1, 1)),)
+        return (Weight("gamma", (inputs[0][0], *(1,) * axes_of(inputs[0]))),)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """One product for each element."""
@@ -551,12 +559,13 @@ class LayerScale(NoMultiplyAdds):
         return Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        module = constructor("LayerScale", inputs[0][0], self.init)
-        return TorchText(module, helper=LAYER_SCALE)
+        axes = axes_of(inputs[0])
+        module = constructor("LayerScale" + _SUFFIX[axes], inputs[0][0], self.init)
+        return TorchText(module, helper=LAYER_SCALE[axes])
 
     def work_out(self, element: Element) -> Worked:
-        factor = element.weight("gamma", (element.channel, 0, 0))
-        term = element.term(element.channel, element.row, element.column, factor)
+        factor = element.weight("gamma", (element.channel, *(0 for _ in element.position)))
+        term = element.here(factor=factor)
         step = Step("scaled", f"{figure(term.value)}*{bracketed(factor)}", term.product)
         return element.computed("x * gamma of its channel", "product", term, step)
 
@@ -567,10 +576,10 @@ class LayerScale(NoMultiplyAdds):
         ]
 
 
-def _map(channels: range, input_shape: Shape) -> Iterable[tuple[int, int, int]]:
-    """All positions of some channels."""
-    height, width = (*input_shape[1:], 1, 1)[:2]
-    return ((c, row, column) for c in channels for row in range(height) for column in range(width))
+def _map(channels: range, input_shape: Shape) -> Iterable[tuple[int, ...]]:
+    """All places of some channels."""
+    sides: PerAxis = input_shape[1:] or (1, 1)
+    return product(channels, *map(range, sides))
 
 
 UNSCALED = {
@@ -589,25 +598,36 @@ class Unscaled{name}(nn.{name}):
         del self.weight
         self.register_buffer("weight", torch.ones(channels))
 ''')
-    for name in ("BatchNorm1d", "BatchNorm2d")
+    for name in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 }
 
-LAYER_NORM = helper('''\
-class LayerNorm2d(nn.LayerNorm):
-    """Normalizes the channels at each place of a map."""
+LAYER_NORM = {
+    axes: helper(f'''\
+class LayerNorm{axes}d(nn.LayerNorm):
+    """Normalizes the channels at each place of a {what}."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(input.permute({last})).permute({back})
 ''')
+    for axes, what, last, back in (
+        (1, "series", "0, 2, 1", "0, 2, 1"),
+        (2, "map", "0, 2, 3, 1", "0, 3, 1, 2"),
+        (3, "volume", "0, 2, 3, 4, 1", "0, 4, 1, 2, 3"),
+    )
+}
 
-LAYER_SCALE = helper('''\
-class LayerScale(nn.Module):
+_SUFFIX = {1: "1d", 2: "", 3: "3d"}
+LAYER_SCALE = {
+    axes: helper(f'''\
+class LayerScale{_SUFFIX[axes]}(nn.Module):
     """A learned factor for each channel."""
 
     def __init__(self, channels: int, init: float) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.full((channels, 1, 1), init))
+        self.gamma = nn.Parameter(torch.full((channels, {ones}), init))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gamma
 ''')
+    for axes, ones in ((1, "1"), (2, "1, 1"), (3, "1, 1, 1"))
+}

@@ -1,18 +1,25 @@
-"""Padding, shared by convolutions and the `pad` layer: rows and columns added around a map."""
+"""Padding, shared by convolutions and the `pad` layer: rows and columns added around a map, steps
+before and after a series.
+"""
 
 from __future__ import annotations
 
-from ..shapes import Pair, Shape, ShapeError
+from math import prod
+
+from ..shapes import LINES, Pair, Shape, ShapeError
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
-Sides = tuple[Pair, Pair]
-"""Rows above and below, columns left and right."""
+Sides = tuple[Pair, ...]
+"""What is added before and after, along each spatial axis: rows above and below, columns left and
+right."""
 
 
 def check_padding(mode: str, sides: Sides, input_shape: Shape) -> None:
     """Raises ShapeError if the map is too small to fill its padding from."""
-    for pair, number, name in zip(sides, input_shape[1:], ("rows", "columns"), strict=True):
+    if mode not in ("reflect", "circular"):
+        return
+    for pair, number, name in zip(sides, input_shape[1:], LINES[len(sides)], strict=True):
         if mode == "reflect" and max(pair) >= number:
             raise ShapeError(
                 f"{max(pair)} {name} of padding cannot be mirrored from an input of {number}: the"
@@ -46,12 +53,16 @@ def source_position(mode: str, position: int, side: int) -> int | None:
 
 def padded_size(sides: Sides, input_shape: Shape) -> int:
     """The number of elements of the padded map."""
-    channels, height, width = input_shape
-    return channels * (height + sum(sides[0])) * (width + sum(sides[1]))
+    channels, *lengths = input_shape
+    return channels * prod(n + sum(pair) for n, pair in zip(lengths, sides, strict=True))
+
+
+def flat_sides(sides: Sides) -> tuple[int, ...]:
+    """`(left, right, top, bottom)`: torch begins with the last axis."""
+    return tuple(number for pair in reversed(sides) for number in pair)
 
 
 def pad_text(sides: Sides, mode: str) -> str:
     """`F.pad({0}, (left, right, top, bottom))`."""
-    (top, bottom), (left, right) = sides
     filled = "" if mode == "zeros" else f', mode="{mode}"'
-    return f"F.pad({{0}}, ({left}, {right}, {top}, {bottom}){filled})"
+    return f"F.pad({{0}}, {flat_sides(sides)}{filled})"

@@ -6,14 +6,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import floor
+from itertools import product as every
+from math import floor, prod
 from typing import ClassVar, Literal
 
 from ..language.kinds import choice, count, custom, natural, natural_pair, number, pair, switch
 from ..language.signature import ArgumentError
 from ..language.values import Interval, show
-from ..shapes import Pair, Shape, ShapeError, as_map, plain, size, text
+from ..shapes import (
+    AXES,
+    LAYOUTS,
+    LINES,
+    POINTS,
+    PerAxis,
+    Shape,
+    ShapeError,
+    as_map,
+    axes_of,
+    by,
+    named,
+    plain,
+    size,
+    text,
+)
 from .base import (
+    ANY_AXES,
     EVERYTHING,
     POINT,
     Autocast,
@@ -25,7 +42,7 @@ from .base import (
     constructor,
     helper,
 )
-from .padding import PADDING_MODES, Sides, check_padding, source_position
+from .padding import PADDING_MODES, Sides, check_padding, flat_sides, source_position
 from .worked import Element, Worked, products, raveled, single, summed, unravelled
 
 
@@ -33,6 +50,7 @@ class Rearranging(NoMultiplyAdds):
     """Computes nothing, and the backward pass needs nothing."""
 
     kind: ClassVar[Kind] = "shape"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return 0
@@ -75,7 +93,7 @@ class Flatten(Seen):
         return TorchText(constructor("nn.Flatten"))
 
     def work_out(self, element: Element) -> Worked:
-        return element.copied(*unravelled(element.channel, element.inputs[0]))
+        return element.copied_from(*unravelled(element.channel, element.inputs[0]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", product(inputs[0]))]
@@ -88,10 +106,11 @@ def read_shape(value: object) -> Shape:
     axes = value if isinstance(value, (tuple, list)) else (value,)
     if any(type(axis) is not int or axis < 1 for axis in axes):
         raise ArgumentError(f"{show(value)} is not a shape", "write whole numbers of at least 1")
-    if len(axes) not in (1, 3):
+    if not 1 <= len(axes) <= len(AXES):
         raise ArgumentError(
             f"{show(value)} has {len(axes)} axes",
-            "a map has channels, height and width, like 16x7x7; a vector has one number",
+            "a map has channels, height and width, like 16x7x7; a vector has one number, a series"
+            " two, a volume four",
         )
     return tuple(axes)
 
@@ -121,7 +140,7 @@ class Reshape(Seen):
 
     def _fitting(self, input_shape: Shape) -> str:
         channels, rest = divmod(size(input_shape), size(self.to[1:]))
-        if len(self.to) == 3 and not rest:
+        if len(self.to) > 1 and not rest:
             return f"`{self.word} {text((channels, *self.to[1:]))}` would fit"
         return f"`{self.word} {size(input_shape)}` would fit"
 
@@ -140,20 +159,26 @@ class Reshape(Seen):
         return TorchText(call=f"{{0}}.reshape({{0}}.shape[0], {axes})")
 
     def work_out(self, element: Element) -> Worked:
-        return element.copied(*unravelled(raveled(element), element.inputs[0]))
+        return element.copied_from(*unravelled(raveled(element), element.inputs[0]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", f"{product(inputs[0])}; {product(self.to)}")]
 
 
-def _read_axes(value: object) -> tuple[int, int, int]:
+def _read_axes(value: object) -> tuple[int, ...]:
     axes = tuple(value) if isinstance(value, (tuple, list)) else ()
-    if len(axes) != 3 or any(type(axis) is not int for axis in axes) or set(axes) != {0, 1, 2}:
+    whole = all(type(axis) is int for axis in axes)
+    if not whole or not 2 <= len(axes) <= len(AXES) or {*axes} != {*range(len(axes))}:
         raise ArgumentError(
             f"{show(value)} does not name each axis once",
             "0 is channels, 1 height, 2 width: `permute (1, 2, 0)` puts the channels last",
         )
-    return axes[0], axes[1], axes[2]
+    return axes
+
+
+def _names(shape: Shape) -> tuple[str, ...]:
+    """`channels`, `height`, `width`."""
+    return "channels", *AXES[axes_of(shape)]
 
 
 class Permute(Seen):
@@ -168,27 +193,33 @@ class Permute(Seen):
         "permute": "Permute transpose swapaxes",
     }
 
-    axes: tuple[int, int, int] = custom(
-        "the order of the axes", _read_axes, "an order like (1, 2, 0)"
-    )
+    axes: tuple[int, ...] = custom("the order of the axes", _read_axes, "an order like (1, 2, 0)")
 
     def output(self, *inputs: Shape) -> Shape:
-        side = as_map(inputs[0], self.word)
-        first, second, third = self.axes
-        return side[first], side[second], side[third]
+        input_shape = as_map(inputs[0], self.word)
+        if len(self.axes) != len(input_shape):
+            listed = ", ".join(f"{n} {name}" for n, name in enumerate(_names(input_shape)))
+            raise ShapeError(
+                f"{show(self.axes)} orders {len(self.axes)} axes, and the input has"
+                f" {len(input_shape)}: {text(input_shape)}",
+                f"name each of its axes once: {listed}",
+            )
+        return tuple([input_shape[axis] for axis in self.axes])
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         # If height and width are swapped, there is no window by height and width either.
-        return POINT if self.axes == (0, 1, 2) else EVERYTHING
+        return POINT if self.axes == tuple(range(len(self.axes))) else EVERYTHING
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(call=f"{{0}}.permute(0, {', '.join(str(1 + a) for a in self.axes)})")
 
     def work_out(self, element: Element) -> Worked:
-        return element.copied(*(element.at[self.axes.index(axis)] for axis in range(3)))
+        order = range(len(self.axes))
+        channel, *position = (element.at[self.axes.index(axis)] for axis in order)
+        return element.copied_from(channel, tuple(position))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        names = ("channels", "height", "width")
+        names = _names(output)
         return [
             (names[n], f"{names[axis]} of the input, {output[n]}")
             for n, axis in enumerate(self.axes)
@@ -210,14 +241,14 @@ class Shuffle(Rearranging):
     groups: int = count("number of groups", example="2")
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
+        channels, *sides = as_map(inputs[0], self.word)
         if channels % self.groups:
             raise ShapeError(
                 f"{channels} input channels cannot be divided into {self.groups} groups",
                 f"use a number of groups that divides {channels}, or "
                 f"{-(-channels // self.groups) * self.groups} channels before it",
             )
-        return channels, height, width
+        return channels, *sides
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(constructor("nn.ChannelShuffle", self.groups))
@@ -225,7 +256,7 @@ class Shuffle(Rearranging):
     def work_out(self, element: Element) -> Worked:
         each = element.output[0] // self.groups
         position, group = divmod(element.channel, self.groups)
-        return element.copied(group * each + position, element.row, element.column)
+        return element.copied_from(group * each + position, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = output[0] // self.groups
@@ -238,7 +269,11 @@ class Shuffle(Rearranging):
 
 
 class Pad(Rearranging):
-    """Adds rows and columns around the map."""
+    """Adds rows and columns around the map.
+
+    Of a series, `left` is before and `right` after it; of a volume, `front` and `back` are before
+    and after its slices.
+    """
 
     word: ClassVar[str] = "pad"
     example: ClassVar[str] = "pad 2"
@@ -253,17 +288,18 @@ class Pad(Rearranging):
         "pad mode=circular": "CircularPad2d(padding) circular_pad",
     }
 
-    by: Pair | None = natural_pair("rows and columns added on each side", None)
+    by: PerAxis | None = natural_pair("rows and columns added on each side", None)
     top: int | None = natural("rows above", None)
     bottom: int | None = natural("rows below", None)
     left: int | None = natural("columns to the left", None)
     right: int | None = natural("columns to the right", None)
+    front: int | None = natural("slices before, of a volume", None)
+    back: int | None = natural("slices after", None)
     mode: str = choice("what the padding is filled with", PADDING_MODES, "zeros")
     value: float = number("the constant for `mode=zeros`", 0.0)
 
     def check(self) -> None:
-        sides = (self.top, self.bottom, self.left, self.right)
-        given = any(side is not None for side in sides)
+        given = any(getattr(self, side) is not None for both in _SIDES for side in both)
         if self.by is not None and given:
             raise ArgumentError(
                 f"`{self.word} {plain(self.by)}` already sets every side",
@@ -277,47 +313,63 @@ class Pad(Rearranging):
         if self.value and self.mode != "zeros":
             raise ArgumentError(f"with `mode={self.mode}` no constant is used", "take `value` out")
 
-    def sides(self) -> Sides:
+    def sides(self, axes: int = 2) -> Sides:
         if self.by is not None:
-            return (self.by[0], self.by[0]), (self.by[1], self.by[1])
-        return (self.top or 0, self.bottom or 0), (self.left or 0, self.right or 0)
+            return tuple([(number, number) for number in self.by])
+        given = [(getattr(self, one), getattr(self, two)) for one, two in _SIDES]
+        return tuple([(one or 0, two or 0) for one, two in given[-axes:]])
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
-        rows, columns = self.sides()
-        check_padding(self.mode, self.sides(), inputs[0])
-        return channels, height + sum(rows), width + sum(columns)
+        channels, *lengths = as_map(inputs[0], self.word)
+        for side in (side for both in _SIDES[: -len(lengths)] for side in both):
+            if getattr(self, side):
+                raise ShapeError(
+                    f"`{side}` of `{self.word}` pads an axis that its input, {text(inputs[0])}, has"
+                    " not",
+                    f"it is {LAYOUTS[len(lengths)]}: take `{side}` out",
+                )
+        sides = self.sides(len(lengths))
+        check_padding(self.mode, sides, inputs[0])
+        return channels, *(n + sum(both) for n, both in zip(lengths, sides, strict=True))
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        (top, _), (left, _) = self.sides()
-        return Window((1, 1), (1, 1), (-top, -left))
+        sides = self.sides(axes_of(output))
+        ones = (1,) * len(sides)
+        return Window(ones, ones, tuple([-before for before, _ in sides]))
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,) if self.mode in ("reflect", "replicate") else ())
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        (top, bottom), (left, right) = self.sides()
-        around = {top, bottom, left, right}
-        sides = top if len(around) == 1 else (left, right, top, bottom)
+        axes = axes_of(output)
+        around = flat_sides(self.sides(axes))
+        sides = around[0] if len({*around}) == 1 else around
         if self.value:
-            return TorchText(constructor("nn.ConstantPad2d", sides, self.value))
+            return TorchText(constructor(f"nn.ConstantPad{axes}d", sides, self.value))
         name = {"zeros": "Zero", "reflect": "Reflection", "replicate": "Replication"}
-        return TorchText(constructor(f"nn.{name.get(self.mode, 'Circular')}Pad2d", sides))
+        return TorchText(constructor(f"nn.{name.get(self.mode, 'Circular')}Pad{axes}d", sides))
 
     def work_out(self, element: Element) -> Worked:
-        (top, _), (left, _) = self.sides()
-        row = source_position(self.mode, element.row - top, element.inputs[0][1])
-        column = source_position(self.mode, element.column - left, element.inputs[0][2])
-        if row is None or column is None:
+        sides = zip(element.position, self.sides(len(element.position)), strict=True)
+        shown = zip(sides, element.inputs[0][1:], strict=True)
+        inside = [
+            source_position(self.mode, at - before, side) for (at, (before, _)), side in shown
+        ]
+        if None in inside:
             return element.constant(self.value, "padding")
-        return element.copied(element.channel, row, column)
+        return element.copied_from(element.channel, tuple([n for n in inside if n is not None]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        rows, columns = self.sides()
+        axes = axes_of(output)
+        each = zip(AXES[axes], self.sides(axes), inputs[0][1:], output[1:], strict=True)
         return [
-            ("height", f"{rows[0]} + {inputs[0][1]} + {rows[1]} = {output[1]}"),
-            ("width", f"{columns[0]} + {inputs[0][2]} + {columns[1]} = {output[2]}"),
+            (name, f"{before} + {side} + {after} = {total}")
+            for name, (before, after), side, total in each
         ]
+
+
+_SIDES = (("front", "back"), ("top", "bottom"), ("left", "right"))
+"""The sides along each axis of a volume; a series has the last axis alone."""
 
 
 class Crop(Seen):
@@ -331,45 +383,63 @@ class Crop(Seen):
         "crop": "CenterCrop(size>to) center_crop",
     }
 
-    to: Pair = pair("height and width of the part", example="24x24")
+    to: PerAxis = pair("height and width of the part", example="24x24")
     top: int | None = natural("rows cut off at the top", None)
     left: int | None = natural("columns cut off at the left", None)
+    front: int | None = natural("slices cut off at the front, of a volume", None)
+
+    def starts(self, axes: int) -> list[int | None]:
+        """What is cut off before the part, along each axis, where that is given."""
+        return [self.front, self.top, self.left][-axes:]
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
-        for what, start, left, side in (
-            ("rows", self.top or 0, self.to[0], height),
-            ("columns", self.left or 0, self.to[1], width),
+        channels, *sides = as_map(inputs[0], self.word)
+        axes = len(sides)
+        for unused in ("front", "top")[: 3 - axes]:
+            if getattr(self, unused) is not None:
+                raise ShapeError(
+                    f"`{unused}` of `{self.word}` cuts an axis that its input, {text(inputs[0])},"
+                    " has not",
+                    f"it is {LAYOUTS[axes]}: take `{unused}` out",
+                )
+        for what, given, kept, side in zip(
+            LINES[axes], self.starts(axes), self.to, sides, strict=True
         ):
-            if start + left > side:  # torch would silently return fewer
+            start = given or 0
+            if start + kept > side:  # torch would silently return fewer
                 after = f" after the first {start}" if start else ""
                 raise ShapeError(
-                    f"cannot keep {left} {what}{after}: the input has {side}",
+                    f"cannot keep {kept} {what}{after}: the input has {side}",
                     f"at most {side - start} can be kept"
                     if start < side
                     else f"only {side} can be cut off",
                 )
         return channels, *self.to
 
-    def _start(self, input_shape: Shape) -> Pair:
-        top = (input_shape[1] - self.to[0]) // 2 if self.top is None else self.top
-        left = (input_shape[2] - self.to[1]) // 2 if self.left is None else self.left
-        return top, left
+    def _start(self, input_shape: Shape) -> PerAxis:
+        axes = axes_of(input_shape)
+        each = zip(self.starts(axes), input_shape[1:], self.to, strict=True)
+        return tuple([(n - kept) // 2 if start is None else start for start, n, kept in each])
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        return Window((1, 1), (1, 1), self._start(inputs[0]))
+        ones = (1,) * axes_of(output)
+        return Window(ones, ones, self._start(inputs[0]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        height, width = self.to
+        axes = axes_of(output)
+        names = ("front", "top", "left")[-axes:]
         fixed = [
             f", {name}={value}"
-            for name, value in (("top", self.top), ("left", self.left))
+            for name, value in zip(names, self.starts(axes), strict=True)
             if value is not None
         ]
-        return TorchText(call=f"crop({{0}}, {height}, {width}{''.join(fixed)})", helper=CROP)
+        sizes = ", ".join(map(str, self.to))
+        call = f"{_CROP_NAMES[axes]}({{0}}, {sizes}{''.join(fixed)})"
+        return TorchText(call=call, helper=CROP[axes])
 
     def holds_size(self, *inputs: Shape) -> tuple[str, str]:
-        for name, kept, side in zip(("rows", "columns"), self.to, inputs[0][1:], strict=True):
+        names = LINES[axes_of(inputs[0])]
+        for name, kept, side in zip(names, self.to, inputs[0][1:], strict=True):
             if kept == side:
                 return (
                     f"it keeps all {side} {name}, and would cut off some of a larger map",
@@ -378,23 +448,32 @@ class Crop(Seen):
         return "", ""
 
     def work_out(self, element: Element) -> Worked:
-        top, left = self._start(element.inputs[0])
-        return element.copied(element.channel, element.row + top, element.column + left)
+        starts = zip(element.position, self._start(element.inputs[0]), strict=True)
+        return element.copied_from(element.channel, tuple([at + start for at, start in starts]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        top, left = self._start(inputs[0])
-        _, height, width = inputs[0]
-        return [
-            (
-                "height",
-                f"{height} - {top} above - {height - top - self.to[0]} below = {self.to[0]}",
-            ),
-            ("width", f"{width} - {left} left - {width - left - self.to[1]} right = {self.to[1]}"),
-        ]
+        axes = axes_of(output)
+        sides = [("before", "after"), ("above", "below"), ("left", "right")][-axes:]
+        lines = []
+        each = zip(AXES[axes], sides, inputs[0][1:], self._start(inputs[0]), self.to, strict=True)
+        for name, (first, last), side, start, kept in each:
+            rest = f"{side} - {start} {first} - {side - start - kept} {last}"
+            lines.append((name, f"{rest} = {kept}"))
+        return lines
 
 
 # The middle of a map is elsewhere at another size; and torch would silently return less than all.
-CROP = helper('''\
+_CROP_NAMES = {1: "crop1d", 2: "crop", 3: "crop3d"}
+CROP = {
+    1: helper('''\
+def crop1d(x: Tensor, length: int, left: int | None = None) -> Tensor:
+    """Cuts out a part of the series, by default its center."""
+    left = (x.shape[2] - length) // 2 if left is None else left
+    if min(left, x.shape[2] - length - left) < 0:
+        raise ValueError(f"cannot cut {length} out of {x.shape[2]}")
+    return x[:, :, left : left + length]
+'''),
+    2: helper('''\
 def crop(
     x: Tensor, height: int, width: int, top: int | None = None, left: int | None = None
 ) -> Tensor:
@@ -405,7 +484,28 @@ def crop(
         whole = f"{x.shape[2]}x{x.shape[3]}"
         raise ValueError(f"cannot cut {height}x{width} out of {whole}")
     return x[:, :, top : top + height, left : left + width]
-''')
+'''),
+    3: helper('''\
+def crop3d(
+    x: Tensor,
+    depth: int,
+    height: int,
+    width: int,
+    front: int | None = None,
+    top: int | None = None,
+    left: int | None = None,
+) -> Tensor:
+    """Cuts out a part of the volume, by default its center."""
+    front = (x.shape[2] - depth) // 2 if front is None else front
+    top = (x.shape[3] - height) // 2 if top is None else top
+    left = (x.shape[4] - width) // 2 if left is None else left
+    after = x.shape[2] - depth - front, x.shape[3] - height - top, x.shape[4] - width - left
+    if min(front, top, left, *after) < 0:
+        whole = f"{x.shape[2]}x{x.shape[3]}x{x.shape[4]}"
+        raise ValueError(f"cannot cut {depth}x{height}x{width} out of {whole}")
+    return x[:, :, front : front + depth, top : top + height, left : left + width]
+'''),
+}
 
 
 def _read_channels(value: object) -> tuple[int, int]:
@@ -453,8 +553,7 @@ class Slice(Seen):
         return TorchText(call=f"{{0}}.narrow(1, {first}, {last - first})")
 
     def work_out(self, element: Element) -> Worked:
-        channel = self.channels[0] + element.channel
-        return element.copied(channel, element.row, element.column)
+        return element.copied_from(self.channels[0] + element.channel, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         first, last = self.channels
@@ -481,15 +580,23 @@ class Upsample(Rearranging):
         "upsample mode=bicubic": "bicubic resize_bicubic",
     }
 
-    factor: Pair | None = pair("scale factor", None)
-    to: Pair | None = pair("output height and width, instead of a factor", None)
-    mode: str = choice("interpolation", ["nearest", "bilinear", "bicubic"], "nearest")
+    factor: PerAxis | None = pair("scale factor", None)
+    to: PerAxis | None = pair("output height and width, instead of a factor", None)
+    mode: str = choice(
+        "interpolation; `linear` is for series, `trilinear` for volumes",
+        ["nearest", "bilinear", "bicubic", "linear", "trilinear"],
+        "nearest",
+    )
     align_corners: bool = switch(
         "whether the centers of corner pixels are aligned, when interpolating", False
     )
 
-    _TAPS: ClassVar[dict[str, int]] = {"nearest": 1, "bilinear": 2, "bicubic": 4}
+    _TAPS: ClassVar[dict[str, int]] = {
+        "nearest": 1, "bilinear": 2, "bicubic": 4, "linear": 2, "trilinear": 2
+    }  # fmt: skip
     """Input pixels that one output pixel depends on, along an axis."""
+    _MODES: ClassVar[dict[int, str]] = {1: "linear", 2: "bilinear", 3: "trilinear"}
+    """Linear interpolation, by the number of axes."""
 
     def check(self) -> None:
         if (self.factor is None) == (self.to is None):
@@ -506,20 +613,28 @@ class Upsample(Rearranging):
             )
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
+        channels, *sides = as_map(inputs[0], self.word)
+        usual = self._MODES[len(sides)]
+        if self.mode not in ("nearest", usual) and (self.mode != "bicubic" or len(sides) != 2):
+            raise ShapeError(
+                f"`mode={self.mode}` does not interpolate along {named(AXES[len(sides)])}, the axes"
+                f" of its input, {text(inputs[0])}",
+                f"write `mode={usual}`",
+                change={"mode": usual},
+            )
         if self.to is not None:
             return channels, *self.to
         assert self.factor is not None
-        return channels, height * self.factor[0], width * self.factor[1]
+        return channels, *(side * n for side, n in zip(sides, self.factor, strict=True))
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """A weighted sum of n pixels is n products and n - 1 sums; repeating is free."""
-        taps = self._TAPS[self.mode] ** 2
+        taps = self._TAPS[self.mode] ** axes_of(output)
         return (2 * taps - 1) * size(output) if taps > 1 else 0
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        axes = [self._axis(inputs[0][axis], output[axis]) for axis in (1, 2)]
-        sizes, strides, starts = zip(*axes, strict=True)
+        sides = zip(inputs[0][1:], output[1:], strict=True)
+        sizes, strides, starts = zip(*(self._axis(*each) for each in sides), strict=True)
         return Window(sizes, strides, starts)
 
     def _axis(self, side: int, output_side: int) -> tuple[int, Fraction, Fraction]:
@@ -549,19 +664,19 @@ class Upsample(Rearranging):
         return TorchText(module)
 
     def work_out(self, element: Element) -> Worked:
-        rows, columns = (
-            self._weighted(at, element.inputs[0][axis], element.output[axis], axis - 1)
-            for axis, at in ((1, element.row), (2, element.column))
-        )
-        if self.mode == "nearest":
-            return element.copied(element.channel, rows[0][0], columns[0][0])
-        terms = [
-            element.term(element.channel, row, column, down * right)
-            for row, down in rows
-            for column, right in columns
+        near = [
+            self._weighted(at, element.inputs[0][1 + axis], element.output[1 + axis], axis)
+            for axis, at in enumerate(element.position)
         ]
-        window = products(f"channel {element.channel}", terms, len(columns))
-        rule = f"sum of value*weight over {len(rows)}x{len(columns)} neighboring pixels"
+        if self.mode == "nearest":
+            return element.copied_from(element.channel, tuple([pixels[0][0] for pixels in near]))
+        terms = []
+        for pixels in every(*near):
+            position, weights = zip(*pixels, strict=True)
+            terms.append(element.term_at(element.channel, position, prod(weights)))
+        window = products(f"channel {element.channel}", terms, len(near[-1]))
+        points = f"{by(tuple(map(len, near)))} neighboring {POINTS[len(near)]}"
+        rule = f"sum of value*weight over {points}"
         return summed(element, [window], None, rule)
 
     def _weighted(self, at: int, side: int, output_side: int, axis: int) -> list[tuple[int, float]]:
@@ -573,7 +688,7 @@ class Upsample(Rearranging):
         position = (at + 0.5) * side / output_side - 0.5
         if self.align_corners:
             position = at * (side - 1) / (output_side - 1) if output_side > 1 else 0.0
-        if self.mode == "bilinear":
+        if self.mode != "bicubic":
             position = max(position, 0.0)
             first = min(floor(position), side - 1)
             part = position - first
@@ -585,10 +700,8 @@ class Upsample(Rearranging):
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         if self.factor is None:
             return [("size", f"{text(inputs[0][1:])} -> {text(output[1:])}")]
-        return [
-            ("height", f"{inputs[0][1]}*{self.factor[0]} = {output[1]}"),
-            ("width", f"{inputs[0][2]}*{self.factor[1]} = {output[2]}"),
-        ]
+        each = zip(AXES[axes_of(output)], inputs[0][1:], self.factor, output[1:], strict=True)
+        return [(name, f"{side}*{n} = {total}") for name, side, n, total in each]
 
 
 def _cubic(distance: float) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ..shapes import Pair, ShapeError
+from ..shapes import PerAxis, ShapeError
 from .base import REGISTRY, Op
 
 
-def projection(channels: int, stride: Pair) -> list[Op]:
+def projection(channels: int, stride: PerAxis) -> list[Op]:
     """A 1x1 convolution of this stride, and a batch norm (ResNet's option B)."""
-    return [REGISTRY["conv"].make(out=channels, stride=stride, bias=False), REGISTRY["bn"]()]
+    conv = REGISTRY["conv"].make(out=channels, stride=stride, bias=False).on_axes(len(stride))
+    return [conv, REGISTRY["bn"]()]
 
 
 def stride_between(side: int, output_side: int) -> int:

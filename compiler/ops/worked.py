@@ -12,16 +12,17 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
-from ..shapes import Shape, text
+from ..shapes import LINES, PerAxis, Shape, text
 from .padding import source_position
 
 T = TypeVar("T")
 
-Read = Callable[[int, int, int, int], float]
-"""The value of an input: by input, channel, row and column. The numbers of a vector are channels,
-with row and column 0. Only positions inside the input are read.
+Read = Callable[..., float]
+"""The value of an input: by input, channel, and position, which is one number for each spatial
+axis: row and column of a map. The numbers of a vector are channels, with row and column 0. Only
+positions inside the input are read.
 """
 
 ReadWeight = Callable[[str, tuple[int, ...]], float]
@@ -31,13 +32,17 @@ MOST_TERMS = 27
 """The number of terms that a formula shows in full: three channels of a 3x3 filter."""
 
 
-class Place(NamedTuple):
-    """The position of a value that was read."""
+class Place(tuple[int, ...]):
+    """The position of a value that was read: input, channel, and one number for each axis."""
 
-    input: int
-    channel: int
-    row: int
-    column: int
+    __slots__ = ()
+
+    def __new__(cls, *at: int) -> Self:
+        return super().__new__(cls, at)
+
+    @property
+    def input(self) -> int:
+        return self[0]
 
 
 class Term(NamedTuple):
@@ -66,7 +71,7 @@ class Group(NamedTuple):
     how: How
     result: float
     columns: int = 1
-    """The number of terms in a row of the window."""
+    """The number of terms along the last axis of the window: in a row."""
     factor: float | None = None
     """What the result is multiplied by before the groups are added."""
     each: str = "{v}"
@@ -183,6 +188,7 @@ class Element:
         "inputs",
         "others",
         "output",
+        "position",
         "read",
         "row",
         "training",
@@ -208,6 +214,8 @@ class Element:
         if not inside:
             raise IndexError(f"{text(self.at)} is not a position of a {text(output)} output")
         self.channel, self.row, self.column = (*self.at, 0, 0)[:3]
+        self.position = self.at[1:] or (0, 0)
+        """One number for each spatial axis; of a vector, as of a map of one pixel."""
         self.output = output
         self.inputs = tuple(inputs)
         self.read = read
@@ -227,24 +235,46 @@ class Element:
         *,
         input: int = 0,
     ) -> Term:
-        value = self.read(input, channel, row, column)
+        """A value of a map, and its weight if it is multiplied by one."""
+        return self.term_at(channel, (row, column), factor, input=input)
+
+    def term_at(
+        self,
+        channel: int,
+        position: PerAxis,
+        factor: float | None = None,
+        *,
+        input: int = 0,
+    ) -> Term:
+        """The same for any number of axes."""
+        value = self.read(input, channel, *position)
         product = value if factor is None else value * factor
-        return Term(value, factor, product, Place(input, channel, row, column))
+        return Term(value, factor, product, Place(input, channel, *position))
+
+    def here(self, channel: int | None = None, factor: float | None = None) -> Term:
+        """The value at the same position, by default of the same channel."""
+        return self.term_at(self.channel if channel is None else channel, self.position, factor)
 
     def padded(
-        self, mode: str, channel: int, row: int, column: int, factor: float | None = None
+        self, mode: str, channel: int, position: PerAxis, factor: float | None = None
     ) -> Term:
         """The value at a position that may lie outside, in the padding."""
-        inside_row = source_position(mode, row, self.inputs[0][1])
-        inside_column = source_position(mode, column, self.inputs[0][2])
-        if inside_row is None or inside_column is None:
+        inside = [
+            source_position(mode, at, side)
+            for at, side in zip(position, self.inputs[0][1:], strict=True)
+        ]
+        if None in inside:
             return Term(0.0, factor, 0.0, None)
-        return self.term(channel, inside_row, inside_column, factor)
+        return self.term_at(channel, tuple([at for at in inside if at is not None]), factor)
 
     def copied(self, channel: int, row: int = 0, column: int = 0, *, input: int = 0) -> Worked:
-        """A copy of an input element."""
-        term = self.term(channel, row, column, input=input)
-        source = _place(Place(input, channel, row, column), self.inputs)
+        """A copy of an input element, of a map or a vector."""
+        return self.copied_from(channel, (row, column), input=input)
+
+    def copied_from(self, channel: int, position: PerAxis, *, input: int = 0) -> Worked:
+        """The same for any number of axes."""
+        term = self.term_at(channel, position, input=input)
+        source = _place(Place(input, channel, *position), self.inputs)
         group = Group("copied", (term,), "copy", term.value)
         step = Step("copied", source, term.value)
         return Worked(self.at, f"a copy of {source}", term.value, (group,), (step,))
@@ -259,12 +289,16 @@ class Element:
         return Worked(self.at, rule, step.value, (group,), (step,), note=note)
 
 
-def unravelled(index: int, shape: Shape) -> tuple[int, int, int]:
-    """Channel, row and column of an element in the order of memory."""
+def unravelled(index: int, shape: Shape) -> tuple[int, PerAxis]:
+    """Channel and position of an element in the order of memory."""
     if len(shape) == 1:
-        return index, 0, 0
-    channel, rest = divmod(index, shape[1] * shape[2])
-    return channel, *divmod(rest, shape[2])
+        return index, (0, 0)
+    at: list[int] = []
+    for side in reversed(shape):
+        index, place = divmod(index, side)
+        at.append(place)
+    channel, *position = reversed(at)
+    return channel, tuple(position)
 
 
 def raveled(element: Element) -> int:
@@ -380,7 +414,9 @@ def _place(place: Place, inputs: Sequence[Shape]) -> str:
     which = f" of input {number + 1}" if len(inputs) > 1 else " of the input"
     if len(inputs[number]) == 1:
         return f"number {channel}{which}"
-    return f"channel {channel}, row {rest[0]}, column {rest[1]}{which}"
+    lines = LINES[len(rest)]
+    where = ", ".join(f"{line[:-1]} {at}" for line, at in zip(lines, rest, strict=True))
+    return f"channel {channel}, {where}{which}"
 
 
 # ---- functions at the limits of floating point, as torch computes them ---------------------------

@@ -16,7 +16,7 @@ from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
 from ..language.vocabulary import SECTIONS
 from ..network import Network
-from ..shapes import size, text
+from ..shapes import AXES, SHAPE_NAMES, axes_of, size, text
 from .apply_overrides import apply
 from .augment.augmentation import Augmentation
 from .data import Data, NoData
@@ -92,12 +92,12 @@ def _env(program: Program, network: Network | None) -> Env:
     """The names visible in a section: those of the file, and the network's shape."""
     env = Env()
     shape = network.input.shape if network else ()
-    measures = dict(zip(("channels", "height", "width"), shape, strict=False))
+    measures = dict(zip(("channels", *AXES[max(axes_of(shape), 0)]), shape, strict=False))
     if network is not None:
         measures["classes"] = network.output.shape[0]
 
     def look_around(name: str) -> object:
-        if network is None and name in ("channels", "height", "width", "classes"):
+        if network is None and name in {*SHAPE_NAMES, "classes"}:
             raise Quiet
         return measures[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..shapes import Pair, by
+from ..shapes import PerAxis, by
 
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -103,12 +103,12 @@ def change(before: int, after: int) -> str:
     return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10} %"
 
 
-def pair(value: Pair | tuple[Figure, Figure]) -> str:
+def pair(value: tuple[Figure, ...]) -> str:
     """`7`, or `7x1` if height and width differ."""
-    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+    return str(value[0]) if len({*value}) == 1 else "x".join(map(str, value))
 
 
-def area(value: Pair) -> str:
+def area(value: PerAxis) -> str:
     """`7x7`."""
     return by(value)
 

@@ -9,7 +9,7 @@ from string import digits
 
 from ..analysis import Analysis
 from ..network import Node, Scope
-from ..shapes import Pair, Shape
+from ..shapes import PerAxis, Shape
 from .figures import plural
 from .structure import Part, Structure, depth, merged_block, parts
 from .wording import Wording
@@ -31,8 +31,8 @@ class Row:
     macs: int
     memory: int
     """Bytes of the outputs, for one image."""
-    field: Pair
-    """The receptive field, by height and width."""
+    field: PerAxis
+    """The receptive field, along each axis."""
     whole: bool
     """Whether every output sees the whole input."""
     aux: bool

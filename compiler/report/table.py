@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...dsl.render import show as printable
 from ..analysis import Analysis
 from ..network import Node
-from ..shapes import text
+from ..shapes import AXES, POINTS, PerAxis, axes_of, named, size, text
 from .figures import SharedUnit, area, data_size, exact, pair, plural, short
 from .grid import Column, fits, grid
 from .interface import inputs_text
@@ -176,11 +176,11 @@ def facts(analysis: Analysis, batch: int) -> list[Fact]:
         ("activations", exact(totals.activations), _activations(analysis)),
     ]
     local = last_local(analysis)
-    if local is not None and len(network.input.shape) == 3:
-        _, height, width = network.input.shape
+    if local is not None and axes_of(network.input.shape):
+        whole = area(network.input.shape[1:])
         where = f"up to {local.name}, then all" if maps_see_all(analysis) else "before the head"
         seen = area(analysis.fields[local.index].size)
-        entries.append(("receptive field", seen, f"of {height}x{width}, {where}"))
+        entries.append(("receptive field", seen, f"of {whole}, {where}"))
     images = plural(batch, "image")
     entries += [
         ("memory: weights", data_size(memory.weights), "parameters and buffers"),
@@ -232,7 +232,7 @@ def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
     return data_size(total * batch), remark
 
 
-def before_the_head(analysis: Analysis) -> tuple[int, int] | None:
+def before_the_head(analysis: Analysis) -> PerAxis | None:
     """The receptive field on the last map, before positions are combined; None without maps."""
     node = last_local(analysis)
     return analysis.fields[node.index].size if node is not None else None
@@ -250,8 +250,7 @@ def maps_see_all(analysis: Analysis) -> bool:
     """Whether there are maps that see the whole input, as after the gates of a MobileNetV3."""
     return any(
         not node.aux
-        and len(node.shape) == 3
-        and node.shape[1] * node.shape[2] > 1
+        and size(node.shape[1:]) > 1
         and node.inputs
         and analysis.fields[node.index].whole
         for node in analysis.network.nodes
@@ -337,7 +336,7 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
     columns = [
         f"{unit}: the memory of a layer's output, for one image; none where it overwrites its"
         " input, or is a view of it.",
-        "sees: the receptive field, how many pixels of the input's height and width an output"
+        f"sees: the receptive field, how many {_points(analysis)} an output"
         " depends on; `all` where all positions have been pooled together.",
     ]
     return [
@@ -350,6 +349,12 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
         *(columns if of_a_table else []),
         f"Memory leaves out: {analysis.memory.excluded}.",
     ]
+
+
+def _points(analysis: Analysis) -> str:
+    """`pixels of the input's height and width`."""
+    axes = axes_of(analysis.network.input.shape) or 2
+    return f"{POINTS[axes]} of the input's {named(AXES[axes])}"
 
 
 def _conventions(analysis: Analysis, style: Style) -> list[str]:

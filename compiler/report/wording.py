@@ -113,7 +113,12 @@ def _first_size(op: Op) -> str:
     """
     by_place = [name for name, field in op.fields.items() if not field.keyword_only]
     values = ((name, getattr(op, name)) for name in by_place[:2])
-    return next((name for name, v in values if isinstance(v, tuple) and len(v) == 2), "")
+    sizes = (name for name, v in values if isinstance(v, tuple) and _is_size(op.fields[name], v))
+    return next(sizes, "")
+
+
+def _is_size(field: Field, value: tuple[object, ...]) -> bool:
+    return field.per_axis or len(value) == 2
 
 
 def _layer(node: Node, followers: list[Op]) -> str:
@@ -129,7 +134,7 @@ def _layer(node: Node, followers: list[Op]) -> str:
             if value:
                 parts.append(name)
             continue
-        usual = value == field.default and name != size
+        usual = field.is_usual(value) and name != size
         named = field.keyword_only or (
             re.search(rf"\b{name}\s*=", written) if written else not field.required
         )
@@ -165,12 +170,13 @@ def _shown(field: Field, value: object) -> str:
     """`2` for a stride of 2x2."""
     if value is None:
         return "default"
-    if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] and not field.many:
-        return show(value[0])
+    if isinstance(value, tuple) and _is_size(field, value) and not field.many:
+        return _block_argument(value[0] if len(value) == 1 else value)
     return _bare(value)
 
 
 def _block_argument(value: object) -> str:
-    if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
+    """`2` for a stride of 2x2."""
+    if isinstance(value, tuple) and 2 <= len(value) <= 3 and len({*map(repr, value)}) == 1:
         return show(value[0])
     return show(value)

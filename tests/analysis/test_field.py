@@ -24,8 +24,8 @@ def last(network: Network) -> Field:
 
 def sizes(body: str, input: str = "1x64x64") -> list[int]:
     found = fields(layers(body, input))[1:]
-    assert all(field.height == field.width for field in found)
-    return [field.height.size for field in found]
+    assert all(field[0] == field[1] for field in found)
+    return [field[0].size for field in found]
 
 
 # ---- by hand ------------------------------------------------------------------------------------
@@ -38,15 +38,15 @@ def test_filters_one_after_the_other() -> None:
 def test_layers_needed_to_see_all_of_an_image() -> None:
     """3x3 filters see two pixels more each: 500 of them for 1000x1000."""
     network = layers("repeat 500 { conv 1 3x3 same }", input="1x1000x1000")
-    assert [field.height.size for field in fields(network)] == [2 * x + 1 for x in range(501)]
-    assert last(network).height.size > 1000 > fields(network)[499].height.size
+    assert [field[0].size for field in fields(network)] == [2 * x + 1 for x in range(501)]
+    assert last(network)[0].size > 1000 > fields(network)[499][0].size
 
 
 def test_with_a_pool_after_each_eight_layers_see_it_all() -> None:
     network = layers("repeat 8 { conv 1 3x3 same, pool max 2x2 }", input="1x1000x1000")
     assert network.output.shape == (1, 3, 3)
     assert last(network).jump == (256, 256)
-    low, high = last(network).height.extent()
+    low, high = last(network)[0].extent()
     assert low <= 0
     assert high >= 3 * 256 - 1
 
@@ -65,7 +65,7 @@ def test_height_and_width_are_told_apart() -> None:
 
 
 def test_a_position_sees_from_here_to_there() -> None:
-    axis = last(layers("conv 1 3x3 pad=1, pool max 2x2")).height
+    axis = last(layers("conv 1 3x3 pad=1, pool max 2x2"))[0]
     assert [axis.at(n) for n in (0, 1, 15)] == [(-1, 2), (1, 4), (29, 32)]
 
 
@@ -83,13 +83,13 @@ def test_a_residual_sees_what_its_body_sees() -> None:
 def test_a_global_pool_sees_everything_that_was_seen_before() -> None:
     found = last(layers("conv 1 3x3 same, pool max 2x2, pool avg global"))
     assert found.whole
-    assert found.height.extent() == (-1, 32)
+    assert found[0].extent() == (-1, 32)
     assert found.size == (34, 34)  # 15 steps of 2, and the 4 of the last
 
 
 def test_a_fully_connected_layer_sees_everything() -> None:
     found = fields(layers("conv 1 5x5, flatten, fc 3, relu, fc 2", input="1x32x32"))
-    assert [field.height.size for field in found] == [1, 5, 5, 32, 32, 32]
+    assert [field[0].size for field in found] == [1, 5, 5, 32, 32, 32]
     assert [field.whole for field in found] == [False, False, False, True, True, True]
 
 
@@ -103,14 +103,14 @@ def test_a_gate_makes_every_place_see_everything_and_leaves_the_jump() -> None:
 
 
 def test_upsampling_makes_places_that_see_alike() -> None:
-    axis = last(layers("pool max 2x2, upsample 2")).height
+    axis = last(layers("pool max 2x2, upsample 2"))[0]
     assert axis.jump == 1
     assert [axis.at(n) for n in range(4)] == [(0, 1), (0, 1), (2, 3), (2, 3)]
     assert axis.size == 2
 
 
 def test_upsampling_of_the_input_has_half_a_step() -> None:
-    axis = last(layers("upsample 2, conv 1 2x2")).height
+    axis = last(layers("upsample 2, conv 1 2x2"))[0]
     assert axis.jump == Fraction(1, 2)
     assert [axis.at(n) for n in range(4)] == [(0, 0), (0, 1), (1, 1), (1, 2)]
     assert axis.size == 2
@@ -118,7 +118,7 @@ def test_upsampling_of_the_input_has_half_a_step() -> None:
 
 def test_a_u_net_joins_fine_and_coarse() -> None:
     network = layers("dense { pool max 2x2, conv 4 3x3 same, upsample 2 }, conv 1 3x3 same")
-    axis = last(network).height
+    axis = last(network)[0]
     # At place 10, the middle of three: 9 and 10 lie in the 4th and 5th coarse place, 11 in the 5th.
     assert axis.at(10) == (6, 13)
     assert axis.jump == 1
@@ -127,7 +127,7 @@ def test_a_u_net_joins_fine_and_coarse() -> None:
 def test_strides_that_differ_are_held_together() -> None:
     """One path in steps of 2, one in steps of 1 (a wide filter): what is stated covers both."""
     found = fields(layers("add {\n| conv 1 2x2 stride=2\n| conv 1 17x17\n}", input="1x32x32"))
-    merged, (two, one) = found[-1].height, (found[1].height, found[2].height)
+    merged, (two, one) = found[-1][0], (found[1][0], found[2][0])
     assert merged.jump == 2
     for place in range(16):
         low, high = merged.at(place)
@@ -139,7 +139,7 @@ def test_strides_that_differ_are_held_together() -> None:
 def test_a_period_beyond_all_bounds_is_all_of_it() -> None:
     found = last(layers("upsample 2, upsample 101", input="1x4x4"))
     assert found.whole
-    assert found.height.extent() == (0, 3)
+    assert found[0].extent() == (0, 3)
 
 
 # ---- as published (Araujo, Norris and Sim, "Computing Receptive Fields of CNNs", 2019) ----------

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dotcnn.compiler.language.signature import REQUIRED, ArgumentError, Field
 from dotcnn.compiler.language.values import Word
 from dotcnn.compiler.ops.base import Op
-from dotcnn.compiler.shapes import Shape
+from dotcnn.compiler.shapes import AllAxes, Shape
 
 
 class Built(NamedTuple):
@@ -50,21 +50,24 @@ def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
 
 POOL: tuple[Any, ...] = (
     *(1, 2, 3, 4, 0),
-    *((1, 2), (3, 1), (2, 3), (0, 1), (3, 2, 1)),
+    *((1, 2), (3, 1), (2, 3), (0, 1), (3, 2, 1), (1, 2, 2), (0, 1, 1)),
     *(0.5, 0.1, 1.5, 1e-3, -0.5),
     *(False, True),
 )
 """Values for every kind of argument; its reader takes out those that are meant for others."""
 
 
-def values(field: Field) -> list[Any]:
-    """Some of what an argument can be, its default first."""
+def values(field: Field, axes: int = 2) -> list[Any]:
+    """Some of what an argument can be, its default first; with sizes for a number of axes."""
     words = [Word(word) for word in field.words]
     found = [] if field.default is REQUIRED else [field.default]
     for candidate in (*words, *POOL):
         try:
             value = field.read(candidate)
         except ArgumentError:
+            continue
+        sizes = isinstance(value, tuple) and not isinstance(value, AllAxes)
+        if field.per_axis and sizes and len(value) != axes:
             continue
         if not any(value == other and type(value) is type(other) for other in found):
             found.append(value)

@@ -5,6 +5,8 @@
 - attempt(op, (3, 8, 8)): one or the other, for arguments drawn at random;
 - operations(Conv, out=…): a strategy that draws arguments from the signature;
 - maps(), vectors(), pairs(): strategies for shapes.
+
+All of it for any number of spatial axes: that of the first input.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product as every
 from math import floor, prod
 from typing import Any
 
@@ -25,9 +28,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dotcnn.compiler.emit.allowed import NotAllowed, check
 from dotcnn.compiler.language.signature import ArgumentError
-from dotcnn.compiler.ops.base import EVERYTHING, Op, Window
+from dotcnn.compiler.ops.base import EVERYTHING, POINT, Op, Window
 from dotcnn.compiler.ops.worked import Element, Read, Worked
-from dotcnn.compiler.shapes import Shape, ShapeError
+from dotcnn.compiler.shapes import Shape, ShapeError, axes_of
 
 from .built import Built, build, values
 
@@ -43,9 +46,16 @@ TORCH_REFUSES = (RuntimeError, ValueError, IndexError, TypeError, AssertionError
 # ---- running -----------------------------------------------------------------------------------
 
 
+def fitted(op: Op, *shapes: Shape) -> Op:
+    """The operation for the number of axes of what arrives."""
+    return op.on_axes(axes_of(shapes[0]) or 2)
+
+
 def leaving(op: Op, *shapes: Shape) -> Shape:
     """The shape that leaves, if the operation accepts its arguments and what arrives."""
     op.check()
+    for shape in shapes:
+        op.refuse_axes(shape)
     return op.output(*shapes)
 
 
@@ -67,7 +77,7 @@ def conform(
     make: makes the inputs, where normally distributed numbers would not do.
     """
     torch.manual_seed(0)
-    op = op.settle(())
+    op = fitted(op, *shapes).settle(())
     output = leaving(op, *shapes)
     built = build(op, *shapes)
 
@@ -207,13 +217,15 @@ def _same_arithmetic(
     axes = [len(shape) for shape in shapes]
 
     def reader(image: int) -> Read:
-        def read(number: int, channel: int, row: int, column: int) -> float:
+        def read(number: int, channel: int, *position: int) -> float:
             found = pure[number][image][channel]
             if axes[number] == 1:
-                assert row == column == 0, "vectors have one row and column"
+                assert position == (0, 0), "vectors have one row and column"
                 return float(found)
-            assert min(row, column) >= 0, "only what is inside is read"
-            return float(found[row][column])
+            assert min(position) >= 0, "only what is inside is read"
+            for at in position:
+                found = found[at]
+            return float(found)
 
         return read
 
@@ -241,7 +253,7 @@ def _consistent(worked: Worked, shapes: Sequence[Shape]) -> None:
     """Every term is of a place that there is, and there are lines to read."""
     for group in worked.groups:
         for term in group.terms:
-            if term.place is not None and len(shapes[term.place.input]) == 3:
+            if term.place is not None and axes_of(shapes[term.place.input]):
                 sides = shapes[term.place.input]
                 assert all(0 <= n < side for n, side in zip(term.place[1:], sides, strict=True))
         assert group.columns >= 1, group
@@ -274,10 +286,13 @@ def _same_window(
     between inputs (a stride that is no whole number), some see less than others: the same holds.
     """
     window = op.window(output, *shapes)
-    maps = [n for n, shape in enumerate(shapes) if len(shape) == 3]
-    if not maps or (len(output) != 3 and window != EVERYTHING):
+    maps = [n for n, shape in enumerate(shapes) if axes_of(shape)]
+    if not maps or (axes_of(output) == 0 and window != EVERYTHING):
         return
-    whole = tuple(max(shapes[n][axis] for n in maps) for axis in (1, 2))
+    whole = tuple(max(sides) for sides in zip(*(shapes[n][1:] for n in maps), strict=True))
+    if window == POINT:
+        axes = len(whole)
+        window = Window((1,) * axes, (1,) * axes, (0,) * axes)
     built.train(False)
     seen = _seen_by_gradient if probe == "gradient" else _seen_by_nan
     for place in _places(window, whole, output):
@@ -313,13 +328,14 @@ def _same_spans(
 
 def _places(window: Any, sides: Shape, output: Shape) -> list[tuple[int, ...]]:
     """Some outputs: a corner, and one in the middle whose window lies inside, if there is one."""
-    if len(output) != 3:
+    if not axes_of(output):
         return [()]
+    first, last = (0,) * axes_of(output), tuple(side - 1 for side in output[1:])
     if window == EVERYTHING:
-        return [(0, 0), (output[1] - 1, output[2] - 1)]
-    inside = [_inside(window, axis, sides[axis], output[1 + axis]) for axis in (0, 1)]
+        return [first, last]
+    inside = [_inside(window, axis, side, output[1 + axis]) for axis, side in enumerate(sides)]
     middle = tuple(places[len(places) // 2] for places in inside)
-    return [middle, (0, 0), (output[1] - 1, output[2] - 1)]
+    return [middle, first, last]
 
 
 def _inside(window: Window, axis: int, arriving: int, leaving: int) -> list[int]:
@@ -356,22 +372,24 @@ def _seen_by_nan(
     place: tuple[int, ...],
     make: Make,
 ) -> list[Any]:
-    height, width = shapes[number][1:]
-    inputs = [make((1, *shape)).expand(height * width, *shape) for shape in shapes]
+    sides = shapes[number][1:]
+    inputs = [make((1, *shape)).expand(prod(sides), *shape) for shape in shapes]
     spoiled = inputs[number].clone()
-    for n in range(height * width):
-        spoiled[n, :, n // width, n % width] = torch.nan
+    for n, at in enumerate(every(*map(range, sides))):
+        spoiled[(n, slice(None), *at)] = torch.nan
     inputs[number] = spoiled
     with torch.no_grad():
         result = built.forward(*inputs)[(slice(None), slice(None), *place)]
-    return _spans(result.isnan().any(1).view(height, width))
+    return _spans(result.isnan().any(1).view(sides))
 
 
 def _spans(seen: Tensor) -> list[Span | None]:
     """The hull of what is seen, by axis."""
     hull: list[Span | None] = []
-    for axis in (0, 1):
-        along = seen.any(1 - axis).nonzero().flatten().tolist()
+    for axis in range(seen.ndim):
+        along = (
+            seen.movedim(axis, 0).reshape(seen.shape[axis], -1).any(1).nonzero().flatten().tolist()
+        )
         hull.append((along[0], along[-1]) if along else None)
     return hull
 
@@ -386,6 +404,7 @@ def refuses(op: Op, *shapes: Shape, match: str | None = None, stricter: bool = F
     stricter: torch would accept it; the test says why we do not.
     Returns the message and the help, for tests that want to see more of them.
     """
+    op = fitted(op, *shapes)
     with pytest.raises((ShapeError, ArgumentError)) as refused:
         leaving(op, *shapes)
     error = refused.value
@@ -403,6 +422,7 @@ def attempt(op: Op, *shapes: Shape, stricter: str | None = None, **how: Any) -> 
     stricter: a pattern for those messages of ours that torch does not share; the test says why.
     how: what `conform` takes.
     """
+    op = fitted(op, *shapes)
     try:
         leaving(op, *shapes)
     except (ShapeError, ArgumentError) as error:
@@ -415,8 +435,9 @@ def attempt(op: Op, *shapes: Shape, stricter: str | None = None, **how: Any) -> 
 def _torch_refuses(op: Op, shapes: Sequence[Shape]) -> bool:
     """The shape that leaves is made up, since there is none: texts hardly need it."""
     op = op.settle(())
+    ones = (1,) * (axes_of(shapes[0]) or 2)
     try:
-        built = build(op, *shapes, output=(getattr(op, "out", shapes[0][0]), 1, 1))
+        built = build(op, *shapes, output=(getattr(op, "out", shapes[0][0]), *ones))
         built.train(True)
         built.forward(*(torch.randn(2, *shape) for shape in shapes))
     except (*TORCH_REFUSES, ShapeError, ArgumentError):
@@ -428,9 +449,10 @@ def _torch_refuses(op: Op, shapes: Sequence[Shape]) -> bool:
 
 
 @st.composite
-def operations(draw: st.DrawFn, cls: type[Op], **overrides: Any) -> Op:
+def operations(draw: st.DrawFn, cls: type[Op], axes: int = 2, **overrides: Any) -> Op:
     """An operation with arguments that its signature allows; its `check` may still refuse them.
 
+    axes: the number of spatial axes that sizes are drawn for.
     overrides: for an argument by name, a strategy or a value that replaces what would be drawn.
     """
     given: dict[str, Any] = {}
@@ -439,14 +461,16 @@ def operations(draw: st.DrawFn, cls: type[Op], **overrides: Any) -> Op:
             chosen = overrides[name]
             given[name] = draw(chosen) if isinstance(chosen, st.SearchStrategy) else chosen
         elif field.required or draw(st.booleans()):
-            given[name] = draw(st.sampled_from(values(field)))
-    return cls(**given)
+            given[name] = draw(st.sampled_from(values(field, axes)))
+    return cls(**given).on_axes(axes)
 
 
-def maps(channels: Any = None, side: int = 9, least: int = 1) -> st.SearchStrategy[Shape]:
+def maps(
+    channels: Any = None, side: int = 9, least: int = 1, axes: int = 2
+) -> st.SearchStrategy[Shape]:
     """Shapes of small maps."""
-    sides = st.integers(least, side)
-    return st.tuples(st.integers(1, 6) if channels is None else channels, sides, sides)
+    sides = [st.integers(least, side)] * axes
+    return st.tuples(st.integers(1, 6) if channels is None else channels, *sides)
 
 
 def vectors() -> st.SearchStrategy[Shape]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ...language.kinds import count, pair
-from ...shapes import Pair, Shape, as_map, plain
+from ...shapes import PerAxis, Shape, as_map, axes_of, plain
 from ..base import Constructor, Kind, Option, TorchText, Weight, constructor
 from .sliding import (
     BIAS,
@@ -34,7 +34,7 @@ class Learned(Biased, Sliding):
         channels = input_shape[0]
         pads = self.pad_options(input_shape)
         return constructor(
-            "nn.Conv2d",
+            f"nn.Conv{axes_of(input_shape)}d",
             channels,
             self.filters(channels),
             plain(self.kernel),
@@ -88,10 +88,10 @@ class Conv(Learned):
     kind: ClassVar[Kind] = "conv"
 
     out: int = count("number of filters (output channels)")
-    kernel: Pair = pair("filter size", (1, 1))
-    stride: Pair = STRIDE
-    pad: Pair = PAD
-    dilation: Pair = DILATION
+    kernel: PerAxis = pair("filter size", (1, 1))
+    stride: PerAxis = STRIDE
+    pad: PerAxis = PAD
+    dilation: PerAxis = DILATION
     groups: int = count("groups of channels, convolved separately", 1)
     bias: bool | str = BIAS
     mode: str = MODE

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ...language.kinds import count, pair
-from ...shapes import Pair, Shape, by, size
-from ..base import Kept, Kind, TorchText, Weight, constructor, helper
+from ...shapes import PerAxis, Shape, axes_of, by, size
+from ..base import ANY_AXES, Kept, Kind, TorchText, Weight, constructor, helper
 from ..worked import Element, Worked, summed
 from .conv import Learned
 from .sliding import (
@@ -54,10 +54,10 @@ class Depthwise(PerChannel):
     }
     kind: ClassVar[Kind] = "conv"
 
-    kernel: Pair = pair("filter size")
-    stride: Pair = STRIDE
-    pad: Pair = PAD
-    dilation: Pair = DILATION
+    kernel: PerAxis = pair("filter size")
+    stride: PerAxis = STRIDE
+    pad: PerAxis = PAD
+    dilation: PerAxis = DILATION
     multiplier: int = count("filters for each channel", 1)
     bias: bool | str = BIAS
     mode: str = MODE
@@ -84,10 +84,10 @@ class Separable(PerChannel):
     kind: ClassVar[Kind] = "conv"
 
     out: int = count("number of 1x1 filters (output channels)")
-    kernel: Pair = pair("filter size of the depthwise convolution")
-    stride: Pair = STRIDE
-    pad: Pair = PAD
-    dilation: Pair = DILATION
+    kernel: PerAxis = pair("filter size of the depthwise convolution")
+    stride: PerAxis = STRIDE
+    pad: PerAxis = PAD
+    dilation: PerAxis = DILATION
     multiplier: int = count("depthwise filters for each channel", 1)
     bias: bool | str = BIAS
     mode: str = MODE
@@ -103,7 +103,7 @@ class Separable(PerChannel):
         depthwise, *_ = super().weights(*inputs)
         return (
             depthwise._replace(name="depthwise.weight", inputs_first=True),
-            Weight("pointwise.weight", (self.out, depthwise.shape[0], 1, 1)),
+            Weight("pointwise.weight", (self.out, depthwise.shape[0], *(1,) * len(self.kernel))),
             *(bias._replace(name="pointwise.bias") for bias in self.biases(self.out)),
         )
 
@@ -113,7 +113,7 @@ class Separable(PerChannel):
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         depthwise, pointwise = self.weights(*inputs)[:2]
-        return output[1] * output[2] * (size(depthwise.shape) + size(pointwise.shape))
+        return size(output[1:]) * (size(depthwise.shape) + size(pointwise.shape))
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         depthwise = super().kept(output, *inputs)
@@ -122,9 +122,11 @@ class Separable(PerChannel):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         depthwise = self.module(inputs[0], bias=(False, True))
         between = self.filters(inputs[0][0])
-        pointwise = constructor("nn.Conv2d", between, self.out, 1, bias=self.bias_option())
-        module = constructor("SeparableConv2d", depthwise, pointwise)
-        return TorchText(module, self.call(inputs[0]), self.helpers(SEPARABLE))
+        axes = axes_of(inputs[0])
+        bias = self.bias_option()
+        pointwise = constructor(f"nn.Conv{axes}d", between, self.out, 1, bias=bias)
+        module = constructor(f"SeparableConv{axes}d", depthwise, pointwise)
+        return TorchText(module, self.call(inputs[0]), self.helpers(SEPARABLE[axes]))
 
     def work_out(self, element: Element) -> Worked:
         windows = []
@@ -132,11 +134,10 @@ class Separable(PerChannel):
             window = self.covered(
                 element,
                 between // self.multiplier,
-                lambda row, column, n=between: element.weight(  # type: ignore[misc]
-                    "depthwise.weight", (n, 0, row, column)
-                ),
+                lambda *place, n=between: element.weight("depthwise.weight", (n, 0, *place)),
             )
-            factor = element.weight("pointwise.weight", (element.channel, between, 0, 0))
+            ends = (0,) * len(self.kernel)
+            factor = element.weight("pointwise.weight", (element.channel, between, *ends))
             windows.append(window._replace(factor=factor))
         bias = self.bias_of(element, "pointwise.bias")
         rule = (
@@ -148,7 +149,7 @@ class Separable(PerChannel):
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         depthwise, *pointwise = self.weights(*inputs)
         between = self._between(output, inputs[0])
-        first, second = (output[1] * output[2] * size(w.shape) for w in (depthwise, pointwise[0]))
+        first, second = (size(output[1:]) * size(w.shape) for w in (depthwise, pointwise[0]))
         return [
             *Sliding.explain(self, output, *inputs),
             ("depthwise parameters", parameters([depthwise])),
@@ -159,8 +160,9 @@ class Separable(PerChannel):
         ]
 
 
-SEPARABLE = helper('''\
-class SeparableConv2d(nn.Sequential):
+SEPARABLE = {
+    axes: helper(f'''\
+class SeparableConv{axes}d(nn.Sequential):
     """A convolution of each channel by itself, then one that mixes the channels."""
 
     def __init__(self, depthwise: nn.Module, pointwise: nn.Module) -> None:
@@ -168,3 +170,5 @@ class SeparableConv2d(nn.Sequential):
         self.depthwise = depthwise
         self.pointwise = pointwise
 ''')
+    for axes in ANY_AXES
+}

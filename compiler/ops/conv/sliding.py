@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product
 from math import gcd
 from typing import ClassVar
 
 from ...language.kinds import choice, flag, natural_pair, pair
 from ...language.signature import ArgumentError
-from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size, window_output
-from ..base import Autocast, Kept, Op, Option, Weight, Window, helper
+from ...shapes import (
+    AXES,
+    Pair,
+    PerAxis,
+    Shape,
+    ShapeError,
+    as_map,
+    axes_of,
+    by,
+    plain,
+    size,
+    window_output,
+)
+from ..base import ANY_AXES, Autocast, Kept, Op, Option, Weight, Window, helper, tuple_of
 from ..examples import backward_lines, correlation_lines, readers
 from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 from ..worked import Element, Group, Worked, decimal, products, summed
@@ -36,16 +49,25 @@ MOST_COUNTED = 1000
 
 # Written out for one size, this padding would be wrong at others: two columns are one too many
 # where the size is even. So it is computed where the module runs.
-PAD_SAME = helper('''\
-def pad_same(
+PAD_SAME = {
+    1: helper('''\
+def pad_same1d(x: Tensor, reach: int, stride: int, mode: str = "constant") -> Tensor:
+    """Pads for one output per step of the stride, with an odd step at the end."""
+    size = x.shape[2]
+    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+    return F.pad(x, [total // 2, total - total // 2], mode) if total else x
+'''),
+    **{
+        axes: helper(f'''\
+def {name}(
     x: Tensor,
-    reach: int | tuple[int, int],
-    stride: int | tuple[int, int],
+    reach: int | {tuple_of(axes)},
+    stride: int | {tuple_of(axes)},
     mode: str = "constant",
 ) -> Tensor:
-    """Pads for one output per step of the stride, with an odd row or column at the end."""
+    """Pads for one output per step of the stride, with an odd {end} at the end."""
     sides = []
-    for axis in (1, 0):
+    for axis in {order}:
         filters = reach if isinstance(reach, int) else reach[axis]
         step = stride if isinstance(stride, int) else stride[axis]
         size = x.shape[2 + axis]
@@ -53,6 +75,13 @@ def pad_same(
         sides += [total // 2, total - total // 2]
     return F.pad(x, sides, mode) if any(sides) else x
 ''')
+        for axes, name, end, order in (
+            (2, "pad_same", "row or column", "(1, 0)"),
+            (3, "pad_same3d", "slice, row or column", "(2, 1, 0)"),
+        )
+    },
+}
+_PAD_SAME_NAMES = {1: "pad_same1d", 2: "pad_same", 3: "pad_same3d"}
 
 
 class Biased(Op):
@@ -84,16 +113,17 @@ class Sliding(Op):
     """Slides filters over a padded map with a stride: shared by `conv` and its relatives."""
 
     autocast: ClassVar[Autocast] = "low"
-    stride: Pair
-    pad: Pair
-    dilation: Pair
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
+    stride: PerAxis
+    pad: PerAxis
+    dilation: PerAxis
     mode: str
     same: bool
     same_upper: bool
 
     @property
-    def kernel(self) -> Pair:
-        """Height and width of a filter."""
+    def kernel(self) -> PerAxis:
+        """Height and width of a filter, on a map."""
         raise NotImplementedError
 
     def filters(self, channels: int) -> int:
@@ -108,17 +138,21 @@ class Sliding(Op):
             raise ArgumentError(
                 "`same` and `same_upper` are two ways to pad", "keep one of them", drop="same"
             )
-        if (self.same or self.same_upper) and self.pad != (0, 0):
+        if (self.same or self.same_upper) and any(self.pad):
             raise ArgumentError("`same` computes the padding itself", "take `pad` out", drop="pad")
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
-        output_sides = self._axis(0, height), self._axis(1, width)
+        channels, *lengths = as_map(inputs[0], self.word)
+        output_sides = [self._axis(axis, length) for axis, length in enumerate(lengths)]
         check_padding(self.mode, self.sides(inputs[0]), inputs[0])
         return self.filters(channels), *output_sides
 
     def reach(self, axis: int) -> int:
         return reach(self.kernel[axis], self.dilation[axis])
+
+    @property
+    def reaches(self) -> PerAxis:
+        return tuple([self.reach(axis) for axis in range(len(self.kernel))])
 
     def _axis(self, axis: int, side: int) -> int:
         before, after = self.padding(axis, side)
@@ -139,13 +173,12 @@ class Sliding(Op):
             )
         return output_side
 
-    def _fitting(self, room: int) -> Pair:
+    def _fitting(self, room: int) -> PerAxis:
         """The kernel size, reduced to what fits into the given number of rows."""
-        height, width = (
+        return tuple(
             min(kernel, (room - 1) // dilation + 1)
             for kernel, dilation in zip(self.kernel, self.dilation, strict=True)
         )
-        return height, width
 
     def padding(self, axis: int, side: int) -> Pair:
         """Rows or columns added before and after."""
@@ -159,7 +192,7 @@ class Sliding(Op):
         return self.pad[axis], self.pad[axis]
 
     def sides(self, input_shape: Shape) -> Sides:
-        return self.padding(0, input_shape[1]), self.padding(1, input_shape[2])
+        return tuple([self.padding(axis, side) for axis, side in enumerate(input_shape[1:])])
 
     def uneven(self, input_shape: Shape) -> bool:
         """Whether torch needs a separate padding step."""
@@ -178,17 +211,16 @@ class Sliding(Op):
         return (Weight("weight", (self.filters(channels), inside, *self.kernel)),)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
-        _, height, width = output
-        return height * width * size(self.weights(*inputs)[0].shape)
+        return size(output[1:]) * size(self.weights(*inputs)[0].shape)
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        (top, _), (left, _) = self.sides(inputs[0])
-        return Window((self.reach(0), self.reach(1)), self.stride, (-top, -left))
+        starts = tuple([-before for before, _ in self.sides(inputs[0])])
+        return Window(self.reaches, self.stride, starts)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         sides = self.sides(inputs[0])
         separate = self.uneven(inputs[0]) or self.pads_by_size
-        if sides == ((0, 0), (0, 0)) or (self.mode == "zeros" and not separate):
+        if not any(map(any, sides)) or (self.mode == "zeros" and not separate):
             return Kept(inputs=(0,))
         # Mirroring and repeating ask for their own input, too, when they are differentiated.
         before = (0,) if self.mode in ("reflect", "replicate") else ()
@@ -196,44 +228,45 @@ class Sliding(Op):
 
     def pad_options(self, input_shape: Shape) -> dict[str, Option]:
         """The padding arguments of torch's convolution, if it does the padding."""
-        (top, bottom), (left, right) = self.sides(input_shape)
-        even = (top, left) == (bottom, right) and not self.pads_by_size
-        mode = self.mode if even and (top or left) else "zeros"
+        even = not self.uneven(input_shape) and not self.pads_by_size
+        before = tuple([first for first, _ in self.sides(input_shape)])
+        mode = self.mode if even and any(before) else "zeros"
         return {
-            "padding": (plain((top, left)) if even else 0, 0),
+            "padding": (plain(before) if even else 0, 0),
             "padding_mode": (mode, "zeros"),
         }
 
     def call(self, input_shape: Shape) -> str:
         if self.pads_by_size:
-            reach = plain((self.reach(0), self.reach(1)))
+            reach = plain(self.reaches)
             filled = "" if self.mode == "zeros" else f', "{self.mode}"'
-            return f"{{m}}(pad_same({{0}}, {reach}, {plain(self.stride)}{filled}))"
+            name = _PAD_SAME_NAMES[len(self.kernel)]
+            return f"{{m}}({name}({{0}}, {reach}, {plain(self.stride)}{filled}))"
         if not self.uneven(input_shape):
             return "{m}({0})"
         return f"{{m}}({pad_text(self.sides(input_shape), self.mode)})"
 
     def helpers(self, own: str = "") -> str:
         """The source of what `call` and the module need."""
-        return "\n\n".join(filter(None, (self.pads_by_size * PAD_SAME, own)))
+        pad_same = PAD_SAME[len(self.kernel)] if self.pads_by_size else ""
+        return "\n\n".join(filter(None, (pad_same, own)))
 
-    def covered(self, element: Element, channel: int, filter: Callable[[int, int], float]) -> Group:
+    def covered(self, element: Element, channel: int, filter: Callable[..., float]) -> Group:
         """The window of a channel under a filter: values times weights."""
-        (top, _), (left, _) = self.sides(element.inputs[0])
-        first_row = element.row * self.stride[0] - top
-        first_column = element.column * self.stride[1] - left
+        sides, position = self.sides(element.inputs[0]), element.position
+        starts = [
+            at * step - s[0] for at, step, s in zip(position, self.stride, sides, strict=True)
+        ]
         terms = [
             element.padded(
                 self.mode,
                 channel,
-                first_row + row * self.dilation[0],
-                first_column + column * self.dilation[1],
-                filter(row, column),
+                tuple(s + n * d for s, n, d in zip(starts, place, self.dilation, strict=True)),
+                filter(*place),
             )
-            for row in range(self.kernel[0])
-            for column in range(self.kernel[1])
+            for place in product(*map(range, self.kernel))
         ]
-        return products(f"channel {channel}", terms, self.kernel[1])
+        return products(f"channel {channel}", terms, self.kernel[-1])
 
     def work_out(self, element: Element) -> Worked:
         """The sum over the channels of the element's group."""
@@ -246,7 +279,7 @@ class Sliding(Op):
             self.covered(
                 element,
                 first + n,
-                lambda row, column, n=n: element.weight("weight", (own, n, row, column)),  # type: ignore[misc]
+                lambda *place, n=n: element.weight("weight", (own, n, *place)),
             )
             for n in range(inside)
         ]
@@ -254,9 +287,10 @@ class Sliding(Op):
         return summed(element, windows, bias, self.rule(inside, bias))
 
     def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        if self.kernel == (1, 1):
+        if max(self.kernel) == 1:
             return []
-        return [*self.read_often(output, inputs[0]), *correlation_lines(), *backward_lines()]
+        often = self.read_often(output, inputs[0]) if len(self.kernel) == 2 else []
+        return [*often, *correlation_lines(), *backward_lines()]
 
     def read_often(self, output: Shape, input_shape: Shape) -> list[tuple[str, str]]:
         """How many outputs read a pixel in a corner, at an edge and inside, with this padding and
@@ -314,7 +348,7 @@ class Sliding(Op):
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []
-        for axis, name in enumerate(("height", "width")):
+        for axis, name in enumerate(AXES[axes_of(output)]):
             side, output_side = inputs[0][1 + axis], output[1 + axis]
             before, after = self.padding(axis, side)
             reach, stride = self.reach(axis), self.stride[axis]

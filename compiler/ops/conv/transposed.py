@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from typing import ClassVar
 
 from ...language.kinds import count, flag, natural_pair, pair
 from ...language.signature import ArgumentError
-from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size
-from ..base import Autocast, Kept, Kind, TorchText, Weight, Window, constructor
+from ...shapes import AXES, Pair, PerAxis, Shape, ShapeError, as_map, axes_of, by, plain, size
+from ..base import ANY_AXES, Autocast, Kept, Kind, TorchText, Weight, Window, constructor
 from ..worked import Element, Worked, products, summed
 from .sliding import BIAS, DILATION, Biased, check_groups, parameters, reach
 
@@ -18,6 +19,7 @@ class Deconv(Biased):
     """Transposed convolution: each input is spread over a window of the output."""
 
     autocast: ClassVar[Autocast] = "low"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     word: ClassVar[str] = "deconv"
     example: ClassVar[str] = "deconv 8 2x2 stride=2"
     arithmetic: ClassVar[str] = (
@@ -40,17 +42,19 @@ class Deconv(Biased):
     # No `mode`: the padding is cut off the output, there is nothing to fill.
 
     out: int = count("output channels")
-    kernel: Pair = pair("filter size")
-    stride: Pair = pair("distance between the windows of two neighboring inputs", (1, 1))
-    pad: Pair = natural_pair("rows and columns cut off on each side", (0, 0))
-    output_pad: Pair = natural_pair("rows and columns added at the end; below the stride", (0, 0))
-    dilation: Pair = DILATION
+    kernel: PerAxis = pair("filter size")
+    stride: PerAxis = pair("distance between the windows of two neighboring inputs", (1, 1))
+    pad: PerAxis = natural_pair("rows and columns cut off on each side", (0, 0))
+    output_pad: PerAxis = natural_pair(
+        "rows and columns added at the end; below the stride", (0, 0)
+    )
+    dilation: PerAxis = DILATION
     groups: int = count("groups of channels, convolved separately", 1)
     bias: bool | str = BIAS
     same: bool = flag("cut off the border so that the output is `stride` times the input's size")
 
     def check(self) -> None:
-        if self.same and (self.pad != (0, 0) or self.output_pad != (0, 0)):
+        if self.same and any((*self.pad, *self.output_pad)):
             raise ArgumentError(
                 "`same` computes the padding itself", "take `pad` and `output_pad` out"
             )
@@ -65,7 +69,8 @@ class Deconv(Biased):
                     f" at most {max(stride, dilation) - 1} here",
                 )
         if self.same and any(
-            self.padding(axis)[1] >= max(self.stride[axis], self.dilation[axis]) for axis in (0, 1)
+            self.padding(axis)[1] >= max(stride, dilation)
+            for axis, (stride, dilation) in enumerate(zip(self.stride, self.dilation, strict=True))
         ):
             raise ArgumentError(
                 f"`same` cannot evenly cut off what a filter of even size {by(self.kernel)} adds",
@@ -73,9 +78,9 @@ class Deconv(Biased):
             )
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
+        channels, *lengths = as_map(inputs[0], self.word)
         check_groups(channels, self.out, self.groups)
-        return self.out, self._axis(0, height), self._axis(1, width)
+        return self.out, *(self._axis(axis, length) for axis, length in enumerate(lengths))
 
     def _axis(self, axis: int, side: int) -> int:
         pad, added = self.padding(axis)
@@ -108,15 +113,13 @@ class Deconv(Biased):
         """Each input element times each weight applied to it, including products in the border that
         is cut off: torch's FLOP counter does the same.
         """
-        _, height, width = inputs[0]
-        return height * width * size(self.weights(*inputs)[0].shape)
+        return size(inputs[0][1:]) * size(self.weights(*inputs)[0].shape)
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
         # Output o gets something from input i where o + pad = i*stride + k*dilation. That is at
         # most `seen` of them, the last of which is (o + pad)/stride, rounded down.
         windows = []
-        for axis in (0, 1):
-            stride = self.stride[axis]
+        for axis, stride in enumerate(self.stride):
             seen = (self._reach(axis) - 1) // stride + 1
             start = Fraction(self.padding(axis)[0], stride) - seen + 1
             windows.append((seen, Fraction(1, stride), start))
@@ -127,15 +130,16 @@ class Deconv(Biased):
         return Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        (top, more_rows), (left, more_columns) = self.padding(0), self.padding(1)
+        axes = axes_of(inputs[0])
+        pads, added = zip(*(self.padding(axis) for axis in range(axes)), strict=True)
         module = constructor(
-            "nn.ConvTranspose2d",
+            f"nn.ConvTranspose{axes}d",
             inputs[0][0],
             self.out,
             plain(self.kernel),
             stride=(plain(self.stride), 1),
-            padding=(plain((top, left)), 0),
-            output_padding=(plain((more_rows, more_columns)), 0),
+            padding=(plain(pads), 0),
+            output_padding=(plain(added), 0),
             groups=(self.groups, 1),
             bias=self.bias_option(),
             dilation=(plain(self.dilation), 1),
@@ -147,23 +151,21 @@ class Deconv(Biased):
         out_inside = self.out // self.groups
         inside = element.inputs[0][0] // self.groups
         group, own = divmod(element.channel, out_inside)
-        rows = self._spreading(0, element.row, element.inputs[0][1])
-        columns = self._spreading(1, element.column, element.inputs[0][2])
+        sides = zip(element.position, element.inputs[0][1:], strict=True)
+        reaching = [self._spreading(axis, at, side) for axis, (at, side) in enumerate(sides)]
         windows = []
         for channel in range(group * inside, (group + 1) * inside):
-            terms = [
-                element.term(
-                    channel, row, column, element.weight("weight", (channel, own, down, right))
-                )
-                for row, down in rows
-                for column, right in columns
-            ]
-            windows.append(products(f"channel {channel}", terms, max(len(columns), 1)))
+            terms = []
+            for pairs in product(*reaching):
+                sources, taps = zip(*pairs, strict=True)
+                factor = element.weight("weight", (channel, own, *taps))
+                terms.append(element.term_at(channel, sources, factor))
+            windows.append(products(f"channel {channel}", terms, max(len(reaching[-1]), 1)))
         rule = f"sum of value*weight over all inputs whose {by(self.kernel)} window covers it"
         worked = summed(
             element, windows, self.bias_of(element), rule + (", + bias" if self.bias else "")
         )
-        return worked if rows and columns else worked._replace(note="no window covers it")
+        return worked if all(reaching) else worked._replace(note="no window covers it")
 
     def _spreading(self, axis: int, position: int, side: int) -> list[Pair]:
         """The input rows (or columns) that reach an output row, and the filter's row each time."""
@@ -177,7 +179,7 @@ class Deconv(Biased):
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = []
-        for axis, name in enumerate(("height", "width")):
+        for axis, name in enumerate(AXES[axes_of(output)]):
             side, stride = inputs[0][1 + axis], self.stride[axis]
             pad, added = self.padding(axis)
             cut = f" - 2*{pad}" if pad else ""

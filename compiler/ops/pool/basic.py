@@ -7,7 +7,7 @@ from math import inf
 from typing import ClassVar
 
 from ...language.kinds import pair, switch
-from ...shapes import Pair, Shape, size
+from ...shapes import PerAxis, Shape, axes_of, size
 from ..base import Constructor, Kept, TorchText
 from ..worked import Element, Worked, smallest
 from .windows import INDEX, Adaptive
@@ -35,20 +35,20 @@ class Max(Adaptive):
         "AdaptiveMaxPooling2D(output_size) adaptive_max_pool2d_with_indices(output_size)",
     }
 
-    dilation: Pair = pair("distance between the elements of a window", (1, 1))
+    dilation: PerAxis = pair("distance between the elements of a window", (1, 1))
 
     slope: ClassVar[str] = "1 at the maximum, 0 elsewhere"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=INDEX * size(output))
 
-    def module(self) -> Constructor:
+    def module(self, output: Shape) -> Constructor:
         if self.target is not None:
-            return self.adapted("nn.AdaptiveMaxPool2d")
-        return self.windowed("nn.MaxPool2d")
+            return self.adapted(f"nn.AdaptiveMaxPool{axes_of(output)}d")
+        return self.windowed(f"nn.MaxPool{axes_of(output)}d")
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(self.module())
+        return TorchText(self.module(output))
 
     def work_out(self, element: Element) -> Worked:
         window = self.maximum(element)
@@ -76,7 +76,7 @@ class Min(Max):
         return Kept(own=size(inputs[0]), fixed=INDEX * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(self.module(), "-{m}(-{0})")
+        return TorchText(self.module(output), "-{m}(-{0})")
 
     def work_out(self, element: Element) -> Worked:
         window = self.covered(element, inf)
@@ -113,13 +113,14 @@ class Average(Adaptive):
     slope: ClassVar[str] = "1/m everywhere, in a window of m numbers"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept() if self.target == (1, 1) else Kept(inputs=(0,))
+        return Kept() if self.target and max(self.target) == 1 else Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.target is not None:
-            return TorchText(self.adapted("nn.AdaptiveAvgPool2d"))
+            return TorchText(self.adapted(f"nn.AdaptiveAvgPool{axes_of(output)}d"))
         count_pad = (self.count_pad, True)
-        return TorchText(self.windowed("nn.AvgPool2d", count_include_pad=count_pad))
+        average = f"nn.AvgPool{axes_of(output)}d"
+        return TorchText(self.windowed(average, count_include_pad=count_pad))
 
     def work_out(self, element: Element) -> Worked:
         window, note = self.mean(element, self.count_pad), self.outside(element, self.count_pad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...language.kinds import choice
-from ...shapes import Shape, size
+from ...shapes import Shape, axes_of, size
 from ..base import Autocast, Kept, TorchText, Weight, constructor, helper
 from ..worked import Element, Step, Worked, bracketed, figure, sigmoid
 from .windows import INDEX, Adaptive
@@ -37,7 +37,8 @@ class Mixed(Adaptive):
         return input_shape[0] if self.per == "channel" else 1
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        return (Weight("mix", (self._mixtures(inputs[0]), 1, 1)),)
+        ones = (1,) * axes_of(inputs[0])
+        return (Weight("mix", (self._mixtures(inputs[0]), *ones)),)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return 2 * self.reads(output, inputs[0]) + 3 * size(output)
@@ -52,21 +53,22 @@ class Mixed(Adaptive):
         )
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        axes = axes_of(output)
         if self.target is not None:
-            largest = self.adapted("nn.AdaptiveMaxPool2d")
-            mean = self.adapted("nn.AdaptiveAvgPool2d")
+            largest = self.adapted(f"nn.AdaptiveMaxPool{axes}d")
+            mean = self.adapted(f"nn.AdaptiveAvgPool{axes}d")
         else:
-            largest, mean = self.windowed("nn.MaxPool2d"), self.windowed("nn.AvgPool2d")
+            largest = self.windowed(f"nn.MaxPool{axes}d")
+            mean = self.windowed(f"nn.AvgPool{axes}d")
         channels = (self._mixtures(inputs[0]), 1)
-        return TorchText(
-            constructor("MixedPool2d", largest, mean, channels=channels), helper=MIXED_POOL
-        )
+        module = constructor(f"MixedPool{axes}d", largest, mean, channels=channels)
+        return TorchText(module, helper=MIXED_POOL[axes])
 
     def work_out(self, element: Element) -> Worked:
         maximum = self.maximum(element)._replace(name="max")
         mean = self.mean(element)._replace(name="mean")
         own = element.channel if self.per == "channel" else 0
-        mix = element.weight("mix", (own, 0, 0))
+        mix = element.weight("mix", (own, *(0 for _ in element.position)))
         share = sigmoid(mix)
         result = mean.result + share * (maximum.result - mean.result)
         mixed = (
@@ -88,18 +90,21 @@ class Mixed(Adaptive):
         ]
 
 
-MIXED_POOL = helper('''\
-class MixedPool2d(nn.Module):
+MIXED_POOL = {
+    axes: helper(f'''\
+class MixedPool{axes}d(nn.Module):
     """A learned mixture of maximum and mean (arXiv:1509.08985)."""
 
     def __init__(self, maximum: nn.Module, mean: nn.Module, channels: int = 1) -> None:
         super().__init__()
         self.maximum = maximum
         self.mean = mean
-        self.mix = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.mix = nn.Parameter(torch.zeros(channels, {ones}))
 
     def forward(self, x: Tensor) -> Tensor:
         maximum: Tensor = self.maximum(x)
         mean: Tensor = self.mean(x)
         return mean + self.mix.sigmoid() * (maximum - mean)
 ''')
+    for axes, ones in ((1, "1"), (2, "1, 1"), (3, "1, 1, 1"))
+}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ...language.kinds import number
-from ...shapes import Shape, plain, size
-from ..base import Kept, TorchText, constructor, helper
+from ...shapes import Shape, axes_of, plain, size
+from ..base import Kept, TorchText, constructor, helper, tuple_of
 from ..examples import Lines
 from ..worked import Element, Worked, power
 from .windows import Global
@@ -35,17 +35,18 @@ class Norm(Global):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         power = int(self.p) if self.p.is_integer() else self.p
         if self.whole:
-            norm = f"torch.linalg.vector_norm({{0}}, {power}, dim=(2, 3), keepdim=True)"
+            axes = tuple(range(2, 2 + axes_of(output)))
+            norm = f"torch.linalg.vector_norm({{0}}, {power}, dim={axes}, keepdim=True)"
             return TorchText(call=norm)
         module = constructor(
-            "LpPool2d",
+            f"LpPool{axes_of(output)}d",
             power,
             plain(self.span),
             plain(self.step),
             padding=(plain(self.padding), 0),
             ceil_mode=(self.ceil, False),
         )
-        return TorchText(module, helper=LP_POOL)
+        return TorchText(module, helper=LP_POOL[axes_of(output)])
 
     def formula(self) -> str:
         """The formula of a window."""
@@ -116,16 +117,44 @@ class Lp(Norm):
 
 # nn.LPPool2d sums x^p, not |x|^p: with an odd p it is wrong for negative numbers, or NaN. With
 # ceil_mode, its results for the last windows are too large. It neither pads nor widens float16.
-LP_POOL = helper('''\
-class LpPool2d(nn.Module):
+_SUMS = {
+    1: """\
+        total = F.avg_pool2d(
+            (exact if self.p % 2 == 0 else exact.abs()).pow(self.p).unsqueeze(2),
+            (1, self.kernel_size),
+            (1, self.stride),
+            (0, self.padding),
+            self.ceil_mode,
+            divisor_override=1,
+        ).squeeze(2)
+""",
+    **{
+        axes: f"""\
+        total = F.avg_pool{axes}d(
+            (exact if self.p % 2 == 0 else exact.abs()).pow(self.p),
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            divisor_override=1,
+        )
+"""
+        for axes in (2, 3)
+    },
+}
+"""The sum of each window. (Torch divides by the size of a window of a series in any case.)"""
+
+LP_POOL = {
+    axes: helper(f'''\
+class LpPool{axes}d(nn.Module):
     """The p-norm of each window: (sum |x|^p)^(1/p)."""
 
     def __init__(
         self,
         p: float,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int],
-        padding: int | tuple[int, int] = 0,
+        kernel_size: {sizes},
+        stride: {sizes},
+        padding: {sizes} = 0,
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
@@ -138,15 +167,11 @@ class LpPool2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # Powers soon are more than 16 bits can hold.
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
-        total = F.avg_pool2d(
-            (exact if self.p % 2 == 0 else exact.abs()).pow(self.p),
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            divisor_override=1,
-        )
+{_SUMS[axes]}\
         # A root is infinitely steep at zero: there, that of one is taken, less one.
         zero = (total == 0).to(total.dtype)
         return ((total + zero).pow(1 / self.p) - zero).to(x.dtype)
 ''')
+    for axes in (1, 2, 3)
+    for sizes in ["int" if axes == 1 else f"int | {tuple_of(axes)}"]
+}

@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ...language.kinds import counts, flag
-from ...shapes import Shape, as_map, size
-from ..base import EVERYTHING, ClassName, Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
+from ...shapes import LINES, PerAxis, Shape, as_map, axes_of, by, size
+from ..base import (
+    ANY_AXES,
+    EVERYTHING,
+    ClassName,
+    Kept,
+    Kind,
+    NoMultiplyAdds,
+    TorchText,
+    constructor,
+    helper,
+)
 from ..examples import Lines
 from ..worked import Element, Worked, unravelled
 from .basic import Average, Max
@@ -27,23 +37,26 @@ class Pyramid(NoMultiplyAdds):
         "spp": "SpatialPyramidPooling spatial_pyramid_pooling SPPLayer",
     }
     kind: ClassVar[Kind] = "pool"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     grids: tuple[int, ...] = counts("sizes of the grids")
     avg: bool = flag("average pooling instead of max pooling")
 
     def output(self, *inputs: Shape) -> Shape:
-        return (as_map(inputs[0], self.word)[0] * self._cells(),)
+        input_shape = as_map(inputs[0], self.word)
+        return (input_shape[0] * sum(map(size, self._sizes(input_shape))),)
 
     @property
     def single(self) -> type[Average] | type[Max]:
         """The pooling of one grid."""
         return Average if self.avg else Max
 
-    def _cells(self) -> int:
-        return sum(side * side for side in self.grids)
+    def _sizes(self, input_shape: Shape) -> list[PerAxis]:
+        """The grids: `4x4`, `2x2`, `1x1`."""
+        return [(side,) * axes_of(input_shape) for side in self.grids]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        return sum(adaptive_reads(inputs[0], (side, side)) for side in self.grids)
+        return sum(adaptive_reads(inputs[0], grid) for grid in self._sizes(inputs[0]))
 
     def window(self, output: Shape, *inputs: Shape) -> Literal["everything"]:
         return EVERYTHING
@@ -54,44 +67,51 @@ class Pyramid(NoMultiplyAdds):
         return Kept() if set(self.grids) == {1} else Kept(inputs=(0,))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        pool = "nn.AdaptiveAvgPool2d" if self.avg else "nn.AdaptiveMaxPool2d"
-        module = constructor("SpatialPyramidPool2d", ClassName(pool), list(self.grids))
-        return TorchText(module, helper=SPATIAL_PYRAMID)
+        axes = axes_of(inputs[0])
+        pool = f"nn.AdaptiveAvgPool{axes}d" if self.avg else f"nn.AdaptiveMaxPool{axes}d"
+        module = constructor(f"SpatialPyramidPool{axes}d", ClassName(pool), list(self.grids))
+        return TorchText(module, helper=SPATIAL_PYRAMID[axes])
 
     def work_out(self, element: Element) -> Worked:
         channels, before = element.inputs[0][0], 0
-        for side in self.grids:
-            cells = channels * side * side
+        for grid in self._sizes(element.inputs[0]):
+            cells = channels * size(grid)
             if element.channel < before + cells:
                 break
             before += cells
-        place = unravelled(element.channel - before, (channels, side, side))
-        pool = self.single.make(kernel=(side, side), adaptive=True)
-        grid = (channels, side, side)
-        cell = pool.work_out(Element(place, grid, element.inputs, element.read, element.weight))
-        where = f"of row {place[1]}, column {place[2]} of the {side}x{side} grid"
+        channel, place = unravelled(element.channel - before, (channels, *grid))
+        pool = self.single.make(kernel=grid, adaptive=True).on_axes(len(grid))
+        cell = pool.work_out(
+            Element(
+                (channel, *place), (channels, *grid), element.inputs, element.read, element.weight
+            )
+        )
+        lines = zip(LINES[len(grid)], place, strict=True)
+        cell_name = ", ".join(f"{line[:-1]} {at}" for line, at in lines)
+        where = f"of {cell_name} of the {by(grid)} grid"
         return cell._replace(at=element.at, rule=f"{cell.rule} {where}")
 
     def examples(self, output: Shape, *inputs: Shape) -> Lines:
         return self.single.make(kernel=(2, 2)).examples(output, *inputs)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        _, height, width = inputs[0]
         lines = []
-        for side in self.grids:
-            rows, columns = explain_adaptive(height, side), explain_adaptive(width, side)
-            lines.append((f"{side}x{side}", rows if rows == columns else f"{rows}; {columns}"))
-        squares = " + ".join(f"{side}*{side}" for side in self.grids)
+        for grid in self._sizes(inputs[0]):
+            sides = zip(inputs[0][1:], grid, strict=True)
+            windows = dict.fromkeys(explain_adaptive(side, n) for side, n in sides)
+            lines.append((by(grid), "; ".join(windows)))
+        squares = " + ".join("*".join(map(str, grid)) for grid in self._sizes(inputs[0]))
         return [*lines, ("numbers", f"{inputs[0][0]} channels * ({squares}) = {output[0]:,}")]
 
 
-SPATIAL_PYRAMID = helper('''\
-class SpatialPyramidPool2d(nn.Module):
+SPATIAL_PYRAMID = {
+    axes: helper(f'''\
+class SpatialPyramidPool{axes}d(nn.Module):
     """Pools a map to grids of several sizes, in one vector (arXiv:1406.4729)."""
 
     def __init__(
         self,
-        pool: type[nn.AdaptiveMaxPool2d] | type[nn.AdaptiveAvgPool2d],
+        pool: type[nn.AdaptiveMaxPool{axes}d] | type[nn.AdaptiveAvgPool{axes}d],
         grids: list[int],
     ) -> None:
         super().__init__()
@@ -100,3 +120,5 @@ class SpatialPyramidPool2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([pool(x).flatten(1) for pool in self.pools], 1)
 ''')
+    for axes in ANY_AXES
+}

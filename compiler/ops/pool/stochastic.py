@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ...shapes import Shape, size
-from ..base import Kept, TorchText, constructor, helper
+from ...shapes import Shape, axes_of, size
+from ..base import Kept, TorchText, constructor, helper, tuple_of
 from ..worked import Element, Step, Term, Worked, figure, quotient
 from .windows import INDEX, Pool
 
@@ -41,8 +41,9 @@ class Stochastic(Pool):
         return Kept(inputs=(0,), output=True, fixed=INDEX * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        module = constructor("StochasticPool2d", self.span, self.step)
-        return TorchText(module, helper=STOCHASTIC_POOL)
+        axes = axes_of(output)
+        module = constructor(f"StochasticPool{axes}d", self.span, self.step)
+        return TorchText(module, helper=STOCHASTIC_POOL[axes])
 
     def work_out(self, element: Element) -> Worked:
         window = self.covered(element)
@@ -85,37 +86,78 @@ class Stochastic(Pool):
         ]
 
 
-STOCHASTIC_POOL = helper('''\
-class StochasticPool2d(nn.Module):
+_WINDOWS = {
+    1: """\
+        return x.relu().unfold(2, self.kernel_size[0], self.stride[0])
+""",
+    2: """\
+        (height, width), (down, right) = self.kernel_size, self.stride
+        return x.relu().unfold(2, height, down).unfold(3, width, right)
+""",
+    3: """\
+        windows = x.relu()
+        for axis in range(3):
+            windows = windows.unfold(2 + axis, self.kernel_size[axis], self.stride[axis])
+        return windows
+""",
+}
+_PLACES = {
+    1: """\
+            starts = torch.arange(drawn.shape[2], device=x.device) * self.stride[0]
+            place = starts + drawn
+""",
+    2: """\
+            rows = torch.arange(drawn.shape[2], device=x.device) * self.stride[0]
+            columns = torch.arange(drawn.shape[3], device=x.device) * self.stride[1]
+            rows = rows.unsqueeze(1) + drawn // self.kernel_size[1]
+            place = rows * x.shape[3] + columns + drawn % self.kernel_size[1]
+""",
+    3: """\
+            place = torch.zeros_like(drawn)
+            inside = self.kernel_size[0] * self.kernel_size[1] * self.kernel_size[2]
+            for axis in range(3):
+                starts = torch.arange(drawn.shape[2 + axis], device=x.device) * self.stride[axis]
+                starts = starts.view(-1, *[1] * (2 - axis))
+                inside //= self.kernel_size[axis]
+                tap = drawn // inside % self.kernel_size[axis]
+                place = place * x.shape[2 + axis] + starts + tap
+""",
+}
+
+STOCHASTIC_POOL = {
+    axes: helper(f'''\
+class StochasticPool{axes}d(nn.Module):
     """One number of each window, drawn in proportion to its size (arXiv:1301.3557).
 
     In evaluation it is the mean under the same probabilities. What is negative counts
     as zero.
     """
 
-    def __init__(self, kernel_size: tuple[int, int], stride: tuple[int, int]) -> None:
+    def __init__(self, kernel_size: {sizes}, stride: {sizes}) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = stride
 
     def windows(self, x: Tensor) -> Tensor:
-        (height, width), (down, right) = self.kernel_size, self.stride
-        return x.relu().unfold(2, height, down).unfold(3, width, right)
-
+{_WINDOWS[axes]}
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             windows = self.windows(x)
-            total = windows.sum((-2, -1), keepdim=True)
+            total = windows.sum({inside}, keepdim=True)
             share = windows / total.clamp(min=torch.finfo(x.dtype).tiny)
-            return (windows * share).sum((-2, -1))
+            return (windows * share).sum({inside})
         with torch.no_grad():
             # With e exponentially distributed, x/e is largest with chance x/sum(x).
             windows = self.windows(x)
             noise = torch.empty_like(windows, dtype=torch.float32).exponential_()
-            drawn = (windows / noise).flatten(-2).argmax(-1)
-            rows = torch.arange(drawn.shape[2], device=x.device) * self.stride[0]
-            columns = torch.arange(drawn.shape[3], device=x.device) * self.stride[1]
-            rows = rows.unsqueeze(1) + drawn // self.kernel_size[1]
-            place = rows * x.shape[3] + columns + drawn % self.kernel_size[1]
+            drawn = {drawn}.argmax(-1)
+{_PLACES[axes]}\
         return x.flatten(2).gather(2, place.flatten(2)).view_as(place).relu()
 ''')
+    for axes, inside, drawn in (
+        (1, "-1", "(windows / noise)"),
+        (2, "(-2, -1)", "(windows / noise).flatten(-2)"),
+        (3, "(-3, -2, -1)", "(windows / noise).flatten(-3)"),
+    )
+    for sizes in [tuple_of(axes)]
+}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import ClassVar
 
 from ...language.kinds import count
 from ...language.signature import ArgumentError
-from ...shapes import Shape, plain, size
-from ..base import Autocast, Kept, TorchText, Weight, constructor, helper
+from ...shapes import Shape, axes_of, plain, size
+from ..base import Autocast, Kept, TorchText, Weight, constructor, helper, tuple_of
 from ..examples import Lines, gradient_lines, rows_of
 from ..worked import Element, Step, Term, Worked, bracketed, figure, products, sigmoid
 from .windows import Padded
@@ -73,27 +74,28 @@ class Tree(Padded):
         return Kept(inputs=(0,), own=2 * self.gates * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        axes = axes_of(output)
         module = constructor(
-            "TreePool2d",
+            f"TreePool{axes}d",
             self.levels,
             self.span,
             plain(self.step),
             padding=(plain(self.padding), 0),
         )
-        return TorchText(module, helper=TREE_POOL)
+        return TorchText(module, helper=TREE_POOL[axes])
 
     def work_out(self, element: Element) -> Worked:
-        window = self.covered(element)
+        window, places = self.covered(element), list(product(*map(range, self.span)))
         groups = []
         for index in range(self.filters + self.gates):
             order = index - self.filters
             terms = [
                 Term(term.value, factor, term.value * factor, term.place)
-                for place, term in enumerate(window.terms)
-                for factor in [element.weight("weight", (index, 0, *divmod(place, self.span[1])))]
+                for place, term in zip(places, window.terms, strict=True)
+                for factor in [element.weight("weight", (index, 0, *place))]
             ]
             name = f"filter {index}" if order < 0 else f"gate {order}"
-            groups.append(products(name, terms, self.span[1]))
+            groups.append(products(name, terms, self.span[-1]))
         nodes: list[float] = [group.result for group in groups[: self.filters]]
         gates = [sigmoid(group.result) for group in groups[self.filters :]]
         steps = [
@@ -125,7 +127,7 @@ class Tree(Padded):
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         both = f"({self.filters} filters + {self.gates} gates)"
-        window = f"{self.span[0]}*{self.span[1]}"
+        window = "*".join(map(str, self.span))
         parameters = (self.filters + self.gates) * size(self.span)
         outputs = "*".join(map(str, output))
         macs = self.macs(output, *inputs)
@@ -136,29 +138,30 @@ class Tree(Padded):
         ]
 
 
-TREE_POOL = helper('''\
-class TreePool2d(nn.Module):
+TREE_POOL = {
+    axes: helper(f'''\
+class TreePool{axes}d(nn.Module):
     """Learned pooling filters, mixed two by two by learned gates (arXiv:1509.08985)."""
 
     def __init__(
         self,
         levels: int,
-        kernel_size: tuple[int, int],
-        stride: int | tuple[int, int],
-        padding: int | tuple[int, int] = 0,
+        kernel_size: {sizes},
+        stride: int | {sizes},
+        padding: int | {sizes} = 0,
     ) -> None:
         super().__init__()
         self.stride = stride
         self.padding = padding
         self.filters = 2**levels
-        area = kernel_size[0] * kernel_size[1]
+        area = {area}
         weight = torch.zeros(2 * self.filters - 1, 1, *kernel_size)
         nn.init.normal_(weight[: self.filters], 1 / area, 0.1 / area)  # about the mean
         self.weight = nn.Parameter(weight)
 
     def forward(self, x: Tensor) -> Tensor:
         channels = x.flatten(0, 1).unsqueeze(1)
-        maps = F.conv2d(channels, self.weight, stride=self.stride, padding=self.padding)
+        maps = F.conv{axes}d(channels, self.weight, stride=self.stride, padding=self.padding)
         nodes, gates = maps[:, : self.filters], maps[:, self.filters :].sigmoid()
         count = self.filters
         while count > 1:
@@ -168,3 +171,7 @@ class TreePool2d(nn.Module):
             gates = gates[:, count:]
         return nodes.reshape(*x.shape[:2], *nodes.shape[2:])
 ''')
+    for axes in (1, 2, 3)
+    for sizes in [tuple_of(axes)]
+    for area in [" * ".join(f"kernel_size[{n}]" for n in range(axes))]
+}

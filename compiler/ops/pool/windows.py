@@ -8,13 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import gcd, inf
+from itertools import product
+from math import gcd, inf, prod
 from typing import ClassVar, Literal
 
 from ...language.kinds import custom, flag, natural_pair, pair
 from ...language.signature import ArgumentError
-from ...shapes import Pair, Shape, ShapeError, as_map, by, plain, size
-from ..base import EVERYTHING, Constructor, Kind, NoMultiplyAdds, Option, Window, constructor
+from ...shapes import (
+    AXES,
+    AllAxes,
+    PerAxis,
+    Shape,
+    ShapeError,
+    all_axes,
+    as_map,
+    axes_of,
+    by,
+    plain,
+    size,
+)
+from ..base import (
+    ANY_AXES,
+    EVERYTHING,
+    Constructor,
+    Kind,
+    NoMultiplyAdds,
+    Option,
+    Window,
+    constructor,
+)
 from ..examples import Lines, gradient_lines
 from ..worked import Element, Group, Term, decimal, largest, quotient
 
@@ -26,47 +48,49 @@ class Pool(NoMultiplyAdds):
     """Windows over a map. Features that only some kinds of pooling have are off here."""
 
     kind: ClassVar[Kind] = "pool"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
-    kernel: Pair | None = pair("window size")
-    stride: Pair | None = pair("step between windows; by default the window size", None)
-    pad: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    kernel: PerAxis | None = pair("window size")
+    stride: PerAxis | None = pair("step between windows; by default the window size", None)
+    pad: PerAxis = all_axes(0)
+    dilation: PerAxis = all_axes(1)
     same: bool = False
     ceil: bool = False
 
     @property
-    def target(self) -> Pair | None:
+    def target(self) -> PerAxis | None:
         """The output size if it is given instead of a window size."""
         return None
 
     @property
-    def span(self) -> Pair:
+    def span(self) -> PerAxis:
         """Rows and columns that a window reads."""
         assert self.kernel is not None, self
         return self.kernel
 
     @property
-    def step(self) -> Pair:
+    def step(self) -> PerAxis:
         return self.stride or self.span
 
     @property
-    def reach(self) -> Pair:
+    def reach(self) -> PerAxis:
         """Rows and columns from one end of a window to the other, dilation included."""
-        (height, width), (down, right) = self.span, self.dilation
-        return down * (height - 1) + 1, right * (width - 1) + 1
+        return tuple(
+            [step * (side - 1) + 1 for side, step in zip(self.span, self.dilation, strict=True)]
+        )
 
     @property
-    def padding(self) -> Pair:
+    def padding(self) -> PerAxis:
         """Rows and columns added on each side."""
-        return ((self.reach[0] - 1) // 2, (self.reach[1] - 1) // 2) if self.same else self.pad
+        return tuple([(reach - 1) // 2 for reach in self.reach]) if self.same else self.pad
 
     def check(self) -> None:
-        if self.same and self.pad != (0, 0):
+        if self.same and any(self.pad):
             raise ArgumentError("`same` computes the padding itself", "take `pad` out")
         if self.same and self.ceil:
             raise ArgumentError("`same` and `ceil` both set the size", "keep one of them")
-        for axis in (0, 1):
-            padding, most = self.padding[axis], self.span[axis] // 2
+        for padding, span in zip(self.padding, self.span, strict=True):
+            most = span // 2
             if padding > most:
                 raise ArgumentError(
                     f"{'`same` needs a' if self.same else 'a'} padding of {padding}, and half of a "
@@ -80,7 +104,7 @@ class Pool(NoMultiplyAdds):
     def output(self, *inputs: Shape) -> Shape:
         input_shape = as_map(inputs[0], self.word)
         return input_shape[0], *(
-            self.target or (self._axis(0, input_shape), self._axis(1, input_shape))
+            self.target or [self._axis(axis, input_shape) for axis in range(axes_of(input_shape))]
         )
 
     def _axis(self, axis: int, input_shape: Shape) -> int:
@@ -111,12 +135,10 @@ class Pool(NoMultiplyAdds):
     def _instead_of_same(self, input_shape: Shape) -> str:
         if "ceil" in self.fields:
             other = self.replace(same=False, ceil=True)
-            wanted = [_divided_up(input_shape[1 + axis], self.step[axis]) for axis in (0, 1)]
-            if [other._windows(axis, input_shape[1 + axis]) for axis in (0, 1)] == wanted:
-                return (
-                    f"write `ceil` in place of `same`: the output is then "
-                    f"{by((wanted[0], wanted[1]))}"
-                )
+            sides = list(enumerate(input_shape[1:]))
+            wanted = [_divided_up(side, self.step[axis]) for axis, side in sides]
+            if [other._windows(axis, side) for axis, side in sides] == wanted:
+                return f"write `ceil` in place of `same`: the output is then {by(tuple(wanted))}"
         return "take a window of odd size"
 
     def _windows(self, axis: int, side: int) -> int:
@@ -137,7 +159,7 @@ class Pool(NoMultiplyAdds):
     def reads(self, output: Shape, input_shape: Shape) -> int:
         """The number of elements that all windows read together."""
         if self.target is None:
-            return size(output) * self.span[0] * self.span[1]
+            return size(output) * prod(self.span)
         return adaptive_reads(input_shape, self.target)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
@@ -145,47 +167,41 @@ class Pool(NoMultiplyAdds):
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         if self.target is None:
-            top, left = self.padding
-            return Window(self.reach, self.step, (-top, -left))
-        if self.target == (1, 1):
+            return Window(self.reach, self.step, tuple([-before for before in self.padding]))
+        if max(self.target) == 1:
             return EVERYTHING
-        (_, height, width), (rows, columns) = inputs[0], self.target
+        sides = list(zip(inputs[0][1:], self.target, strict=True))
         return Window(
-            (longest(height, rows), longest(width, columns)),
-            (Fraction(height, rows), Fraction(width, columns)),
+            tuple([longest(side, windows) for side, windows in sides]),
+            tuple([Fraction(side, windows) for side, windows in sides]),
+            (0,) * len(sides),
         )
 
     # ---- one output with its numbers ----
 
-    def spans(self, element: Element) -> tuple[range, range]:
-        """The rows and columns of an output's window; those in the padding are outside the map."""
+    def spans(self, element: Element) -> list[range]:
+        """An output's window along each axis: its rows and columns; those in the padding are
+        outside the map.
+        """
         if self.target is not None:
-            sides = zip(
-                (element.row, element.column), element.inputs[0][1:], self.target, strict=True
-            )
-            rows, columns = (
-                range(at * side // n, -(-(at + 1) * side // n)) for at, side, n in sides
-            )
-            return rows, columns
-        down, right = (
+            sides = zip(element.position, element.inputs[0][1:], self.target, strict=True)
+            return [range(at * side // n, -(-(at + 1) * side // n)) for at, side, n in sides]
+        return [
             range(start, start + self.reach[axis], self.dilation[axis])
-            for axis, at in enumerate((element.row, element.column))
+            for axis, at in enumerate(element.position)
             for start in [at * self.step[axis] - self.padding[axis]]
-        )
-        return down, right
+        ]
 
     def covered(self, element: Element, fill: float = 0.0) -> Group:
         """The window of an output; `fill` is the value of the padding."""
-        rows, columns = self.spans(element)
-        _, height, width = element.inputs[0]
+        spans, sides = self.spans(element), element.inputs[0][1:]
         terms = [
-            element.term(element.channel, row, column)
-            if 0 <= row < height and 0 <= column < width
+            element.term_at(element.channel, place)
+            if all(0 <= at < side for at, side in zip(place, sides, strict=True))
             else Term(fill, None, fill, None)
-            for row in rows
-            for column in columns
+            for place in product(*spans)
         ]
-        return Group(f"channel {element.channel}", tuple(terms), "sum", 0.0, len(columns))
+        return Group(f"channel {element.channel}", tuple(terms), "sum", 0.0, len(spans[-1]))
 
     def maximum(self, element: Element) -> Group:
         """The window and its maximum; the padding never is."""
@@ -212,8 +228,8 @@ class Pool(NoMultiplyAdds):
 
     def outside(self, element: Element, count_pad: bool = True) -> str:
         """A note on the positions of a window that its mean leaves out."""
-        rows, columns = self.spans(element)
-        count, positions = self.counted(element, count_pad), len(rows) * len(columns)
+        count = self.counted(element, count_pad)
+        positions = prod(map(len, self.spans(element)))
         if count == positions:
             return ""
         where = "beyond the padding" if count_pad and any(self.padding) else "outside the map"
@@ -228,7 +244,7 @@ class Pool(NoMultiplyAdds):
         kept = {
             name: value
             for name, value in self.arguments.items()
-            if name not in WINDOW_ARGUMENTS and value != self.fields[name].default
+            if name not in WINDOW_ARGUMENTS and not self.fields[name].is_usual(value)
         }
         return gradient_lines(type(self)(kernel=(2, 2), **kept), self.slope, self.initial)
 
@@ -255,14 +271,16 @@ class Pool(NoMultiplyAdds):
         input_shape = inputs[0]
         lines = [
             (name, self._explain_axis(axis, input_shape[1 + axis], output[1 + axis]))
-            for axis, name in enumerate(("height", "width"))
+            for axis, name in enumerate(AXES[axes_of(output)])
         ]
         before, after = size(input_shape), size(output)
         lines.append(("numbers", f"{after:,} of {before:,} = {_percent(after, before)}"))
         reads = f"{self.reads(output, input_shape):,}"
         if self.target is None:
             windows = "*".join(map(str, output))
-            lines.append(("reads", f"{windows} windows * {self.span[0]}*{self.span[1]} = {reads}"))
+            lines.append(
+                ("reads", f"{windows} windows * {'*'.join(map(str, self.span))} = {reads}")
+            )
         else:
             lines.append(("reads", reads))
         return lines
@@ -284,14 +302,16 @@ class Pool(NoMultiplyAdds):
 class Padded(Pool):
     """Windows that may extend over the border."""
 
-    pad: Pair = natural_pair("rows and columns added on each side", (0, 0))
+    pad: PerAxis = natural_pair("rows and columns added on each side", (0, 0))
     same: bool = flag("pad evenly, so that stride 1 keeps the size")
 
 
 class Global(Padded):
     """Windows, or one window over the whole map."""
 
-    kernel: Pair | None = pair("window size", None)
+    kernel: PerAxis | None = pair("window size", None)
+    one: ClassVar[AllAxes] = all_axes(1)
+    """The size of the output where a single window covers the map."""
     ceil: bool = flag("add a window where some rows or columns are left over")
     locals()["global"] = flag("one window over the whole map")  # for Python, a keyword
 
@@ -300,8 +320,8 @@ class Global(Padded):
         return bool(getattr(self, "global"))
 
     @property
-    def target(self) -> Pair | None:
-        return (1, 1) if self.whole else None
+    def target(self) -> PerAxis | None:
+        return self.one if self.whole else None
 
     def check(self) -> None:
         if self.target is not None:
@@ -318,7 +338,7 @@ class Global(Padded):
         """Refuses other arguments about windows."""
         for name, usual in self.fields.items():
             allowed = name in (word, *also) or name not in WINDOW_ARGUMENTS
-            if not allowed and getattr(self, name) != usual.default:
+            if not allowed and not usual.is_usual(getattr(self, name)):
                 raise ArgumentError(f"`{word}` computes the windows itself", f"take `{name}` out")
 
 
@@ -327,28 +347,29 @@ WINDOW_ARGUMENTS = frozenset(
 )
 
 
-_read_pair: Callable[[object], Pair] = pair("").read
+_read_size: Callable[[object], PerAxis] = pair("").read
 
 
-def _pair_or_switch(value: object) -> bool | Pair:
-    return value if isinstance(value, bool) else _read_pair(value)
+def _size_or_switch(value: object) -> bool | PerAxis:
+    return value if isinstance(value, bool) else _read_size(value)
 
 
 class Adaptive(Global):
     """Windows, or as many windows as give a fixed output size."""
 
-    adaptive: bool | Pair = custom(
+    adaptive: bool | PerAxis = custom(
         "a fixed output size, whatever the input: `adaptive 7x7` or `adaptive=7x7`",
-        _pair_or_switch,
+        _size_or_switch,
         "a size like 7x7",
         default=False,
         is_flag=True,
+        per_axis=True,
     )
 
     @property
-    def target(self) -> Pair | None:
+    def target(self) -> PerAxis | None:
         if self.whole:
-            return 1, 1
+            return self.one
         return self.kernel if self.adaptive is True else self.adaptive or None
 
     def check(self) -> None:
@@ -378,13 +399,13 @@ def longest(side: int, windows: int) -> int:
     return side // windows + min(rest, 2)
 
 
-def adaptive_reads(input_shape: Shape, target: Pair) -> int:
+def adaptive_reads(input_shape: Shape, target: PerAxis) -> int:
     """How many numbers they read, all together: those at a border that is not a whole number
     twice.
     """
     sides = zip(input_shape[1:], target, strict=True)
     along = [side + windows - gcd(side, windows) for side, windows in sides]
-    return input_shape[0] * along[0] * along[1]
+    return input_shape[0] * prod(along)
 
 
 def explain_adaptive(side: int, windows: int) -> str:

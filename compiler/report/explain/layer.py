@@ -12,7 +12,7 @@ from ...analysis.field import Axis, Field
 from ...diagnose.blame import call_chain, ordinal, place
 from ...network import Node, Scope
 from ...ops.base import EVERYTHING, POINT
-from ...shapes import size, text
+from ...shapes import AXES, POINTS, axes_of, size, text
 from ..figures import area, data_size, exact, pair, plural, share
 from ..rows import rows_of
 from ..select import Selection, part_name
@@ -144,10 +144,14 @@ def _leaves(analysis: Analysis, node: Node) -> str:
 
 
 def _merged_axes(lines: list[Line]) -> list[Line]:
-    """Combines height and width into one line if they are equal."""
-    names, texts = [line.name for line in lines[:2]], {line.text for line in lines[:2]}
-    if names == ["height", "width"] and len(texts) == 1:
-        return [Line("height, width", lines[0].text), *lines[2:]]
+    """Combines depth, height and width into one line if they are equal."""
+    for axes in (3, 2):
+        first = lines[:axes]
+        if tuple(line.name for line in first) == AXES[axes]:
+            if len({line.text for line in first}) == 1:
+                return [Line(", ".join(AXES[axes]), lines[0].text), *lines[axes:]]
+            if axes == 3 and lines[1].text == lines[2].text:
+                return [lines[0], *_merged_axes(lines[1:])]
     return lines
 
 
@@ -155,25 +159,27 @@ def _merged_axes(lines: list[Line]) -> list[Line]:
 
 
 def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
-    if len(analysis.network.input.shape) != 3:
+    if not axes_of(analysis.network.input.shape):
         return []
     field = analysis.fields[node.index]
+    axes = len(field)
     source_fields = [analysis.fields[source.index] for source in node.inputs]
     window = node.window
     name = "receptive field"
     if window == EVERYTHING:
         return [Line(name, f"all of its input's, {area(field.size)}")]
-    if len(source_fields) > 1 or window == POINT:
+    if len(source_fields) > 1 or window == POINT or len(window.size) != axes:
         return [Line(name, _union(node, field, source_fields))]
     lines: list[Line] = []
-    square = field.height == field.width
-    for axis, before, label in zip(field, source_fields[0], ("height", "width"), strict=True):
-        position = 0 if label == "height" else 1
+    square = field == (field[0],) * axes
+    each = zip(field, source_fields[0], AXES[axes], strict=True)
+    for position, (axis, before, label) in enumerate(each):
         kernel, stride = window.size[position], window.stride[position]
         shown = name if square else f"{name}, {label}"
         lines.append(Line(shown, _recurrence(axis, before, kernel)))
         if stride != 1:
-            lines.append(Line("jump" if square else f"jump, {label}", _jump(axis, before, stride)))
+            jump = _jump(axis, before, stride, POINTS[axes])
+            lines.append(Line("jump" if square else f"jump, {label}", jump))
         if square:
             break
     return lines
@@ -191,8 +197,8 @@ def _recurrence(axis: Axis, before: Axis, kernel: int) -> str:
     return f"{axis.size}; {before.size} before"
 
 
-def _jump(axis: Axis, before: Axis, stride: object) -> str:
-    apart = f"neighbors of its output are {axis.jump} apart, in pixels"
+def _jump(axis: Axis, before: Axis, stride: object, points: str) -> str:
+    apart = f"neighbors of its output are {axis.jump} apart, in {points}"
     return f"{before.jump}*{stride} = {axis.jump}: {apart}"
 
 
@@ -306,7 +312,7 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
         lines.append(Line(name, f"{exact(figure)}{remark}"))
     elementwise = exact(sum(c.elementwise for c in costs))
     lines.append(Line("elementwise", f"{elementwise} operations beside multiply-adds"))
-    if source_fields and len(analysis.network.input.shape) == 3:
+    if source_fields and axes_of(analysis.network.input.shape):
         before = [pair(analysis.fields[index].size) for index in source_fields]
         after = pair(analysis.fields[last.index].size)
         lines.append(Line("receptive field", f"{', '.join(before)} -> {after}"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...analysis import Analysis
 from ...network import Network, Node
-from ...shapes import text
+from ...shapes import axes_of, text
 from ..figures import area, data_size, exact, pair, plural, share
 from ..style import BOLD, Style, laid_out, wrapped
 from ..table import before_the_head, conventions, title
@@ -21,7 +21,7 @@ def explain_network(analysis: Analysis, batch: int, style: Style) -> list[list[s
         _counted(analysis, "parameters", [c.params for c in analysis.costs], exact, style),
         _counted(analysis, "multiply-adds", [c.macs for c in analysis.costs], exact, style),
         _counted(analysis, "memory of outputs", analysis.output_bytes, data_size, style),
-        *([_stages(analysis, style)] if len(analysis.network.input.shape) == 3 else []),
+        *([_stages(analysis, style)] if axes_of(analysis.network.input.shape) else []),
         _memory(analysis, batch, style),
         [line for text in conventions(analysis, of_a_table=False) for line in wrapped(text, style)],
         wrapped("`cnn explain FILE LAYER` explains a layer, by its name or line.", style),
@@ -61,14 +61,14 @@ def _stages(analysis: Analysis, style: Style) -> list[str]:
     stages: list[Node] = []
     for node in network.nodes:
         field = analysis.fields[node.index]
-        if not node.inputs or node.aux or field.whole or len(node.shape) != 3:
+        if not node.inputs or node.aux or field.whole or len(node.shape) == 1:
             continue
         if stages and analysis.fields[stages[-1].index].jump == field.jump:
             stages.pop()
         stages.append(node)
     lines = [
         (
-            f"map {area((node.shape[1], node.shape[2]))}",
+            f"map {area(node.shape[1:])}",
             f"{pair(analysis.fields[node.index].size)} after {node.name}; "
             f"neighbors are {pair(analysis.fields[node.index].jump)} apart",
         )

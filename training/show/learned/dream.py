@@ -137,7 +137,7 @@ def drawn_size(subject: Subject, node: Node) -> tuple[int, int]:
     surroundings."""
     _, height, width = subject.network.input.shape
     field = fields(subject.network)[node.index]
-    if len(node.shape) != 3 or field.height.whole or field.width.whole:
+    if len(node.shape) != 3 or any(axis.whole for axis in field):
         return height, width
     smaller = [
         min(side, max(_LEAST_SIDE, -(-2 * sees // _LEAST_SIDE) * _LEAST_SIDE))

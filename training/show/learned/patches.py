@@ -137,8 +137,8 @@ def patches(
                     -image,
                     images.name(-image),
                     position,
-                    seen(field.height, position[0] if position else 0, height),
-                    seen(field.width, position[1] if position else 0, width),
+                    seen(field[0], position[0] if position else 0, height),
+                    seen(field[1], position[1] if position else 0, width),
                     pictures[-image],
                 )
             )

@@ -131,8 +131,8 @@ def measure_field(subject: Subject, node: Node, images: Sequence[InputImage] = (
     return MeasuredField(
         node,
         (row, column),
-        field.height.at(row),
-        field.width.at(column),
+        field[0].at(row),
+        field[1].at(column),
         field.whole,
         magnitude / total if total else magnitude,
         len(batch),
