@@ -46,6 +46,7 @@ class Scope:
         "output",
         "parent",
         "parts",
+        "shares",
         "skipped",
         "span",
         "statement",
@@ -95,6 +96,8 @@ class Scope:
         """The block or loop that it is merged with, because it contains nothing else."""
         self.output: Node | None = None
         """Its output."""
+        self.shares: Scope | Node | None = None
+        """For a `share`: what it applies once more; its own layers are copies of those."""
         self.aux: bool = parent.aux if parent else False
         if parent is not None:
             parent.children.append(self)
@@ -130,7 +133,7 @@ class Node:
 
     __slots__ = (
         "_torch", "_weights", "_window", "given", "index", "inputs", "label", "name", "op",
-        "scope", "shape", "span",
+        "scope", "shape", "shared", "span",
     )  # fmt: skip
 
     def __init__(
@@ -156,6 +159,8 @@ class Node:
         """The full dotted name, unique in the network."""
         self.given: str | None = None
         """Its word in the spec if a parameter stands for the layer: `act`."""
+        self.shared: Node | None = None
+        """The layer whose module computes this one, too, with the same weights (`share`)."""
         self._weights: tuple[Weight, ...] | None = None
         self._torch: tuple[Op, TorchText] | None = None
         self._window: tuple[Op, Window | Literal["everything"]] | None = None
@@ -174,8 +179,9 @@ class Node:
 
     @property
     def weights(self) -> tuple[Weight, ...]:
+        """Its own; those of a layer that is shared belong to the one written first."""
         if self._weights is None:
-            self._weights = self.op.weights(*self.input_shapes)
+            self._weights = () if self.shared else self.op.weights(*self.input_shapes)
         return self._weights
 
     @property

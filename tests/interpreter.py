@@ -34,7 +34,9 @@ class Interpreter(nn.Module):
                 continue
             exec(text.helper, scope)
             scope["m"] = None
-            if text.module:
+            if text.module and node.shared:
+                scope["m"] = self.held[str(node.shared.index)]
+            elif text.module:
                 scope["m"] = self.held[str(node.index)] = eval(str(text.module), scope)
             names = [f"x{n}" for n in range(len(node.inputs))]
             expression = text.call.format(*names, m="m")

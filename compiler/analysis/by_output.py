@@ -31,18 +31,24 @@ def by_output(network: Network, costs: Sequence[Cost]) -> list[OutputCost]:
     for node in reversed(network.nodes):
         for source in node.inputs:
             needed[source.index] |= needed[node.index]
+    weights = [*needed]
+    """The same for the weights of a layer, which others may share."""
+    for node in network.nodes:
+        if node.shared is not None:
+            weights[node.shared.index] |= needed[node.index]
     entries = []
     for number, output in enumerate(network.outputs):
         mine = [n for n in network.nodes if n.inputs and needed[n.index] >> number & 1]
         own = [node for node in mine if needed[node.index] == 1 << number]
+        read = [node for node in network.nodes if weights[node.index] >> number & 1]
         entries.append(
             OutputCost(
                 output.name,
                 output.node,
                 len(mine),
-                sum(costs[node.index].params for node in mine),
+                sum(costs[node.index].params for node in read),
                 sum(costs[node.index].macs for node in mine),
-                sum(costs[node.index].params for node in own),
+                sum(costs[n.index].params for n in read if weights[n.index] == 1 << number),
                 sum(costs[node.index].macs for node in own),
             )
         )

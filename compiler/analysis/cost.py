@@ -82,7 +82,7 @@ def costs(network: Network, frozen: Container[int] = ()) -> list[Cost]:
     known: dict[object, Cost] = {}
     node_costs: list[Cost] = []
     for node in network.nodes:
-        key = question(node)
+        key = (question(node), node.shared is None)
         cost = known.get(key)
         if cost is None:
             cost = known[key] = _cost(node)

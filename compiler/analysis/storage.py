@@ -70,3 +70,9 @@ def write_over(network: Network) -> None:
             op = node.op
             known.setdefault(id(op), (op, op.replace(inplace=True)))
             node.op = known[id(op)][1]
+    for node in network.nodes:
+        if node.shared is not None and node.op.inplace != node.shared.op.inplace:
+            node.shared.op = node.shared.op.replace(inplace=False)
+    for node in network.nodes:
+        if node.shared is not None:
+            node.op = node.shared.op

@@ -619,6 +619,87 @@ def from_(
     return node
 
 
+def share(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `share`: applies what a label names once more, with the same weights."""
+    refuse_body(call, "`share`")
+    if len(call.arguments) != 1 or not isinstance(call.arguments[0].value, Name):
+        raise Problem(
+            "argument",
+            "`share` takes the label of a layer or block before it",
+            statement_span(call),
+            help="label it, `tower: conv 64 3x3`, and write `share tower` where it applies again",
+        )
+    place = call.arguments[0].span
+    item = graph.labels.referred(call.arguments[0], scope)
+    if input_node is None:
+        return None
+    inner = Scope(
+        "block", "share", call.span, scope, call.label.value if call.label else None,
+        arguments=(("label", place.text),),
+    )  # fmt: skip
+    inner.shares = item
+    if isinstance(item, Node):
+        if len(item.inputs) != 1:
+            raise _not_shared(item, place, "is not a layer of one input")
+        node: MaybeNode = graph.apply(item.op, (input_node,), call, inner, None)
+    else:
+        if item.statement is None or item.env is None:
+            return None
+        node = graph.statement(item.statement, inner, item.env, input_node)
+    if node is None:
+        return None
+    _pair_with_shared(item, inner, place)
+    return graph.named(call.label, scope, inner, node)
+
+
+def _pair_with_shared(item: Scope | Node, inner: Scope, place: Span) -> None:
+    """Connects the layers of a `share` with those that have the weights."""
+    originals = list(item.nodes()) if isinstance(item, Scope) else [item]
+    copies = list(inner.nodes())
+    if [type(node.op) for node in originals] != [type(node.op) for node in copies]:
+        raise _not_shared(item, place, "has other layers for what arrives here")
+    if originals[0].aux != originals[-1].aux or any(node.aux != copies[0].aux for node in copies):
+        raise _not_shared(item, place, "has an auxiliary head, which is trained once")
+    start = originals[0].index
+    for node in originals:
+        outside = [each for each in node.inputs if each.index < start]
+        if any(each is not _arriving(originals) for each in outside):
+            raise _not_shared(item, place, f"reads `{outside[-1].label or 'layers'}` from outside")
+    for original, copy in zip(originals, copies, strict=True):
+        first = original.shared or original
+        wanted = first.op.weights(*first.input_shapes)
+        if wanted and copy.op.weights(*copy.input_shapes) != wanted:
+            arrived = first.inputs[0].shape
+            raise Problem(
+                "shape",
+                f"the weights of `{place.text}` are for {text(arrived)}, and"
+                f" {text(copy.inputs[0].shape)} arrives at the same"
+                f" `{copy.op.word}` here",
+                place,
+                labels=(Label(first_line(first.span), "has the weights"),),
+                help="shared weights need the same number of channels: adapt them before, `conv"
+                f" {arrived[0]} 1x1`",
+            )
+        copy.shared = first
+
+
+def _arriving(nodes: Sequence[Node]) -> Node | None:
+    """What arrives at the first of the layers."""
+    return nodes[0].inputs[0] if nodes and nodes[0].inputs else None
+
+
+def _not_shared(item: Scope | Node, place: Span, reason: str) -> Problem:
+    return Problem(
+        "share",
+        f"`{place.text}` cannot be shared: it {reason}",
+        place,
+        labels=(Label(first_line(item.span), "what it names"),),
+        help="share a layer, or a block, form or loop that only reads what arrives at it",
+    )
+
+
 def allow(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
@@ -641,6 +722,7 @@ FORMS: dict[str, Form] = {
     "split": split,
     "aux": aux,
     "output": output,
+    "share": share,
     "from": from_,
     "allow": allow,
     "init": init,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, Name, String
+from ...dsl.syntax import Body, Branches, Call, Name, Statement, String
 from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line, refuse_torch_order, shape_problem
 from ..diagnose.reporter import Reporter
@@ -89,6 +89,12 @@ class GraphBuilder(ABC):
     ) -> MaybeNode:
         """Executes statements in order; returns the output of the last."""
 
+    @abstractmethod
+    def statement(
+        self, statement: Statement, scope: Scope, env: Env, input_node: MaybeNode
+    ) -> MaybeNode:
+        """Executes one statement; returns its output."""
+
     def look_around(self, name: str) -> object:
         """The shape of the current input by name: `channels`, `height`, `width`; of a series
         `length`, of a volume also `depth`.
@@ -110,7 +116,14 @@ class GraphBuilder(ABC):
 
     # ---- nodes and labels ----
 
-    def apply(self, op: Op, inputs: tuple[Node, ...], call: Call, scope: Scope) -> Node:
+    def apply(
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        call: Call,
+        scope: Scope,
+        label: Name | None = None,
+    ) -> Node:
         """Adds a node for an operation if its input shapes fit."""
         try:
             shapes = tuple([node.shape for node in inputs])
@@ -124,7 +137,7 @@ class GraphBuilder(ABC):
             shape = known[1]
         except ShapeError as error:
             raise shape_problem(error, op, inputs, call) from None
-        return self.add(op, inputs, shape, call.span, scope, call.label)
+        return self.add(op, inputs, shape, call.span, scope, label)
 
     def add(
         self,

@@ -24,7 +24,7 @@ from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
 from .scoping import check_module_name
 
-_REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception", "output"})
+_REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception", "output", "share"})
 """The words whose arguments are labels."""
 
 

@@ -10,6 +10,9 @@ from ..ops.base import Op
 def settle(network: Network) -> None:
     known: dict[object, tuple[Op, tuple[Op, ...], Op]] = {}
     for node in network.nodes:
+        if node.shared is not None:  # one module computes both
+            node.op = node.shared.op
+            continue
         followers = tuple([consumer.op for consumer in network.consumers[node.index]])
         key = (id(node.op), *map(id, followers))
         if key not in known:

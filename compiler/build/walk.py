@@ -387,7 +387,7 @@ class Walk(GraphBuilder):
         self.need_input(call)
         if input_node is None:
             return None
-        return self.apply(op, (input_node,), call, scope)
+        return self.apply(op, (input_node,), call, scope, call.label)
 
 
 def _head(statement: Statement) -> Span:

@@ -99,7 +99,7 @@ class _Checker:
         """Attributes of `self` that its class assigns."""
         self.local: set[str] = set()
         self.layers: set[str] = set()
-        """Arguments that are classes of modules."""
+        """Arguments that are modules, or classes of them: they may be called."""
 
     # ---- definitions ----
 
@@ -143,8 +143,9 @@ class _Checker:
         _require(node.name in _METHODS and not node.decorator_list and not any(more), node)
         _require(bool(given.args) and given.args[0].arg == "self", node)
         assigned = set(_assigned(node))
-        layers = {a.arg for a in given.args if a.annotation and ast.unparse(a.annotation) == _LAYER}
-        self.layers = layers - assigned
+        kinds = {a.arg: ast.unparse(a.annotation) for a in given.args if a.annotation}
+        layers = {name for name, kind in kinds.items() if kind == _LAYER}
+        self.layers = {name for name in kinds if kinds[name] in (_LAYER, "nn.Module")} - assigned
         self.local = {argument.arg for argument in given.args} | assigned
         for argument in given.args[1:]:
             self.name(argument.arg, argument)

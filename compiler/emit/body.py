@@ -6,11 +6,13 @@ the network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..network import Network, Node, Scope
 from ..shapes import Shape
+from .forward_names import SHORT
 from .source import NAMESPACE, Names
 
 Ref = tuple[int, int]
@@ -37,6 +39,10 @@ class Step(NamedTuple):
     """Whether it is a norm whose weight is initialized to zero."""
 
 
+Owner = Scope | Node
+"""What has the module that a `share` calls."""
+
+
 class Body(NamedTuple):
     """The steps of a scope, its inputs and its outputs."""
 
@@ -46,6 +52,8 @@ class Body(NamedTuple):
     outputs: tuple[Ref, ...]
     heads: tuple[bool, ...]
     """Which of the outputs exist only in training."""
+    modules: tuple[str, ...] = ()
+    """The modules of classes around it that it shares: the names of arguments."""
 
 
 def origin(scope: Scope) -> Scope:
@@ -58,7 +66,7 @@ def origin(scope: Scope) -> Scope:
 def structure(body: Body) -> object:
     """The structure of a body: equal for calls that differ only in numbers."""
     steps = tuple([(s.key, s.name, s.template, s.operands) for s in body.steps])
-    return steps, body.outputs, body.heads, len(body.inputs)
+    return steps, body.outputs, body.heads, len(body.inputs), body.modules
 
 
 def is_head(scope: Scope) -> bool:
@@ -87,6 +95,10 @@ class Bodies:
         self.network = network
         self.zero = zero
         self.ranges = _ranges(network.root)
+        self.copies = _copies(network)
+        """By id of what is shared: the `share`s of it."""
+        self.offsets: dict[int, list[int]] = {}
+        self.handed = self.find_handed()
         self.interfaces: dict[int, tuple[list[Node], list[Node]]] = {}
         self.bodies: dict[int, Body] = {}
         ends = network.ends
@@ -110,6 +122,30 @@ class Bodies:
         return known
 
     def compute_interface(self, scope: Scope) -> tuple[list[Node], list[Node]]:
+        first: Owner = scope if scope.shares is None else _first(scope)
+        if id(first) not in self.copies:
+            return self.own_interface(scope)
+        # One module computes them all: it returns what any of them is read for.
+        inputs, _ = self.own_interface(scope)
+        begin = self.start(scope)
+        return inputs, [self.network.nodes[begin + offset] for offset in self.read_of(first)]
+
+    def read_of(self, first: Owner) -> list[int]:
+        """Which layers of something shared are read outside of it, in any of its uses: counted
+        from its first layer."""
+        if id(first) not in self.offsets:
+            read: set[int] = set()
+            for each in (first, *self.copies[id(first)]):
+                begin = self.start(each)
+                outputs = [each] if isinstance(each, Node) else self.own_interface(each)[1]
+                read.update(node.index - begin for node in outputs)
+            self.offsets[id(first)] = sorted(read)
+        return self.offsets[id(first)]
+
+    def start(self, item: Owner) -> int:
+        return item.index if isinstance(item, Node) else self.ranges[id(item)][0]
+
+    def own_interface(self, scope: Scope) -> tuple[list[Node], list[Node]]:
         start, end = self.ranges[id(scope)]
         inputs: dict[int, Node] = {}
         outputs: list[Node] = []
@@ -147,7 +183,7 @@ class Bodies:
     def is_chain(self, loop: Scope) -> bool:
         """Whether each iteration reads only the output of the one before."""
         inputs, outputs = self.interface(loop)
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(inputs) != 1 or len(outputs) != 1 or self.modules_for(loop):
             return False
         expected = inputs
         for part in self.rounds(loop):
@@ -174,18 +210,59 @@ class Bodies:
         inputs, outputs = self.interface(scope)
         if scope.parent is None:
             inputs, outputs = [*self.network.inputs], self.ends
-        return _in_a_row(scope, self._all_steps(scope), inputs, outputs)
+        body = _in_a_row(scope, self._all_steps(scope), inputs, outputs)
+        return body._replace(modules=tuple(self.modules_for(scope).values()))
+
+    # ---- shared modules ----
+
+    def modules_for(self, scope: Scope) -> dict[int, str]:
+        """The modules that a scope calls and that belong to scopes around it: the names of the
+        arguments that they are handed as, by id of their owner."""
+        return self.handed.get(id(scope), {})
+
+    def find_handed(self) -> dict[int, dict[int, str]]:
+        """By id of a scope: the names of the modules handed to it, by id of their owner."""
+        handed: dict[int, dict[int, str]] = {}
+        names: dict[int, Names] = {}
+        for owner_id, copies in self.copies.items():
+            owner = _first(copies[0])
+            for copy in copies:
+                for scope in copy.chain():
+                    start, end = self.ranges[id(scope)]
+                    if start <= self.start(owner) < end:
+                        break
+                    known = handed.setdefault(id(scope), {})
+                    if owner_id in known:
+                        break  # and to those around it
+                    taken = names.setdefault(id(scope), Names({*NAMESPACE, *SHORT}))
+                    known[owner_id] = taken.free(owner.label or "module", "module")
+        return handed
+
+    def module_of(self, owner: Owner, scope: Scope) -> str:
+        """The text for the module of an owner, in the class of a scope."""
+        handed = self.modules_for(scope).get(id(owner))
+        if handed is not None:
+            return handed
+        path = owner.name.removeprefix(f"{scope.name}.") if scope.name else owner.name
+        return "self." + re.sub(r"\.(\d+)", r"[\1]", path)
 
     def flat(self) -> Body:
         """All layers of the network as one body; names have `_` instead of dots."""
         network = self.network
         names = Names(NAMESPACE)
+        given: dict[int, str] = {}
+        """The attributes of modules, by index."""
 
         def steps() -> Iterator[_Connected]:
             for node in network.nodes:
                 if node.inputs and node.index not in self.left_out:
-                    for step, inputs, outputs in self._steps((node.index,), node):
-                        name = names.free(node.name.replace(".", "_")) if step.name else ""
+                    for step, inputs, outputs in self._steps((node.index,), node, network.root):
+                        if node.shared is not None and step.name:
+                            own = f"self.{given[node.shared.index]}"
+                            step = step._replace(template=step.template.replace("{m}", own))
+                        elif step.name:
+                            given[node.index] = names.free(node.name.replace(".", "_"))
+                        name = given.get(node.index, "")
                         yield step._replace(name=name), inputs, outputs
 
         return _in_a_row(network.root, steps(), network.inputs, self.ends)
@@ -198,9 +275,10 @@ class Bodies:
         for part in self.parts(scope):
             key = _key(part)
             keys[key] = keys.get(key, -1) + 1
-            yield from self._steps((*key, keys[key]), part)
+            yield from self._steps((*key, keys[key]), part, scope)
 
-    def _steps(self, key: Key, part: Node | Scope) -> Iterator[_Connected]:
+    def _steps(self, key: Key, part: Node | Scope, scope: Scope) -> Iterator[_Connected]:
+        """The step of a part in the class of a scope."""
         name = part.name.rpartition(".")[2]
         if isinstance(part, Node):
             text = part.torch
@@ -208,14 +286,48 @@ class Bodies:
             yield step._replace(zero=part.name in self.zero), part.inputs, [part]
             return
         inputs, outputs = self.interface(part)
-        yield Step(key, part, name, _called("{m}", inputs), (), 0), inputs, outputs
+        if part.shares is not None:
+            owner = _first(part)
+            module, template = self.module_of(owner, scope), "{m}({0})"
+            if isinstance(owner, Node):
+                template = owner.torch.call
+            yield Step(key, part, "", template.replace("{m}", module), (), 0), inputs, outputs
+            return
+        modules = [self.module_of(self.owner(each), scope) for each in self.modules_for(part)]
+        yield Step(key, part, name, _called("{m}", inputs, modules), (), 0), inputs, outputs
+
+    def owner(self, of: int) -> Owner:
+        return _first(self.copies[of][0])
 
     def _rounds(self, loop: Scope) -> Iterator[_Connected]:
         """The iterations of a loop that is not a chain, each as a step."""
         for number, inner in enumerate(self.rounds(loop)):
             inputs, outputs = self.interface(inner)
-            key, template = (*_key(loop), number), _called(f"self[{number}]", inputs)
+            modules = [self.module_of(self.owner(each), loop) for each in self.modules_for(inner)]
+            key, template = (*_key(loop), number), _called(f"self[{number}]", inputs, modules)
             yield Step(key, inner, str(number), template, (), 0), inputs, outputs
+
+
+def _first(scope: Scope) -> Owner:
+    """What has the module that a `share` calls, which may name another `share`."""
+    item: Owner = scope
+    while isinstance(item, Scope) and item.shares is not None:
+        item = item.shares
+    return item
+
+
+def _copies(network: Network) -> dict[int, list[Scope]]:
+    """By id of what is shared: the `share`s of it, in order."""
+    copies: dict[int, list[Scope]] = {}
+    seen: set[int] = set()
+    for node in network.nodes:
+        if node.shared is None:
+            continue
+        outermost = [scope for scope in node.scope.chain() if scope.shares is not None][-1]
+        if id(outermost) not in seen:
+            seen.add(id(outermost))
+            copies.setdefault(id(_first(outermost)), []).append(outermost)
+    return copies
 
 
 def _in_a_row(
@@ -234,8 +346,8 @@ def _in_a_row(
     return Body(scope, tuple(steps), tuple(inputs), refs, heads)
 
 
-def _called(module: str, inputs: Sequence[Node]) -> str:
-    return f"{module}({', '.join(f'{{{n}}}' for n in range(len(inputs)))})"
+def _called(module: str, inputs: Sequence[Node], modules: Sequence[str] = ()) -> str:
+    return f"{module}({', '.join([*(f'{{{n}}}' for n in range(len(inputs))), *modules])})"
 
 
 def _key(part: Node | Scope) -> Key:

@@ -159,8 +159,12 @@ def _forward(contents: Contents, body: Body) -> list[str]:
     inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(body.inputs)]
     tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
     result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
-    arguments = ("self", *(f"{name}: Tensor" for name in inputs))
-    names = Names([*inputs, *SHORT, "paths"])
+    arguments = (
+        "self",
+        *(f"{name}: Tensor" for name in inputs),
+        *(f"{name}: nn.Module" for name in body.modules),
+    )
+    names = Names([*inputs, *SHORT, "paths", *body.modules])
     heads: Mapping[Ref, str] = {}
     if not all(body.heads):
         ends = zip(contents.outputs, body.heads, strict=True)
@@ -215,7 +219,8 @@ def _is_class(scope: Scope, bodies: Bodies) -> bool:
 
 
 def _scopes_in(scope: Scope, bodies: Bodies) -> list[Scope]:
-    return [part for part in bodies.parts(scope) if isinstance(part, Scope)]
+    parts = bodies.parts(scope)
+    return [part for part in parts if isinstance(part, Scope) and part.shares is None]
 
 
 def _origin(scope: Scope) -> Origin:

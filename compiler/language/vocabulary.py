@@ -99,6 +99,12 @@ FORMS: dict[str, Form] = {
         "Continues from a labeled layer, instead of from the line before.",
         "a: conv 16 3x3 same, b: conv 16 1x1, from a, conv 16 1x1, add b",
     ),
+    "share": Form(
+        "name",
+        "Applies a labeled layer, block or form once more, with the same weights: both streams of a"
+        " siamese network, the heads of a pyramid, the rounds of a recurrent refinement.",
+        "a: conv 16 3x3 same, share a, relu, share a",
+    ),
     "allow": Form(
         '"code" …',
         "Silences warnings of these codes for the network or body that contains it.",

@@ -214,7 +214,7 @@ def modules_by_name(both: Pair) -> None:
     """Every layer that holds something is found under its own name."""
     known = dict(both.model.named_modules())
     for node in both.network.nodes:
-        if not node.inputs:
+        if not node.inputs or node.shared:
             continue
         text = node.op.torch(node.shape, *node.input_shapes)
         if text.module is not None and not left_out(both.network, node):

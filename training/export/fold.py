@@ -50,7 +50,11 @@ def fold(network: Network, module: nn.Module) -> Folded:
 def _pairs(network: Network, module: nn.Module) -> Iterator[tuple[Layer, Node]]:
     """Each layer into which a norm can be folded, and the norm."""
     ends = {end.index for end in network.ends}
+    # A layer that is applied several times may have no norm elsewhere.
+    shared = {node.shared.index for node in network.nodes if node.shared}
     for node in network.nodes:
+        if node.shared or shared & {node.index, *[each.index for each in node.inputs]}:
+            continue
         if node.op.kind != "norm" or len(node.inputs) != 1 or not _is_module(node):
             continue
         (before,) = node.inputs

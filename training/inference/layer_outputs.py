@@ -83,7 +83,7 @@ class LayerOutputs:
         scope: dict[str, Any] = dict(vars(sys.modules[type(self.module).__module__]))
         if text.module is not None:
             try:
-                scope["part"] = self.module.get_submodule(node.name)
+                scope["part"] = self.module.get_submodule((node.shared or node).name)
             except AttributeError:  # a last softmax, which the module leaves to the loss
                 scope["part"] = eval(str(text.module), scope)
             self._parts[node.index] = scope["part"]

@@ -105,6 +105,10 @@ def layer_lines(analysis: Analysis, node: Node, *, brief: bool = False) -> list[
         "parameters": _part_of(cost.params, totals.params, node.aux),
         "multiply-adds": f"{of_macs}; {exact(cost.flops)} FLOPs",
     }
+    if node.shared is not None and node.shared.weights:
+        worked_out = [line for line in worked_out if line.name not in ("parameters", "buffers")]
+        shared = node.shared.name
+        worked_out.append(Line("parameters", f"those of {shared}, counted there (shared)"))
     for line in _merged_axes(worked_out):
         lines.append(line)
         if remarks.get(line.name):

@@ -30,8 +30,9 @@ def _add(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
         parts.append(Part("input", ()))
         return Link(len(parts) - 1)
     name = _operation(node)
-    if node.weights:
-        for layer in layers_of_node(node, variant_of(name)):
+    owner = node.shared or node
+    if owner.weights:
+        for layer in layers_of_node(owner, variant_of(name)):
             parts.append(Part("layer", inputs, layer))
             inputs = (Link(len(parts) - 1),)
         return inputs[0]
