@@ -37,6 +37,8 @@ LINES: dict[int, tuple[str, ...]] = {
 """What is counted along each axis."""
 POINTS: dict[int, str] = {0: "numbers", 1: "steps", 2: "pixels", 3: "voxels"}
 """The positions of an input."""
+SAMPLES: dict[int, str] = {0: "image", 1: "sample", 2: "image", 3: "sample"}
+"""What one input of a batch is called, in reports."""
 LAYOUTS: dict[int, str] = {n: " x ".join(("channels", *names)) for n, names in AXES.items()}
 """`channels x height x width`."""
 

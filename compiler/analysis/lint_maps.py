@@ -24,8 +24,8 @@ def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnost
     """
     head = _head(network, node_fields)
     axes = axes_of(network.input.shape)
-    if head is None or not axes:
-        return
+    if head is None or axes < 2:
+        return  # over time, means of what was found in short stretches are usual
     if "transfer" in network.sections:
         return  # added layers would not have pretrained weights
     field, sides = node_fields[head.inputs[0].index], network.input.shape[1:]
@@ -149,6 +149,10 @@ def _skipped(reader: Node, reads: _Reads, gap: int, what: str, side: int) -> Dia
     )
 
 
+_LITTLE = 10
+"""Up to one step in so many at the end of a series is no loss: these are long."""
+
+
 def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     """Warns of rows after the last window, where another one does not fit.
 
@@ -158,6 +162,8 @@ def dropped_remainder(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         for axis, side in enumerate(node.shape[1:]):
             reads = [_reads(reader, axis) for reader in readers]
             last = max(read.last for read in reads)
+            if len(node.shape) == 2 and (side - 1 - last) * _LITTLE < side:
+                continue
             if last < side - 1 and not _gap(reads):
                 reader = next(
                     r for r, read in zip(readers, reads, strict=True) if read.last == last

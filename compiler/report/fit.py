@@ -10,6 +10,7 @@ from ..analysis import Analysis
 from ..analysis.memory import Memory
 from .explain.network import moment
 from .figures import data_size, exact, plural
+from .interface import sample_word
 from .style import BOLD, Style, wrapped
 from .table import title
 
@@ -84,7 +85,8 @@ def fit_text(analysis: Analysis, limit: Limit, style: Style) -> str:
     batch = found.batch
     each = _each(found)
     largest = f"largest batch: {exact(batch)}{each}" if batch else "largest batch: none"
-    images = f"{plural(batch, 'image')} take" if batch else "one image takes"
+    word = sample_word(analysis.network)
+    images = f"{plural(batch, word)} take" if batch else f"one {word} takes"
     needs = f"{images} {data_size(found.needed)}"
     of = f"of {data_size(limit.memory)}, in training with {setting.described}"
     lines = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..network import Network
-from ..shapes import Shape, text
+from ..shapes import SAMPLES, Shape, axes_of, text
 
 
 def input_shapes(network: Network) -> dict[str, Shape]:
@@ -24,6 +24,11 @@ def inputs_text(network: Network) -> str:
     if len(shapes) == 1:
         return f"input {text(network.input.shape)}"
     return "inputs " + ", ".join(f"{name} {text(shape)}" for name, shape in shapes.items())
+
+
+def sample_word(network: Network) -> str:
+    """What one input is called: `image`, or `sample` of series and volumes."""
+    return SAMPLES[axes_of(network.input.shape)]
 
 
 def interface(network: Network) -> dict[str, Any]:

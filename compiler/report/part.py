@@ -8,6 +8,7 @@ from ..analysis import Analysis
 from ..analysis.weight_bytes import weight_bytes
 from ..analysis.weight_layers import WeightLayers, weight_layers_of
 from .figures import data_size, exact, plural, share
+from .interface import sample_word
 from .rows import Row, rows, rows_of
 from .select import Selection, part_name
 from .style import BOLD, Style, wrapped
@@ -112,6 +113,7 @@ def part_facts(part: PartOfNetwork) -> list[Fact]:
         (
             "memory: outputs",
             data_size(of.outputs * batch),
-            f"{share_of(of.outputs, sum(analysis.output_bytes))}, for {plural(batch, 'image')}",
+            f"{share_of(of.outputs, sum(analysis.output_bytes))},"
+            f" for {plural(batch, sample_word(analysis.network))}",
         ),
     ]

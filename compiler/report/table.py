@@ -11,7 +11,7 @@ from ..network import Node
 from ..shapes import AXES, POINTS, PerAxis, axes_of, named, size, text
 from .figures import SharedUnit, area, data_size, exact, pair, plural, short
 from .grid import Column, fits, grid
-from .interface import inputs_text
+from .interface import inputs_text, sample_word
 from .rows import Row, rows
 from .short_names import shortened
 from .style import BOLD, FAINT, GAP, HEAVY, PLAIN, Style, wrapped
@@ -181,7 +181,7 @@ def facts(analysis: Analysis, batch: int) -> list[Fact]:
         where = f"up to {local.name}, then all" if maps_see_all(analysis) else "before the head"
         seen = area(analysis.fields[local.index].size)
         entries.append(("receptive field", seen, f"of {whole}, {where}"))
-    images = plural(batch, "image")
+    images = plural(batch, sample_word(network))
     entries += [
         ("memory: weights", data_size(memory.weights), "parameters and buffers"),
         ("memory: outputs", *_memory_of_outputs(analysis, batch)),
@@ -221,7 +221,7 @@ def _memory_of_outputs(analysis: Analysis, batch: int) -> tuple[str, str]:
     network, each = analysis.network, analysis.output_bytes
     main = [node for node in network.nodes if node.inputs and not node.aux]
     total = sum(each[node.index] for node in main)
-    remark = f"of all layers, for {plural(batch, 'image')}"
+    remark = f"of all layers, for {plural(batch, sample_word(network))}"
     so_far = 0
     for number, node in enumerate(main, 1):
         so_far += each[node.index]
@@ -319,7 +319,7 @@ def _aux(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> list[st
 
 def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
     """The explanation of the figures, printed below them; with that of the table's own words."""
-    unit = memory_unit(analysis).name
+    unit, word = memory_unit(analysis).name, sample_word(analysis.network)
     buffers = [
         "Buffers are numbers that a network keeps and does not train: running means and variances"
         " of norms, fixed filters."
@@ -334,7 +334,7 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
         " layers that no other output needs."
     ]
     columns = [
-        f"{unit}: the memory of a layer's output, for one image; none where it overwrites its"
+        f"{unit}: the memory of a layer's output, for one {word}; none where it overwrites its"
         " input, or is a view of it.",
         f"sees: the receptive field, how many {_points(analysis)} an output"
         " depends on; `all` where all positions have been pooled together.",
@@ -342,7 +342,7 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
     return [
         *(weight_layers if of_a_table else []),
         "A multiply-add (MAC) is one product and sum of a convolution or linear layer, for one"
-        " image; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
+        f" {word}; it is two FLOPs. Biases, normalization, activations, pooling and sums are"
         " elementwise.",
         *(buffers if analysis.totals.buffers else []),
         *(outputs if of_a_table and len(analysis.network.outputs) > 1 else []),

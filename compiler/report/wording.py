@@ -96,14 +96,15 @@ def argument_changes(before: Op, after: Op) -> list[str]:
     lines = []
     for name, field in after.fields.items():
         old, new = getattr(before, name), getattr(after, name)
-        if old == new:
+        if old == new or (field.is_usual(old) and field.is_usual(new)):
             continue
         if field.is_flag:
             lines.append(f"{name} {show(new)}")
         elif name == sizes:
             lines.append(f"{name} {_bare(old)} -> {_bare(new)}")
         else:
-            lines.append(f"{name} {_shown(field, old)} -> {_shown(field, new)}")
+            texts = _shown(field, old), _shown(field, new)
+            lines += [" -> ".join((f"{name} {texts[0]}", texts[1]))] * (texts[0] != texts[1])
     return lines
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ...shapes import size
 from .blocks import ARROW, COLUMN, Block, Direction, Point, Rect, Vertex, Wire
 from .compose import Plan, Side
 from .picture import Box, Frame, Picture, boxes_in
@@ -109,12 +110,12 @@ def _around_smaller(plan: Plan, level: _Level) -> bool:
 
 
 def _extent(vertex: Vertex) -> int:
-    """Height times width of its output."""
+    """The number of positions of its output."""
     box = boxes_in(vertex)[-1] if isinstance(vertex, Frame) else vertex
     if not isinstance(box, Box) or not box.nodes:
         return 1
     shape = box.nodes[-1].shape
-    return shape[1] * shape[2] if len(shape) == 3 else 1
+    return size(shape[1:])
 
 
 def _parts(plan: Plan, levels: list[_Level]) -> list[range] | None:

@@ -1,6 +1,7 @@
 """Draws a network as its feature maps, as the papers of LeNet and AlexNet do: `cnn draw --scale
 volumes`. Each map is a block in oblique projection, as high and as deep as the map and as thick as
 it has channels; a vector is a bar. A window on a map shows what one output of the next layer reads.
+A series is as high as it is long; of a volume, depth is not drawn.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TypeAlias
 
 from ...analysis import Analysis
 from ...ops.base import EVERYTHING
-from ...shapes import Shape, text
+from ...shapes import AXES, Shape, axes_of, named, size, text
 from . import text_width as measure
 from .blocks import Vertex
 from .compose import Composer, Plan
@@ -35,6 +36,8 @@ _LONGEST, _SHORTEST = 170.0, 14.0
 _SEEN = 9.0
 """The least height of a window."""
 _BAR = 11.0
+_PLATE = 4.0
+"""How deep a vector or a series is drawn."""
 _SLANT = 0.34
 """How far depth moves to the right and up, for each pixel of it."""
 _GAP = 38.0
@@ -68,7 +71,7 @@ class _Stage:
 
     @property
     def is_map(self) -> bool:
-        return len(self.shape) == 3 and self.shape[1] * self.shape[2] > 1
+        return size(self.shape[1:]) > 1
 
 
 @dataclass
@@ -151,13 +154,15 @@ class _Drawn:
         stages = _stages(self.sequence)
         self.kinds = {stage.kind for stage in stages}
         maps = [stage.shape for stage in stages if stage.is_map]
-        self.side = _scale([side for shape in maps for side in shape[1:]], _HIGHEST, _LOWEST)
+        self.side = _scale([side for shape in maps for side in shape[1:][-2:]], _HIGHEST, _LOWEST)
         channels = [shape[0] for shape in maps]
         thickest = min(_THICKEST, 1.5 * _THINNEST * max(channels, default=1))
         self.thickness = _scale(channels, thickest, _THINNEST)
         units = [_units(stage.shape) for stage in stages if not stage.is_map]
         self.bar = _scale(units, _LONGEST, _SHORTEST)
         self.has_maps, self.has_bars = bool(maps), bool(units)
+        self.axes = max(map(axes_of, maps), default=2)
+        self.sides = named(AXES[self.axes][-2:])
         self.enlarged = False
         self.items: list[Item] = []
         self.width = self.height = 0.0
@@ -244,7 +249,7 @@ class _Drawn:
         # Of the last iteration, which is the one that is read. A flattened map is drawn as the map.
         latest = [self.analysis.network.by_name[name] for name in last.layers]
         latest = latest[-len(last.nodes) :]
-        maps = [node.shape for node in latest if len(node.shape) == 3]
+        maps = [node.shape for node in latest if axes_of(node.shape)]
         shape = maps[-1] if maps else latest[-1].shape
         times = vertex.count if isinstance(vertex, Frame) else last.count
         count = f" {badge_text(times)}" if times > 1 else ""
@@ -262,8 +267,8 @@ class _Drawn:
         sliding = next((n for n in last.nodes if n.op.kind in ("conv", "pool", "filter")), None)
         window = None
         if last.part is None and sliding is not None and sliding.window != EVERYTHING:
-            height, width = sliding.window[0]
-            window = (int(height), int(width))
+            height, *width = sliding.window[0][-2:]
+            window = (int(height), int(width[0]) if width else 1)
         dense = last.kind == "linear"
         return _Stage(vertex, shape, last.kind, words, window, dense, layers, last.tooltip)
 
@@ -272,9 +277,11 @@ class _Drawn:
     def _size(self, stage: _Stage) -> tuple[float, float, float]:
         """Thickness, height, and how far its depth moves."""
         if stage.is_map:
-            channels, height, width = stage.shape
-            return self.thickness(channels), self.side(height), _SLANT * self.side(width)
-        return _BAR, self.bar(_units(stage.shape)), 4.0
+            channels, *sides = stage.shape
+            height, *width = sides[-2:]
+            slant = _SLANT * self.side(width[0]) if width else _PLATE
+            return self.thickness(channels), self.side(height), slant
+        return _BAR, self.bar(_units(stage.shape)), _PLATE
 
     def draw(self) -> None:
         """Places and draws everything around the axis y = 0."""
@@ -340,10 +347,10 @@ class _Drawn:
             x = stage.x + thickness / 2
             if y > foot:
                 self.items.append(Line([(x, foot), (x, y - 1)], paint="frame", thick=0.8))
-            for line, size in _lines(stage):
+            for line, height in _lines(stage):
                 y += _LINE
-                bold, paint = size == SMALL, "ink" if size == SMALL else "faint"
-                self.items.append(Words(x, y - 3, line, size, bold, paint, halo=True))
+                bold, paint = height == SMALL, "ink" if height == SMALL else "faint"
+                self.items.append(Words(x, y - 3, line, height, bold, paint, halo=True))
 
     def _block(self, stage: _Stage) -> None:
         thickness, height, slant = self._size(stage)
@@ -383,9 +390,9 @@ class _Drawn:
     def _window(self, stage: _Stage, window: tuple[int, int]) -> list[Point]:
         """A window on the right face of a map, to the scale of that map."""
         thickness, height, slant = self._size(stage)
-        _, rows, columns = stage.shape
+        rows, *columns = stage.shape[1:][-2:]
         down = height * min(1.0, window[0] / rows)
-        across = slant * min(1.0, window[1] / columns)
+        across = slant * min(1.0, window[1] / columns[0]) if columns else slant
         if down < _SEEN:
             self.enlarged = True
             down, across = min(_SEEN, height), min(_SEEN * _SLANT, slant)
@@ -414,12 +421,14 @@ class _Drawn:
         """What a pixel means."""
         said = []
         if self.has_maps:
-            said.append(f"height and width {_said(self.side)}")
+            said.append(f"{self.sides} {_said(self.side)}")
             said.append(f"thickness (channels) {_said(self.thickness)}")
         if self.has_bars:
             said.append(f"bars {_said(self.bar)}")
         if self.enlarged:
             said.append("small windows enlarged")
+        if self.axes == 3:
+            said.append("depth not drawn")
         return f"Scale: {', '.join(said)}"
 
 

@@ -14,6 +14,7 @@ from ...network import Node, Scope
 from ...ops.base import EVERYTHING, POINT
 from ...shapes import AXES, POINTS, axes_of, size, text
 from ..figures import area, data_size, exact, pair, plural, share
+from ..interface import sample_word
 from ..rows import rows_of
 from ..select import Selection, part_name
 from ..style import BOLD, PLAIN, Style, laid_out, wrapped
@@ -228,12 +229,14 @@ def _memory_lines(analysis: Analysis, node: Node) -> list[Line]:
     if cost.params:
         lines.append(Line("memory", f"weights {_product(cost.params, 4)}"))
     where = "" if lines else "memory"
+    word = sample_word(analysis.network)
+    each = "an image" if word == "image" else f"a {word}"
     if node.op.inplace:
         lines.append(Line(where, "output: overwrites its input, in place"))
     elif node.op.shares_storage:
         lines.append(Line(where, "output: a view of its input"))
     else:
-        lines.append(Line(where, f"output {_product(size(node.shape), width.output)} an image"))
+        lines.append(Line(where, f"output {_product(size(node.shape), width.output)} {each}"))
     lines.append(Line("", f"kept for the backward pass: {_kept(analysis, node)}"))
     return lines
 
@@ -253,7 +256,9 @@ def _kept(analysis: Analysis, node: Node) -> str:
         parts.append("its output")
     own = kept.own * width.inside + kept.fixed
     if own:
-        parts.append(f"{data_size(own)} of intermediate results per image")
+        parts.append(
+            f"{data_size(own)} of intermediate results per {sample_word(analysis.network)}"
+        )
     if kept.once:
         parts.append(f"{plural(kept.once, 'number')} per batch")
     return ", ".join(parts) or "nothing"

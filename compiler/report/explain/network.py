@@ -8,6 +8,7 @@ from ...analysis import Analysis
 from ...network import Network, Node
 from ...shapes import axes_of, text
 from ..figures import area, data_size, exact, pair, plural, share
+from ..interface import sample_word
 from ..style import BOLD, Style, laid_out, wrapped
 from ..table import before_the_head, conventions, title
 
@@ -85,7 +86,7 @@ def _stages(analysis: Analysis, style: Style) -> list[str]:
 def _memory(analysis: Analysis, batch: int, style: Style) -> list[str]:
     memory, network, setting = analysis.memory, analysis.network, analysis.setting
     forward = memory.forward.moment(batch)
-    images = plural(batch, "image")
+    images = plural(batch, sample_word(network))
     lines = [
         ("weights", f"{data_size(memory.weights)}, buffers too"),
         ("gradients", f"{data_size(memory.gradients)} of weights"),
@@ -124,7 +125,7 @@ def moment(analysis: Analysis, batch: int) -> str:
         if worst.node >= 0
         else ("the optimizer's update")
     )
-    return f"{fixed} + {each} for each image, in {when}"
+    return f"{fixed} + {each} for each {sample_word(analysis.network)}, in {when}"
 
 
 def _at(network: Network, index: int) -> str:
