@@ -21,7 +21,7 @@ from ..language.problems import Problem
 from ..language.signature import Signature, declare
 from ..language.vocabulary import SHORTCUTS
 from ..network import Node, Output, Scope
-from ..ops.base import REGISTRY
+from ..ops.base import REGISTRY, Op
 from ..ops.merge import Chunk, Scaled
 from ..shapes import ShapeError, text
 from .graph_builder import GraphBuilder, MaybeNode
@@ -376,16 +376,7 @@ def merge(
             help=f"write `{call.head.value} {{ | path | path }}`",
         )
     if isinstance(call.body, Body):
-        refuse_made_paths(call.body.statements)
-        start = call.body.span.start
-        raise Problem(
-            "stray-bar",
-            f"each path of `{call.head.value}` begins with `|`",
-            Span(call.span.source, start, start + 1),
-            help=f"write `{call.head.value} {{ | path | path }}`",
-            otherwise=f"write `{call.head.value} {{ | path | path }}`",
-            edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
-        )
+        raise _no_bars(call, call.body, f"{call.head.value} {{ | path | path }}")
     inner = _scope(call, scope)
     ends = _build_paths(graph, call, call.body, inner, env, input_node)
     if ends is None:
@@ -396,6 +387,20 @@ def merge(
     ]
     output = _merge(graph, word, call, inner, ends, labels, bodies=call.body.paths)
     return graph.named(call.label, scope, inner, output)
+
+
+def _no_bars(call: Call, syntax: Body, usage: str) -> Problem:
+    """The error for paths that do not begin with `|`."""
+    refuse_made_paths(syntax.statements)
+    start = syntax.span.start
+    return Problem(
+        "stray-bar",
+        f"each path of `{call.head.value}` begins with `|`",
+        Span(call.span.source, start, start + 1),
+        help=f"write `{usage}`",
+        otherwise=f"write `{usage}`",
+        edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
+    )
 
 
 def _merge_named(
@@ -428,6 +433,41 @@ def _merge_named(
         output.label = call.label.value
         graph.labels.enter(call.label, scope, output)
     return output
+
+
+def layer_with_body(
+    graph: GraphBuilder,
+    op: Op,
+    call: Call,
+    syntax: Body | Branches,
+    scope: Scope,
+    env: Env,
+    input_node: Node,
+) -> MaybeNode:
+    """A layer that reads further inputs, from its body: `attention { | queries | keys | values }`,
+    `condconv 64 { routing }`.
+    """
+    names, inner = op.paths, _scope(call, scope)
+    inputs: list[Node] | None
+    if len(names) == 1:
+        own = graph.body(syntax, inner, env, input_node)
+        inputs = None if own is None else [input_node, own]
+    else:
+        if isinstance(syntax, Body):
+            raise _no_bars(call, syntax, f"{call.head.value} {op.body_usage()}")
+        if len(syntax.paths) != len(names):
+            raise Problem(
+                "paths",
+                f"`{call.head.value}` reads {len(names)} paths, {', '.join(names)}; here there are"
+                f" {len(syntax.paths)}",
+                call.head.span,
+                help=f"write `{call.head.value} {op.body_usage()}`; an empty path is the input",
+            )
+        inputs = _build_paths(graph, call, syntax, inner, env, input_node)
+    if inputs is None:
+        return None
+    output = graph.apply(op, tuple(inputs), call, inner)
+    return graph.named(call.label, scope, inner, output)
 
 
 def split(
@@ -643,7 +683,7 @@ def share(
     if isinstance(item, Node):
         if len(item.inputs) != 1:
             raise _not_shared(item, place, "is not a layer of one input")
-        node: MaybeNode = graph.apply(item.op, (input_node,), call, inner, None)
+        node: MaybeNode = graph.apply(item.op, (input_node,), call, inner)
     else:
         if item.statement is None or item.env is None:
             return None

@@ -54,7 +54,12 @@ def _make(
     kind = REGISTRY.get(word)
     if kind is None:
         kind, arguments = _by_second_word(word, call, arguments, blocks)
-    refuse_body(call, f"`{word}`")
+    if kind.needs_paths and call.body is None:
+        from .layer_mistakes import missing_body
+
+        raise missing_body(call, str(kind.signature()))
+    if not kind.paths:
+        refuse_body(call, f"`{word}`")
     try:
         values = bind(call, kind.signature(), arguments, env, StatementWords(blocks))
     except Problem as problem:

@@ -53,6 +53,7 @@ def _words(statement: Statement, resolve: Resolve) -> Counter[str]:
     if not isinstance(statement, Call):
         return Counter()
     word = resolve(statement.head.value)
-    if word in FORMS and word != "aux":
-        return words_of(statement.body, resolve)
-    return Counter([word])
+    if word == "aux":
+        return Counter([word])
+    own = [] if word in FORMS else [word]
+    return Counter(own) + words_of(statement.body, resolve)

@@ -387,6 +387,8 @@ class Walk(GraphBuilder):
         self.need_input(call)
         if input_node is None:
             return None
+        if call.body is not None:
+            return forms.layer_with_body(self, op, call, call.body, scope, env, input_node)
         return self.apply(op, (input_node,), call, scope, call.label)
 
 

@@ -277,11 +277,9 @@ there is no such activation here; `gate { conv channels 1x1, sigmoid }` reweight
     GLU glu maxout MaxoutDense Maxout Highway
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
     MaxUnpool1d MaxUnpool3d
-    MaxUnpool2d MaxUnpool2D Unpooling PixelShuffle pixel_shuffle depth_to_space DepthToSpace
-    SubPixel
-pixels are not moved into channels here: `conv channels 2x2 stride=2` halves the map
-    PixelUnshuffle pixel_unshuffle space_to_depth SpaceToDepth reorg reorg_old
-    reorg3d Fold Unfold Im2col
+    MaxUnpool2d MaxUnpool2D Unpooling
+overlapping patches do not become channels here: `space_to_depth 2` moves blocks of pixels
+    reorg reorg_old reorg3d Fold Unfold Im2col
 write `pool stochastic 2x2`, which is random too
     fractional_max_pool2d_with_indices fractional_max_pool3d
     fractional_max_pool3d_with_indices

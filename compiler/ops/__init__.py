@@ -1,6 +1,6 @@
 """All operations, by their words: importing a module of a family registers it."""
 
-from . import activation, conv, dropout, filter, linear, merge, norm, pool, shape  # noqa: F401
+from . import activation, conv, dropout, filter, linear, merge, norm, pixel_blocks, pool, shape  # noqa: F401
 from .base import REGISTRY
 
 CHOICE_WORDS = frozenset(

@@ -9,10 +9,12 @@ the operations for each. Neither has a default: every operation has to count its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from ..language.declared import Declared
+from ..language.signature import Signature
 from ..language.values import python
 from ..shapes import AXES, LAYOUTS, AllAxes, PerAxis, Shape, ShapeError, axes_of, named, text
 from .worked import Element, Worked
@@ -175,6 +177,13 @@ class Op(Declared):
     """
     per_axis: ClassVar[tuple[str, ...]] = ()
     """Its arguments with a number for each spatial axis, and attributes in their place."""
+    paths: ClassVar[tuple[str, ...]] = ()
+    """What it reads from its body in a spec, if it has one. One name: a further input, which is
+    computed from the first, `condconv 64 { shares }`. More: all inputs, a path for each, `attention
+    { | queries | keys | values }`.
+    """
+    needs_paths: ClassVar[bool] = False
+    """Whether it has no meaning without that body."""
     torch_calls: ClassVar[tuple[str, ...]] = ()
     """Functions (`torch.cat`) and tensor methods (`chunk`) that its torch code calls, beside
     modules and `F`. Emitted code may call nothing else.
@@ -216,6 +225,20 @@ class Op(Declared):
         return self.replace(
             **{n: (v[0],) * axes for n, v in values.items() if isinstance(v, AllAxes)}
         )
+
+    @classmethod
+    def signature(cls) -> Signature:
+        signature = super().signature()
+        if not cls.paths:
+            return signature
+        body = cls.body_usage() if cls.needs_paths else f"[{cls.body_usage()}]"
+        return replace(signature, usage=f"{signature} {body}")
+
+    @classmethod
+    def body_usage(cls) -> str:
+        """`{ | queries | keys | values }`."""
+        bar = "| " if len(cls.paths) > 1 else ""
+        return f"{{ {bar}{' | '.join(cls.paths)} }}"
 
     # ---- what every operation defines ----
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import ClassVar
 
 from ...dsl.closest import closest
-from ..language.kinds import custom, number, pair
+from ..language.kinds import choice, custom, natural_pair, number, pair
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show
-from ..shapes import PerAxis, Shape, by, plain, size
+from ..shapes import Pair, PerAxis, Shape, by, plain, size
 from .base import Kept, Kind, TorchText, Weight, constructor, helper
 from .conv.sliding import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .examples import correlation_lines
-from .padding import pad_text
+from .padding import PADDING_MODES, pad_text
 from .worked import Element, Step, Worked, bracketed, figure, largest, summed
 
 Rows = tuple[tuple[float, ...], ...]
@@ -215,130 +215,31 @@ def usual_sigma(count: int) -> float:
     return 0.3 * ((count - 1) / 2 - 1) + 0.8
 
 
-class Filter(Sliding):
-    """A fixed filter, not trained, applied to each channel separately.
+class FixedFilters(Sliding):
+    """Fixed filters over each channel separately, whose responses become one number."""
 
-    `sobel`, `prewitt` and `scharr` give the length of the gradient, sqrt(x^2 + y^2), from the two
-    filters `_x` (brighter to the right) and `_y` (brighter downwards). `line` gives the strongest
-    response of four: horizontal, vertical, rising, falling. `gaussian`, `box` (the mean), `blur`
-    (binomial) and `sobel` have any size: `filter gaussian 5x5 sigma=1.5`. A filter of your own is
-    written by its rows: `filter [[1, 0, -1], [1, 0, -1], [1, 0, -1]]`. For the absolute value of a
-    response write `abs` after it.
-    """
-
-    word: ClassVar[str] = "filter"
-    example: ClassVar[str] = "filter sobel_x"
-    arithmetic: ClassVar[str] = (
-        "output: the size that `conv` would give, with the same channels\n"
-        "parameters: none; the filter is a buffer"
-    )
-    called: ClassVar[str] = "OpenCV filter2D, MATLAB imfilter"
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "filter": "filter2D(kernel>values) filter2 imfilter fspecial convolve2d correlate2d",
-        "filter sobel": "Sobel sobel_filter sobel_edges spatial_gradient SpatialGradient "
-        "imgradient",
-        "filter sobel_x": "sobel_x sobel_v",
-        "filter sobel_y": "sobel_y sobel_h",
-        "filter laplacian": "Laplacian laplacian_filter laplace",
-        "filter prewitt": "Prewitt prewitt_filter",
-        "filter scharr": "Scharr scharr_filter",
-        "filter sharpen": "sharpen unsharp_mask UnsharpMask imsharpen",
-        "filter gaussian": "gaussian gaussian_filter(sigma) imgaussfilt(sigma) "
-        "GaussianBlur2d(kernel_size>size,sigma) gaussian_blur2d(kernel_size>size,sigma)",
-        "filter box": "BoxBlur(kernel_size>size) box_blur(kernel_size>size) boxFilter box_filter "
-        "imboxfilt uniform_filter",
-        "filter blur stride=2 pad=1 mode=reflect": "BlurPool BlurPool2d",
-    }
     kind: ClassVar[Kind] = "filter"
     spatial_axes: ClassVar[tuple[int, ...]] = (2,)
-
-    values: str | Rows = custom(
-        f"{', '.join(f'`{name}`' for name in WORDS)}, or rows of your own",
-        _read,
-        "a filter's name or its rows",
-        takes_words=True,
-        words=WORDS,
-    )
-    size: PerAxis | None = pair(
-        "its size, for `gaussian`, `box`, `blur` and `sobel`; if left out 3x3, or with `sigma`"
-        " three standard deviations on each side",
-        None,
-    )
-    sigma: float | None = number(
-        "standard deviation of `gaussian` in pixels; it follows from the size if left out",
-        None,
-        minimum=0.1,
-        keyword_only=True,
-    )
-    # By name only: after a filter's name, people read a number as its size.
-    stride: PerAxis = replace(STRIDE, keyword_only=True)
-    pad: PerAxis = replace(PAD, keyword_only=True)
-    dilation: PerAxis = replace(DILATION, keyword_only=True)
-    mode: str = replace(MODE, keyword_only=True)
-    same: bool = SAME
-    same_upper: bool = SAME_UPPER
-
-    def check(self) -> None:
-        if self.sigma is not None and self.values != "gaussian":
-            raise ArgumentError("`sigma` belongs to `gaussian`", "take it out", drop="sigma")
-        if self.size is not None:
-            self._check_size(self.size)
-        elif self.sigma is not None and max(self.kernel) > MOST:
-            raise ArgumentError(
-                f"a Gaussian with `sigma={self.sigma:g}` needs more than {MOST}x{MOST} numbers",
-                f"write the size, like `filter gaussian {MOST} sigma={self.sigma:g}`; or reduce the"
-                " map first",
-            )
-        super().check()
-
-    def _check_size(self, size: PerAxis) -> None:
-        if not isinstance(self.values, str):
-            raise ArgumentError("rows of your own have their size", "take it out", drop="size")
-        if self.values not in SIZED and size != (3, 3):
-            sized = ", ".join(f"`{name}`" for name in SIZED)
-            raise ArgumentError(
-                f"`{self.values}` is 3x3; only {sized} have other sizes", "take it out", drop="size"
-            )
-        if max(size) > MOST:
-            raise ArgumentError(
-                f"{by(size)} is more than {by((MOST, MOST))}, the largest filter",
-                "reduce the map first, with `pool avg 2x2`",
-            )
-        if self.values.startswith("sobel") and (min(size) < 3 or not size[0] % 2 * size[1] % 2):
-            raise ArgumentError(
-                f"a Sobel filter has an odd size of at least 3, not {by(size)}",
-                f"write `filter {self.values} {max(size[0] // 2 * 2 + 1, 3)}`",
-            )
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the filters whose responses become one number."""
-        if not isinstance(self.values, str):
-            return ("filter",)
-        return TOGETHER.get(self.values, (self.values,))
+        return ("filter",)
 
     @property
     def bank(self) -> tuple[Rows, ...]:
         """The rows of these filters."""
-        if not isinstance(self.values, str):
-            return (self.values,)
-        return tuple(_named(name, self.kernel, self.sigma) for name in self.names)
+        raise NotImplementedError
 
     @property
     def strongest(self) -> bool:
         """Of several filters, whether the largest response counts and not their length."""
-        return self.values == "line"
+        return False
 
     @property
-    def kernel(self) -> PerAxis:
-        if not isinstance(self.values, str):
-            return len(self.values), len(self.values[0])
-        if self.size is not None:
-            return self.size
-        side = 3
-        if self.sigma is not None:  # where three deviations end, 99.7 % of the weight lies inside
-            side = 2 * math.ceil(min(3 * self.sigma, MOST)) + 1
-        return side, side
+    def shown_sigma(self) -> tuple[float, ...]:
+        """The standard deviations of a Gaussian by axis, for `explain`."""
+        return ()
 
     def filters(self, channels: int) -> int:
         return channels
@@ -414,8 +315,8 @@ class Filter(Sliding):
         lines = super().explain(output, *inputs)
         for name, rows in zip(self.names, self.bank, strict=True):
             lines.append((name if count > 1 else "filter", _listed(rows)))
-        if self.values == "gaussian":
-            deviations = [self.sigma or usual_sigma(side) for side in self.kernel]
+        if self.shown_sigma:
+            deviations = self.shown_sigma
             lines.append(("sigma", " and ".join(dict.fromkeys(f"{n:g}" for n in deviations))))
         if count > 1:
             how = "the largest of these responses" if self.strongest else "sqrt(x^2 + y^2) of both"
@@ -430,6 +331,183 @@ class Filter(Sliding):
     def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = self.read_often(output, inputs[0])
         return lines + correlation_lines(self.bank[0]) if len(self.names) == 1 else lines
+
+
+class Filter(FixedFilters):
+    """A fixed filter, not trained, applied to each channel separately.
+
+    `sobel`, `prewitt` and `scharr` give the length of the gradient, sqrt(x^2 + y^2), from the two
+    filters `_x` (brighter to the right) and `_y` (brighter downwards). `line` gives the strongest
+    response of four: horizontal, vertical, rising, falling. `gaussian`, `box` (the mean), `blur`
+    (binomial) and `sobel` have any size: `filter gaussian 5x5 sigma=1.5`. A filter of your own is
+    written by its rows: `filter [[1, 0, -1], [1, 0, -1], [1, 0, -1]]`. For the absolute value of a
+    response write `abs` after it.
+    """
+
+    word: ClassVar[str] = "filter"
+    example: ClassVar[str] = "filter sobel_x"
+    arithmetic: ClassVar[str] = (
+        "output: the size that `conv` would give, with the same channels\n"
+        "parameters: none; the filter is a buffer"
+    )
+    called: ClassVar[str] = "OpenCV filter2D, MATLAB imfilter"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "filter": "filter2D(kernel>values) filter2 imfilter fspecial convolve2d correlate2d",
+        "filter sobel": "Sobel sobel_filter sobel_edges spatial_gradient SpatialGradient "
+        "imgradient",
+        "filter sobel_x": "sobel_x sobel_v",
+        "filter sobel_y": "sobel_y sobel_h",
+        "filter laplacian": "Laplacian laplacian_filter laplace",
+        "filter prewitt": "Prewitt prewitt_filter",
+        "filter scharr": "Scharr scharr_filter",
+        "filter sharpen": "sharpen unsharp_mask UnsharpMask imsharpen",
+        "filter gaussian": "gaussian gaussian_filter(sigma) imgaussfilt(sigma) "
+        "GaussianBlur2d(kernel_size>size,sigma) gaussian_blur2d(kernel_size>size,sigma)",
+        "filter box": "BoxBlur(kernel_size>size) box_blur(kernel_size>size) boxFilter box_filter "
+        "imboxfilt uniform_filter",
+    }
+    values: str | Rows = custom(
+        f"{', '.join(f'`{name}`' for name in WORDS)}, or rows of your own",
+        _read,
+        "a filter's name or its rows",
+        takes_words=True,
+        words=WORDS,
+    )
+    size: PerAxis | None = pair(
+        "its size, for `gaussian`, `box`, `blur` and `sobel`; if left out 3x3, or with `sigma`"
+        " three standard deviations on each side",
+        None,
+    )
+    sigma: float | None = number(
+        "standard deviation of `gaussian` in pixels; it follows from the size if left out",
+        None,
+        minimum=0.1,
+        keyword_only=True,
+    )
+    # By name only: after a filter's name, people read a number as its size.
+    stride: PerAxis = replace(STRIDE, keyword_only=True)
+    pad: PerAxis = replace(PAD, keyword_only=True)
+    dilation: PerAxis = replace(DILATION, keyword_only=True)
+    mode: str = replace(MODE, keyword_only=True)
+    same: bool = SAME
+    same_upper: bool = SAME_UPPER
+
+    def check(self) -> None:
+        if self.sigma is not None and self.values != "gaussian":
+            raise ArgumentError("`sigma` belongs to `gaussian`", "take it out", drop="sigma")
+        if self.size is not None:
+            self._check_size(self.size)
+        elif self.sigma is not None and max(self.kernel) > MOST:
+            raise ArgumentError(
+                f"a Gaussian with `sigma={self.sigma:g}` needs more than {MOST}x{MOST} numbers",
+                f"write the size, like `filter gaussian {MOST} sigma={self.sigma:g}`; or reduce the"
+                " map first",
+            )
+        super().check()
+
+    def _check_size(self, size: PerAxis) -> None:
+        if not isinstance(self.values, str):
+            raise ArgumentError("rows of your own have their size", "take it out", drop="size")
+        if self.values not in SIZED and size != (3, 3):
+            sized = ", ".join(f"`{name}`" for name in SIZED)
+            raise ArgumentError(
+                f"`{self.values}` is 3x3; only {sized} have other sizes", "take it out", drop="size"
+            )
+        if max(size) > MOST:
+            raise ArgumentError(
+                f"{by(size)} is more than {by((MOST, MOST))}, the largest filter",
+                "reduce the map first, with `pool avg 2x2`",
+            )
+        if self.values.startswith("sobel") and (min(size) < 3 or not size[0] % 2 * size[1] % 2):
+            raise ArgumentError(
+                f"a Sobel filter has an odd size of at least 3, not {by(size)}",
+                f"write `filter {self.values} {max(size[0] // 2 * 2 + 1, 3)}`",
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        if not isinstance(self.values, str):
+            return ("filter",)
+        return TOGETHER.get(self.values, (self.values,))
+
+    @property
+    def bank(self) -> tuple[Rows, ...]:
+        if not isinstance(self.values, str):
+            return (self.values,)
+        return tuple(_named(name, self.kernel, self.sigma) for name in self.names)
+
+    @property
+    def strongest(self) -> bool:
+        return self.values == "line"
+
+    @property
+    def kernel(self) -> PerAxis:
+        if not isinstance(self.values, str):
+            return len(self.values), len(self.values[0])
+        if self.size is not None:
+            return self.size
+        side = 3
+        if self.sigma is not None:  # where three deviations end, 99.7 % of the weight lies inside
+            side = 2 * math.ceil(min(3 * self.sigma, MOST)) + 1
+        return side, side
+
+    @property
+    def shown_sigma(self) -> tuple[float, ...]:
+        if self.values != "gaussian":
+            return ()
+        return tuple(self.sigma or usual_sigma(side) for side in self.kernel)
+
+
+class BlurPool(FixedFilters):
+    """Downsampling without aliasing: a binomial blur with a stride (arXiv:1904.11486).
+
+    It stands where a stride would be: `conv 64 3x3 same, bn, relu, blurpool` for a convolution with
+    stride 2, `pool max 2x2 stride=1, blurpool` for max pooling.
+    """
+
+    word: ClassVar[str] = "blurpool"
+    example: ClassVar[str] = "blurpool"
+    arithmetic: ClassVar[str] = (
+        "output: H / stride, W / stride, rounded up, with the same channels\n"
+        "parameters: none; the filter is a buffer"
+    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "blurpool": "BlurPool(filt_size>size,stride) BlurPool2d(filt_size>size,stride,"
+        "pad_mode>mode) blur_pool BlurPooling2D antialias anti_alias aa_layer MaxBlurPool2d",
+    }
+
+    size: PerAxis = pair("filter size: 3 is 1 2 1 along an axis, 5 is 1 4 6 4 1", (3, 3))
+    stride: PerAxis = replace(STRIDE, default=(2, 2))
+    pad: PerAxis | None = natural_pair(  # type: ignore[assignment]
+        "rows and columns added on each side; if left out, half the filter, rounded down at the"
+        " beginning and up at the end",
+        None,
+    )
+    mode: str = choice("what the padding is filled with", PADDING_MODES, "reflect")
+
+    dilation: ClassVar[PerAxis] = (1, 1)  # type: ignore[misc]
+    same: ClassVar[bool] = False  # type: ignore[misc]
+    same_upper: ClassVar[bool] = False  # type: ignore[misc]
+
+    def check(self) -> None:
+        if max(self.size) > MOST:
+            raise ArgumentError(
+                f"{by(self.size)} is more than {by((MOST, MOST))}, the largest filter",
+                "downsample in several steps",
+            )
+
+    @property
+    def kernel(self) -> PerAxis:
+        return self.size
+
+    @property
+    def bank(self) -> tuple[Rows, ...]:
+        return (_named("blur", self.size, None),)
+
+    def padding(self, axis: int, side: int) -> Pair:
+        if self.pad is not None:
+            return self.pad[axis], self.pad[axis]
+        return (self.size[axis] - 1) // 2, self.size[axis] // 2
 
 
 def _listed(rows: Rows) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.language.values import Text, Word
-from dotcnn.compiler.ops.filter import SIZED, TOGETHER, WORDS, Filter, Rows
+from dotcnn.compiler.ops.filter import SIZED, TOGETHER, WORDS, BlurPool, Filter, Rows
 from dotcnn.compiler.shapes import Shape
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses
 
@@ -270,3 +270,30 @@ def test_several_filters_explained() -> None:
 def test_what_a_filter_refuses() -> None:
     refuses(Filter(values="blur"), (1, 2, 8), match="spans 3 does not fit into 2")
     refuses(Filter(values="blur"), (16,), match="`filter` needs a map")
+
+
+# ---- blurpool ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15)
+@given(operations(BlurPool, size=pairs(1, 5)), maps(st.integers(1, 3)))
+def test_any_blurpool(op: BlurPool, shape: Shape) -> None:
+    attempt(op, shape, edges=op.mode == "zeros")
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+@pytest.mark.parametrize("side", [8, 9])
+def test_blurpool_halves_the_size(size: int, side: int) -> None:
+    """Rounded up, whatever the filter: a filter of even size has its further row at the end."""
+    op = BlurPool(size=(size, size))
+    assert op.output((3, side, side)) == (3, (side + 1) // 2, (side + 1) // 2)
+    flat = torch.ones(1, 3, side, side)
+    assert torch.allclose(build(op, (3, side, side)).forward(flat), torch.tensor(1.0))
+
+
+def test_blurpool_is_a_blur_with_a_stride() -> None:
+    x = torch.randn(2, 3, 9, 8)
+    blur = Filter(values="blur", stride=(2, 2), pad=(1, 1), mode="reflect")
+    shape = (3, 9, 8)
+    assert torch.equal(build(BlurPool(), shape).forward(x), build(blur, shape).forward(x))
+    refuses(BlurPool(size=(99, 99)), shape, match="99x99 is more than 63x63", stricter=True)

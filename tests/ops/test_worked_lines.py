@@ -14,9 +14,9 @@ import torch
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.activation import GELU, PReLU, Softmax, Softplus
 from dotcnn.compiler.ops.base import Op
-from dotcnn.compiler.ops.conv import Conv, Deconv, Depthwise, Separable
+from dotcnn.compiler.ops.conv import CondConv, Conv, Deconv, Depthwise, Separable
 from dotcnn.compiler.ops.dropout import Dropout, Dropout2d, DropPath
-from dotcnn.compiler.ops.filter import Filter
+from dotcnn.compiler.ops.filter import BlurPool, Filter
 from dotcnn.compiler.ops.linear import Linear
 from dotcnn.compiler.ops.merge import Add, Chunk, Concat, Maximum, Mul, PadShortcut, ScaleBy
 from dotcnn.compiler.ops.norm import (
@@ -27,6 +27,7 @@ from dotcnn.compiler.ops.norm import (
     LayerScale,
     LocalResponseNorm,
 )
+from dotcnn.compiler.ops.pixel_blocks import DepthToSpace, PixelUnshuffle
 from dotcnn.compiler.ops.pool import (
     L2,
     Average,
@@ -66,6 +67,9 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (Filter(values="line"), (MAP,)),
     (Filter(values="gaussian", size=(3, 3), same=True, mode="reflect"), (MAP,)),
     (Filter(values=((0.0, -1.0), (2.0, 0.5)), stride=(2, 1), dilation=(1, 2)), (MAP,)),
+    (BlurPool(), (MAP,)),
+    (CondConv(out=1, kernel=(2, 2), experts=2, same_upper=True, bias=True), ((1, 3, 3),)),
+    (CondConv(out=2, kernel=(3, 3), experts=2, bias=False), (MAP, (2,))),
     (Linear(out=3), ((5,),)),
     (Linear(out=2, bias=False), ((1,),)),
     # Windows that extend over the border, or beyond the padding, or are the whole map.
@@ -127,6 +131,8 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (Reshape(to=(4, 1, 2)), ((2, 2, 2),)),
     (Permute(axes=(2, 0, 1)), ((2, 3, 1),)),
     (Shuffle(groups=2), ((4, 1, 1),)),
+    (PixelUnshuffle(block=2), ((2, 2, 4),)),
+    (DepthToSpace(block=2), ((8, 1, 2),)),
     (Crop(to=(2, 2)), (MAP,)),
     (Pad(top=2, left=1, mode="reflect"), (MAP,)),
     (Pad(by=(1, 1), value=-0.5), ((1, 2, 2),)),

@@ -1,9 +1,10 @@
 """Convolution layers: conv, depthwise, separable, deconv. `sliding.py` has what they share, also
 with the fixed filters."""
 
+from .conditional import CondConv
 from .conv import Conv
 from .depthwise import Depthwise, Separable
 from .sliding import Sliding
 from .transposed import Deconv
 
-__all__ = ["Conv", "Deconv", "Depthwise", "Separable", "Sliding"]
+__all__ = ["CondConv", "Conv", "Deconv", "Depthwise", "Separable", "Sliding"]

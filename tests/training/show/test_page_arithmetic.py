@@ -36,10 +36,12 @@ upsample to=7x9 mode=bicubic, upsample to=17x5, bn affine=bias, bn affine=off tr
 gn 4 affine=off, instancenorm affine=on, lrn 4 alpha=0.5 k=2, prelu per=channel, elu 0.5
 gelu approximate=tanh, softplus beta=3 threshold=2, leaky 0.2, dropout 0.25, filter scharr 3x3 same
 filter line same stride=2, filter gaussian 5x5 sigma=1.2 mode=reflect pad=2, permute (2, 0, 1)
+condconv 4 3x3 experts=2 groups=2 mode=reflect pad=1, blurpool 4 stride=3, depth_to_space 2
 reshape 8x64x32, reshape 16384, shuffle 4, scale_by -0.3, conv 2 1x1, softmax
 """
 
 BLOCKS = (
+    "condconv 4 experts=3 { pool avg global, flatten, fc 3, softmax }",
     "split { | relu | tanh }",
     "residual scale=0.5 { conv 16 3x3 same }",
     "residual shortcut=pad { conv 24 3x3 same stride=2 }",
