@@ -169,6 +169,7 @@ OTHER_NUMBERS = {
     "regnet_": "multiply-adds",
     "repvgg_": "the size",
     "res2net50": "that of ResNet-50, whose 3x3 layers it divides into three in a row",
+    "resnet_v2_": "the version",
     "resnet50_d": "that of ResNet-50, with three 3x3 layers in place of the first 7x7",
     "shufflenet_": "the version and the width",
     "squeezenet": "the version",
