@@ -253,6 +253,15 @@ class Output:
         return list(self.item.nodes()) if isinstance(self.item, Scope) else [self.item]
 
 
+def zeroed(node: Node) -> str:
+    """The weight that makes the output of a layer zero if it is zero: that of a norm, or the gain
+    of a standardized convolution. "" if it has none."""
+    trainable = [weight.name for weight in node.weights if weight.trainable]
+    if "gain" in trainable:
+        return "gain"
+    return "weight" if node.op.kind == "norm" and "weight" in trainable else ""
+
+
 class Init(NamedTuple):
     """The initialization of convolutions and fully connected layers; biases are zero."""
 

@@ -82,7 +82,9 @@ def _own(node: Node, kept: Kept, width: Width, setting: Setting) -> Bytes:
     each, fixed = width.inside * kept.own + kept.fixed, 4 * kept.once
     if setting.device == "cuda" and node.op.kind == "dropout" and kept.own == size(node.shape):
         each = kept.own  # its mask consists of bytes on a GPU, of floats on the CPU
-    if setting.precision != "fp32":
+    if kept.filters:
+        fixed += (4 if setting.precision == "fp32" else 2) * kept.filters
+    elif setting.precision != "fp32":
         fixed += 2 * sum(_converted_weights(node, setting))
     for position in kept.inputs:
         if width.converts(position):

@@ -377,6 +377,9 @@ def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) 
         # The gradient of a broadcast factor has the full size before it is summed.
         full = 0 if all(alike) else width.inside * size(node.shape)
         return _Flow(tuple([(False, True, each) for each in before]), Bytes(0, full))
+    if op.passes_gradient:
+        same = [source == width.output for source in sources]
+        return _Flow(tuple(zip(same, alike, [0] * len(same), strict=True)), Bytes())
     view = op.shares_storage and not op.inplace
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
     # The gradient of a weight has two bytes per element before it becomes fp32.

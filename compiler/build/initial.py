@@ -16,7 +16,7 @@ from ..language.evaluate import Env, evaluate_arguments
 from ..language.kinds import choice, flag, number
 from ..language.problems import Problem
 from ..language.signature import declare
-from ..network import Init
+from ..network import Init, zeroed
 from ..shapes import by
 from .graph_builder import GraphBuilder, InitDirective, MaybeNode
 from .layers import refuse_body, without
@@ -66,7 +66,10 @@ INIT = declare(
     std=number("standard deviation", None, minimum=0, above=True),
     gain=number("factor of the random weights", 1.0, minimum=0, above=True),
     uniform=flag("draw from a uniform distribution"),
-    zero_residual=flag("initialize the last norm of each residual body to zero"),
+    zero_residual=flag(
+        "initialize the last norm of each residual body to zero, or the gain of its last"
+        " standardized convolution"
+    ),
     dirac=flag(
         "let the first filters of each convolution pass on its input: as many as it has channels"
     ),
@@ -206,8 +209,7 @@ def _last_norms(network: Network, sums: list[Node]) -> tuple[str, ...]:
         last = node.inputs[0]
         while last.op.passes_zero and _only_one(network, last):
             last = last.inputs[0]
-        learned = any(weight.name == "weight" and weight.trainable for weight in last.weights)
-        if last.op.kind == "norm" and learned and _only_one(network, last):
+        if zeroed(last) and _only_one(network, last):
             names.append(last.name)
     return tuple(dict.fromkeys(names))
 

@@ -36,7 +36,7 @@ _OF_VALUES = frozenset("_replace copy_ detach float forward modules numel requir
 """Methods of tensors, modules and named tuples, besides those that operations declare."""
 _OF_MODULES = frozenset({"append", "forward", "modules"})
 """Methods of `self`, besides its attributes."""
-_READ = _OF_VALUES | {"bias", "groups", "logits", "shape", "stride", "training", "weight"}
+_READ = _OF_VALUES | {"bias", "gain", "groups", "logits", "shape", "stride", "training", "weight"}
 _GROUPS = "getattr(module, 'groups', 1)"
 _BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round"})
 _LAYER = "type[nn.Module]"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..network import Network, Node, Scope
+from ..network import Network, Node, Scope, zeroed
 from ..shapes import Shape
 from .forward_names import SHORT
 from .source import NAMESPACE, Names
@@ -35,8 +35,8 @@ class Step(NamedTuple):
     outputs: int
     shapes: tuple[Shape, ...] = ()
     """The shapes of the outputs."""
-    zero: bool = False
-    """Whether it is a norm whose weight is initialized to zero."""
+    zero: str = ""
+    """The weight that is initialized to zero: of the last norm of a residual body."""
 
 
 Owner = Scope | Node
@@ -283,7 +283,9 @@ class Bodies:
         if isinstance(part, Node):
             text = part.torch
             step = Step(key, part, name if text.module else "", text.call, (), 1)
-            yield step._replace(zero=part.name in self.zero), part.inputs, [part]
+            if part.name in self.zero:
+                step = step._replace(zero=zeroed(part))
+            yield step, part.inputs, [part]
             return
         inputs, outputs = self.interface(part)
         if part.shares is not None:

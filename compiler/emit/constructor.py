@@ -111,7 +111,7 @@ def _made_lines(code: Code, place: Place, indent: int) -> list[str]:
         ]
     lines = statement(doc, indent, before=f"self.{name} = ")
     if place.step.zero:
-        lines.append(f"{margin}nn.init.zeros_(self.{name}.weight)")
+        lines.append(f"{margin}nn.init.zeros_(self.{name}.{place.step.zero})")
     return lines
 
 

@@ -6,6 +6,7 @@ It handles only the classes that occur in the network. Layers with an initializa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ class InitText(NamedTuple):
     lines: tuple[str, ...]
     """The function `init_weights`; empty if torch's defaults are right."""
     zero: tuple[str, ...]
-    """The names of norms whose weight is set to zero afterwards."""
+    """The names of layers whose weight, or gain, is set to zero afterwards."""
 
 
 class _Facts(NamedTuple):
@@ -80,13 +81,19 @@ def _facts_of(network: Network) -> _Facts:
     biases = grouped = False
     for node in network.nodes:
         parts = list(_parts(node)) if node.weights else []
-        names = {part.name for part in parts}
+        names = {_torch_class(part.name, node.torch.helper) for part in parts}
         if names & {*_CLASSES}:
             classes |= names
             biases |= any(w.trainable and len(w.shape) == 1 for w in node.weights)
             options = [option for part in parts for option in part.options]
             grouped |= any(name == "groups" and value != 1 for name, value, _ in options)
     return _Facts(tuple(c for c in _CLASSES if c in classes), biases, grouped)
+
+
+def _torch_class(name: str, helpers: str) -> str:
+    """The class of torch that a helper class extends; any other is its own."""
+    extended = re.search(rf"^class {name}\((nn\.\w+)\)", helpers, re.MULTILINE)
+    return extended[1] if extended else name
 
 
 def _parts(node: Node) -> Iterator[Constructor]:

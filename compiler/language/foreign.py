@@ -176,9 +176,9 @@ write `input 3x224x224` (channels x height x width) as the network's first line
     input_param input_shape data_param transform_param image_data_param
 the output is the result of the last line: write the layer itself, `fc 10` for 10 outputs
     output outputs out logits classifier prediction predictions
-`bn` has a scale and a bias of its own (`affine=on`); for a learned scale per channel, write
-  `layerscale`
-    Scale Affine Bias ScaleLayer implicit_add implicit_mul
+`bn` has a scale and a bias of its own (`affine=on`); elsewhere write `scale per=channel`, and
+  `bias per=channel` after it
+    Scale Affine ScaleLayer
 losses go in `train`: `loss cross_entropy`; the network ends in `fc classes`
     kl_div linear_cross_entropy
     softmax_loss SoftmaxWithLoss SoftmaxLoss EuclideanLoss HingeLoss
@@ -248,8 +248,6 @@ there are no recurrent layers here: networks are made of convolutions
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
     RNNBase RNNCellBase ConvLSTM1D ConvLSTM3D SimpleRNNCell StackedRNNCells Recurrent
-there is no global response normalization here; `gn 8` normalizes groups of channels
-    grn GRN GlobalResponseNorm global_response_norm
 there is no attention here; `gate { … }` reweights channels
     scaled_dot_product_attention multi_head_attention_forward
     MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
@@ -263,6 +261,12 @@ there are no embeddings or sequences here: an input is an image, or plain number
     Discretization HashedCrossing Embed MelSpectrogram RepeatVector STFTSpectrogram
 a bilinear form of two layers is not available: write `mul a b`, or `concat a b` and `fc 64`
     Bilinear
+write `relu, square, scale, bias`
+    StarReLU star_relu
+write `relu, square`
+    SquaredReLU squared_relu relu_squared relu2 ReLUSquared
+write `scale, bias`
+    LearnableAffineBlock LAB
 there is no such activation here; `tanh` comes closest
     lhtan
     Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
@@ -306,8 +310,8 @@ penalties on what layers compute are not available: `dropout 0.5` regularizes, t
     ActivityRegularization
 there is no such layer here; `bn` comes closest
     UnitNormalization
-    Normalize RMSNormalization
-    RMSNorm MVN l2norm
+    Normalize
+    MVN l2norm
 there is no such layer here; `conv 64 3x3` shares its weights among all positions
     local LocallyConnected1D LocallyConnected2D locally_connected
 write the activation itself: `relu`

@@ -1,11 +1,18 @@
 """All operations, by their words: importing a module of a family registers it."""
 
-from . import activation, conv, dropout, filter, linear, merge, norm, pixel_blocks, pool, shape  # noqa: F401
-from .base import REGISTRY
-
-CHOICE_WORDS = frozenset(
-    word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
+from . import (  # noqa: F401
+    activation,
+    conv,
+    dropout,
+    evonorm,
+    filter,
+    linear,
+    merge,
+    norm,
+    pixel_blocks,
+    pool,
+    rms_norm,
+    scale,
+    shape,
 )
-"""All words that are choices of an argument."""
-
-__all__ = ["CHOICE_WORDS", "REGISTRY"]
+from .base import REGISTRY

@@ -125,6 +125,22 @@ class Abs(Activation):
         return TorchText(call="{0}.abs()")
 
 
+class Square(Activation):
+    """The square; after `relu`, the squared rectifier of Primer and MetaFormer."""
+
+    word: ClassVar[str] = "square"
+    example: ClassVar[str] = "relu, square"
+    elsewhere: ClassVar[Mapping[str, str]] = {"square": "Square squared"}
+    formula: ClassVar[str] = "x^2"
+    torch_calls: ClassVar[tuple[str, ...]] = ("square",)
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"{bracketed(x)}^2", x * x
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call="{0}.square()")
+
+
 class ReLU6(Activation):
     """Rectifier that stops at 6."""
 

@@ -80,6 +80,9 @@ class Kept(NamedTuple):
     """Bytes independent of the precision, for each image: indices, masks."""
     once: int = 0
     """Four-byte elements kept once for a whole batch: the statistics of a batch norm."""
+    filters: int = 0
+    """Elements of filters that are computed from the weights anew for each batch, and kept instead
+    of them."""
 
 
 class TorchText(NamedTuple):
@@ -302,6 +305,9 @@ class Op(Declared):
     (analysis/lint_depth.py has the measurements)."""
     passes_zero: ClassVar[bool] = False
     """It maps zero to zero and passes the gradient on: dropout, a factor."""
+
+    passes_gradient: ClassVar[bool] = False
+    """The gradient of its input is that of its output, in the same memory: something is added."""
 
     @property
     def leak(self) -> float:

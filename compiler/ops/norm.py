@@ -348,15 +348,7 @@ class GroupNorm(Normalization):
     affine: bool = switch("a learned scale and bias for each channel", True)
 
     def output(self, *inputs: Shape) -> Shape:
-        channels = inputs[0][0]
-        if channels % self.groups:
-            fitting = [n for n in range(1, min(channels, 1024) + 1) if channels % n == 0]
-            closest = min(fitting, key=lambda n: (abs(n - self.groups), n))
-            raise ShapeError(
-                f"{channels} input channels cannot be divided into {self.groups} groups",
-                f"`{self.word} {closest}` would",
-                change={"groups": closest},
-            )
+        check_divisible(inputs[0][0], self.groups, self.word)
         return inputs[0]
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
@@ -574,6 +566,18 @@ class LayerScale(NoMultiplyAdds):
             ("each number", f"x * gamma of its channel, initially {self.init:g}"),
             ("parameters", f"{inputs[0][0]}: a factor for each channel"),
         ]
+
+
+def check_divisible(channels: int, groups: int, word: str) -> None:
+    """Raises ShapeError if channels cannot be divided into groups."""
+    if channels % groups:
+        fitting = [n for n in range(1, min(channels, 1024) + 1) if channels % n == 0]
+        closest = min(fitting, key=lambda n: (abs(n - groups), n))
+        raise ShapeError(
+            f"{channels} input channels cannot be divided into {groups} groups",
+            f"`{word} {closest}` would",
+            change={"groups": closest},
+        )
 
 
 def _map(channels: range, input_shape: Shape) -> Iterable[tuple[int, ...]]:

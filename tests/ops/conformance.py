@@ -169,7 +169,7 @@ def _same_kept(
 
     told = op.kept(output, *shapes)
     actual = (actual_inputs, actual_output, sum(kept.values()))
-    own = batch * (4 * told.own + told.fixed) + 4 * told.once
+    own = batch * (4 * told.own + told.fixed) + 4 * (told.once + told.filters)
     assert (told.inputs, told.output, own) == actual, (
         f"kept (inputs, output, other bytes): {(told.inputs, told.output, own)}, torch: {actual}"
     )

@@ -74,12 +74,14 @@ class _Recomputed(nn.Module):
 def _statistics_kept(part: nn.Module) -> Iterator[None]:
     """A context in which running statistics of batch norms stay as they are: they were updated when
     the part was computed for the first time."""
-    norms = [one for one in part.modules() if isinstance(one, _BatchNorm) and one.training]
+    norms: list[Any] = [
+        one for one in part.modules() if "running_var" in one._buffers and one.training
+    ]
     momenta = [norm.momentum for norm in norms]
     counts = [
         (norm.num_batches_tracked, norm.num_batches_tracked.clone())
         for norm in norms
-        if norm.num_batches_tracked is not None
+        if isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None
     ]
     for norm in norms:
         norm.momentum = 0.0

@@ -22,6 +22,7 @@ from .sliding import (
     outputs_times,
     parameters,
 )
+from .standardized import EPS, GAIN, STANDARDIZE, Standardized
 
 
 class Learned(Biased, Sliding):
@@ -34,7 +35,7 @@ class Learned(Biased, Sliding):
         channels = input_shape[0]
         pads = self.pad_options(input_shape)
         return constructor(
-            f"nn.Conv{axes_of(input_shape)}d",
+            self.class_name(axes_of(input_shape)),
             channels,
             self.filters(channels),
             plain(self.kernel),
@@ -44,6 +45,7 @@ class Learned(Biased, Sliding):
             groups=(self.grouped(channels), 1),
             bias=bias,
             padding_mode=pads["padding_mode"],
+            **self.further_options(),
         )
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
@@ -59,14 +61,15 @@ class Learned(Biased, Sliding):
         ]
 
 
-class Conv(Learned):
+class Conv(Standardized, Learned):
     """Convolution: slides filters over the map, `out` of them."""
 
     word: ClassVar[str] = "conv"
     example: ClassVar[str] = "conv 64 3x3 stride=2 same"
     arithmetic: ClassVar[str] = (
         "output: floor((H + 2*pad - dilation * (kernel - 1) - 1) / stride) + 1, same for W\n"
-        "parameters: out * C / groups * kernel height * kernel width, + out with bias\n"
+        "parameters: out * C / groups * kernel height * kernel width, + out with bias, + out with "
+        "gain\n"
         "multiply-adds: weights * output height * output width"
     )
     called: ClassVar[str] = "Keras Conv2D, Caffe Convolution"
@@ -84,6 +87,13 @@ class Conv(Learned):
         "AtrousConvolution2D(nb_filter,nb_row,nb_col) DilatedConv dilated_conv2d(filters,"
         "kernel_size,rate>dilation) dilated_convolution(filters,kernel_size,rate>dilation)",
         "conv kernel=3x3 same": "conv3x3(in_planes,out_planes,stride,groups,dilation)",
+        "conv standardize": "StdConv2d(in_channel,out_channels,kernel_size,stride,padding,dilation,"
+        "groups,bias,eps) WSConv2d weight_standardization StandardizedConv2d",
+        "conv same_upper standardize": "StdConv2dSame(in_channel,out_channels,kernel_size)",
+        "conv standardize gain=1": "ScaledStdConv2d(in_channels,out_channels,kernel_size,stride,"
+        "padding,dilation,groups,bias,gamma>gain,eps)",
+        "conv same_upper standardize gain=1": "ScaledStdConv2dSame(in_channels,out_channels,"
+        "kernel_size)",
     }
     kind: ClassVar[Kind] = "conv"
 
@@ -97,6 +107,9 @@ class Conv(Learned):
     mode: str = MODE
     same: bool = SAME
     same_upper: bool = SAME_UPPER
+    standardize: bool = STANDARDIZE
+    eps: float = EPS
+    gain: float | None = GAIN
 
     def filters(self, channels: int) -> int:
         return self.out

@@ -22,6 +22,7 @@ from .sliding import (
     outputs_times,
     parameters,
 )
+from .standardized import EPS, GAIN, STANDARDIZE, Standardized
 
 
 class PerChannel(Learned):
@@ -36,14 +37,15 @@ class PerChannel(Learned):
         return channels
 
 
-class Depthwise(PerChannel):
+class Depthwise(Standardized, PerChannel):
     """Convolution with a filter (or `multiplier` filters) of its own for each channel."""
 
     word: ClassVar[str] = "depthwise"
     example: ClassVar[str] = "depthwise 3x3 same"
     arithmetic: ClassVar[str] = (
         "output: C * multiplier channels, of the size that `conv` would give\n"
-        "parameters: C * multiplier * kernel height * kernel width, + C * multiplier with bias\n"
+        "parameters: C * multiplier * kernel height * kernel width, + C * multiplier with bias, "
+        "and with gain\n"
         "multiply-adds: weights * output height * output width"
     )
     called: ClassVar[str] = "Keras DepthwiseConv2D"
@@ -63,6 +65,9 @@ class Depthwise(PerChannel):
     mode: str = MODE
     same: bool = SAME
     same_upper: bool = SAME_UPPER
+    standardize: bool = STANDARDIZE
+    eps: float = EPS
+    gain: float | None = GAIN
 
 
 class Separable(PerChannel):

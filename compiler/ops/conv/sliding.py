@@ -42,6 +42,8 @@ BIAS = choice(
     switches=True,
 )
 
+ReadFilter = Callable[..., float]
+"""A weight of a filter: by channel and position in it."""
 
 MOST_COUNTED = 1000
 """Up to this size of filters, strides and padding, `explain` counts how often pixels are read."""
@@ -246,6 +248,14 @@ class Sliding(Op):
             return "{m}({0})"
         return f"{{m}}({pad_text(self.sides(input_shape), self.mode)})"
 
+    def class_name(self, axes: int) -> str:
+        """The class of the torch module."""
+        return f"nn.Conv{axes}d"
+
+    def further_options(self) -> dict[str, Option]:
+        """Arguments that torch's own convolution does not have."""
+        return {}
+
     def helpers(self, own: str = "") -> str:
         """The source of what `call` and the module need."""
         pad_same = PAD_SAME[len(self.kernel)] if self.pads_by_size else ""
@@ -268,19 +278,19 @@ class Sliding(Op):
         ]
         return products(f"channel {channel}", terms, self.kernel[-1])
 
+    def filter_of(self, element: Element) -> ReadFilter:
+        """Reads the weights of the element's filter."""
+        return lambda channel, *place: element.weight("weight", (element.channel, channel, *place))
+
     def work_out(self, element: Element) -> Worked:
         """The sum over the channels of the element's group."""
         channels = element.inputs[0][0]
         groups = self.grouped(channels)
         inside = channels // groups
-        own = element.channel
-        first = own // (self.filters(channels) // groups) * inside
+        first = element.channel // (self.filters(channels) // groups) * inside
+        read = self.filter_of(element)
         windows = [
-            self.covered(
-                element,
-                first + n,
-                lambda *place, n=n: element.weight("weight", (own, n, *place)),
-            )
+            self.covered(element, first + n, lambda *place, n=n: read(n, *place))
             for n in range(inside)
         ]
         bias = self.bias_of(element) if isinstance(self, Biased) else None
@@ -389,13 +399,14 @@ def check_groups(channels: int, out: int, groups: int) -> None:
 
 def parameters(weights: Sequence[Weight], what: str = "filter") -> str:
     """`64 filters * 3*7*7 = 9,408; + 64 biases = 9,472`."""
-    weight, *biases = weights
+    weight, *others = weights
     total = size(weight.shape)
     each = "*".join(map(str, weight.shape[1:]))
     line = f"{_several(weight.shape[0], what)} * {each} = {total:,}"
-    for bias in biases:
-        both = total + size(bias.shape)
-        line += f"; + {_several(size(bias.shape), 'bias')} = {both:,}"
+    for other in others:
+        total += size(other.shape)
+        name = other.name.rpartition(".")[2]
+        line += f"; + {_several(size(other.shape), name)} = {total:,}"
     return line
 
 

@@ -25,6 +25,7 @@ ROLES = {
     "layer_scale": "weight",
     "bias": "bias",
     "beta": "bias",
+    "gain": "gain",
     "running_mean": "running_mean",
     "moving_mean": "running_mean",
     "running_var": "running_var",
