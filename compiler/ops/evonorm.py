@@ -95,8 +95,10 @@ def variance_of(
 
 
 class EvoNormB0(EvoNorm):
-    """Divides by the deviation over the batch, or by v*x + the deviation over the map if that is
-    larger; in evaluation by a running average of the first."""
+    """Divides by the deviation over the batch or, if larger, v*x + the deviation over the map.
+
+    In evaluation, a running average stands for the deviation over the batch.
+    """
 
     word: ClassVar[str] = "evonorm_b0"
     example: ClassVar[str] = "evonorm_b0"
@@ -139,8 +141,9 @@ class EvoNormB0(EvoNorm):
         return TorchText(module, helper=EVONORM_B0)
 
     def rule(self) -> str:
-        root = f"sqrt(variance over the %s + {self.eps:g})"
-        return f"x/max({root % 'batch'}, v*x + {root % 'map'}) * weight + bias"
+        batch = f"sqrt(variance over the batch + {self.eps:g})"
+        own = f"sqrt(variance over the map + {self.eps:g})"
+        return f"x/max({batch}, v*x + {own}) * weight + bias"
 
     def work_out(self, element: Element) -> Worked:
         index, own = index_of(element), [element.channel]

@@ -112,8 +112,7 @@ def own_position(element: Element) -> list[Term]:
 
 
 class RmsNorm(Statistics):
-    """Divides by the root mean square of the channels at each position (Zhang and Sennrich, 2019,
-    arXiv:1910.07467)."""
+    """Divides by the root mean square of the channels at each position (arXiv:1910.07467)."""
 
     word: ClassVar[str] = "rmsnorm"
     example: ClassVar[str] = "rmsnorm"
@@ -200,8 +199,10 @@ class SimpleNorm(RmsNorm):
 
 
 class FilterResponseNorm(Statistics):
-    """Divides each channel of an image by its root mean square (Singh and Krishnan, 2019,
-    arXiv:1911.09737); `tlu` follows it."""
+    """Divides each channel of one image by its root mean square (arXiv:1911.09737).
+
+    `tlu` follows it.
+    """
 
     word: ClassVar[str] = "frn"
     example: ClassVar[str] = "frn, tlu"
@@ -274,8 +275,10 @@ class ThresholdedLinear(Activation):
 
 
 class GlobalResponseNorm(Statistics):
-    """Strengthens the channels whose map is large beside those of the other channels (ConvNeXt V2,
-    arXiv:2301.00808)."""
+    """Strengthens channels whose map is large beside that of others (arXiv:2301.00808).
+
+    ConvNeXt V2 has it between the two 1x1 convolutions of its blocks.
+    """
 
     word: ClassVar[str] = "grn"
     example: ClassVar[str] = "grn"

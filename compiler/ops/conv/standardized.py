@@ -156,7 +156,14 @@ class StandardizedConv{axes}d(nn.Conv{axes}d):
         gain: float | None = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
             padding_mode,
         )
         self.eps = eps
