@@ -411,7 +411,7 @@ class GlobalResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels, *[1] * axes))
 
     def forward(self, x: Tensor) -> Tensor:
-        norm = torch.linalg.vector_norm(x, 2, self.axes, keepdim=True)
+        norm: Tensor = torch.linalg.vector_norm(x, 2, self.axes, keepdim=True)
         share = norm / (norm.mean(1, keepdim=True) + self.eps)
         return x * (1 + self.gamma * share) + self.beta
 ''')

@@ -141,6 +141,8 @@ class StandardizedConv{axes}d(nn.Conv{axes}d):
     """A convolution that gives each filter a mean of 0 and a variance of 1, and with `gain` a
     learned gain and the scale of networks without normalization."""
 
+    gain: nn.Parameter | None
+
     def __init__(
         self,
         in_channels: int,
@@ -164,7 +166,7 @@ class StandardizedConv{axes}d(nn.Conv{axes}d):
             dilation,
             groups,
             bias,
-            padding_mode,
+            padding_mode,  # type: ignore[arg-type]
         )
         self.eps = eps
         self.scale = 1.0 if gain is None else gain / self.weight[0].numel() ** 0.5
@@ -179,7 +181,8 @@ class StandardizedConv{axes}d(nn.Conv{axes}d):
         return rows.reshape(self.weight.shape)
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.standardized(), self.bias)
+        result: Tensor = self._conv_forward(input, self.standardized(), self.bias)
+        return result
 ''')
     for axes, sizes in (
         (1, "tuple[int]"),

@@ -19,6 +19,8 @@ from functools import cached_property
 from types import FunctionType, ModuleType
 from typing import Any
 
+from ....compiler.shapes import AllAxes
+
 _MODULES = ("math", "re", "struct")
 """Modules of Python that python.js has what is needed of."""
 _METHODS = frozenset(
@@ -186,7 +188,7 @@ class Program:
         (self._called if call else self._read).add(name)
 
 
-_PLAIN = (int, float, str, bool, tuple, list, dict, type(None))
+_PLAIN = (int, float, str, bool, tuple, AllAxes, list, dict, type(None))
 
 
 def _translated(cls: type) -> bool:
