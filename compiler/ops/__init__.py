@@ -16,3 +16,10 @@ from . import (  # noqa: F401
     shape,
 )
 from .base import REGISTRY
+
+CHOICE_WORDS = frozenset(
+    word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
+)
+"""All words that are choices of an argument."""
+
+__all__ = ["CHOICE_WORDS", "REGISTRY"]
