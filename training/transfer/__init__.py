@@ -7,7 +7,7 @@ preprocessing_of_weights.py   the preprocessing that they expect, if the spec do
 resolve.py                    both of these, before the data is opened; resumed runs
 setup.py                      applies `policy`, loads the weights, reports both
 initialize.py                 loads weights into a module, by structure; mismatch.py: errors if
-                              they do not fit; activation_check.py: compares activations
+                              they do not fit
 freezing.py                   freezes layers; anchor.py: L2-SP regularization (`l2`)
 split_network.py              splits a network into a frozen part and a trained part
 feature_cache.py              the outputs of the frozen part, kept in files; compute_features.py:

@@ -14,10 +14,10 @@ from ...compiler.plan.strategy import Strategy
 from ...compiler.report.figures import plural
 from ...dsl.diagnostics import SpecError
 from ..data.diagnostic import listed
+from ..weights.activation_check import Divergence
 from ..weights.match import Match, match
 from ..weights.match.folded import unfolded
 from ..weights.match.layer import COUNTER, last_part
-from .activation_check import Agreement, Divergence, compare
 from .mismatch import incomplete, invalid_weights, without_norms
 from .source import Source
 
@@ -65,13 +65,9 @@ def load_weights(
     lines, text = _lines(matched, source, random, norms), _text(matched, source, random)
     if random != reset:
         lines.append(f"{network.init.whitened} gets filters that whiten the training images")
-    if isinstance(source.weights, nn.Module):
-        agreement = _agreement(network, matched, source.weights, reset, module)
-        if agreement is not None and agreement.divergence is not None:
-            lines.append(_divergence(matched, source, agreement.divergence))
-            text += f"\n{lines[-1]}\n"
-        elif agreement is not None and agreement.compared:
-            text += f"\nactivations agree for an image of noise: {agreement.compared} layers\n"
+    if isinstance(source.weights, nn.Module) and matched.proof and matched.proof.divergence:
+        lines.append(_divergence(matched, source, matched.proof.divergence))
+        text += f"\n{lines[-1]}\n"
     return Loaded(tuple(lines), text, taken)
 
 
@@ -157,30 +153,12 @@ def _text(matched: Match, source: Source, reset: Sequence[str]) -> str:
 # ---- weights that fit, but are of another network ----------------------------------------------
 
 
-def _agreement(
-    network: Network, matched: Match, source: nn.Module, reset: Sequence[str], module: nn.Module
-) -> Agreement | None:
-    rows = matched.having("matched", "reshaped", "adapted", in_target=True)
-    adapted = [row.source_shape for row in rows if row.status == "adapted"]
-    shape = network.input.shape
-    channels = adapted[0][1] if adapted and adapted[0] else shape[0]
-    reset_nodes = [
-        node.name
-        for node in network.nodes
-        if node.weights and any(f"{node.name}.".startswith(f"{name}.") for name in reset)
-    ]
-    partners = {row.layer: row.source_layer for row in rows if row.status != "adapted"}
-    return compare(module, source, partners, reset_nodes, shape, channels)
-
-
 def _divergence(matched: Match, source: Source, divergence: Divergence) -> str:
-    off = divergence.difference
-    how = "their sizes differ" if off is None else f"off by {off:.2g} of their standard deviation"
     differing = {row.layer: ", ".join(row.differences) for row in matched.rows if row.differences}
     first = next((f"{layer} has {settings}" for layer, settings in differing.items()), "")
     others = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
     why = f"{first}{others}" if first else "an activation, a pool or a padding differs"
     return (
-        f"warning: the weights of {source.name} fit, but activations diverge at {divergence.layer}"
-        f" ({how}); {why}"
+        f"warning: the weights of {source.name} fit, but activations diverge at"
+        f" {divergence.described()}; {why}"
     )

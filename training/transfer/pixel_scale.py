@@ -29,7 +29,7 @@ from ..data.images.preprocessing import Preparation
 from ..data.loader.order import permutation
 from ..data.open import Opened
 from ..runtime.eval_mode import evaluating
-from .activation_check import submodule
+from ..weights.activation_check import submodule
 
 IMAGES = 48
 """The number of images: enough to tell scales apart, and a CPU needs only seconds for them."""

@@ -86,6 +86,8 @@ def test_names_that_count() -> None:
     assert count_upwards(["layer.2", "layer.10"])
     assert count_upwards(["Mixed_5b", "Mixed_5c", "Mixed_6a"])
     assert count_upwards(["block.f.a", "block.f.b"])
+    assert template("c3x3_b") != template("c1x1_c")
+    assert not count_upwards(["branch1x1", "branch5x5"])
     assert not count_upwards(["layer.10", "layer.2"])
     assert not count_upwards(["conv1", "conv1"])
     assert not count_upwards(["left", "right"])
@@ -337,7 +339,7 @@ def test_a_module_of_another_network_is_not_loaded_into() -> None:
 
 def test_the_table() -> None:
     found = match(layers(SPEC), THEIRS)
-    assert found.table(Style(120)).splitlines() == [
+    assert found.table(Style(180)).splitlines() == [
         "spec  source  status         shape    source shape  note",
         "-------------------------------------------------------------------",
         "conv  0       matched        8x3x3x3",
@@ -345,7 +347,7 @@ def test_the_table() -> None:
         "fc    5       reinitialized  10x8     4x8           different shape",
         "",
         "3 layers of Net: 2 matched, 1 reinitialized (90 values are not loaded)."
-        " Matched by dataflow (torch.fx).",
+        " Matched by dataflow (torch.fx). The activations of both agree for an image of noise.",
         'help: `require_complete(allow=["fc"])` allows these to be initialized at random',
     ]
     assert found.counts() == {"matched": 2, "reinitialized": 1}

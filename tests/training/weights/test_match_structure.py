@@ -189,9 +189,13 @@ class Extra(Plain):
 
 
 def test_a_layer_that_ours_does_not_have() -> None:
-    """Nor does it matter that another is never carried out."""
+    """Every layer of ours gets its weights; but without that layer it computes something else. That
+    another is never carried out does not matter."""
     found = match(layers(CHAIN), Extra())
-    found.require_complete()
+    assert not found.missing()
+    assert not found.complete
+    with pytest.raises(SpecError, match=r"activations diverge at fc \(off by"):
+        found.require_complete()
     unused = {row.source_layer: row.notes for row in found.having("unused")}
     assert unused == {"more": (), "never": ("not in the dataflow of the source",)}
     assert layer_pairs(found)["conv2"] == "first"
@@ -389,7 +393,11 @@ def test_settings_that_differ_are_said() -> None:
         nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8, eps=1e-3), nn.ReLU()
     )
     found = match(layers("conv 8 3x3 same bias=on, bn, relu"), module)
-    assert found.complete
+    assert not found.missing()
+    with pytest.raises(SpecError) as raised:
+        found.require_complete()
+    assert "computes something else than their source" in str(raised.value)
+    assert "conv has stride 1x1 in the spec, 2x2 in the source" in str(raised.value)
     notes = {row.layer: row.notes for row in found.rows}
     assert notes["conv"] == ("stride 1x1 in the spec, 2x2 in the source",)
     assert notes["bn"] == ("eps 1e-05 in the spec, 0.001 in the source",)
@@ -418,7 +426,7 @@ def test_fixed_filters_need_nothing() -> None:
     network = layers("conv 4, filter blur\nconv 8")
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 8, 1))
     found = match(network, module)
-    assert found.complete
+    assert not found.missing()
     assert statuses(found) == {"conv1": "matched", "filter": "kept", "conv2": "matched"}
 
 

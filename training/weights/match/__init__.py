@@ -86,7 +86,8 @@ def match(
         for key, tensor in tensors.items()
         if key in saved and key not in placed
     ]
-    return Match(tuple(rows), network.name, basis, how, tensors)
+    networks = (network, source) if isinstance(source, nn.Module) else None
+    return Match(tuple(rows), network.name, basis, how, tensors, networks, pairing.same_graph)
 
 
 def _all_layers(network: Network, flow: Flow) -> list[Layer]:

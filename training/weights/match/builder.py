@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .flow import Flow, Link, Part, flow_of
 from .layer import COUNTER, Held, Layer, Shape, layer_of, prefix_of
-from .operations import NUMBERS, SAME, plain, variant_of
+from .operations import NEGATIVE, NUMBERS, SAME, plain, variant_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Builder:
             return Keys(keys) if keys else None
         if keys:
             return self._add(Part("layer", tuple(data), self._layer(short, keys, settings or {})))
+        if short == "sub" and len(data) == 2:  # a sum, in which the second is negative
+            return self._add(Part("add", (data[0], _further(data[1], NEGATIVE))))
         if len(data) > 1:
             return self._add(Part(short, tuple(data)))
         return data[0] if short in SAME else _further(data[0], short)

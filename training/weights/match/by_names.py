@@ -19,13 +19,14 @@ Candidates = dict[Layer, set[Layer]]
 """For each layer of the source: the layers of the target that it may be."""
 
 
-def arranged(sides: Sides) -> Pairing | None:
+def arranged(sides: Sides, possible: Candidates | None = None) -> Pairing | None:
     """Pairs by the tree of names, if it fits an order of the target's layers; else None. Layers of
-    shapes that the other side does not have (a head for other classes) are left out."""
+    shapes that the other side does not have (a head for other classes) are left out. `possible` is
+    what the order of the file allows."""
     settled: dict[Layer, Layer] = {}
     while True:
         try:
-            candidates = _candidates(sides, settled)
+            candidates = _candidates(sides, settled, possible)
         except TooMany:
             return None
         if candidates is None:
@@ -60,7 +61,9 @@ def numbered(sides: Sides) -> Pairing:
     return pairing
 
 
-def _candidates(sides: Sides, settled: dict[Layer, Layer]) -> Candidates | None:
+def _candidates(
+    sides: Sides, settled: dict[Layer, Layer], possible: Candidates | None
+) -> Candidates | None:
     sources = [layer for layer in sides.sources if sides.target_count[sides.sign[layer]]]
     names = [layer.name for layer in sources]
     back = {target: source for source, target in settled.items()}
@@ -73,6 +76,8 @@ def _candidates(sides: Sides, settled: dict[Layer, Layer]) -> Candidates | None:
                 source, target = sources[number], targets[at]
                 if source in settled or target in back:
                     return settled.get(source) is target
+                if possible is not None and target not in possible[source]:
+                    return False
                 return sides.sign[source] == sides.sign[target]
 
             places = positions(names, len(targets), fits, between)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from .align import Alignment, agreed, align
 from .color_refinement import interchangeable
@@ -36,9 +37,9 @@ class InOrder:
 
 def in_order(sides: Sides, by_order: bool) -> InOrder:
     best = _best_line(sides)
-    if best.score < min(len(sides.targets), len(sides.sources)):
+    kinds = [kind for kind, _ in groupby(layer.kind for layer in sides.sources)]
+    if best.score < min(len(sides.targets), len(sides.sources)) and len(set(kinds)) == len(kinds):
         # Some files have all convolutions first, and all norms after them.
-        kinds = dict.fromkeys(layer.kind for layer in sides.sources)
         by_kind = [_best_line(sides, kind) for kind in kinds]
         if sum(part.score for part in by_kind) > best.score:
             best = Alignment({}, {}, sum(part.score for part in by_kind))

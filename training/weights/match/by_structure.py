@@ -24,6 +24,7 @@ def pair_flows(target_flow: Flow, source_flow: Flow, *, by_order: bool = False) 
     """Pairs the layers of both. `by_order` assigns interchangeable layers in their order."""
     pairing = _same_graph(target_flow, source_flow, by_order)
     if pairing is not None:
+        pairing.same_graph = True
         return pairing
     if len(target_flow.outputs) > 1 or len(source_flow.outputs) > 1:
         # Many modules come without their auxiliary heads, which are not needed after training.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .by_names import arranged, numbered
 from .by_order import in_order, is_alphabetical, is_contradicted
+from .extensions import possible
 from .flow import Flow
 from .layer import Layer
 from .names import tags
@@ -52,7 +53,8 @@ def _paired(sides: Sides, by_order: bool) -> Pairing:
     ordered = in_order(sides, by_order)
     pairing = ordered.pairing
     if is_alphabetical(sides) or not ordered.fits:
-        named = arranged(sides) or numbered(sides)
+        orders = None if is_alphabetical(sides) else possible(sides)
+        named = (orders and arranged(sides, orders)) or arranged(sides) or numbered(sides)
         if by_order:
             _fill(named, pairing)
         return named

@@ -12,15 +12,18 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-Tag = Literal["shortcut", "pool", "aux"]
+Tag = Literal["shortcut", "pool", "aux", "scale"]
 
-_COUNTING = re.compile(r"\d+|(?<=\d)[a-zA-Z](?![a-zA-Z])|(?<![a-zA-Z])[a-h](?![a-zA-Z])")
+_COUNTING = re.compile(
+    r"(?<!\d)(?<!\dx)\d+(?!\d)(?!x\d)|(?<=\d)[a-zA-Z](?![a-zA-Z])|(?<![a-zA-Z])[a-h](?![a-zA-Z])"
+)
 
 _WORDS: dict[Tag, frozenset[str]] = {
     "shortcut": frozenset(
         "shortcut downsample skip proj projection identity bypass residual sc match".split()
     ),
     "aux": frozenset("aux auxiliary auxlogits".split()),
+    "scale": frozenset(["scale", "gamma", "ls"]),
     "pool": frozenset(["pool", "pooling", "pooled", "maxpool", "avgpool"]),
 }
 
@@ -29,7 +32,7 @@ Rank = tuple[tuple[int, str], ...]
 
 def template(name: str) -> str:
     """A name without its numbers: `layer#.#.conv#`. Letters after a digit (`Mixed_5b`) and single
-    letters from a to h (`f.a`) count as numbers."""
+    letters from a to h (`f.a`) count as numbers, sizes (`c3x3`) do not."""
     return _COUNTING.sub("#", name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ....compiler.network import Network, Node
 from .flow import Flow, Link, Part, flow_of
 from .layer import Held, Layer, Shape, layer_of, prefix_of
-from .operations import SAME, plain, settings_of_object, variant_of
+from .operations import NEGATIVE, SAME, plain, settings_of_object, variant_of
 
 _SHAPELESS = ("shape", "activation", "dropout")
 """Kinds of operations that keep the position of each value of a vector."""
@@ -30,6 +30,9 @@ def _add(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
         parts.append(Part("input", ()))
         return Link(len(parts) - 1)
     name = _operation(node)
+    if getattr(node.op, "bank", None) == (((-1,),),):  # `filter [[-1]]`, before a sum
+        (link,) = inputs
+        return Link(link.part, (*link.through, NEGATIVE))
     owner = node.shared or node
     if owner.weights:
         for layer in layers_of_node(owner, variant_of(name)):

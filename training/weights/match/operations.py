@@ -27,6 +27,10 @@ RESHAPES = frozenset(
 """Operations that only rearrange values. Code does that in many ways, so they are not compared."""
 
 
+NEGATIVE = "negative"
+"""On a link of a sum: the summand is subtracted."""
+
+
 def comparable(through: Sequence[str]) -> tuple[str, ...]:
     """The operations on a link that do not depend on how the code is written."""
     return tuple(name for name in through if name not in RESHAPES)

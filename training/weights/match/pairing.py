@@ -23,6 +23,8 @@ class Pairing:
     """The evidence for each pair, by the layer of the target."""
     undecided: dict[Layer, set[Layer]] = field(default_factory=dict)
     """For each ambiguous layer of the target, its candidates in the source."""
+    same_graph: bool = False
+    """Whether both graphs are the same, but for shapes and settings."""
 
     def pair(self, target: Layer, source: Layer, evidence: Evidence = "place") -> None:
         self.pairs[target] = source

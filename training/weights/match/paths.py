@@ -1,4 +1,5 @@
-"""Finds layers on shortcut and pooling paths, which names have words for (`downsample`, `pool`)."""
+"""Finds what names have words for: layers on shortcut and pooling paths (`downsample`, `pool`), and
+factors of residual paths (`gamma`)."""
 
 from __future__ import annotations
 
@@ -16,9 +17,15 @@ def path_tags(flow: Flow) -> dict[Layer, frozenset[Tag]]:
     """The tags of each layer. A path goes from one fork or merge to the next."""
     depth = depths(flow)
     return {
-        layer: frozenset(_tags(flow, _path(flow, part), depth))
+        layer: frozenset((*_tags(flow, _path(flow, part), depth), *_own_tags(flow, layer, part)))
         for layer, part in flow.places.items()
     }
+
+
+def _own_tags(flow: Flow, layer: Layer, part: int) -> Iterator[Tag]:
+    """Factors at the end of a residual path scale it; elsewhere, they belong to a norm."""
+    if layer.kind == "factors" and any(flow.parts[u.by].what == "add" for u in flow.uses[part]):
+        yield "scale"
 
 
 def _path(flow: Flow, part: int) -> list[int]:

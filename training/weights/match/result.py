@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ....compiler.network import Network
 from ....compiler.report.figures import plural
 from ....compiler.report.style import PLAIN, Style
 from ....dsl.diagnostics import Diagnostic, SpecError
+from .proof import Proof, prove
 from .rows import MatchRow, Status, shown
 from .table import by_layer, summary, table
 
@@ -33,11 +36,26 @@ class Match:
     how: str
     """The basis of the match in words: dataflow, or layer types, shapes, order and names."""
     _source: Mapping[str, Tensor] = field(repr=False)
+    _networks: tuple[Network, nn.Module] | None = field(default=None, repr=False)
+    """Both networks, if the source is a module."""
+    same_graph: bool = False
+    """Whether both are modules with the same dataflow, but for shapes and settings."""
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor of the network that needs weights gets them."""
-        return not self.missing()
+        """Whether every tensor of the network that needs weights gets them, and, if the source is a
+        module, both networks then compute the same."""
+        return not self.missing() and self.problem() is None
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """What came out when both networks were run on an image of noise, with the same random
+        weights; None if the source is not a module. They are run on first use."""
+        if self._networks is None:
+            return None
+        network, source = self._networks
+        missing = {row.layer for row in self.missing()}
+        return prove(network, self.rows, source, missing)
 
     @property
     def ambiguous(self) -> bool:
@@ -109,11 +127,42 @@ class Match:
             message = f"these weights do not fill {plural(len(first), 'layer')} of {self.network}"
             help = "; ".join(self._advice(missing))
             raise SpecError([_diagnostic(message, [row.described() for row in first], help)])
+        problem = self.problem()
+        if problem is not None:
+            raise SpecError([problem])
+
+    def problem(self) -> Diagnostic | None:
+        """The error for networks that compute something else with the same weights, or whose graphs
+        differ and that cannot be run."""
+        if self.proof is None or (self.proof.agreement is None and self.same_graph):
+            return None
+        divergence = self.proof.divergence
+        if self.proof.agreement is None:
+            return _diagnostic(
+                f"whether {self.network} computes what their source does is not known",
+                [f"the networks could not be run: {self.proof.why}"],
+                "write the spec for the images that the source accepts; `load_into` loads the"
+                " weights all the same",
+            )
+        if divergence is None:
+            return None
+        differing = {row.layer: ", ".join(row.differences) for row in self.rows if row.differences}
+        return _diagnostic(
+            f"these weights fit into {self.network}, but it computes something else than their"
+            " source",
+            [
+                f"for an image of noise, activations diverge at {divergence.described()}",
+                *(f"{layer} has {settings}" for layer, settings in differing.items()),
+            ],
+            "write the spec so that it computes what the source does; if it is meant to differ,"
+            " `load_into` loads the weights all the same",
+        )
 
     # ---- as text -------------------------------------------------------------------------------
 
     def summary(self) -> str:
-        return summary(self.rows, self.values(*_MISSING), self.network, self.how)
+        text = summary(self.rows, self.values(*_MISSING), self.network, self.how)
+        return f"{text} {self.proof.described()}" if self.proof else text
 
     def table(self, style: Style = PLAIN) -> str:
         """A table with one line for each layer, a summary, and advice about missing weights."""

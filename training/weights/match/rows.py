@@ -169,6 +169,8 @@ def _pair(layer: Layer, source_layer: Layer, evidence: Evidence, adapt: bool) ->
             verdict = _verdict(target, source)
             if weights is not None and weights.transfer is None and verdict.transfer is not None:
                 verdict = _rejected("its weight has a different shape")
+        if layer.fixed and verdict.transfer is None:
+            verdict = _Verdict("kept", note="its values are fixed")
         yield row(target, source, verdict)
     for role, extra in source_layer.tensors.items():
         if role not in layer.tensors:

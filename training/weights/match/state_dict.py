@@ -59,7 +59,16 @@ def layers_of_dict(tensors: Mapping[str, Tensor]) -> list[Layer]:
         if last_part(key) == "depthwise_kernel" and _beside(key, "pointwise_kernel") in tensors:
             name = key  # two convolutions in one layer; the bias belongs to the second
         groups.setdefault(name, []).append(_held(key, tuple(tensor.shape), outputs_last))
-    return [layer_of(name, group) for name, group in groups.items()]
+    return [
+        layer_of(name if len(group) > 1 or name_says_all(group[0].key) else group[0].key, group)
+        for name, group in groups.items()
+    ]
+
+
+def name_says_all(key: str) -> bool:
+    """Whether a tensor is called what a single tensor of a layer is called; else its own name tells
+    more: `block.gamma`."""
+    return last_part(key) in ("weight", "kernel", "bias")
 
 
 def keeps_outputs_last(tensors: Mapping[str, Tensor]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dotcnn.training.transfer.activation_check import Agreement, Divergence, compare
+from dotcnn.training.weights.activation_check import OUTPUT, Agreement, Divergence, compare
 
 
 class Net(nn.Module):
@@ -32,8 +32,8 @@ class Net(nn.Module):
 PARTNERS = {name: name for name in ("first", "norm", "second", "head")}
 
 
-def compared(one: nn.Module, other: nn.Module, *anew: str, channels: int = 3) -> Agreement | None:
-    return compare(one, other, PARTNERS, anew, (3, 8, 8), channels)
+def compared(one: nn.Module, other: nn.Module, *anew: str, channels: int = 3) -> Agreement:
+    return compare(one, other, PARTNERS, anew, [(3, 8, 8)], channels)
 
 
 def test_the_same_network() -> None:
@@ -41,7 +41,7 @@ def test_the_same_network() -> None:
     one, other = Net(nn.ReLU()).train(), Net(nn.ReLU(inplace=True)).eval()
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    assert compared(one, other) == Agreement(3, None)
+    assert compared(one, other) == Agreement(4, None)
     assert torch.equal(before, torch.random.get_rng_state())
     assert one.training
     assert one.drop.training
@@ -51,7 +51,6 @@ def test_the_same_network() -> None:
 
 def test_another_activation_is_seen_where_it_arrives() -> None:
     found = compared(Net(nn.ReLU()), Net(nn.SiLU()))
-    assert found is not None
     assert found.divergence is not None
     assert found.divergence.layer == "second"
     assert found.divergence.difference is not None
@@ -86,8 +85,11 @@ def test_only_the_order_of_axes_is_another() -> None:
     last = Last()
     first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1))
     first[0].load_state_dict(last.first.state_dict())
+    with torch.no_grad():
+        first[1].weight.copy_(last.second.weight[:, :, None, None])
+        first[1].bias.copy_(last.second.bias)
     partners = {"0": "first", "1": "second"}
-    assert compare(first, last, partners, (), (3, 8, 8), 3) == Agreement(2, None)
+    assert compare(first, last, partners, (), [(3, 8, 8)], 3) == Agreement(3, None)
 
 
 def test_gray_input_for_color_weights() -> None:
@@ -96,8 +98,16 @@ def test_gray_input_for_color_weights() -> None:
     colours = one.first.weight.repeat(1, 3, 1, 1) / 3
     other.load_state_dict({**one.state_dict(), "first.weight": colours})
     partners = {name: name for name in ("second", "head")}
-    assert compare(one, other, partners, (), (1, 8, 8), 3) == Agreement(2, None)
-    assert compare(other, one, partners, (), (3, 8, 8), 1) == Agreement(2, None)
+    assert compare(one, other, partners, (), [(1, 8, 8)], 3) == Agreement(3, None)
+    assert compare(other, one, partners, (), [(3, 8, 8)], 1) == Agreement(3, None)
+
+
+def test_what_follows_the_last_layer() -> None:
+    one, other = Net(nn.ReLU()), nn.Sequential(Net(nn.ReLU()), nn.Softmax(1))
+    partners = {name: f"0.{name}" for name in PARTNERS}
+    found = compare(one, other, partners, (), [(3, 8, 8)], 3)
+    assert found.divergence is not None
+    assert found.divergence.layer == OUTPUT
 
 
 @pytest.mark.parametrize("size", [7, 9])
@@ -107,4 +117,5 @@ def test_a_source_that_rejects_the_image(size: int) -> None:
             assert images.shape[-1] == size
             return super().forward(images)
 
-    assert compared(Net(nn.ReLU()), Fixed(nn.ReLU())) is None
+    with pytest.raises(AssertionError):
+        compared(Net(nn.ReLU()), Fixed(nn.ReLU()))
