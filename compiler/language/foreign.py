@@ -248,12 +248,12 @@ there are no recurrent layers here: networks are made of convolutions
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
     crnn CuDNNLSTM conv_lstm
     RNNBase RNNCellBase ConvLSTM1D ConvLSTM3D SimpleRNNCell StackedRNNCells Recurrent
-there is no attention here; `gate { … }` reweights channels
-    scaled_dot_product_attention multi_head_attention_forward
-    MultiheadAttention MultiHeadAttention Attention AdditiveAttention Transformer
+there are no whole transformers here; their attention is `attention heads=8`
+    multi_head_attention_forward AdditiveAttention Transformer
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
-    SelfAttention NonLocal PatchEmbed PositionalEncoding cbam
-    GroupQueryAttention
+    PatchEmbed GroupQueryAttention
+this attention is written out here; `gate { … }` reweights channels
+    cbam
 there are no embeddings or sequences here: an input is an image, or plain numbers
     ReversibleEmbedding one_hot
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing

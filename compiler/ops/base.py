@@ -20,7 +20,17 @@ from ..shapes import AXES, LAYOUTS, AllAxes, PerAxis, Shape, ShapeError, axes_of
 from .worked import Element, Worked
 
 Kind = Literal[
-    "conv", "linear", "pool", "norm", "activation", "dropout", "shape", "merge", "filter", "input"
+    "conv",
+    "linear",
+    "pool",
+    "attention",
+    "norm",
+    "activation",
+    "dropout",
+    "shape",
+    "merge",
+    "filter",
+    "input",
 ]
 
 Autocast = Literal["low", "fp32", "wide", "follow"]

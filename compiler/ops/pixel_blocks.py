@@ -165,7 +165,7 @@ class SpaceToDepth(ToChannels):
         "output: C * block * block channels, H / block, W / block\n"
         "pixel (i, j) of a block of channel c becomes channel (i * block + j) * C + c"
     )
-    called: ClassVar[str] = "TensorFlow tf.nn.space_to_depth"
+    called: ClassVar[str] = "TensorFlow SpaceToDepth"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "space_to_depth": "SpaceToDepth(block_size>block) Space2Depth space2depth "
         "SpaceToDepthModule",
@@ -191,7 +191,7 @@ class DepthToSpace(ToPixels):
         "channel (i * block + j) * C / (block * block) + c becomes pixel (i, j) of a block of"
         " channel c"
     )
-    called: ClassVar[str] = "TensorFlow tf.nn.depth_to_space"
+    called: ClassVar[str] = "TensorFlow DepthToSpace"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "depth_to_space": "DepthToSpace(block_size>block,blocksize>block) Depth2Space depth2space",
     }

@@ -67,6 +67,7 @@ def overview(style: Style) -> str:
     }
     layers = [(kind.kind, word) for word, kind in REGISTRY.items() if word not in FORMS]
     titles = {"conv": "convolutions", "linear": "fully connected", "pool": "pooling",
+              "attention": "attention",
               "norm": "normalization", "activation": "activations", "dropout": "dropout",
               "shape": "shapes", "filter": "fixed filters"}  # fmt: skip
     for kind, members in groupby(sorted(layers, key=lambda each: _place(each[0], titles)), _first):

@@ -13,6 +13,7 @@ import torch
 
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.activation import GELU, PReLU, Softmax, Softplus
+from dotcnn.compiler.ops.attention import Attention, CrossCovariance, FourierPosition, MatMul
 from dotcnn.compiler.ops.base import Op
 from dotcnn.compiler.ops.conv import CondConv, Conv, Deconv, Depthwise, Separable
 from dotcnn.compiler.ops.dropout import Dropout, Dropout2d, DropPath
@@ -70,6 +71,12 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (BlurPool(), (MAP,)),
     (CondConv(out=1, kernel=(2, 2), experts=2, same_upper=True, bias=True), ((1, 3, 3),)),
     (CondConv(out=2, kernel=(3, 3), experts=2, bias=False), (MAP, (2,))),
+    (Attention(heads=2), ((6, 2, 2),)),
+    (Attention(heads=1, position="relative", windows=(1, 2), halo=1), ((6, 2, 2),)),
+    (Attention(heads=2, position="bias"), ((4, 1, 2), (2, 1, 2), (1, 1, 2))),
+    (CrossCovariance(heads=1), ((6, 1, 2),)),
+    (FourierPosition(waves=2), ((2, 2, 3),)),
+    (MatMul(), ((2, 1, 2), (2, 1, 3))),
     (Linear(out=3), ((5,),)),
     (Linear(out=2, bias=False), ((1,),)),
     # Windows that extend over the border, or beyond the padding, or are the whole map.

@@ -21,6 +21,7 @@ TINTS: dict[str, Tint] = {
     "filter": Tint("#d3eff1", "#17808a", "#123c40", "#57c3cd", "fixed filter"),
     "linear": Tint("#e9defa", "#7449bd", "#35264f", "#b294ec", "fully connected"),
     "pool": Tint("#fde2d0", "#c4611d", "#4d2a14", "#f0985c", "pooling"),
+    "attention": Tint("#fbdde3", "#b83a55", "#4d1a27", "#ef8296", "attention"),
     "norm": Tint("#e6eaee", "#6b7885", "#2d333a", "#9fabb8", "normalization"),
     "activation": Tint("#fff4c7", "#a68200", "#453a0c", "#e0bf3f", "activation"),
     "dropout": Tint("#f3e6ee", "#a3507f", "#43253a", "#d88bb8", "dropout"),

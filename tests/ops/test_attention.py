@@ -1,0 +1,234 @@
+"""Attention over places and over channels, waves that tell places apart, products of maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dotcnn.compiler.ops.attention import (
+    Attention,
+    CrossCovariance,
+    FourierPosition,
+    MatMul,
+    OverMaps,
+)
+from dotcnn.training.runtime.import_torchvision import torchvision
+from ops.conformance import build, conform, refuses
+
+MAP = (12, 4, 6)
+"""Two heads of two channels each for queries, keys and values."""
+
+
+@pytest.mark.parametrize("by_head", [False, True])
+@pytest.mark.parametrize("position", ["none", "bias", "relative"])
+def test_of_one_map(position: str, by_head: bool) -> None:
+    conform(Attention(heads=2, position=position, by_head=by_head), MAP)
+    conform(Attention(heads=2, key=1, position=position, by_head=by_head), MAP)
+
+
+@pytest.mark.parametrize("position", ["none", "bias", "relative"])
+@pytest.mark.parametrize(
+    "part", [{"windows": (2, 3)}, {"grid": (2, 3)}, {"windows": (2, 3), "halo": 1}], ids=str
+)
+def test_within_parts_of_a_map(part: dict[str, Any], position: str) -> None:
+    conform(Attention(heads=2, position=position, **part), MAP, probe=None)
+
+
+@pytest.mark.parametrize("keys", [(12, 2, 3), (4, 2, 3), (4, 4, 6)])
+@pytest.mark.parametrize("values", [12, 6])
+def test_of_three_maps(keys: tuple[int, int, int], values: int) -> None:
+    """Keys of one head serve all three."""
+    conform(Attention(heads=3), MAP, keys, (values, *keys[1:]), probe=None)
+
+
+def test_the_formula() -> None:
+    """By head and place, written out."""
+    heads, x = 2, torch.randn(1, 12, 3, 4, dtype=torch.float64)
+    q, k, v = x.flatten(2).view(3, heads, 2, 12)
+    weights = torch.stack([(q[h].T @ k[h] / math.sqrt(2)).softmax(1) for h in range(heads)])
+    expected = torch.cat([v[h] @ weights[h].T for h in range(heads)]).view(1, 4, 3, 4)
+    assert torch.allclose(build(Attention(heads=2), (12, 3, 4)).forward(x), expected)
+
+
+def test_a_window_sees_what_lies_in_it() -> None:
+    op = Attention(heads=1, windows=(2, 2), halo=1)
+    x = torch.randn(1, 3, 6, 6, requires_grad=True)
+    out = build(op, (3, 6, 6)).forward(x)
+    (gradient,) = torch.autograd.grad(out[0, :, 2, 3].sum(), x)
+    rows, columns = gradient[0].abs().sum(0).nonzero().unbind(1)
+    assert (rows.unique().tolist(), columns.unique().tolist()) == ([1, 2, 3, 4], [1, 2, 3, 4])
+    window = op.window((1, 6, 6), (3, 6, 6))
+    assert window != "everything"
+    assert (window.size, window.start) == ((5, 5), (-2, -2))
+
+
+def test_a_grid_covers_the_map() -> None:
+    x = torch.randn(1, 3, 4, 6, requires_grad=True)
+    out = build(Attention(grid=(2, 3)), (3, 4, 6)).forward(x)
+    (gradient,) = torch.autograd.grad(out[0, :, 1, 0].sum(), x)
+    seen = gradient[0].abs().sum(0).nonzero().tolist()
+    assert seen == [[row, column] for row in (1, 3) for column in (0, 2, 4)]
+
+
+def test_what_attention_refuses() -> None:
+    told = refuses(Attention(heads=5), MAP, match="12 channels cannot be divided into queries")
+    assert "`conv 15` before it" in told
+    refuses(Attention(heads=2, windows=(3, 3)), MAP, match="4 rows cannot be .* windows of 3")
+    refuses(
+        Attention(heads=2), MAP, (5, 2, 3), MAP, match="keys are 2x3 and the values 4x6"
+    )  # a value for each key
+    refuses(Attention(heads=2), MAP, (5, 4, 6), MAP, match="end the path of the keys")
+    refuses(Attention(heads=2, position="bias"), MAP, (12, 2, 3), (12, 2, 3), match="same places")
+    refuses(Attention(windows=(2, 2), grid=(2, 2)), MAP, match="two ways", stricter=True)
+    refuses(Attention(halo=1), MAP, match="`halo` is what is around", stricter=True)
+    refuses(Attention(), (12,), match="needs a map")
+
+
+def test_the_weights_of_positions_hold_the_size() -> None:
+    assert Attention(position="bias").holds_size(MAP)[0]
+    assert not Attention(position="bias", windows=(2, 2)).holds_size(MAP)[0]
+    assert not Attention().holds_size(MAP)[0]
+
+
+@pytest.mark.parametrize("by_head", [False, True])
+def test_over_channels(by_head: bool) -> None:
+    conform(CrossCovariance(heads=2, by_head=by_head), MAP)
+    conform(CrossCovariance(heads=1, by_head=by_head), (6, 2, 5))
+
+
+def test_over_channels_of_three_maps() -> None:
+    conform(CrossCovariance(heads=2), *[(4, 2, 3)] * 3, probe=None)
+    refuses(CrossCovariance(heads=2), MAP, (6, 4, 6), MAP, match="all heads share")
+    refuses(CrossCovariance(heads=2), MAP, MAP, (8, 4, 6), match="the same channels")
+
+
+def test_waves() -> None:
+    # The waves are computed once for a batch.
+    conform(FourierPosition(waves=4), (3, 4, 6), batch=1)
+    refuses(FourierPosition(waves=3), (3, 4, 6), match="even number")
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+def test_products_of_maps(transpose: bool) -> None:
+    op, left = MatMul(transpose=transpose), (3, 2, 4)
+    right = (3, 2, 2) if transpose else (8, 2, 2)
+    conform(op, left, right, probe=None)
+    a, b = torch.randn(2, *left), torch.randn(2, *right)
+    letters = "bcq,bcp->bqp" if transpose else "bcq,bqp->bcp"
+    expected = torch.einsum(letters, a.flatten(2), b.flatten(2)).unflatten(2, (2, 2))
+    assert torch.allclose(build(op, left, right).forward(a, b), expected, atol=1e-6)
+    refuses(op, left, (5, 2, 2), match="they have to be the same number")
+
+
+# ---- beside the implementations that they come from ----------------------------------------------
+
+
+@pytest.fixture
+def timm() -> Any:
+    torchvision()
+    return pytest.importorskip("timm.layers", reason="timm is not installed")
+
+
+def same(
+    op: OverMaps | FourierPosition,
+    theirs: nn.Module,
+    weights: dict[str, str],
+    run: Callable[[Tensor], Tensor],
+    channels: int,
+) -> None:
+    """Values, and gradients by the input and by all weights, in double precision."""
+    shape = (channels, 8, 8)
+    built = build(op, shape)
+    assert built.module is not None
+    ours = built.module.double()
+    theirs.double()
+    torch.manual_seed(0)
+    for value in theirs.parameters():
+        nn.init.normal_(value, std=0.5)
+    own = dict(theirs.named_parameters())
+    with torch.no_grad():
+        for name, value in ours.named_parameters():
+            value.copy_(own[weights[name]].view_as(value))
+    x = torch.randn(2, channels, 8, 8, dtype=torch.float64, requires_grad=True)
+    results = []
+    for forward, module in ((built.forward, ours), (run, theirs)):
+        out = forward(x)
+        factors = torch.arange(out.numel(), dtype=torch.float64).view_as(out).sin()
+        gradients = torch.autograd.grad((out * factors).sum(), [x, *module.parameters()])
+        results.append((out, gradients[0], sorted(g.norm().item() for g in gradients[1:])))
+    (out, by_input, norms), (expected, by_their_input, their_norms) = results
+    assert torch.allclose(out, expected, atol=1e-10)
+    assert torch.allclose(by_input, by_their_input, atol=1e-10)
+    assert norms == pytest.approx(their_norms)
+
+
+def test_relative_positions_are_those_of_botnet(timm: Any) -> None:
+    from timm.layers.bottleneck_attn import BottleneckAttn
+
+    theirs = BottleneckAttn(24, feat_size=(8, 8), num_heads=2, dim_head=6)
+    theirs.qkv = nn.Identity()
+    weights = {name: f"pos_embed.{name}" for name in ("height_rel", "width_rel")}
+    same(Attention(heads=2, key=6, position="relative"), theirs, weights, theirs, 2 * 2 * 6 + 24)
+
+
+def test_relative_positions_with_a_halo_are_those_of_halonet(timm: Any) -> None:
+    from timm.layers.halo_attn import HaloAttn
+
+    theirs = HaloAttn(24, num_heads=2, dim_head=6, block_size=4, halo_size=2)
+    op = Attention(heads=2, key=6, position="relative", windows=(4, 4), halo=2)
+
+    # Their keys and values come by head from one convolution: here from a map in our order.
+    class Rows(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            k, v = x[:, 12:24], x[:, 24:]
+            return torch.cat([k.unflatten(1, (2, 6)), v.unflatten(1, (2, 12))], 2).flatten(1, 2)
+
+    class Queries(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :12]
+
+    theirs.q, theirs.kv = Queries(), Rows()
+    weights = {name: f"pos_embed.{name}" for name in ("height_rel", "width_rel")}
+    same(op, theirs, weights, theirs, 2 * 2 * 6 + 24)
+
+
+def test_a_bias_of_positions_is_that_of_coatnet(timm: Any) -> None:
+    bias = timm.RelPosBias(window_size=(8, 8), num_heads=2)
+
+    def run(x: Tensor) -> Tensor:
+        q, k, v = x.view(2, 2, 12, -1).chunk(3, dim=2)
+        y = F.scaled_dot_product_attention(q.mT, k.mT, v.mT, attn_mask=bias.get_bias())
+        return y.mT.reshape(2, -1, 8, 8)
+
+    weights = {"position_bias": "relative_position_bias_table"}
+    same(Attention(heads=2, by_head=True, position="bias"), bias, weights, run, 24)
+
+
+def test_attention_over_channels_is_that_of_edgenext(timm: Any) -> None:
+    from timm.models.edgenext import CrossCovarianceAttn
+
+    theirs = CrossCovarianceAttn(8, num_heads=2)
+    theirs.qkv, theirs.proj = nn.Identity(), nn.Identity()
+    given: list[Tensor] = []
+    theirs.qkv.forward = lambda x: given[-1]  # type: ignore[method-assign]
+
+    def run(x: Tensor) -> Tensor:
+        given.append(x.flatten(2).mT)
+        # It gives as many channels as it gets, and its first layer makes three times as many.
+        return theirs(given[-1][..., :8]).mT.unflatten(2, (8, 8))
+
+    same(CrossCovariance(heads=2), theirs, {"temperature": "temperature"}, run, 24)
+
+
+def test_waves_are_those_of_edgenext(timm: Any) -> None:
+    from timm.models.edgenext import PositionalEncodingFourier
+
+    theirs = PositionalEncodingFourier(hidden_dim=8, dim=6)
+    weights = {f"projection.{name}": f"token_projection.{name}" for name in ("weight", "bias")}
+    same(FourierPosition(waves=8), theirs, weights, lambda x: x + theirs((2, 8, 8)), 6)
