@@ -685,13 +685,29 @@ def share(
             raise _not_shared(item, place, "is not a layer of one input")
         node: MaybeNode = graph.apply(item.op, (input_node,), call, inner)
     else:
-        if item.statement is None or item.env is None:
+        statement = item.statement
+        if statement is None or item.env is None:
             return None
-        node = graph.statement(item.statement, inner, item.env, input_node)
+        # Only what it computes: whether that is an output is said where it is applied.
+        if isinstance(statement, Call) and item.word == "output" and statement.body is not None:
+            node = graph.body(statement.body, inner, item.env, input_node)
+        else:
+            node = graph.statement(_with_plain_label(statement), inner, item.env, input_node)
     if node is None:
         return None
     _pair_with_shared(item, inner, place)
     return graph.named(call.label, scope, inner, node)
+
+
+def _with_plain_label(statement: Statement) -> Statement:
+    label = getattr(statement, "label", None)
+    if not isinstance(label, OutputName):
+        return statement
+    kind: Any = type(statement)
+    plain = Name(label.span, label.value)
+    parts = [getattr(statement, part) for part in kind.written]
+    found: Statement = kind(*[plain if part is label else part for part in parts])
+    return found
 
 
 def _pair_with_shared(item: Scope | Node, inner: Scope, place: Span) -> None:

@@ -224,18 +224,18 @@ class Bodies:
         """By id of a scope: the names of the modules handed to it, by id of their owner."""
         handed: dict[int, dict[int, str]] = {}
         names: dict[int, Names] = {}
-        for owner_id, copies in self.copies.items():
-            owner = _first(copies[0])
-            for copy in copies:
-                for scope in copy.chain():
-                    start, end = self.ranges[id(scope)]
-                    if start <= self.start(owner) < end:
-                        break
-                    known = handed.setdefault(id(scope), {})
-                    if owner_id in known:
-                        break  # and to those around it
-                    taken = names.setdefault(id(scope), Names({*NAMESPACE, *SHORT}))
-                    known[owner_id] = taken.free(owner.label or "module", "module")
+        # What is shared may call others itself, which come before it.
+        owners = sorted(map(self.owner, self.copies), key=self.start)
+        for owner in owners:
+            for copy in self.copies[id(owner)]:
+                for needed in (owner, *map(self.owner, handed.get(id(owner), ()))):
+                    for scope in copy.chain():
+                        start, end = self.ranges[id(scope)]
+                        known = handed.setdefault(id(scope), {})
+                        if start <= self.start(needed) < end or id(needed) in known:
+                            break
+                        taken = names.setdefault(id(scope), Names({*NAMESPACE, *SHORT}))
+                        known[id(needed)] = taken.free(needed.label or "module", "module")
         return handed
 
     def module_of(self, owner: Owner, scope: Scope) -> str:
@@ -290,10 +290,13 @@ class Bodies:
         inputs, outputs = self.interface(part)
         if part.shares is not None:
             owner = _first(part)
-            module, template = self.module_of(owner, scope), "{m}({0})"
+            template = ""
             if isinstance(owner, Node):
-                template = owner.torch.call
-            yield Step(key, part, "", template.replace("{m}", module), (), 0), inputs, outputs
+                template = owner.torch.call.replace("{m}", self.module_of(owner, scope))
+            else:
+                handed = [self.module_of(self.owner(o), scope) for o in self.modules_for(owner)]
+                template = _called(self.module_of(owner, scope), inputs, handed)
+            yield Step(key, part, "", template, (), 0), inputs, outputs
             return
         modules = [self.module_of(self.owner(each), scope) for each in self.modules_for(part)]
         yield Step(key, part, name, _called("{m}", inputs, modules), (), 0), inputs, outputs

@@ -54,6 +54,8 @@ network Pyramid {{
   output classes {{ conv 4 1x1, share head, share head }}
   from fine
   output scores: share head
+  output more: share boxes
+  output again: share scores
   output head
 }}
 """.replace("fine: conv 4 3x3 same, relu", "conv 4 3x3 same\n  fine: relu")
