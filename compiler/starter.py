@@ -19,6 +19,7 @@ from .load_spec import load
 from .network import Network as NetworkGraph
 from .plan.check import wrong_classes
 from .plan.data import PARTS, NoData
+from .plan.make import several_ends
 from .recipes import sections
 
 STARTER = GALLERY / "starter.cnn"
@@ -50,6 +51,8 @@ def starter(file_name: str, like: Source | None, weights: str = "") -> str:
         for section in _sections(template).values():
             text = text.replace(section, "")
     network = _network_of(Source(file_name, text))
+    if network is not None and several_ends(network):
+        return text  # `cnn train` does not train it
     missing = {word: s for word, s in sections(network, weights).items() if word not in there}
     if weights and network is not None:
         text = _with_classes(text, network)

@@ -29,8 +29,8 @@ PARAMETERS = {
     "fcn_resnet101": 54_314_346,
     "deeplabv3_resnet50": 42_004_074,
     "deeplabv3_resnet101": 60_996_202,
-    "deeplabv3_mobilenet_v3_large": 11_029_328,
-    "lraspp_mobilenet_v3_large": 3_221_538,
+    "deeplabv3_mobilenet_v3": 11_029_328,
+    "lraspp_mobilenet_v3": 3_221_538,
     # The same, with the 53,120 factors of batch norms, which torchvision freezes as buffers.
     "retinanet_resnet50": 34_014_999 + 53_120,
     "fcos_resnet50": 32_269_600 + 53_120,
@@ -50,7 +50,8 @@ class Segmenting(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         options: dict[str, Any] = {} if name.startswith("lraspp") else {"aux_loss": True}
-        make = getattr(torchvision("models.segmentation"), name)
+        large = "_large" if name.endswith("_v3") else ""
+        make = getattr(torchvision("models.segmentation"), name + large)
         self.model = make(weights=None, weights_backbone=None, **options)
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -154,6 +154,13 @@ def test_the_table_of_published_figures_is_torchvisions() -> None:
 
 OTHER_NUMBERS = {
     "convmixer_": "the width, and the number of blocks",
+    "deeplabv3_": "the version, or that of the backbone",
+    "fcn_resnet": "that of the backbone",
+    "fcos_resnet50": "that of the backbone",
+    "fpn_resnet50": "that of the backbone",
+    "lraspp_": "the version of the backbone",
+    "retinanet_resnet50": "that of the backbone",
+    "yolov3": "the version",
     "cspdarknet53": "that of Darknet-53, whose stages it divides into two paths",
     "efficientnet_": "the size",
     "fbnet_": "the version",
