@@ -33,7 +33,8 @@ def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnost
         return  # not a convolutional network: layers directly on the pixels
     share = 1 if head.op.kind == "pool" else Fraction(1, 2)
     wanted = [ceil(share * side) for side in sides]
-    short = [n for n in range(axes) if not field[n].whole and field[n].size < wanted[n]]
+    # Nor has every frame of a video to be seen: of depth nothing is asked.
+    short = [n for n in range(axes - 2, axes) if not field[n].whole and field[n].size < wanted[n]]
     if not short:
         return
     layers = max(_convolutions(field[n], wanted[n]) for n in short)

@@ -7,6 +7,7 @@ from functools import cache
 
 import dotcnn
 from dotcnn.compiler.network import Network
+from dotcnn.compiler.shapes import Shape
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import GALLERY
 
@@ -39,15 +40,27 @@ def narrow_unet() -> Network:
     return dotcnn.compile(fewer)
 
 
+def shortened(name: str, shape: Shape) -> Network:
+    """A series, or volumes of fewer pixels, as few of some as the network allows."""
+    depth = shape[1:-2]
+    for part in (8, 4, 2):
+        sides = [max(side // part, min(side, 8)) for side in shape[1 + len(depth) :]]
+        try:
+            return dotcnn.compile(name, input=(shape[0], *depth, *sides))
+        except SpecError:
+            continue
+    return network(name)
+
+
 def small(name: str) -> Network:
     """For an image as small as the network allows."""
     if name == "unet":
         return narrow_unet()
     full = network(name)
-    if len(full.input.shape) == 1:
-        return full
     if len(full.inputs) > 1:  # their sizes are parameters
         return dotcnn.compile(name, parameters={"side": 160 if name == "two_stream" else 105})
+    if len(full.input.shape) != 3:
+        return shortened(name, full.input.shape)
     for side in SIDES if full.input.shape[1] > SIDES[0] else FEW:
         if side >= full.input.shape[1]:
             break

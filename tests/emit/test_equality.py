@@ -27,9 +27,10 @@ has weights of its own kind. Auxiliary heads are in test_behaviour.py."""
 
 FLAT = frozenset({"mobilenet_v3_small", "shufflenet_v2_x0_5", "pool_tree"})
 
-TOO_LARGE = frozenset({"regnet_y_128gf"})
-"""5 GB of weights in float64, which two modules and their gradients need four times; it is the
-blocks of the smaller ones, and benchmarks/equality.py compares it with torchvision's."""
+TOO_LARGE = frozenset({"regnet_y_128gf", "c3d", "s3d", "unet3d"})
+"""Volumes of these take minutes; those of the others have the same layers. The RegNet has 5 GB of
+weights in float64, which two modules and their gradients need four times; it is the blocks of the
+smaller ones, and benchmarks/equality.py compares it with torchvision's."""
 
 
 def each_network(quick: frozenset[str]) -> pytest.MarkDecorator:

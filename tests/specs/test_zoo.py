@@ -162,6 +162,7 @@ OTHER_NUMBERS = {
     "retinanet_resnet50": "that of the backbone",
     "yolov3": "the version",
     "cspdarknet53": "that of Darknet-53, whose stages it divides into two paths",
+    **dict.fromkeys(("c3d", "mc3_", "r2plus1d_", "r3d_", "s3d", "unet3d"), "the axes"),
     "efficientnet_": "the size",
     "fbnet_": "the version",
     "ghostnet_": "the width",
