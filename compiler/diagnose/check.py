@@ -9,9 +9,10 @@ from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.source import Span
 from ...dsl.syntax import Block
+from ...dsl.syntax import Network as NetworkSyntax
 from ..build.elaborate import Elaboration, examine
 from ..build.scoping import UNKNOWN_WORD, sections_of
-from ..language.fuel import DEFAULT_LAYERS
+from ..language.fuel import DEFAULT_LAYERS, LIMIT
 from ..language.overrides import SectionOverride, divide
 from ..language.problems import MAX_MISTAKES
 from ..network import Network
@@ -22,6 +23,9 @@ from .unused import UNUSED
 
 TAB = "tab"
 """The warning that the language itself defines."""
+
+MOST_OTHERS = 8
+"""The most networks of a file that are checked besides the main one, which is the last."""
 
 UNREACHED, HIGH_RATE = "unreached", "high-rate"
 """Those of sections: something is to happen after the last epoch; a learning rate is a mistake."""
@@ -36,7 +40,38 @@ def check(
     classes: int | None = None,
     overrides: Iterable[tuple[str, object]] = (),
 ) -> list[Diagnostic]:
-    """Checks a program. A file that only defines blocks is valid, too: others import it."""
+    """Checks a program: its main network, or the one named, and without a name the others of the
+    file, too. A file that only defines blocks is valid: others import it.
+    """
+    main = _check_one(program, network, input_shape, max_layers, classes, overrides)
+    if network is not None:
+        return main
+    *others, _ = [
+        statement.name.value
+        for statement in program.main.statements
+        if isinstance(statement, NetworkSyntax)
+    ] or [""]
+    # A generator and its discriminator share blocks: unused is what no network uses.
+    unused = [d for d in main if d.code in UNUSED]
+    found = [d for d in main if d.code not in UNUSED]
+    for name in dict.fromkeys(others[-MOST_OTHERS:]):
+        each = _check_one(program, name, None, max_layers // 16, classes, ())
+        if any(d.code == LIMIT for d in each):
+            continue  # whoever asks for it by name has the whole limit
+        if not has_errors(each):
+            unused = [d for d in unused if d in each]
+        found += [d for d in each if d not in found and d.code not in UNUSED]
+    return in_order([*found, *unused])
+
+
+def _check_one(
+    program: Program,
+    network: str | None,
+    input_shape: Shape | None,
+    max_layers: int,
+    classes: int | None,
+    overrides: Iterable[tuple[str, object]],
+) -> list[Diagnostic]:
     parameters, sections = divide(overrides)
     needs_network = network is not None or not any(
         isinstance(statement, Block) for statement in program.main.statements

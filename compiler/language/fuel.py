@@ -70,6 +70,10 @@ class Fuel:
             raise OutOfFuel(span, message, at_once=True)
 
 
+LIMIT = "limit"
+"""The code of the error for a spec that needs more work than the limit allows."""
+
+
 class OutOfFuel(Problem):
     """A spec needs more work than the limit allows. While it propagates through the statements
     being executed, its place is moved to the innermost one that used half of the fuel.
@@ -77,7 +81,7 @@ class OutOfFuel(Problem):
 
     def __init__(self, span: Span, message: str, label: str = "", at_once: bool = False) -> None:
         help = "repeat less, or raise the limit with `--max-layers`"
-        super().__init__("limit", message, span, label=label, help=help)
+        super().__init__(LIMIT, message, span, label=label, help=help)
         self.at_once = at_once
         self.placed = at_once
 

@@ -115,3 +115,37 @@ def test_a_misspelled_network_is_checked_all_the_same() -> None:
     ]  # fmt: skip
     assert [d.span.text for d in found if d.span] == ["netwrok", "cnov", "trian", "bath"]
     assert "conv" in found[1].help
+
+
+TWO = """
+block up { conv 8 3x3, relu }
+block down { conv 4 3x3, relu }
+block never { relu }
+network First {
+  input 3x8x8
+  up, %s
+}
+network Second {
+  input 3x8x8
+  down
+}
+"""
+
+
+def test_all_networks_of_a_file_are_checked() -> None:
+    """The last one is meant where none is named; a mistake in another is a mistake all the same."""
+    found = check(load(Source("net.cnn", TWO % "conv 3 99x99")))
+    assert [(d.code, d.span.line) for d in found if d.span and d.severity == "error"] == [
+        ("shape", 7)
+    ]
+
+
+def test_a_block_is_unused_if_no_network_of_the_file_uses_it() -> None:
+    found = check(load(Source("net.cnn", TWO % "relu")))
+    assert [d.span.text for d in found if d.span and d.code == "unused-block"] == ["never"]
+
+
+def test_a_file_of_many_networks_is_checked_within_the_limits() -> None:
+    """What a network needs beyond a sixteenth of the limit is checked when it is asked for."""
+    large = "network Large {\n input 3x8x8\n repeat 9999 { relu }\n}\n"
+    assert check(load(Source("net.cnn", large + "network N {\n input 3x8x8\n relu\n}\n"))) == []
