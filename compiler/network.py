@@ -32,6 +32,7 @@ class Scope:
     __slots__ = (
         "arguments",
         "aux",
+        "carried",
         "children",
         "count",
         "definition",
@@ -41,6 +42,7 @@ class Scope:
         "just",
         "kind",
         "label",
+        "maps",
         "name",
         "named",
         "output",
@@ -86,6 +88,11 @@ class Scope:
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
         """Labelled nodes and scopes, for references."""
+        self.maps: dict[str, Node | None] = {}
+        """What it is given by name: the labels passed to a block; in a round, or before the first
+        one, what a loop carries."""
+        self.carried: dict[str, Node | None] = {}
+        """What a round hands on to the next by name, or a loop to what follows it."""
         self.skipped: Counter[str] = Counter()
         """Words of layers in `if` branches that were not taken: they count in numbering."""
         self.name = ""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
 from ...dsl.diagnostics import Label
 from ...dsl.syntax import Argument, Call, Expression
 from ..diagnose.blame import block_usage
 from ..language.evaluate import Env, evaluate, unknown_name
 from ..language.problems import Problem, did_you_mean, missing_separator
-from ..language.values import Word
+from ..language.values import MapRef, Word
 from ..language.vocabulary import SHORTCUTS, layer_words
+from ..network import Scope
 from ..ops import CHOICE_WORDS
+from .labels import Labels
 from .scoping import BlockRef, Module
 
 
@@ -23,8 +26,10 @@ class BlockCalls:
         self.used: set[int] = set()
         """The ids of the blocks that were called or passed as arguments."""
 
-    def values(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
-        given = self._given(ref, call, env, module)
+    def values(
+        self, ref: BlockRef, call: Call, env: Env, module: Module, labels: Labels, scope: Scope
+    ) -> dict[str, object]:
+        given = self._given(ref, call, env, module, labels, scope)
         values: dict[str, object] = {}
         defaults = Env(self.globals_of(ref.module), values)
         for parameter in ref.block.parameters:
@@ -43,7 +48,9 @@ class BlockCalls:
                 )
         return values
 
-    def _given(self, ref: BlockRef, call: Call, env: Env, module: Module) -> dict[str, object]:
+    def _given(
+        self, ref: BlockRef, call: Call, env: Env, module: Module, labels: Labels, scope: Scope
+    ) -> dict[str, object]:
         names = [parameter.name.value for parameter in ref.block.parameters]
         given: dict[str, object] = {}
         allowed, waiting = set(names), dict.fromkeys(names)
@@ -51,7 +58,7 @@ class BlockCalls:
             name = argument.name
             if name is None and waiting:
                 name = next(iter(waiting))
-            value = self.value(argument.value, env, module)
+            value = self._argument(argument, env, module, labels, scope)
             if name is None:
                 raise _too_many(argument, value, ref, call, module)
             if name not in allowed:
@@ -72,10 +79,22 @@ class BlockCalls:
             del waiting[name]
         return given
 
+    def _argument(
+        self, argument: Argument, env: Env, module: Module, labels: Labels, scope: Scope
+    ) -> object:
+        """The value of an argument; a label that is no word of the language stands for its map."""
+        node = argument.value
+        value = self._block_or_value(evaluate(node, env), module)
+        if not isinstance(value, Word) or (value in _words() and value != "input"):
+            return value
+        if labels.knows(node, scope):
+            return MapRef(str(value), labels.reference(Argument(node.span, None, node), scope))
+        raise unknown_name(node, env, str(value), labels.visible(scope))
+
     def value(self, node: Expression, env: Env, module: Module) -> object:
         """The value of an expression that gets a name: a bare word has to be defined."""
         value = self._block_or_value(evaluate(node, env), module)
-        if isinstance(value, Word) and value not in layer_words() | CHOICE_WORDS | {*SHORTCUTS}:
+        if isinstance(value, Word) and value not in _words():
             raise unknown_name(node, env, str(value))
         return value
 
@@ -86,6 +105,12 @@ class BlockCalls:
         if isinstance(value, BlockRef):
             self.used.add(id(value.block))
         return value
+
+
+@lru_cache(maxsize=1)
+def _words() -> frozenset[str]:
+    """The words that are values by themselves."""
+    return layer_words() | CHOICE_WORDS | {*SHORTCUTS}
 
 
 def _usage(ref: BlockRef) -> tuple[str, ...]:

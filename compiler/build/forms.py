@@ -11,13 +11,25 @@ from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, For, If, Name, OutputName, Path, Repeat, Statement
+from ...dsl.syntax import (
+    Argument,
+    Body,
+    Branches,
+    Call,
+    For,
+    If,
+    Name,
+    OutputName,
+    Path,
+    Repeat,
+    Statement,
+)
 from ..diagnose.blame import arrives, first_line, statement_span
 from ..diagnose.mend import ceil_all, give_channels, pad_all
 from ..language.binding import bind
-from ..language.evaluate import Env, evaluate_arguments
+from ..language.evaluate import Env, describe, evaluate_arguments
 from ..language.kinds import choice, number
-from ..language.problems import Problem
+from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.signature import Signature, declare
 from ..language.vocabulary import SHORTCUTS
 from ..network import Node, Output, Scope
@@ -367,7 +379,7 @@ def merge(
     """Executes `concat { | path | path }`, or `concat name other` with labeled layers."""
     word = "concat" if word == "inception" else word
     if call.body is None:
-        return _merge_named(graph, word, call, scope, input_node)
+        return _merge_named(graph, word, call, scope, env, input_node)
     if call.arguments:
         raise Problem(
             "too-many-arguments",
@@ -404,7 +416,7 @@ def _no_bars(call: Call, syntax: Body, usage: str) -> Problem:
 
 
 def _merge_named(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, input_node: MaybeNode
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
     """The current input, then the named layers; in the order written if the input is among them."""
     if not call.arguments:
@@ -416,7 +428,7 @@ def _merge_named(
             f"`{call.head.value} left right`",
         )
     references = [
-        (graph.labels.reference(argument, scope), argument) for argument in call.arguments
+        (_reference(graph, argument, scope, env), argument) for argument in call.arguments
     ]
     if input_node is None:
         return None
@@ -653,7 +665,9 @@ def from_(
             statement_span(call),
             help="write `from name`, with a label from an earlier line",
         )
-    node = graph.labels.reference(call.arguments[0], scope)
+    node = _reference(graph, call.arguments[0], scope, env)
+    if call.label is not None:
+        graph.labels.alias(call.label, scope, node)
     if input_node is not None and input_node is not node:
         graph.left_at[input_node.index] = statement_span(call)
     return node
@@ -756,6 +770,95 @@ def _not_shared(item: Scope | Node, place: Span, reason: str) -> Problem:
     )
 
 
+def _reference(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node:
+    """What a label refers to; a parameter that is no label is told apart from a word that is
+    nothing.
+    """
+    value = argument.value
+    if isinstance(value, Name) and env.has(value.value) and not graph.labels.knows(value, scope):
+        raise Problem(
+            "argument",
+            f"`{value.value}` is {describe(env.find(value.value))} here, not a label",
+            value.span,
+            help="call the block with a label in its place: `first: conv 8`, then `cell first`",
+        )
+    return graph.labels.reference(argument, scope)
+
+
+def carried_at_first(
+    graph: GraphBuilder, statement: Repeat | For, scope: Scope
+) -> dict[str, Node | None]:
+    """What the first round of a loop reads by the names that its last line, `carry`, gives."""
+    last = _last_line(statement)
+    state: dict[str, Node | None] = {}
+    for argument in last.arguments if last is not None else ():
+        if argument.name is None or argument.name in state:
+            continue  # reported when it is executed
+        name = Name(argument.name_span, argument.name)
+        if not graph.labels.knows(name, scope):
+            help, edits = did_you_mean(name.value, graph.labels.visible(scope), name.span)
+            raise Problem(
+                "unknown-label",
+                f"nothing before this loop is labeled `{name.value}`, for its first round",
+                name.span,
+                help=help or f"label what the first round reads: `{name.value}: conv 64 3x3`",
+                edits=edits,
+            )
+        try:
+            state[name.value] = graph.labels.reference(Argument(name.span, None, name), scope)
+        except Quiet:
+            state[name.value] = None
+    return state
+
+
+def _last_line(statement: Statement | None) -> Call | None:
+    """The `carry` that a loop ends in."""
+    if not isinstance(statement, Repeat | For) or not isinstance(statement.body, Body):
+        return None
+    last = statement.body.statements[-1] if statement.body.statements else None
+    return last if isinstance(last, Call) and last.head.value == "carry" else None
+
+
+_CARRY = "write `carry name=label` for each, as in `carry first=second second=third`"
+
+
+def carry(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `carry`: says which layer a label refers to in the next round of the loop."""
+    refuse_body(call, "`carry`")
+    if scope.kind != "iteration" or _last_line(scope.statement) is not call:
+        raise Problem(
+            "misplaced-carry",
+            "`carry` is the last line of the body of a `repeat` or `for`: it says what its labels"
+            " are in the next round",
+            statement_span(call),
+            help="move it to the end of the loop"
+            if scope.kind == "iteration"
+            else "what is read once more needs a label only: `name: …`, then `from name`",
+        )
+    if not call.arguments:
+        raise Problem("missing-argument", "`carry` carries nothing", call.head.span, help=_CARRY)
+    carried: dict[str, Node | None] = {}
+    for argument in call.arguments:
+        if argument.name is None:
+            raise Problem(
+                "argument",
+                f"`carry` needs the label that is `{argument.span.text}` in the next round",
+                argument.span,
+                help=f"write `carry name={argument.span.text}`, with a label from before the loop",
+            )
+        if argument.name in carried:
+            raise Problem(
+                "repeated-argument", f"`{argument.name}` is carried twice", argument.span,
+                help="keep one of them",
+            )  # fmt: skip
+        value = Argument(argument.value.span, None, argument.value)
+        carried[argument.name] = _reference(graph, value, scope, env)
+    scope.carried = carried
+    return input_node
+
+
 def allow(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
@@ -780,6 +883,7 @@ FORMS: dict[str, Form] = {
     "output": output,
     "share": share,
     "from": from_,
+    "carry": carry,
     "allow": allow,
     "init": init,
 }

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Argument, Body, Call, Let, Name, Path, Statement
+from ...dsl.syntax import Argument, Body, Call, Expression, Let, Name, Path, Statement
 from ...dsl.syntax import walk as parts_of
 from ..diagnose.blame import statement_span
 from ..diagnose.unused import unused_label
@@ -24,8 +24,8 @@ from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
 from .scoping import check_module_name
 
-_REFERRING = frozenset({"from", "concat", "add", "mul", "maximum", "inception", "output", "share"})
-"""The words whose arguments are labels."""
+ARRIVING = "input"
+"""The label of what arrives in a block, in a round of a loop, or in the network."""
 
 
 class Labels:
@@ -39,7 +39,7 @@ class Labels:
         self.hidden: dict[int, Name] = {}
         """By the id of what has a label before a loop: the same label inside the loop."""
         self.referring: set[int] = set()
-        """The ids of the arguments that have referred to a label."""
+        """The ids of the words that have referred to a label."""
         self.lines: dict[int, list[Statement]] = {}
         """By the id of a label: its statement, and those that follow on the same line."""
         self.seen: set[int] = set()
@@ -48,6 +48,7 @@ class Labels:
     def enter(self, label: Name, scope: Scope, item: Scope | Node) -> None:
         """Registers a label in the scope where references look it up."""
         check_module_name(label, "label")
+        self.refuse_given(label, scope)
         named = _owner(scope).named
         if label.value in named:
             raise Problem(
@@ -119,7 +120,7 @@ class Labels:
     def referred(self, argument: Argument, scope: Scope) -> Scope | Node:
         """The layer or scope that a label names."""
         value = argument.value
-        self.referring.add(id(argument))
+        self.referring.add(id(value))
         if argument.name is not None or not isinstance(value, (Name, Path)):
             raise Problem(
                 "argument",
@@ -128,10 +129,11 @@ class Labels:
                 help="use a label from an earlier line, like `stem` or `layer1.0`",
             )
         first, *rest = (value.value,) if isinstance(value, Name) else value.parts
-        owners = list(_visible(scope))
-        owner = next((owner for owner in owners if first in owner.named), None)
+        owner = next((o for o in _visible(scope) if first in o.named or first in o.maps), None)
+        if owner is None and first == ARRIVING and not rest:
+            return _arriving(scope, argument)
         if owner is None:
-            labels = {name for owner in owners for name in owner.named}
+            labels = self.visible(scope)
             help, edits = did_you_mean(first, labels, value.span)
             raise Problem(
                 "unknown-label",
@@ -140,7 +142,9 @@ class Labels:
                 help=help or f"label the layer itself: `{first}: conv 64 3x3`",
                 edits=edits if not rest else (),
             )
-        item: Scope | Node = owner.named[first]
+        item: Scope | Node | None = owner.named.get(first) or owner.maps[first]
+        if item is None:
+            raise Quiet
         if not rest:
             self.refuse_two_readings(item, argument)
         hidden_by = self.hidden.get(id(item))
@@ -167,6 +171,55 @@ class Labels:
     def named(self, label: Name, scope: Scope) -> Scope | Node | None:
         """What a label of this scope names."""
         return _owner(scope).named.get(label.value)
+
+    def knows(self, value: Expression, scope: Scope) -> bool:
+        """Whether a word is a label here, or stands for what arrives."""
+        if not isinstance(value, (Name, Path)):
+            return False
+        first = value.value.partition(".")[0]
+        return value.value == ARRIVING or any(
+            first in owner.named or first in owner.maps for owner in _visible(scope)
+        )
+
+    def visible(self, scope: Scope) -> set[str]:
+        """The labels that can be referred to."""
+        return {name for owner in _visible(scope) for name in (*owner.named, *owner.maps)}
+
+    def rebind(self, name: str, scope: Scope, node: Node | None) -> None:
+        """Lets a label refer to something else from here on: to what the last round of a loop
+        carried.
+        """
+        owner = next((o for o in _visible(scope) if name in o.named or name in o.maps), None)
+        if owner is not None and name in owner.maps:
+            owner.maps[name] = node
+        elif owner is not None:
+            owner.named[name] = node if node is not None else Scope("form", "", scope.span, None)
+
+    def alias(self, label: Name, scope: Scope, node: Node) -> None:
+        """Registers one more label for a layer: `skip: from stem`."""
+        given = self.given.get(id(node))
+        self.enter(label, scope, node)
+        if given is not None:
+            self.given[id(node)] = given
+
+    def refuse_given(self, label: Name, scope: Scope) -> None:
+        """Refuses a label for what comes in by that name: a parameter, or what a loop carries."""
+        for around in _visible(scope):
+            if label.value not in around.maps:
+                continue
+            loop = around.kind == "iteration"
+            raise Problem(
+                "rebound-label" if loop else "duplicate-label",
+                f"`{label.value}` is carried from round to round, and a label inside the round, too"
+                if loop
+                else f"the label `{label.value}` is a parameter of this block, too",
+                label.span,
+                labels=() if loop else (Label(around.span, "what is passed in"),),
+                help=f"choose another label; the last line of the round says what"
+                f" `{label.value}` is in the next: `carry {label.value}=…`"
+                if loop
+                else "choose another label",
+            )
 
     def refuse_two_readings(self, item: Scope | Node, argument: Argument) -> None:
         """Refuses a reference to a label whose line goes on after its statement."""
@@ -211,11 +264,11 @@ class Labels:
         `if`, or in a loop without rounds. With other parameters, they would be.
         """
         return {
-            argument.span.text.partition(".")[0]
+            argument.value.value.partition(".")[0]
             for call in (parts_of(definition) if definition is not None else ())
-            if isinstance(call, Call) and call.head.value in _REFERRING
+            if isinstance(call, Call)
             for argument in call.arguments
-            if id(argument) not in self.referring
+            if isinstance(argument.value, (Name, Path)) and id(argument.value) not in self.referring
         }
 
 
@@ -258,7 +311,8 @@ def _line(statements: Sequence[Statement], index: int) -> list[Statement]:
         if getattr(statement, "label", None) is not None:
             break
         end = span.end
-        if not isinstance(statement, Let) and head not in ("allow", "aux", "init", "output"):
+        passes = ("allow", "aux", "carry", "init", "output")
+        if not isinstance(statement, Let) and head not in passes:
             line.append(statement)
     return line
 
@@ -274,6 +328,17 @@ def _written(statement: Statement) -> str:
 def _owner(scope: Scope) -> Scope:
     """The nearest scope that has a namespace of its own."""
     return next(around for around in scope.chain() if around.has_name)
+
+
+def _arriving(scope: Scope, argument: Argument) -> Node:
+    """What arrives in the block, the round of a loop, or the network around."""
+    for around in scope.chain():
+        is_block = around.kind == "block" and around.word not in FORMS
+        if is_block or around.kind in ("iteration", "network"):
+            if around.input is None:
+                raise Quiet
+            return around.input
+    raise AssertionError(argument)
 
 
 def _visible(scope: Scope) -> Iterator[Scope]:

@@ -15,7 +15,7 @@ from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import POISON, Env, describe, evaluate, number, truth
 from ..language.fuel import BLOCK, MISTAKE, NOT_TAKEN, STATEMENT, OutOfFuel
 from ..language.problems import Problem, Quiet
-from ..language.values import Word, show
+from ..language.values import MapRef, Word, show
 from ..language.vocabulary import FORMS
 from ..network import Scope
 from ..ops.merge import Input
@@ -248,16 +248,22 @@ class Walk(GraphBuilder):
             forms.refuse_made_paths([statement])
         label = statement.label.value if statement.label else None
         outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
+        outer.maps = state = forms.carried_at_first(self, statement, scope)
         for index, items in enumerate(rounds):
-            self.fuel.spend(STATEMENT, statement.span)
+            self.fuel.spend(STATEMENT * (1 + len(state)), statement.span)
             iteration = Scope(
                 "iteration", word, statement.span, outer, index=index, count=len(rounds)
             )
             iteration.arguments = tuple(zip((n.value for n in names), items, strict=True))
             iteration.statement, iteration.input = statement, input_node
             iteration.env = inner = Env(env, dict(iteration.arguments))
+            iteration.maps = state
             input_node = self.body(statement.body, iteration, inner, input_node)
             iteration.output = input_node
+            state = iteration.carried or dict.fromkeys(state)
+        outer.carried = state
+        for name, node in state.items():
+            self.labels.rebind(name, scope, node)
         return self.named(statement.label, scope, outer, input_node)
 
     # ---- calls ----
@@ -279,6 +285,8 @@ class Walk(GraphBuilder):
                     call.head.span,
                     help=f"a parameter or `let` hides the layer `{word}`: give it another name"
                     if hidden
+                    else f"continue from it with `from {word}`"
+                    if isinstance(value, MapRef)
                     else "pass a block or a layer as this parameter",
                 )
             word = str(value)
@@ -333,7 +341,9 @@ class Walk(GraphBuilder):
             self.left_at[input_node.index] = call.head.span
         shape = self.input_shape or input_shape(call, env)
         op = Input(shape=shape)
-        return self.add(op, (), shape, call.span, scope, name)
+        node = self.add(op, (), shape, call.span, scope, name)
+        scope.input = scope.input or node
+        return node
 
     def call_block(
         self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: MaybeNode
@@ -346,12 +356,13 @@ class Walk(GraphBuilder):
         if ref in self.calls or len(self.calls) >= MAX_CALL_DEPTH:
             raise self.recursion(ref, call)
         self.fuel.spend(BLOCK, call.span)
-        values = self.block_calls.values(ref, call, env, self.module)
+        values = self.block_calls.values(ref, call, env, self.module, self.labels, scope)
         label = call.label.value if call.label else None
         inner = Scope(
             "block", block.name.value, call.span, scope, label, arguments=tuple(values.items())
         )
-        inner.definition = block
+        inner.definition, inner.input = block, input_node
+        inner.maps = {n: v.node for n, v in values.items() if isinstance(v, MapRef)}
         outer_module, self.module = self.module, ref.module
         self.calls.append(ref)
         try:

@@ -98,6 +98,8 @@ class _Checker:
         self.held: set[str] = set()
         """Attributes of `self` that its class assigns."""
         self.local: set[str] = set()
+        self.items: set[str] = set()
+        """The modules of a list, one after the other: `for cell in self.cells`."""
         self.layers: set[str] = set()
         """Arguments that are modules, or classes of them: they may be called."""
 
@@ -146,6 +148,14 @@ class _Checker:
         kinds = {a.arg: ast.unparse(a.annotation) for a in given.args if a.annotation}
         layers = {name for name, kind in kinds.items() if kind == _LAYER}
         self.layers = {name for name in kinds if kinds[name] in (_LAYER, "nn.Module")} - assigned
+        loops = [each for each in ast.walk(node) if isinstance(each, ast.For)]
+        self.items = {
+            each.target.id
+            for each in loops
+            if isinstance(each.target, ast.Name)
+            and isinstance(each.iter, ast.Attribute | ast.Subscript)
+            and _is_self(each.iter.value)
+        }
         self.local = {argument.arg for argument in given.args} | assigned
         for argument in given.args[1:]:
             self.name(argument.arg, argument)
@@ -200,7 +210,7 @@ class _Checker:
 
     def called(self, function: ast.expr, node: ast.Call) -> None:
         if isinstance(function, ast.Name):
-            known = self.own | self.layers | _BUILTINS
+            known = self.own | self.layers | self.items | _BUILTINS
             _require(function.id in known or ast.unparse(node) in ("super()", _GROUPS), node)
             return
         if isinstance(function, ast.Subscript):  # self[0](x), of a list of modules

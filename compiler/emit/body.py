@@ -22,6 +22,21 @@ Key = tuple[object, ...]
 """The statement of the spec that a step comes from: the same in all calls of a block."""
 
 
+class Carry(NamedTuple):
+    """How the rounds of a loop pass several values on: `x, before = cell(x, before), x`."""
+
+    names: tuple[str, ...]
+    """The label of each value that is passed on; empty for what arrives."""
+    reads: tuple[int, ...]
+    """The values that a round reads, in the order of its arguments."""
+    next: tuple[tuple[bool, int], ...]
+    """What each value is in the next round: an output of this round, or another value."""
+    outputs: int
+    """The number of outputs of a round."""
+    ends: tuple[int, ...]
+    """The values that are outputs of the loop."""
+
+
 class Step(NamedTuple):
     """One step of `forward`: a layer, or a call of another class."""
 
@@ -37,6 +52,8 @@ class Step(NamedTuple):
     """The shapes of the outputs."""
     zero: str = ""
     """The weight that is initialized to zero: of the last norm of a residual body."""
+    carry: Carry | None = None
+    """For a loop whose rounds pass several values on."""
 
 
 Owner = Scope | Node
@@ -101,6 +118,7 @@ class Bodies:
         self.handed = self.find_handed()
         self.interfaces: dict[int, tuple[list[Node], list[Node]]] = {}
         self.bodies: dict[int, Body] = {}
+        self.carries: dict[int, tuple[Carry, list[Node]] | None] = {}
         ends = network.ends
         # The loss needs the input of a last softmax; only `predict` applies it.
         self.left_out = {
@@ -162,7 +180,7 @@ class Bodies:
         if not outputs:  # nothing reads its output, but it has weights
             inside = self.network.nodes[start:end]
             outputs = [node for node in inside if node.index not in self.left_out][-1:]
-        return list(inputs.values()), outputs
+        return _in_order(scope, inputs), outputs
 
     def parts(self, scope: Scope) -> Iterator[Scope | Node]:
         """The named layers and scopes inside that are not empty."""
@@ -196,8 +214,81 @@ class Bodies:
         return expected == outputs
 
     def is_list(self, scope: Scope) -> bool:
-        """Whether it is a loop (or an iteration that is one) that is not a chain."""
-        return origin(scope).kind == "loop" and not self.is_chain(scope)
+        """Whether it is a loop (or an iteration that is one) that is written out."""
+        is_loop = origin(scope).kind == "loop"
+        return is_loop and not self.is_chain(scope) and self.carry(scope) is None
+
+    def carry(self, scope: Scope) -> tuple[Carry, list[Node]] | None:
+        """How the rounds of a loop with `carry` pass values on, and what the first round reads."""
+        loop = origin(scope)
+        if loop.kind != "loop" or not loop.maps:
+            return None
+        if id(loop) not in self.carries:
+            self.carries[id(loop)] = self.compute_carry(scope, loop)
+        return self.carries[id(loop)]
+
+    def compute_carry(self, scope: Scope, loop: Scope) -> tuple[Carry, list[Node]] | None:
+        rounds = self.rounds(scope)
+        if not rounds or any(self.modules_for(each) for each in (scope, *rounds)):
+            return None
+        names = ["", *loop.maps]
+        # By value and round, with what follows the last round at the end.
+        values = [[*(each.input for each in rounds), loop.output]]
+        values += [[*(each.maps[n] for each in rounds), loop.carried.get(n)] for n in loop.maps]
+        faces = [self.interface(each) for each in rounds]
+        count = len(faces[0][0]), len(faces[0][1])
+        if any((len(inputs), len(outputs)) != count for inputs, outputs in faces) or not count[1]:
+            return None
+        reads: list[int] = []
+        for number in range(count[0]):
+            column = [inputs[number] for inputs, _ in faces]
+            same = (p for p, value in enumerate(values) if _equal(value[:-1], column))
+            found = next(same, None)
+            if found is None and _equal(column, column[:1] * len(column)):
+                found = len(values)  # the same in all rounds
+                names.append("")
+                values.append([*column, column[0]])
+            if found is None:
+                return None
+            reads.append(found)
+        results = [[outputs[number] for _, outputs in faces] for number in range(count[1])]
+        after: list[tuple[bool, int] | None] = []
+        for place, value in enumerate(values):
+            sources = [(True, q, result) for q, result in enumerate(results)]
+            sources += [(False, p, values[p][:-1]) for p in (place, *range(len(values)))]
+            same_next = ((is_new, q) for is_new, q, s in sources if _equal(s, value[1:]))
+            after.append(next(same_next, None))
+        ends: list[int] = []
+        for node in self.interface(loop)[1]:
+            last = next((p for p, value in enumerate(values) if value[-1] is node), None)
+            if last is None:
+                return None
+            ends.append(last)
+        needed: list[int] = []
+        waiting = [*ends, *reads][::-1]
+        while waiting:
+            place = waiting.pop()
+            if place not in needed:
+                needed.append(place)
+                following = after[place]
+                if following is None:
+                    return None
+                if not following[0]:
+                    waiting.append(following[1])
+        needed.sort()
+        first = [values[place][0] for place in needed]
+        arriving = self.interface(loop)[0]
+        if not all(any(node is each for each in arriving) for node in first):
+            return None
+        new = {place: number for number, place in enumerate(needed)}
+        carry = Carry(
+            tuple([names[place] for place in needed]),
+            tuple([new[place] for place in reads]),
+            tuple([(n[0], n[1] if n[0] else new[n[1]]) for p in needed if (n := after[p])]),
+            count[1],
+            tuple([new[place] for place in ends]),
+        )
+        return carry, [node for node in first if node is not None]
 
     def body(self, scope: Scope) -> Body:
         """The steps of a scope."""
@@ -288,6 +379,11 @@ class Bodies:
             yield step, part.inputs, [part]
             return
         inputs, outputs = self.interface(part)
+        carried = self.carry(part)
+        if carried is not None:
+            carry, first = carried
+            yield Step(key, part, name, str(carry), (), 0, carry=carry), first, outputs
+            return
         if part.shares is not None:
             owner = _first(part)
             template = ""
@@ -310,6 +406,12 @@ class Bodies:
             inputs, outputs = self.interface(inner)
             modules = [self.module_of(self.owner(each), loop) for each in self.modules_for(inner)]
             key, template = (*_key(loop), number), _called(f"self[{number}]", inputs, modules)
+            carried = self.carry(inner)
+            if carried is not None:
+                carry, first = carried
+                own = Step(key, inner, str(number), str(carry), (), 0, carry=carry)
+                yield own, first, outputs
+                continue
             yield Step(key, inner, str(number), template, (), 0), inputs, outputs
 
 
@@ -349,6 +451,20 @@ def _in_a_row(
     refs = tuple([values[node.index] for node in outputs])
     heads = tuple([node.aux and not scope.aux for node in outputs])
     return Body(scope, tuple(steps), tuple(inputs), refs, heads)
+
+
+def _in_order(scope: Scope, inputs: dict[int, Node]) -> list[Node]:
+    """The inputs of a scope: what arrives, then what it is given by name, then others."""
+    what = origin(scope)
+    if not what.maps or what.kind == "loop":
+        return list(inputs.values())
+    given = [what.input, *what.maps.values()]
+    known = {node.index: node for node in given if node is not None and node.index in inputs}
+    return list({**known, **inputs}.values())
+
+
+def _equal(first: Sequence[Node | None], second: Sequence[Node | None]) -> bool:
+    return all(one is two and one is not None for one, two in zip(first, second, strict=True))
 
 
 def _called(module: str, inputs: Sequence[Node], modules: Sequence[str] = ()) -> str:

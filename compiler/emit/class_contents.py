@@ -63,6 +63,7 @@ from .made_modules import (
     defaults_of,
     input_channels,
     is_literal,
+    map_channels,
     plain_pair,
     type_text,
 )
@@ -178,6 +179,10 @@ class Expressions:
         if first is not None:
             name = python_names[""] = taken.free(wanted)
             found.insert(0, Parameter(name, first, [first(unchanged, scope) for scope in scopes]))
+        for word in what.maps:
+            name = python_names[f"map {word}"] = taken.free(f"{word}_channels")
+            read = map_channels(word)
+            found.append(Parameter(name, read, [read(unchanged, scope) for scope in scopes]))
         region = text_of(what)
         for part in parts_of(region) if region is not None else ():
             if isinstance(part, Let) and f"let {part.name.value}" not in python_names:

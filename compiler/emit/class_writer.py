@@ -156,7 +156,7 @@ def class_text(
 
 
 def _forward(contents: Contents, body: Body) -> list[str]:
-    inputs = ["x", "y", "z", *(f"x{n}" for n in range(4, 100))][: len(body.inputs)]
+    inputs = _inputs(body)
     tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
     result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
     arguments = (
@@ -171,6 +171,20 @@ def _forward(contents: Contents, body: Body) -> list[str]:
         heads = {value: names.free("aux") for value, is_aux in ends if is_aux}
     writer = Forward(contents.items, contents.outputs, inputs, names, heads=heads)
     return [*statement(Group("def forward(", arguments, f") -> {result}:"), 1), *writer.write()]
+
+
+def _inputs(body: Body) -> list[str]:
+    """The names of the arguments of `forward`: those by which the spec passes them in."""
+    what = origin(body.scope)
+    by_index = {node.index: name for name, node in what.maps.items() if node is not None}
+    if what.input is not None:
+        by_index.pop(what.input.index, None)
+    names = Names(["paths"])
+    given = [by_index.get(node.index) for node in body.inputs]
+    own = {number: names.free(name) for number, name in enumerate(given) if name is not None}
+    others = (name for name in ("x", "y", "z", *(f"x{n}" for n in range(4, 10**6))))
+    spare = (name for name in others if name not in names.taken)
+    return [own[n] if n in own else next(spare) for n in range(len(body.inputs))]
 
 
 # ---- which scopes become classes ----------------------------------------------------------------

@@ -227,6 +227,9 @@ class Call(Code):
                 is_group = isinstance(doc, Group)
                 named = f"{leaf.name}={doc.before if is_group else doc}"  # type: ignore[union-attr]
                 docs.append(doc._replace(before=named) if isinstance(doc, Group) else named)
+        if not self.content.name and len(self.parts) == 1 and isinstance(self.parts[0], Loop):
+            (only,) = docs
+            return only._replace(before="[") if isinstance(only, Group) else only
         if self.content.name == GIVEN:
             return Group(f"{docs[0]}(", tuple(docs[1:]), ")")
         if self.content.name:

@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..network import Node, Scope
-from .body import in_place, is_head
+from .body import Carry, in_place, is_head
 from .branches import Choice, Item, Place, Ref, places
 from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
@@ -83,6 +83,7 @@ class Forward:
             self.bind((-1 - number, 0), name)
         self.typed = {*inputs}
         self.unpacked: set[Ref] = set()
+        self.items_of_loops: set[str] = set()
 
     def only_passed_on(self) -> set[Ref]:
         """The values that only the next step reads, apart from auxiliary heads."""
@@ -251,7 +252,64 @@ class Forward:
                 self.put(f"{name} = {known}")
             self.bind(value, name)
 
+    def rounds(self, place: Place, carry: Carry) -> None:
+        """Writes a loop whose rounds pass several values on: `for cell in self.cells:` and below
+        it `x, before = cell(x, before), x`."""
+        self.flush()
+        key = place.step.key
+        names: list[str] = []
+        for number, operand in enumerate(place.operands):
+            known = self.variables[operand]
+            self.uses.subtract((operand,))
+            if carry.next[number] == (False, number):
+                names.append(known)
+                continue
+            name = known
+            if self.uses[operand] > 0 or known in names:  # it is read again after the loop
+                label = carry.names[number]
+                name = self.names.free(label) if label else self.variable((key, number), ())
+                self.first.setdefault(name, len(self.lines))
+                self.put(f"{name} = {known}")
+            during = (key, -1 - number)
+            self.uses[during] = 1
+            self.holds[name] = during
+            names.append(name)
+        item = _singular(place.step.name)
+        if item not in self.items_of_loops:  # one loop after another may use the same name
+            item = self.names.free(item)
+            self.items_of_loops.add(item)
+        call = f"{item}({', '.join(names[number] for number in carry.reads)})"
+        changed = [n for n, following in enumerate(carry.next) if following != (False, n)]
+        order = sorted(changed, key=lambda number: (not carry.next[number][0], carry.next[number]))
+        news = [carry.next[number][1] for number in order if carry.next[number][0]]
+        name = place.step.name
+        self.put(f"for {item} in {f'self[{name}]' if name.isdigit() else f'self.{name}'}:")
+        self.indent += 1
+        results = [call]
+        if carry.outputs > 1 and news == list(range(carry.outputs)) and len(order) == len(news):
+            self.put(f"{', '.join(names[number] for number in order)} = {call}")
+        else:
+            if carry.outputs > 1 or len(news) > 1:
+                results = []
+                for output in range(carry.outputs):
+                    results.append(self.variable((key, output), ()))
+                    self.holds[results[-1]] = (key, -1 - output)
+                self.put(f"{', '.join(results)} = {call}")
+            following = []
+            for is_new, at in map(carry.next.__getitem__, order):
+                following.append(results[at] if is_new else names[at])
+            targets = ", ".join(names[number] for number in order)
+            self.put(f"{targets} = {', '.join(following)}")
+        self.indent -= 1
+        for number in range(len(names)):
+            self.uses[key, -1 - number] = 0
+        for output, number in enumerate(carry.ends):
+            self.bind((key, output), names[number])
+
     def step(self, place: Place) -> None:
+        if place.step.carry is not None:
+            self.rounds(place, place.step.carry)
+            return
         value, template = place.value, place.step.template
         part = _PART.fullmatch(template)
         if value in self.unpacked:
@@ -433,6 +491,13 @@ def _operands(items: Sequence[Item]) -> Iterator[Ref]:
                 yield item.entry
             for arm in item.arms:
                 yield from _operands(arm.items)
+
+
+def _singular(name: str) -> str:
+    """`cell` for `cells`; what one of them is called."""
+    return (
+        name[:-1] if len(name) > 2 and name.endswith("s") and not name.endswith("ss") else "block"
+    )
 
 
 def _joins(place: Place) -> bool:

@@ -35,15 +35,15 @@ Arguments = list[Code]
 """The arguments of the modules of one iteration."""
 
 
-def loop(rounds: Sequence[Code], count: Code) -> Code:
-    """The iterations of a loop as an `nn.Sequential`, as short as possible. `count` is the number
-    of iterations, which the spec may compute."""
+def loop(rounds: Sequence[Code], count: Code, listed: bool = False) -> Code:
+    """The iterations of a loop as an `nn.Sequential`, as short as possible; `listed`: as an
+    `nn.ModuleList`. `count` is the number of iterations, which the spec may compute."""
     items = None if isinstance(count, Constant) else _of_any_count(rounds, count)
     if items is None:
         items = []
         for _, group in groupby(rounds, key=frame):
             items += _SameFrame([*group], len(items)).items()
-    return _call("nn.Sequential", items)
+    return _call("nn.ModuleList", [_call("", items)]) if listed else _call("nn.Sequential", items)
 
 
 def _call(name: str, items: Sequence[Code]) -> Code:

@@ -110,12 +110,12 @@ class Modules:
     def loop(self, scope: Scope, of: Of) -> Code:
         count = code_of(of(origin(scope)).count)
         rounds = [self.part(part, of) for part in self.bodies.rounds(scope)]
-        return loop(rounds, count)
+        return loop(rounds, count, listed=self.bodies.carry(scope) is not None)
 
     def part(self, part: Scope, of: Of) -> Code:
         if self.bodies.is_empty(part):
             return Call(Callee("nn.Identity", ()))
-        if origin(part).kind == "loop" and self.bodies.is_chain(part):
+        if origin(part).kind == "loop" and not self.bodies.is_list(part):
             return self.loop(part, of)
         return self.classes[id(part)].call(of, part)
 
@@ -141,6 +141,16 @@ def axes_in(scope: Scope) -> int:
     """The number of spatial axes that the layers of a scope work on."""
     source = origin(scope).input
     return (axes_of(source.shape) if source is not None else 0) or 2
+
+
+def map_channels(name: str) -> Read:
+    """Reads the channels of what a block or round is given by name."""
+
+    def read(of: Of, scope: Scope) -> Any:
+        node = origin(scope).maps.get(name)
+        return 0 if node is None else channels(of(node))
+
+    return read
 
 
 def class_of_layer(word: str, axes: int) -> ClassName:

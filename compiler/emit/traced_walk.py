@@ -77,6 +77,8 @@ class TracedWalk(Walk):
         self.applied = _NoCache()
         self.first: Node | None = None
         """The input of the scope."""
+        self.given: dict[int, Node] = {}
+        """What the scope is given by name, by the index of the real layer."""
         self.own: Scope | None = None
         """The scope that becomes the class."""
         self.conditions: dict[tuple[int, str], tuple[dict[str, object], Code]] = {}
@@ -109,6 +111,15 @@ class TracedWalk(Walk):
         if input_node is not None:
             shape = (traced(input_node.shape[0], Named(self.names[""])), *input_node.shape[1:])
             self.first = Node(-1, input_node.op, (), shape, input_node.span, input_node.scope)
+        maps: dict[str, Node | None] = {}
+        for name, node in what.maps.items():
+            if node is not None and node is what.input:
+                maps[name] = self.first
+            elif node is not None and f"map {name}" in self.names:
+                code = Named(self.names[f"map {name}"])
+                shape = (traced(node.shape[0], code), *node.shape[1:])
+                own = Node(-1, node.op, (), shape, node.span, node.scope)
+                maps[name] = self.given[node.index] = own
         self.module = self.module_of((what.definition or what).span.source)
         values: dict[str, object] = {}
         env = Env(self.names_of_file(self.module), values)
@@ -133,6 +144,7 @@ class TracedWalk(Walk):
             twin.arguments, twin.env = what.arguments, env
             twin.aux = bool(what.parent and what.parent.aux)
         self.own = twin
+        twin.maps, twin.input = maps, self.first
         if twin.definition is not None or what.kind == "iteration":
             twin.output = self.body(text_of(what), twin, env, self.first)
         else:
@@ -300,6 +312,7 @@ class Twin:
                 self.project(what, names)
             else:
                 self.pair(what, self.walk.execute(what))
+                self.nodes |= self.walk.given
                 if what.input is not None and self.walk.first is not None:
                     self.nodes[what.input.index] = self.walk.first
                 self.strides(what)

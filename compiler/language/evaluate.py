@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -133,10 +133,14 @@ def _not_a_number(node: Expression, value: object, env: Env) -> Problem:
     return Problem("type", f"`{node.span.text}` is {describe(value)}, not a number", node.span)
 
 
-def unknown_name(node: Expression, env: Env, word: str = "") -> Problem:
-    """The error for an undefined name: the text of a node, or the word that it stands for."""
+def unknown_name(
+    node: Expression, env: Env, word: str = "", labels: Collection[str] = ()
+) -> Problem:
+    """The error for an undefined name: the text of a node, or the word that it stands for; `labels`
+    are names that could be meant, too.
+    """
     name = word or node.span.text
-    help, edits = did_you_mean(name, env.names(), node.span)
+    help, edits = did_you_mean(name, {*env.names(), *labels}, node.span)
     return Problem(
         "unknown-name",
         f"there is no value named `{name}`",
@@ -165,6 +169,8 @@ def describe(value: object) -> str:
             return f"{show(value)}"
         case int() | float():
             return f"the number {show(value)}"
+        case values.MapRef():
+            return f"what `{value}` labels"
     return "a block"
 
 

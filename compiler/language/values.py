@@ -50,6 +50,19 @@ class Traced:
         raise NotImplementedError
 
 
+class MapRef:
+    """What a label refers to, handed to a block as an argument: a name and a layer's output."""
+
+    __slots__ = ("name", "node")
+
+    def __init__(self, name: str, node: Any) -> None:
+        self.name = name
+        self.node = node
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Interval(NamedTuple):
     """A range: `0.35..1`."""
 

@@ -96,7 +96,8 @@ FORMS: dict[str, Form] = {
     ),
     "from": Form(
         "name",
-        "Continues from a labeled layer, instead of from the line before.",
+        "Continues from a labeled layer, instead of from the line before. `input` is what arrives"
+        " in the block, the round of a loop, or the network around.",
         "a: conv 16 3x3 same, b: conv 16 1x1, from a, conv 16 1x1, add b",
     ),
     "share": Form(
@@ -104,6 +105,12 @@ FORMS: dict[str, Form] = {
         "Applies a labeled layer, block or form once more, with the same weights: both streams of a"
         " siamese network, the heads of a pyramid, the rounds of a recurrent refinement.",
         "a: conv 16 3x3 same, share a, relu, share a",
+    ),
+    "carry": Form(
+        "name=label …",
+        "The last line of a loop: what labels from before the loop refer to in its next round, and"
+        " after it. `input` is what arrived in this round.",
+        "old: conv 16 3x3 same, bn, repeat 3 { conv 16 3x3 same, add old, carry old=input }",
     ),
     "allow": Form(
         '"code" …',

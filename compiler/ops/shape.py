@@ -373,17 +373,17 @@ _SIDES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 
 
 class Crop(Seen):
-    """Cuts out a part of the map, by default its center."""
+    """Cuts out a part of the map, by default its center; `crop top=1` cuts the first row off."""
 
     word: ClassVar[str] = "crop"
     example: ClassVar[str] = "crop 24x24"
-    arithmetic: ClassVar[str] = "output: the size given"
+    arithmetic: ClassVar[str] = "output: the size given; without one H - top, W - left"
     called: ClassVar[str] = "Keras CenterCrop"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "crop": "CenterCrop(size>to) center_crop",
     }
 
-    to: PerAxis = pair("height and width of the part", example="24x24")
+    to: PerAxis | None = pair("height and width of the part", None, example="24x24")
     top: int | None = natural("rows cut off at the top", None)
     left: int | None = natural("columns cut off at the left", None)
     front: int | None = natural("slices cut off at the front, of a volume", None)
@@ -391,6 +391,20 @@ class Crop(Seen):
     def starts(self, axes: int) -> list[int | None]:
         """What is cut off before the part, along each axis, where that is given."""
         return [self.front, self.top, self.left][-axes:]
+
+    def check(self) -> None:
+        if self.to is None and not any(self.starts(3)):
+            raise ArgumentError(
+                "`crop` needs the size of the part, or what is cut off",
+                "write `crop 24x24`, or `crop top=1 left=1`",
+            )
+
+    def kept_of(self, input_shape: Shape) -> PerAxis:
+        """The size of the part."""
+        if self.to is not None:
+            return self.to
+        cut = zip(input_shape[1:], self.starts(axes_of(input_shape)), strict=True)
+        return tuple([side - (start or 0) for side, start in cut])
 
     def output(self, *inputs: Shape) -> Shape:
         channels, *sides = as_map(inputs[0], self.word)
@@ -403,22 +417,24 @@ class Crop(Seen):
                     f"it is {LAYOUTS[axes]}: take `{unused}` out",
                 )
         for what, given, kept, side in zip(
-            LINES[axes], self.starts(axes), self.to, sides, strict=True
+            LINES[axes], self.starts(axes), self.kept_of(inputs[0]), sides, strict=True
         ):
             start = given or 0
-            if start + kept > side:  # torch would silently return fewer
+            if start + max(kept, 1) > side:  # torch would silently return fewer
                 after = f" after the first {start}" if start else ""
                 raise ShapeError(
-                    f"cannot keep {kept} {what}{after}: the input has {side}",
+                    f"cannot keep {max(kept, 1)} {what}{after}: the input has {side}",
                     f"at most {side - start} can be kept"
                     if start < side
                     else f"only {side} can be cut off",
                 )
-        return channels, *self.to
+        return channels, *self.kept_of(inputs[0])
 
     def _start(self, input_shape: Shape) -> PerAxis:
-        axes = axes_of(input_shape)
-        each = zip(self.starts(axes), input_shape[1:], self.to, strict=True)
+        starts = self.starts(axes_of(input_shape))
+        if self.to is None:
+            return tuple([start or 0 for start in starts])
+        each = zip(starts, input_shape[1:], self.to, strict=True)
         return tuple([(n - kept) // 2 if start is None else start for start, n, kept in each])
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
@@ -427,6 +443,9 @@ class Crop(Seen):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         axes = axes_of(output)
+        if self.to is None:
+            cut = ", ".join([f"{start or ''}:" for start in self.starts(axes)])
+            return TorchText(call=f"{{0}}[:, :, {cut}]")
         names = ("front", "top", "left")[-axes:]
         fixed = [
             f", {name}={value}"
@@ -439,7 +458,7 @@ class Crop(Seen):
 
     def holds_size(self, *inputs: Shape) -> tuple[str, str]:
         names = LINES[axes_of(inputs[0])]
-        for name, kept, side in zip(names, self.to, inputs[0][1:], strict=True):
+        for name, kept, side in zip(names, self.to or (), inputs[0][1:], strict=False):
             if kept == side:
                 return (
                     f"it keeps all {side} {name}, and would cut off some of a larger map",
@@ -455,7 +474,14 @@ class Crop(Seen):
         axes = axes_of(output)
         sides = [("before", "after"), ("above", "below"), ("left", "right")][-axes:]
         lines = []
-        each = zip(AXES[axes], sides, inputs[0][1:], self._start(inputs[0]), self.to, strict=True)
+        each = zip(
+            AXES[axes],
+            sides,
+            inputs[0][1:],
+            self._start(inputs[0]),
+            self.kept_of(inputs[0]),
+            strict=True,
+        )
         for name, (first, last), side, start, kept in each:
             rest = f"{side} - {start} {first} - {side - start - kept} {last}"
             lines.append((name, f"{rest} = {kept}"))

@@ -189,6 +189,8 @@ class Sliding(Op):
             return (reach - 1) // 2, (reach - 1) // 2
         if self.same_upper:
             stride = self.stride[axis]
+            if stride == 1:
+                return (reach - 1) // 2, reach // 2
             total = max((-(-side // stride) - 1) * stride + reach - side, 0)
             return total // 2, total - total // 2
         return self.pad[axis], self.pad[axis]
