@@ -666,7 +666,7 @@ def from_(
             help="write `from name`, with a label from an earlier line",
         )
     node = _reference(graph, call.arguments[0], scope, env)
-    if call.label is not None:
+    if call.label is not None and not isinstance(call.label, OutputName):
         graph.labels.alias(call.label, scope, node)
     if input_node is not None and input_node is not node:
         graph.left_at[input_node.index] = statement_span(call)
@@ -804,6 +804,7 @@ def carried_at_first(
                 help=help or f"label what the first round reads: `{name.value}: conv 64 3x3`",
                 edits=edits,
             )
+        graph.labels.refuse_half_carried(name, scope)
         try:
             state[name.value] = graph.labels.reference(Argument(name.span, None, name), scope)
         except Quiet:

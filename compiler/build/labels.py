@@ -17,7 +17,7 @@ from ...dsl.diagnostics import Diagnostic, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Argument, Body, Call, Expression, Let, Name, Path, Statement
 from ...dsl.syntax import walk as parts_of
-from ..diagnose.blame import statement_span
+from ..diagnose.blame import first_line, statement_span
 from ..diagnose.unused import unused_label
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.vocabulary import FORMS
@@ -85,8 +85,8 @@ class Labels:
                         Label(self.given[id(item)][0].span, "before the loop"),
                         Label(argument.span, "reads it in every round"),
                     ),
-                    help="choose another label inside the loop; from one round to the next goes"
-                    " only what its last line produces",
+                    help="choose another label inside the loop, and end it with a line that says"
+                    f" what `{label.value}` is in the next round: `carry {label.value}=…`",
                 )
             if loops:
                 self.hidden[id(item)] = label
@@ -201,6 +201,20 @@ class Labels:
         self.enter(label, scope, node)
         if given is not None:
             self.given[id(node)] = given
+
+    def refuse_half_carried(self, name: Name, scope: Scope) -> None:
+        """Refuses to carry a label from before a loop around this one, if that does not."""
+        for around in scope.chain():
+            if around.has_name and (name.value in around.named or name.value in around.maps):
+                return
+            if around.kind == "iteration":
+                raise Problem(
+                    "rebound-label",
+                    f"this loop carries `{name.value}`, and the loop around it does not",
+                    name.span,
+                    labels=(Label(first_line(around.span), "the loop around"),),
+                    help=f"end the loop around with `carry {name.value}={name.value}`, too",
+                )
 
     def refuse_given(self, label: Name, scope: Scope) -> None:
         """Refuses a label for what comes in by that name: a parameter, or what a loop carries."""

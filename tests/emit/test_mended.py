@@ -36,6 +36,28 @@ BODIES = {
         "bn, a: repeat 0 {{ }}, relu, bn, add a",
     "rounds that ask for their number, and differ in what arrives too":
         "conv 12, counted 4",
+    "a block of two inputs, whichever comes first":
+        "a: conv 8\n b: conv 6\n pair a 8, pair b 8, pair a 6",
+    "a block that is given what arrives, and one map twice":
+        "a: conv 8\n pair a 8, pair input 8, both a a",
+    "a block within a block, which hands on what it was given":
+        "a: conv 8\n conv 4, outer a",
+    "a loop that carries a label":
+        "old: conv 8\n conv 4, repeat 3 {{ pair old 4, carry old=input }}, add {{ | | from old, conv 4 }}",
+    "a loop that carries two labels and passes a third on":
+        "a: conv 4\n b: conv 4\n relu, repeat 3 {{ c: pair a 4\n d: pair b 4\n add c"
+        "\n carry a=b b=d }}, concat a b",
+    "a loop that carries, in a loop that carries":
+        "old: conv 8\n conv 4, for n in [2, 3, 1] {{ repeat n {{ pair old 4, carry old=input }},"
+        " carry old=old }}, mul old",
+    "a loop of no rounds that carries":
+        "old: conv 4\n conv 4, repeat 0 {{ pair old 4, carry old=input }}, add old",
+    "rounds that swap two labels":
+        "a: conv 4\n b: conv 6\n repeat 2 {{ pair a 4, carry a=b b=a }}, concat a b",
+    "a block whose parts are read by their labels":
+        "m: parts 4\n conv 4, add m.one m.two",
+    "one more label for what is there":
+        "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
 
 BLOCKS = """
@@ -46,6 +68,11 @@ block cell(times=1) { repeat max(0, times - 1) { part 1 } }
 block named(n, in_channels=n) { conv in_channels, conv n + in_channels, conv n }
 block headed() { aux { pool avg global, conv 2 }, relu }
 block ended() { conv 12, for n in [1] { sigmoid } }
+block pair(first, width) { add { | conv width, relu | from first, conv width } }
+block both(a, b) { mul a, add b }
+block outer(first) { pair first 4, pair input 4 }
+block parts(n) { one: conv n
+ two: relu }
 block labelled() { e: conv 4 1x1 }
 block counted(n) { repeat n as i { conv 4, if i == 0 { conv 8 } } }
 """
