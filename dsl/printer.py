@@ -7,7 +7,8 @@ a line, which braces do, where a line was left blank, where the comments stand. 
   them as fit in 100 columns. A statement that takes several lines shares none of them.
 * A body stays on one line, `{ bn, relu }`, if its braces were on one line and it fits with the
   whole statement; `{}` is an empty one. An `if` stays on one line, or else all its arms take
-  several. Paths take a line each; their statements stand under the first of them.
+  several. Paths take a line each; their statements stand under the first of them, what makes
+  further paths (a loop, an `if`) under the bar.
 * One blank line is kept where there were some, none at either end of a body. Between definitions,
   that is between statements with bodies at the top of a file and their neighbours, there is one.
 * Operations are spaced, except `*`, `/` and `//` on plain operands: `4*width`, `(a + b)/2`.
@@ -68,6 +69,7 @@ from .syntax import (
     Switch,
     Tuple,
     Unary,
+    makers_of,
 )
 
 WIDTH = 100
@@ -664,8 +666,10 @@ class _Printer:
             page.put("|")
             page.read = bar + 1
             page.opening = self.after_bar = True
-            self.statements(path.statements, indent + 2)
+            makers = makers_of(path)
+            self.statements(path.statements[: len(path.statements) - len(makers)], indent + 2)
             page.opening = self.after_bar = False
+            self.statements(makers, indent)
         page.comments_between_paths(branches.span.end - 1, branches.paths[-1].span.start, indent)
 
     # ---- heads that are too long for a line, or hold comments ----

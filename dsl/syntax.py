@@ -339,6 +339,43 @@ class Spec:
     comments: tuple[Comment, ...] = field(compare=False, default=())
 
 
+# ---- paths that loops and `if`s make -----------------------------------------------------------
+
+
+def arms_of(statement: If) -> list[Body | Branches]:
+    """The bodies of all its arms."""
+    bodies = [arm.body for arm in statement.arms]
+    return bodies if statement.otherwise is None else [*bodies, statement.otherwise]
+
+
+def makes_paths(statement: Statement) -> bool:
+    """Whether a loop or an `if` makes paths of the form around it: its bodies begin with `|`."""
+    if isinstance(statement, If):
+        bodies = arms_of(statement)
+    elif isinstance(statement, Repeat | For):
+        bodies = [statement.body]
+    else:
+        return False
+    filled = [body for body in bodies if isinstance(body, Branches) or body.statements]
+    return bool(filled) and all(map(holds_paths, filled))
+
+
+def holds_paths(body: Body | Branches) -> bool:
+    """Whether a body consists of paths, written or made."""
+    if isinstance(body, Branches):
+        return True
+    makers = [each for each in body.statements if not isinstance(each, Let)]
+    return bool(makers) and all(map(makes_paths, makers))
+
+
+def makers_of(path: Body) -> list[Statement]:
+    """The loops and `if`s at the end of a path that make further paths."""
+    count = 0
+    while count < len(path.statements) and makes_paths(path.statements[-1 - count]):
+        count += 1
+    return list(path.statements[len(path.statements) - count :])
+
+
 def walk(node: Node | Spec) -> Iterator[Node]:
     """Every node below this one, in the order written, without recursion."""
     stack: list[object] = list(reversed(node.statements)) if isinstance(node, Spec) else [node]

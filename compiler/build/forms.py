@@ -6,7 +6,6 @@ bodies, and returns its output node; None if an error inside has been reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
 from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
@@ -23,14 +22,18 @@ from ...dsl.syntax import (
     Path,
     Repeat,
     Statement,
+    arms_of,
+    holds_paths,
+    makers_of,
 )
 from ..diagnose.blame import arrives, first_line, statement_span
 from ..diagnose.mend import ceil_all, give_channels, pad_all
 from ..language.binding import bind
-from ..language.evaluate import Env, describe, evaluate_arguments
+from ..language.evaluate import Env, describe, evaluate_arguments, unknown_name
 from ..language.kinds import choice, number
 from ..language.problems import Problem, Quiet, did_you_mean
 from ..language.signature import Signature, declare
+from ..language.values import Word
 from ..language.vocabulary import SHORTCUTS
 from ..network import Node, Output, Scope
 from ..ops.base import REGISTRY, Op
@@ -51,7 +54,7 @@ SIGNATURES: dict[str, Signature] = {
     "residual": _RESIDUAL,
     "aux": _AUX,
     "init": INIT,
-    **{word: declare(word) for word in ("dense", "gate", "split")},
+    **{word: declare(word) for word in ("dense", "gate")},
 }
 """Signatures of forms with named arguments, or without any; other forms read theirs themselves."""
 
@@ -225,17 +228,12 @@ def _two_paths(
     env: Env,
     input_node: MaybeNode,
 ) -> MaybeNode:
-    if len(syntax.paths) != 2:
-        raise Problem(
-            "paths",
-            "a `residual` has two paths, its body and its shortcut; here there are"
-            f" {len(syntax.paths)}",
-            call.head.span,
-            help="write `residual { | body | shortcut }`, or `add { | … | … | … }` for more",
-        )
-    ends = _build_paths(graph, call, syntax, inner, env, input_node)
-    if ends is None:
+    built = _build_paths(graph, syntax, inner, env, input_node)
+    if built is None:
         return None
+    ends = [end for end, _ in built]
+    if len(ends) != 2:
+        raise _not_two(call, len(ends))
     labels = (
         _end(ends[0], syntax.paths[0], "the body"),
         _end(ends[1], syntax.paths[1], "the shortcut"),
@@ -244,6 +242,15 @@ def _two_paths(
     output = _merge(graph, "add", call, inner, ends, labels, bodies=syntax.paths)
     graph.residual_sums.append(output)
     return output
+
+
+def _not_two(call: Call, count: int) -> Problem:
+    return Problem(
+        "paths",
+        f"a `residual` has two paths, its body and its shortcut; here there are {count}",
+        call.head.span,
+        help="write `residual { | body | shortcut }`, or `add { | … | … | … }` for more",
+    )
 
 
 def _scaled(graph: GraphBuilder, scale: float, body: Node, scope: Scope) -> Node:
@@ -330,27 +337,20 @@ def _with_input(
     return graph.named(call.label, scope, inner, output)
 
 
-def refuse_made_paths(statements: Sequence[Statement]) -> None:
-    """Refuses paths in the body of a loop or an `if`: how many there are is part of the form."""
-    for statement in statements:
-        if isinstance(statement, If):
-            bodies = [*[arm.body for arm in statement.arms], statement.otherwise]
-        else:
-            bodies = [statement.body] if isinstance(statement, Repeat | For) else []
-        for body in bodies:
-            if not isinstance(body, Branches):
-                continue
+def refuse_made_paths(statement: If | Repeat | For) -> None:
+    """Refuses a loop or `if` that makes paths, but not for the form around it."""
+    bodies = [statement.body] if not isinstance(statement, If) else arms_of(statement)
+    for body in bodies:
+        if isinstance(body, Branches):
             word = type(statement).__name__.lower()
             start = body.paths[0].span.start
             raise Problem(
                 "paths",
-                f"`{word}` cannot make paths: each path is written out, with `|`, in the form that"
-                " merges them",
+                f"this `{word}` makes paths within a path, which goes on after them",
                 Span(statement.span.source, start, start + 1),
-                labels=(Label(first_line(statement.span), "around the path"),),
-                help="put the `if` around the whole form: `if … { concat { | … | … } } else { … }`"
-                if isinstance(statement, If)
-                else "write the path once for each round: `concat { | … | … | … }`",
+                labels=(Label(first_line(statement.span), "makes the paths"),),
+                help="end the path before it, since what makes paths of a form stands last in it;"
+                " or merge these paths here, with a form of their own",
             )
 
 
@@ -359,18 +359,43 @@ def refuse_made_paths(statements: Sequence[Statement]) -> None:
 
 def _build_paths(
     graph: GraphBuilder,
-    call: Call,
-    syntax: Branches,
+    syntax: Body | Branches,
     scope: Scope,
     env: Env,
     input_node: MaybeNode,
-) -> list[Node] | None:
-    ends: list[Node | None] = []
-    for index, path in enumerate(syntax.paths):
-        inner = Scope("path", "path", path.span, scope, index=index, count=len(syntax.paths))
-        inner.output = graph.body(path, inner, env, input_node)
-        ends.append(inner.output)
-    return None if None in ends else [end for end in ends if end is not None]
+) -> list[tuple[Node, Body]] | None:
+    """The ends of all paths with their syntax, those that loops and `if`s make among them."""
+    ends: list[tuple[MaybeNode, Body]] = []
+
+    def collect(branches: Branches, around: Scope, env: Env) -> None:
+        for path in branches.paths:
+            makers = makers_of(path)
+            own = path
+            if makers:
+                written = path.statements[: len(path.statements) - len(makers)]
+                own = graph.cut.setdefault(id(path), Body(path.span, written))
+            inner = Scope(
+                "path", "path", path.span, around, index=len(ends), count=len(branches.paths)
+            )
+            graph.collector = None
+            try:
+                inner.output = graph.body(own, inner, env, input_node)
+            finally:
+                graph.collector = collect
+            ends.append((inner.output, path))
+            for maker in makers:
+                graph.statement(maker, around, env, input_node)
+
+    outside, graph.collector = graph.collector, collect
+    try:
+        if isinstance(syntax, Branches):
+            collect(syntax, scope, env)
+        else:
+            graph.body(syntax, scope, env, input_node)
+    finally:
+        graph.collector = outside
+    known = [(end, path) for end, path in ends if end is not None]
+    return known if len(known) == len(ends) else None
 
 
 def merge(
@@ -387,23 +412,26 @@ def merge(
             call.arguments[0].span,
             help=f"write `{call.head.value} {{ | path | path }}`",
         )
-    if isinstance(call.body, Body):
+    if not holds_paths(call.body):
+        assert isinstance(call.body, Body)
         raise _no_bars(call, call.body, f"{call.head.value} {{ | path | path }}")
     inner = _scope(call, scope)
-    ends = _build_paths(graph, call, call.body, inner, env, input_node)
-    if ends is None:
+    built = _build_paths(graph, call.body, inner, env, input_node)
+    if built is None:
         return None
-    labels = [
-        _end(end, path, f"path {index}")
-        for index, (end, path) in enumerate(zip(ends, call.body.paths, strict=True), 1)
-    ]
-    output = _merge(graph, word, call, inner, ends, labels, bodies=call.body.paths)
+    ends = [end for end, _ in built]
+    if len(ends) == 1 and not (
+        isinstance(call.body, Branches) and call.body.paths[0] is built[0][1]
+    ):
+        return graph.named(call.label, scope, inner, ends[0])  # a loop of one round
+    labels = [_end(end, path, f"path {index}") for index, (end, path) in enumerate(built, 1)]
+    bodies = [path for _, path in built]
+    output = _merge(graph, word, call, inner, ends, labels, bodies=bodies)
     return graph.named(call.label, scope, inner, output)
 
 
 def _no_bars(call: Call, syntax: Body, usage: str) -> Problem:
     """The error for paths that do not begin with `|`."""
-    refuse_made_paths(syntax.statements)
     start = syntax.span.start
     return Problem(
         "stray-bar",
@@ -475,7 +503,8 @@ def layer_with_body(
                 call.head.span,
                 help=f"write `{call.head.value} {op.body_usage()}`; an empty path is the input",
             )
-        inputs = _build_paths(graph, call, syntax, inner, env, input_node)
+        built = _build_paths(graph, syntax, inner, env, input_node)
+        inputs = None if built is None else [end for end, _ in built]
     if inputs is None:
         return None
     output = graph.apply(op, tuple(inputs), call, inner)
@@ -487,10 +516,6 @@ def split(
 ) -> MaybeNode:
     """Executes `split`: divides the channels among the paths, then concatenates the results."""
     syntax = _need_body(call, "split { | path | path }")
-    if call.arguments:
-        raise _uneven_split(call, syntax, env, input_node)
-    if isinstance(syntax, Body):
-        refuse_made_paths(syntax.statements)
     if isinstance(syntax, Body) or len(syntax.paths) < 2:
         raise Problem(
             "paths",
@@ -498,6 +523,7 @@ def split(
             call.head.span,
             help="write `split { | path | path }`; an empty path passes its share on",
         )
+    sizes = _sizes(call, syntax, env, input_node) if call.arguments else None
     inner = _scope(call, scope)
     count = len(syntax.paths)
     ends: list[Node | None] = []
@@ -505,7 +531,7 @@ def split(
         within = Scope("path", "path", path.span, inner, index=index, count=count)
         part: Node | None = None
         if input_node is not None:
-            op = Chunk(index=index, count=count)
+            op = Chunk(index=index, count=count, sizes=sizes)
             try:
                 shape = op.output(input_node.shape)
             except ShapeError as error:
@@ -530,28 +556,40 @@ def split(
     return graph.named(call.label, scope, inner, output)
 
 
-def _uneven_split(call: Call, syntax: Body | Branches, env: Env, input_node: MaybeNode) -> Problem:
-    """The error for `split 4 12 { | … | … }`, with what is written instead."""
-    sizes = [value for _, value in evaluate_arguments(call.arguments, env)]
-    paths = syntax.paths if isinstance(syntax, Branches) else ()
-    edits: list[Edit] = []
-    written = ["slice 0..16, …", "slice 16..64, …"]
-    if all(type(size) is int and size > 0 for size in sizes) and len(sizes) == len(paths):
-        ends = list(accumulate(sizes, initial=0))
-        written = [f"slice {first}..{last}" for first, last in pairwise(ends)]
-        if input_node is not None and input_node.shape[0] == ends[-1]:
-            edits = [Edit(statement_span(call), "concat")]
-        for path, part in zip(paths if edits else (), written, strict=False):
-            behind = call.span.source.span(path.span.start + 1, path.span.start + 1)
-            edits.append(Edit(behind, f" {part}" + "," * bool(path.statements)))
-        written = [f"{part}, …" for part in written]
-    return Problem(
-        "too-many-arguments",
-        "`split` divides the channels evenly among its paths, and takes no sizes",
-        call.arguments[0].span,
-        help=f"write `concat {{ | {' | '.join(written)} }}`",
-        edits=tuple(edits),
-    )
+def _sizes(call: Call, syntax: Branches, env: Env, input_node: MaybeNode) -> tuple[int, ...]:
+    """The channels of each path: `split 12 12 60 { | … | … | … }`."""
+    sizes: list[int] = []
+    for argument, size in evaluate_arguments(call.arguments, env):
+        if isinstance(size, Word):
+            raise unknown_name(argument.value, env)
+        if argument.name is not None or type(size) is bool or not isinstance(size, int) or size < 1:
+            raise Problem(
+                "argument",
+                f"`split` takes a number of channels for each path, not `{argument.span.text}`",
+                argument.span,
+                help="write whole numbers of at least 1: `split 16 48 { | … | … }`",
+            )
+        sizes.append(size)
+    if len(sizes) != len(syntax.paths):
+        raise Problem(
+            "paths",
+            f"`split` has {len(sizes)} numbers of channels and {len(syntax.paths)} paths",
+            statement_span(call),
+            help="write one number for each path",
+        )
+    if input_node is not None and input_node.shape[0] != sum(sizes):
+        total, channels = sum(sizes), input_node.shape[0]
+        last = sizes[-1] + channels - total
+        place = call.arguments[-1].span
+        raise Problem(
+            "shape",
+            f"the paths of this `split` have {total} channels together, and {channels} arrive",
+            statement_span(call),
+            labels=(arrives(input_node),),
+            help=f"write {last} for the last path" if last > 0 else "write smaller numbers",
+            edits=(Edit(place, str(last)),) if last > 0 else (),
+        )
+    return tuple(sizes)
 
 
 # ---- output, aux, from, allow ---------------------------------------------------------------

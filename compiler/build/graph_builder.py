@@ -30,6 +30,9 @@ MaybeNode = Node | None
 """The input or output of a statement; None if an error made it unknown."""
 
 
+Collector = Callable[[Branches, Scope, Env], None]
+
+
 class InitDirective(NamedTuple):
     """`init`, as a spec writes it."""
 
@@ -76,6 +79,10 @@ class GraphBuilder(ABC):
         self.applied: dict[object, tuple[Op, Shape]] = {}
         self.region = module.source.span(0, len(module.source.text))
         """The text of the body being executed."""
+        self.cut: dict[int, Body] = {}
+        """By the id of a path: the path without what makes further paths at its end."""
+        self.collector: Collector | None = None
+        """Executes the paths that a loop or an `if` makes for the form around it."""
         self.left_at: dict[int, Span] = {}
         """By the index of a node: the `from` that continues elsewhere instead of after it."""
         self.allowed: list[Allowed] = []

@@ -46,6 +46,9 @@ class Walk(GraphBuilder):
     ) -> MaybeNode:
         """Executes statements in order; returns the output of the last."""
         if isinstance(body, Branches):
+            if self.collector is not None:
+                self.collector(body, scope, env)
+                return input_node
             bar = Span(body.span.source, body.paths[0].span.start, body.paths[0].span.start + 1)
             self.reporter.report(
                 Diagnostic(
@@ -138,7 +141,7 @@ class Walk(GraphBuilder):
 
     def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         if scope.kind == "path":
-            forms.refuse_made_paths([statement])
+            forms.refuse_made_paths(statement)
         taken: Body | Branches | None = statement.otherwise
         for arm in statement.arms:
             if truth(arm.condition, env):
@@ -245,7 +248,7 @@ class Walk(GraphBuilder):
         input_node: MaybeNode,
     ) -> MaybeNode:
         if scope.kind == "path":
-            forms.refuse_made_paths([statement])
+            forms.refuse_made_paths(statement)
         label = statement.label.value if statement.label else None
         outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
         outer.maps = state = forms.carried_at_first(self, statement, scope)

@@ -77,8 +77,8 @@ FORMS: dict[str, Form] = {
     "split": Form(
         "{ | path | path … }",
         "Divides the input channels evenly among the paths, and concatenates their outputs"
-        " (ShuffleNet). An empty path passes its channels on. Uneven parts are written"
-        " `concat { | slice 0..16, … | slice 16..64, … }`.",
+        " (ShuffleNet). An empty path passes its channels on. `split 12 4 { | path | path }` gives"
+        " each path a number of channels.",
         "split { | | conv 8 1x1, bn, relu }",
     ),
     "output": Form(

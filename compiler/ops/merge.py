@@ -68,8 +68,9 @@ class Merge(NoMultiplyAdds):
 
     def output(self, *inputs: Shape) -> Shape:
         if len(inputs) < 2:
+            count = "only one" if inputs else "none"
             raise ShapeError(
-                f"`{self.word}` merges two or more paths, and there is only one",
+                f"`{self.word}` merges two or more paths, and there is {count}",
                 "write another path",
             )
         output = self.merged(*inputs)
@@ -294,24 +295,34 @@ def _whole_stride(large: Shape, small: Shape) -> bool:
 # ---- apart ------------------------------------------------------------------------------------
 
 
+def _read_sizes(value: object) -> tuple[int, ...]:
+    assert isinstance(value, tuple)
+    return value
+
+
 class Chunk(NoMultiplyAdds):
     """One part of the channels, which `split` divides among its paths."""
 
     kind: ClassVar[Kind] = "shape"
     spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
-    torch_calls: ClassVar[tuple[str, ...]] = ("chunk",)
+    torch_calls: ClassVar[tuple[str, ...]] = ("chunk", "split")
 
     index: int = natural("which part, from 0")
     count: int = count("how many parts")
+    sizes: tuple[int, ...] | None = custom(
+        "the channels of each part, if they are not even", _read_sizes, "numbers", None
+    )
 
     def output(self, *inputs: Shape) -> Shape:
         channels, *sides = inputs[0]
+        if self.sizes is not None:
+            return self.sizes[self.index], *sides
         if channels % self.count:
             raise ShapeError(
                 f"{channels} input channels cannot be divided among {self.count} paths",
                 f"use {-(-channels // self.count) * self.count} channels before it, or another "
-                "number of paths; paths of different widths are written `concat { | slice 0..1, …"
-                f" | slice 1..{channels}, … }}`",
+                "number of paths; paths of different widths are written `split 1"
+                f" {channels - 1} {{ | … | … }}`",
             )
         return channels // self.count, *sides
 
@@ -326,13 +337,22 @@ class Chunk(NoMultiplyAdds):
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.sizes is not None:
+            return TorchText(call=f"{{0}}.split({self.sizes}, 1)[{self.index}]")
         return TorchText(call=f"{{0}}.chunk({self.count}, 1)[{self.index}]")
 
     def work_out(self, element: Element) -> Worked:
-        channel = self.index * element.output[0] + element.channel
+        before = self.index * element.output[0]
+        if self.sizes is not None:
+            before = sum(self.sizes[: self.index])
+        channel = before + element.channel
         return element.copied_from(channel, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        if self.sizes is not None:
+            first = sum(self.sizes[: self.index])
+            last = first + output[0] - 1
+            return [("channels", f"{first} to {last} of {inputs[0][0]}: {output[0]}")]
         return [("channels", f"{inputs[0][0]}/{self.count} = {output[0]}")]
 
 

@@ -43,7 +43,8 @@ BODIES = {
     "a block within a block, which hands on what it was given":
         "a: conv 8\n conv 4, outer a",
     "a loop that carries a label":
-        "old: conv 8\n conv 4, repeat 3 {{ pair old 4, carry old=input }}, add {{ | | from old, conv 4 }}",
+        "old: conv 8\n conv 4, repeat 3 {{ pair old 4, carry old=input }},"
+        " add {{ | | from old, conv 4 }}",
     "a loop that carries two labels and passes a third on":
         "a: conv 4\n b: conv 4\n relu, repeat 3 {{ c: pair a 4\n d: pair b 4\n add c"
         "\n carry a=b b=d }}, concat a b",
@@ -56,6 +57,12 @@ BODIES = {
         "a: conv 4\n b: conv 6\n repeat 2 {{ pair a 4, carry a=b b=a }}, concat a b",
     "a block whose parts are read by their labels":
         "m: parts 4\n conv 4, add m.one m.two",
+    "paths that a loop makes":
+        "concat {{ | conv 4\n for k in [1, 3] {{ | conv 2 k same, relu }} }}, conv 4",
+    "paths that an if makes in some calls only":
+        "paths 2 on, paths 1 off, paths 3 on",
+    "a channel split of uneven parts":
+        "conv 8, split 2 5 1 {{ | conv 2 | | relu }}, conv 4",
     "one more label for what is there":
         "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
@@ -69,6 +76,13 @@ block named(n, in_channels=n) { conv in_channels, conv n + in_channels, conv n }
 block headed() { aux { pool avg global, conv 2 }, relu }
 block ended() { conv 12, for n in [1] { sigmoid } }
 block pair(first, width) { add { | conv width, relu | from first, conv width } }
+block paths(n, pooled) {
+  add {
+    | conv 4
+    repeat n as i { | conv 4 (2*i + 1) same }
+    if pooled { | pool max 3x3 stride=1 same, conv 4 }
+  }
+}
 block both(a, b) { mul a, add b }
 block outer(first) { pair first 4, pair input 4 }
 block parts(n) { one: conv n
