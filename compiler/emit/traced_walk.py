@@ -116,8 +116,8 @@ class TracedWalk(Walk):
             if node is not None and node is what.input:
                 maps[name] = self.first
             elif node is not None and f"map {name}" in self.names:
-                code = Named(self.names[f"map {name}"])
-                shape = (traced(node.shape[0], code), *node.shape[1:])
+                channels = traced(node.shape[0], Named(self.names[f"map {name}"]))
+                shape = (channels, *node.shape[1:])
                 own = Node(-1, node.op, (), shape, node.span, node.scope)
                 maps[name] = self.given[node.index] = own
         self.module = self.module_of((what.definition or what).span.source)
