@@ -19,7 +19,7 @@ from torch import Tensor
 from ...compiler.language.values import percent
 from ...compiler.plan.data import Folder
 from ...compiler.plan.plan import TrainPlan
-from ...compiler.shapes import text
+from ...compiler.shapes import LAYOUTS, axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
 from .dataset import BadFile, Dataset, Part, bad_lines
@@ -424,6 +424,14 @@ _USES = {"train": "training", "val": "validation", "test": "testing"}
 def _channels(plan: TrainPlan) -> int:
     if len(plan.input) == 3:
         return plan.input[0]
+    if axes_of(plan.input):
+        raise problem(
+            "unfit-input",
+            f"the network takes {text(plan.input)}, {LAYOUTS[axes_of(plan.input)]}; training so far"
+            " is with images: channels x height x width",
+            plan.train.data,
+            help="write the module with `cnn emit`, and train it in a loop of your own",
+        )
     raise problem(
         "unfit-input",
         f"the network takes {text(plan.input)}; images are channels x height x width",

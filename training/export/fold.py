@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ...compiler.network import Network, Node
 from .compare import BATCHES, Difference, compare
 
-Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-Norm = nn.BatchNorm1d | nn.BatchNorm2d
+Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | Transposed | nn.Linear
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 class Folded(NamedTuple):
@@ -64,7 +65,7 @@ def _pairs(network: Network, module: nn.Module) -> Iterator[tuple[Layer, Node]]:
             continue
         layer = _last(module.get_submodule(before.name))
         # Exactly these classes: a subclass may use its weights in another way.
-        if type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear):
+        if type(layer) in get_args(Layer):
             yield layer, node  # type: ignore[misc]
 
 
@@ -105,10 +106,10 @@ def fold_into(layer: Layer, norm: Norm) -> None:
 
 def _along_channels(layer: Layer, factor: Tensor) -> Tensor:
     """Factors of the output channels, in a shape that broadcasts with the weight."""
-    if not isinstance(layer, nn.ConvTranspose2d):
+    if not isinstance(layer, Transposed):
         return factor.reshape(-1, *[1] * (layer.weight.dim() - 1))
     # Its weight is (in, out/groups, …): the first input channels belong to the first group, and
     # each group has its own output channels.
     each = layer.in_channels // layer.groups
     by_group = factor.reshape(layer.groups, 1, -1).expand(-1, each, -1)
-    return by_group.reshape(layer.in_channels, -1, 1, 1)
+    return by_group.reshape(layer.in_channels, -1, *[1] * (layer.weight.dim() - 2))

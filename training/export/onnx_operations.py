@@ -7,13 +7,14 @@ arguments. All sizes except the batch size are known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import torch
 from onnxscript import opset18 as op
 
 
-def avg_pool2d(
+def avg_pool(
     self: Any,
     kernel_size: Sequence[int],
     stride: Sequence[int] = (),
@@ -23,34 +24,37 @@ def avg_pool2d(
     divisor_override: int | None = None,
 ) -> Any:
     """Average pooling: the exporter of torch 2.13 ignores `divisor_override`."""
-    kernel, steps = _two(kernel_size), _two(stride or kernel_size)
-    above, left = _two(padding)
+    axes = len(self.shape) - 2
+    kernel, steps = _each(kernel_size, axes), _each(stride or kernel_size, axes)
+    before = _each(padding, axes)
     if divisor_override is None:
         return op.AveragePool(
             self,
             kernel_shape=kernel,
             strides=steps,
-            pads=[above, left, above, left],
+            pads=[*before, *before],
             ceil_mode=int(ceil_mode),
             count_include_pad=int(count_include_pad),
         )
     # With explicit padding that is counted, the mean of a window is its sum divided by its size.
     extra = [
-        _beyond(self.shape[2 + axis], kernel[axis], steps[axis], _two(padding)[axis], ceil_mode)
-        for axis in (0, 1)
+        _beyond(self.shape[2 + axis], kernel[axis], steps[axis], before[axis], ceil_mode)
+        for axis in range(axes)
     ]
+    after = [one + two for one, two in zip(before, extra, strict=True)]
     mean = op.AveragePool(
         self,
         kernel_shape=kernel,
         strides=steps,
-        pads=[above, left, above + extra[0], left + extra[1]],
+        pads=[*before, *after],
         count_include_pad=1,
     )
-    return op.Mul(mean, op.CastLike(kernel[0] * kernel[1] / divisor_override, mean))
+    return op.Mul(mean, op.CastLike(prod(kernel) / divisor_override, mean))
 
 
-def _two(sizes: Sequence[int]) -> list[int]:
-    return [sizes[0], sizes[-1]]
+def _each(sizes: Sequence[int], axes: int) -> list[int]:
+    """A number for each axis."""
+    return [*sizes] if len(sizes) == axes else [sizes[0]] * axes
 
 
 def _beyond(size: int, kernel: int, step: int, padding: int, ceil_mode: bool) -> int:
@@ -63,11 +67,12 @@ def _beyond(size: int, kernel: int, step: int, padding: int, ceil_mode: bool) ->
     return step - over if start < size + padding else 0
 
 
-def adaptive_max_pool2d(self: Any, output_size: Sequence[int]) -> Any:
+def adaptive_max_pool(self: Any, output_size: Sequence[int]) -> Any:
     """Adaptive max pooling, which the exporter does not support. The second output, the indices of
     the maxima, is never used by a network, so it has arbitrary values."""
     values = self
-    for axis, target in zip((2, 3), _two(output_size), strict=True):
+    axes = len(self.shape) - 2
+    for axis, target in enumerate(_each(output_size, axes), 2):
         size = self.shape[axis]
         cells = [(i * size // target, -(-(i + 1) * size // target)) for i in range(target)]
         parts = [op.Slice(values, _ints(a), _ints(b), _ints(axis)) for a, b in cells]
@@ -83,7 +88,31 @@ def _ints(*numbers: int) -> Any:
     return op.Constant(value_ints=numbers)
 
 
+def conv3d(
+    self: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Sequence[int] = (1,),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    groups: int = 1,
+) -> Any:
+    """Convolution of volumes: in place of no bias, torch 2.13 exports one of a wrong shape."""
+    before = _each(padding, 3)
+    return op.Conv(
+        *((self, weight) if bias is None else (self, weight, bias)),
+        strides=_each(stride, 3),
+        pads=[*before, *before],
+        dilations=_each(dilation, 3),
+        group=groups,
+    )
+
+
 OPERATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    torch.ops.aten.avg_pool2d.default: avg_pool2d,
-    torch.ops.aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
+    torch.ops.aten.avg_pool2d.default: avg_pool,
+    torch.ops.aten.avg_pool3d.default: avg_pool,
+    torch.ops.aten.adaptive_max_pool1d.default: adaptive_max_pool,
+    torch.ops.aten.adaptive_max_pool2d.default: adaptive_max_pool,
+    torch.ops.aten.adaptive_max_pool3d.default: adaptive_max_pool,
+    torch.ops.aten.conv3d.default: conv3d,
 }

@@ -430,3 +430,35 @@ def test_networks_that_amplify_rounding_are_allowed() -> None:
     assert str(found).endswith("of the largest output (rounding of single precision)")
     with pytest.raises(SpecError, match="it gives different outputs"):
         compare(Sensitive(), worse, [(5,)], 4, "it")
+
+
+SERIES = """
+network Net {
+  input 1x48
+  pad left=4, conv 8 3 dilation=2, bn, relu, pool max 2
+  conv 8 4 same_upper stride=2, bn, relu, pool lp 2 p=3
+  upsample 2 mode=linear, ln, layerscale, deconv 6 2 stride=2, bn
+  pool max adaptive=3, flatten, fc 3
+}
+"""
+VOLUMES = """
+network Net {
+  input 1x8x16x16
+  conv 8 3 same, bn, relu, pool max 1x2x2
+  conv 8 1x3x3 same_upper stride=1x2x2, bn, relu, pool lp 2 p=3
+  upsample 2 mode=trilinear, ln, layerscale, deconv 6 2 stride=2, bn
+  pool max adaptive=2x3x3, flatten, fc 3
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["onnx", "pt2"])
+@pytest.mark.parametrize("spec", [SERIES, VOLUMES], ids=["series", "volumes"])
+def test_series_and_volumes(ending: str, spec: str, tmp_path: Path) -> None:
+    """The export compares what it has written with the module itself."""
+    network = dotcnn.compile(spec)
+    made = dotcnn.export(network, tmp_path / f"net.{ending}", fold=True)
+    model = dotcnn.load(network).eval()
+    assert made.files[0].stat().st_size > 0
+    assert model(torch.zeros(2, *network.input.shape)).shape == (2, 3)
