@@ -44,6 +44,15 @@ def test_parameters(spec: str) -> None:
     assert totals.params + totals.aux_params == PARAMETERS[spec]
 
 
+@pytest.mark.parametrize(
+    ("network", "params"), [("Generator", 3_576_704), ("Discriminator", 2_765_568)]
+)
+def test_two_networks_in_one_file(network: str, params: int) -> None:
+    """DCGAN's, as in torch's tutorial; the blocks that either calls are in use."""
+    assert analyse(dotcnn.compile("dcgan", network=network)).totals.params == params
+    assert dotcnn.check("dcgan") == []
+
+
 class Segmenting(nn.Module):
     """A segmentation network of torchvision that always returns both of its outputs."""
 
