@@ -47,7 +47,7 @@ def code_strings(file: Path) -> list[tuple[int, str]]:
 def test_no_layer_is_named_elsewhere(file: Path) -> None:
     """So that a layer can be added, or renamed, by touching one file."""
     # Also the kinds of layers, and arguments of others.
-    kinds = {*get_args(Kind), "pad", "bias", "scale"}
+    kinds = {*get_args(Kind), "pad", "bias", "sample", "scale"}
     if file.parts[:2] == ("compiler", "plan"):
         kinds |= {word for words in DIRECTIVES.values() for word in words}  # `crop` is both
     named = [(line, text) for line, text in code_strings(file) if text in LAYERS - kinds]

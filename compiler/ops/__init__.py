@@ -13,6 +13,7 @@ from . import (  # noqa: F401
     pixel_blocks,
     pool,
     rms_norm,
+    sample,
     scale,
     shape,
 )
