@@ -81,7 +81,8 @@ class Normalization(NoMultiplyAdds):
     def affine_weights(self, channels: int) -> tuple[Weight, ...]:
         if not self.affine:
             return ()
-        return Weight("weight", (channels,)), Weight("bias", (channels,))
+        weight, bias = Weight("weight", (channels,)), Weight("bias", (channels,))
+        return (weight,) if self.affine == "weight" else (weight, bias)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return self.affine_weights(inputs[0][0])
@@ -90,7 +91,7 @@ class Normalization(NoMultiplyAdds):
         """For each element a sum for the mean, a square and a sum for the variance, a subtraction
         and a division; with `affine`, a product and a sum.
         """
-        return (7 if self.affine else 5) * size(output)
+        return (6 if self.affine == "weight" else 7 if self.affine else 5) * size(output)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         lines = [("each number", self.formula(inputs[0]))]
@@ -142,18 +143,26 @@ class Normalization(NoMultiplyAdds):
         whole, bias = how, None
         if self.affine:
             index = (element.channel,)
-            scale, bias = element.weight("weight", index), element.weight("bias", index)
-            learned = f" {signed(bias)}"
+            scale = element.weight("weight", index)
+            bias = None if self.affine == "weight" else element.weight("bias", index)
+            learned = "" if bias is None else f" {signed(bias)}"
             if self.affine != "bias" or scale != 1:
                 learned = f"*{bracketed(scale)}{learned}"
-            normalized, result = result, result * scale + bias
-            steps = (*steps, Step("scale, bias", f"{figure(normalized)}{learned}", result))
+            normalized, result = result, result * scale + (bias or 0.0)
+            steps = (
+                *steps,
+                Step(
+                    "scale" if bias is None else "scale, bias",
+                    f"{figure(normalized)}{learned}",
+                    result,
+                ),
+            )
             whole += learned
         rule = self.formula(element.inputs[0])
         return Worked(element.at, rule, result, groups, steps, bias, whole=whole)
 
     def formula(self, input_shape: Shape) -> str:
-        learned = " * weight + bias" if self.affine else ""
+        learned = " * weight" + " + bias" * (self.affine != "weight") if self.affine else ""
         return f"(x - mean)/sqrt(variance + {self.eps:g}){learned}, {self.over(input_shape)}"
 
     def over(self, input_shape: Shape) -> str:
@@ -376,7 +385,7 @@ class LayerNorm(Normalization):
     arithmetic: ClassVar[str] = (
         "y = (x - mean) / sqrt(variance + eps) * weight + bias, over the channels of each "
         "position\n"
-        "parameters: 2 * C (none with affine=off)"
+        "parameters: 2 * C (C with affine=weight, none with affine=off)"
     )
     called: ClassVar[str] = "Keras LayerNormalization"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -385,14 +394,20 @@ class LayerNorm(Normalization):
     }
 
     eps: float = eps()
-    affine: bool = switch("a learned scale and bias for each channel", True)
+    affine: bool | str = choice(
+        "a learned scale and bias for each channel; `weight`: a scale only",
+        ["weight"],
+        True,
+        switches=True,
+    )
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=2 * 4 * size(inputs[0][1:]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.options()
-        options["elementwise_affine"] = options.pop("affine")
+        options["elementwise_affine"] = (bool(options.pop("affine")[0]), True)
+        options["bias"] = (self.affine != "weight", True)
         if len(inputs[0]) == 1:
             return TorchText(constructor("nn.LayerNorm", inputs[0][0], **options))
         axes = axes_of(inputs[0])

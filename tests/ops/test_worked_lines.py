@@ -111,6 +111,7 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (GroupNorm(groups=2), ((4,),)),
     (LayerNorm(), ((4, 2, 1),)),
     (LayerNorm(affine=False), ((4,),)),
+    (LayerNorm(affine="weight"), ((4, 2, 1),)),
     (InstanceNorm(), ((2, 2, 2),)),
     (LocalResponseNorm(size=3, alpha=0.5), ((4, 1, 2),)),
     (LocalResponseNorm(size=4, alpha=0.5, k=2.0), ((4, 1, 2),)),

@@ -22,7 +22,14 @@ TABLE = reached()
 QUICK = 12
 """How many of the networks are compiled in a fast run, spread over the table."""
 
-SIDES = {"inception_v3": 107, "nasnetalarge": 96, "pnasnet5large": 96}
+SIDES = {
+    "botnet26t_256": 256,
+    "coatnet_0_rw_224": 224,
+    "coatnet_bn_0_rw_224": 224,
+    "inception_v3": 107,
+    "nasnetalarge": 96,
+    "pnasnet5large": 96,
+}
 """Of the square images that outputs are compared for, where 64 is too small."""
 
 TOLERANCE = 1e-9
@@ -94,6 +101,30 @@ def test_outputs_are_those_of_timm_with_its_weights(timm: Any, row: Reached) -> 
     ours = dotcnn.load(network).double()
     found.load_into(ours)
     assert expected.std() > 1e-3 * expected.abs().max(), "an output that says nothing"
+    assert (ours.eval()(images) - expected).abs().max() <= TOLERANCE * expected.abs().max()
+
+
+@pytest.mark.slow
+def test_outputs_of_botnet(timm: Any) -> None:
+    """Its vectors along height and width have one shape, so that they are matched by name here."""
+    row = next(row for row in TABLE if row.name == "botnet26t_256")
+    shape = (3, 256, 256)
+    torch.manual_seed(0)
+    theirs = as_if_trained(timm.create_model(row.name).double(), shape)
+    network = row.network(shape)
+    found = dotcnn.match(network, theirs, by_order=True)
+    found.require_complete(allow=[n.name for n in network.nodes if n.op.word == "attention"])
+    ours = dotcnn.load(network).double()
+    found.load_into(ours)
+    for axis in ("height_rel", "width_rel"):
+        both = [
+            [value for name, value in model.named_parameters() if name.endswith(axis)]
+            for model in (ours, theirs)
+        ]
+        for own, other in zip(*both, strict=True):
+            own.copy_(other)
+    images = torch.randn(2, *shape, dtype=torch.float64)
+    expected = theirs(images)
     assert (ours.eval()(images) - expected).abs().max() <= TOLERANCE * expected.abs().max()
 
 
