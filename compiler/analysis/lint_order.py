@@ -16,7 +16,7 @@ from .warn import statement_text, warning
 
 def double_activation(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
     for node in network.nodes:
-        if node.op.kind != "activation":
+        if node.op.kind != "activation" or node.op.after_activation:
             continue
         before = node.inputs[0]
         if before.op.kind != "activation":

@@ -132,6 +132,7 @@ class Square(Activation):
     example: ClassVar[str] = "relu, square"
     elsewhere: ClassVar[Mapping[str, str]] = {"square": "Square squared"}
     formula: ClassVar[str] = "x^2"
+    after_activation: ClassVar[bool] = True
     torch_calls: ClassVar[tuple[str, ...]] = ("square",)
 
     def value(self, x: float, element: Element) -> tuple[str, float]:

@@ -316,6 +316,8 @@ class Op(Declared):
     passes_zero: ClassVar[bool] = False
     """It maps zero to zero and passes the gradient on: dropout, a factor."""
 
+    after_activation: ClassVar[bool] = False
+    """It may follow an activation directly, as a square does."""
     passes_gradient: ClassVar[bool] = False
     """The gradient of its input is that of its output, in the same memory: something is added."""
 
