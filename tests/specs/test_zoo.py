@@ -167,6 +167,7 @@ OTHER_NUMBERS = {
     "fbnet_": "the version",
     "ghostnet_": "the width",
     "googlenet_2014": "the year",
+    "hgnetv2": "the version",
     "inception_": "the version",
     "lcnet_": "the version",
     "lenet5_1998": "layers are counted as in the paper: see below",
