@@ -6,13 +6,27 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...dsl.closest import closest
 from ..language.kinds import choice, custom, natural_pair, number, pair
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show
-from ..shapes import Pair, PerAxis, Shape, by, plain, size
+from ..shapes import (
+    AXES,
+    Pair,
+    PerAxis,
+    Shape,
+    ShapeError,
+    all_axes,
+    as_map,
+    axes_of,
+    by,
+    named,
+    plain,
+    size,
+    text,
+)
 from .base import Kept, Kind, TorchText, Weight, constructor, helper
 from .conv.sliding import DILATION, MODE, PAD, SAME, SAME_UPPER, STRIDE, Sliding, outputs_times
 from .examples import correlation_lines
@@ -50,6 +64,9 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "line": ("line_horizontal", "line_vertical", "line_rising", "line_falling"),
 }
 """Names for several filters whose responses become one number."""
+
+SMOOTHING = ("box", "blur", "gaussian")
+"""Filters along any number of axes."""
 
 SIZED = ("box", "blur", "gaussian", "sobel", "sobel_x", "sobel_y")
 """Filters that have more than one size."""
@@ -167,10 +184,12 @@ def _known(word: str) -> str:
 # ---- filters of any size -------------------------------------------------------------------------
 
 
-def _named(name: str, size: PerAxis, sigma: float | None) -> Rows:
-    """The filter of a name and a size."""
+def _named(name: str, size: PerAxis, sigma: float | None) -> Any:
+    """The filter of a name and a size: its numbers, nested by axes."""
     if name not in SIZED or (name in KNOWN and size == (3, 3)):
         return KNOWN[name]
+    if len(size) != 2:
+        return _smoothing(name, size, sigma)
     height, width = size
     if name == "sobel_y":
         return _outer(_slope(height), _binomial(width))
@@ -180,6 +199,19 @@ def _named(name: str, size: PerAxis, sigma: float | None) -> Rows:
     # Rounded, so that an emitted module can be read; single precision has no more digits.
     total = sum(down) * sum(across)
     return tuple(tuple(round(number / total, 8) for number in row) for row in _outer(down, across))
+
+
+def _smoothing(name: str, size: PerAxis, sigma: float | None) -> Any:
+    """A smoothing filter along another number of axes: nested numbers, the last axis innermost."""
+    factors = [_along(name, side, sigma) for side in size]
+    total = math.prod(map(sum, factors))
+
+    def inside(product: float, axis: int) -> Any:
+        if axis == len(factors):
+            return round(product / total, 8)
+        return tuple(inside(product * factor, axis + 1) for factor in factors[axis])
+
+    return inside(1.0, 0)
 
 
 def _along(name: str, count: int, sigma: float | None) -> list[float]:
@@ -219,7 +251,6 @@ class FixedFilters(Sliding):
     """Fixed filters over each channel separately, whose responses become one number."""
 
     kind: ClassVar[Kind] = "filter"
-    spatial_axes: ClassVar[tuple[int, ...]] = (2,)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,8 +258,8 @@ class FixedFilters(Sliding):
         return ("filter",)
 
     @property
-    def bank(self) -> tuple[Rows, ...]:
-        """The rows of these filters."""
+    def bank(self) -> tuple[Any, ...]:
+        """The numbers of these filters, nested by axes: rows, on a map."""
         raise NotImplementedError
 
     @property
@@ -288,8 +319,8 @@ class FixedFilters(Sliding):
         return Worked(element.at, rule, result, tuple(windows), (step,))
 
     @staticmethod
-    def _reader(element: Element, index: int) -> Callable[[int, int], float]:
-        return lambda row, column: element.weight("weight", (index, 0, row, column))
+    def _reader(element: Element, index: int) -> Callable[..., float]:
+        return lambda *place: element.weight("weight", (index, 0, *place))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])
@@ -297,17 +328,18 @@ class FixedFilters(Sliding):
         if options["padding_mode"][0] != "zeros":
             call = f"{{m}}({pad_text(self.sides(inputs[0]), self.mode)})"
             options["padding"] = (0, 0)
-        bank = [[list(map(float, row)) for row in rows] for rows in self.bank]
-        several = len(bank) > 1
+        bank = [_floats(rows) for rows in self.bank]
+        several, axes = len(bank) > 1, axes_of(output)
+        name = "FixedFilter" + ("" if axes == 2 else f"{axes}d")
         module = constructor(
-            "FilterBank" if several else "FixedFilter",
+            "FilterBank" if several else name,
             bank if several else bank[0],
             stride=(plain(self.stride), 1),
             padding=options["padding"],
             dilation=(plain(self.dilation), 1),
             **({"strongest": (self.strongest, False)} if several else {}),
         )
-        return TorchText(module, call, self.helpers(FILTER_BANK if several else FIXED_FILTER))
+        return TorchText(module, call, self.helpers(FILTER_BANK if several else FIXED_FILTER[axes]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         weight = self.weights(*inputs)[0]
@@ -329,6 +361,8 @@ class FixedFilters(Sliding):
         ]
 
     def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        if axes_of(output) != 2:
+            return []
         lines = self.read_often(output, inputs[0])
         return lines + correlation_lines(self.bank[0]) if len(self.names) == 1 else lines
 
@@ -431,25 +465,40 @@ class Filter(FixedFilters):
         return TOGETHER.get(self.values, (self.values,))
 
     @property
-    def bank(self) -> tuple[Rows, ...]:
+    def bank(self) -> tuple[Any, ...]:
         if not isinstance(self.values, str):
-            return (self.values,)
+            return self.values if len(self.stride) == 1 else (self.values,)
         return tuple(_named(name, self.kernel, self.sigma) for name in self.names)
 
     @property
     def strongest(self) -> bool:
         return self.values == "line"
 
+    def output(self, *inputs: Shape) -> Shape:
+        axes = axes_of(as_map(inputs[0], self.word))
+        row = axes == 1 and not isinstance(self.values, str) and len(self.values) == 1
+        if axes != 2 and not row and self.values not in SMOOTHING:
+            listed = ", ".join(f"`{name}`" for name in SMOOTHING)
+            own = "; a filter of your own has one row" if axes == 1 else ""
+            raise ShapeError(
+                f"`{self.word} {self.values if isinstance(self.values, str) else '[[…]]'}` is a"
+                f" filter along height and width, and its input, {text(inputs[0])}, has"
+                f" {named(AXES[axes])}",
+                f"along these there are {listed}{own}",
+            )
+        return super().output(*inputs)
+
     @property
     def kernel(self) -> PerAxis:
+        axes = len(self.stride)
         if not isinstance(self.values, str):
-            return len(self.values), len(self.values[0])
+            return (len(self.values), len(self.values[0]))[-min(axes, 2) :]
         if self.size is not None:
             return self.size
         side = 3
         if self.sigma is not None:  # where three deviations end, 99.7 % of the weight lies inside
             side = 2 * math.ceil(min(3 * self.sigma, MOST)) + 1
-        return side, side
+        return (side,) * axes
 
     @property
     def shown_sigma(self) -> tuple[float, ...]:
@@ -477,7 +526,7 @@ class BlurPool(FixedFilters):
     }
 
     size: PerAxis = pair("filter size: 3 is 1 2 1 along an axis, 5 is 1 4 6 4 1", (3, 3))
-    stride: PerAxis = replace(STRIDE, default=(2, 2))
+    stride: PerAxis = replace(STRIDE, default=all_axes(2))
     pad: PerAxis | None = natural_pair(  # type: ignore[assignment]
         "rows and columns added on each side; if left out, half the filter, rounded down at the"
         " beginning and up at the end",
@@ -485,7 +534,7 @@ class BlurPool(FixedFilters):
     )
     mode: str = choice("what the padding is filled with", PADDING_MODES, "reflect")
 
-    dilation: ClassVar[PerAxis] = (1, 1)  # type: ignore[misc]
+    dilation: ClassVar[PerAxis] = all_axes(1)  # type: ignore[misc]
     same: ClassVar[bool] = False  # type: ignore[misc]
     same_upper: ClassVar[bool] = False  # type: ignore[misc]
 
@@ -501,7 +550,7 @@ class BlurPool(FixedFilters):
         return self.size
 
     @property
-    def bank(self) -> tuple[Rows, ...]:
+    def bank(self) -> tuple[Any, ...]:
         return (_named("blur", self.size, None),)
 
     def padding(self, axis: int, side: int) -> Pair:
@@ -510,8 +559,17 @@ class BlurPool(FixedFilters):
         return (self.size[axis] - 1) // 2, self.size[axis] // 2
 
 
-def _listed(rows: Rows) -> str:
+def _floats(numbers: Any) -> Any:
+    """Nested lists of floating-point numbers."""
+    return [*map(_floats, numbers)] if isinstance(numbers, tuple) else float(numbers)
+
+
+def _listed(rows: Any) -> str:
     """`-1 0 1 / -2 0 2 / -1 0 1`; of a large filter the middle row."""
+    if not isinstance(rows[0], tuple):
+        rows = (rows,)
+    if isinstance(rows[0][0], tuple):
+        return f"{by((len(rows), len(rows[0]), len(rows[0][0])))} numbers, their sum 1"
     shown = [" ".join(figure(number) for number in row) for row in rows]
     if len(rows) * len(rows[0]) <= 25:
         return " / ".join(shown)
@@ -522,18 +580,19 @@ def _squares(numbers: Sequence[float]) -> str:
     return " + ".join(f"{bracketed(number)}^2" for number in numbers)
 
 
-FIXED_FILTER = helper('''\
-class FixedFilter(nn.Module):
+FIXED_FILTER = {
+    axes: helper(f'''\
+class FixedFilter{suffix}(nn.Module):
     """One filter for each channel by itself. It is kept with the weights, but not trained."""
 
     weight: Tensor
 
     def __init__(
         self,
-        rows: list[list[float]],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
+        rows: {nested},
+        stride: {sizes} = 1,
+        padding: {sizes} = 0,
+        dilation: {sizes} = 1,
     ) -> None:
         super().__init__()
         self.register_buffer("weight", torch.tensor([[rows]]))
@@ -542,10 +601,16 @@ class FixedFilter(nn.Module):
         self.dilation = dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.expand(x.shape[1], -1, -1, -1)
+        weight = self.weight.expand(x.shape[1], {", ".join(["-1"] * (1 + axes))})
         steps = self.stride, self.padding, self.dilation
-        return F.conv2d(x, weight, None, *steps, x.shape[1])
+        return F.conv{axes}d(x, weight, None, *steps, x.shape[1])
 ''')
+    for axes, suffix, sizes, nested in (
+        (1, "1d", "int", "list[float]"),
+        (2, "", "int | tuple[int, int]", "list[list[float]]"),
+        (3, "3d", "int | tuple[int, int, int]", "list[list[list[float]]]"),
+    )
+}
 
 # The length of a vector has no gradient at zero; torch's norm gives zero there, a root gives NaN.
 FILTER_BANK = helper('''\

@@ -10,7 +10,7 @@ from dotcnn.compiler.language.values import Interval, Word
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.base import ANY_AXES, Op
 from dotcnn.compiler.ops.merge import PadShortcut
-from dotcnn.compiler.shapes import AllAxes, Shape
+from dotcnn.compiler.shapes import AllAxes, Shape, ShapeError
 from ops.conformance import conform, fitted, refuses
 
 SHAPES: dict[int, Shape] = {1: (4, 13), 3: (4, 4, 5, 6)}
@@ -83,6 +83,10 @@ LAYERS = [
     make("upsample", factor=2),
     make("upsample", to=7),
     make("scale_by", factor=0.5),
+    make("filter", values="gaussian", size=3, pad=1, mode="replicate"),
+    make("filter", values="box", stride=2),
+    make("blurpool"),
+    make("blurpool", size=4, stride=1),
 ]
 
 
@@ -134,6 +138,14 @@ def test_sizes_of_their_own_for_each_axis() -> None:
     conform(make("permute", axes=(0, 3, 1, 2)), shape, probe=None)
     conform(REGISTRY["reshape"](to=(9, 10, 7)), shape, probe=None)
     conform(make("deconv", out=2, kernel=(3, 2, 2), stride=(2, 1, 2), pad=(1, 0, 0)), shape)
+
+
+def test_filters_of_images_are_not_for_others() -> None:
+    conform(make("filter", values=[[-1, 0, 1]]), SHAPES[1])
+    with pytest.raises(ShapeError, match="`filter sobel` is a filter along height and width"):
+        fitted(make("filter", values="sobel"), SHAPES[1]).output(SHAPES[1])
+    with pytest.raises(ShapeError, match="has depth, height and width"):
+        fitted(make("filter", values=[[-1, 0, 1]]), SHAPES[3]).output(SHAPES[3])
 
 
 def test_one_number_is_for_all_axes() -> None:
