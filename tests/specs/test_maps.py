@@ -34,6 +34,7 @@ PARAMETERS = {
     # The same, with the 53,120 factors of batch norms, which torchvision freezes as buffers.
     "retinanet_resnet50": 34_014_999 + 53_120,
     "fcos_resnet50": 32_269_600 + 53_120,
+    "ssd300_vgg16": 35_641_826,
     "yolov3": 61_949_149,  # "trainable" of the many ports of yolov3.cfg
 }
 
@@ -113,6 +114,21 @@ class FCOS(Pyramid):
         return [scores, self.regress.bbox_reg(tower).relu(), self.regress.bbox_ctrness(tower)]
 
 
+class SSD(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        make = torchvision("models.detection").ssd300_vgg16
+        model = make(weights=None, weights_backbone=None)
+        self.backbone, self.head = model.backbone, model.head
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps = self.backbone(images).values()
+        scores = self.head.classification_head.module_list
+        boxes = self.head.regression_head.module_list
+        looks = zip(maps, scores, boxes, strict=True)
+        return [output for each, one, two in looks for output in (one(each), two(each))]
+
+
 REFERENCES: dict[str, Callable[[], nn.Module]] = {
     **{
         name: lambda name=name: Segmenting(name)  # type: ignore[misc]
@@ -121,6 +137,7 @@ REFERENCES: dict[str, Callable[[], nn.Module]] = {
     "fpn_resnet50": fpn,
     "retinanet_resnet50": RetinaNet,
     "fcos_resnet50": FCOS,
+    "ssd300_vgg16": SSD,
 }
 
 
@@ -142,14 +159,18 @@ def without_gradients() -> Iterator[None]:
 def test_outputs_are_those_of_torchvision_with_its_weights(
     spec: str, without_gradients: None
 ) -> None:
-    shape = (3, 64, 64)
+    side = 300 if spec == "ssd300_vgg16" else 64
+    shape = (3, side, side)
     torch.manual_seed(0)
     theirs = as_if_trained(REFERENCES[spec]().double(), shape)
     network = dotcnn.compile(spec, input=shape)
     found = dotcnn.match(network, theirs)
-    found.require_complete()
+    if spec != "ssd300_vgg16":  # where a weight has another scale, see below
+        found.require_complete()
     ours = dotcnn.load(network).double().eval()
     found.load_into(ours)
+    if spec == "ssd300_vgg16":  # torchvision divides by the length, not by the root of the mean
+        ours.rescaled.weight.view(-1).copy_(theirs.backbone.scale_weight / 512**0.5)  # type: ignore[union-attr, operator]
     ours.training = bool(network.aux)  # its auxiliary head runs, dropout and norms as in evaluation
     images = torch.randn(2, *shape, dtype=torch.float64)
     expected = tree_leaves(theirs(images))
