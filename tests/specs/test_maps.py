@@ -35,6 +35,7 @@ PARAMETERS = {
     "retinanet_resnet50": 34_014_999 + 53_120,
     "fcos_resnet50": 32_269_600 + 53_120,
     "ssd300_vgg16": 35_641_826,
+    "ssdlite320_mobilenet_v3": 3_440_060,
     "yolov3": 61_949_149,  # "trainable" of the many ports of yolov3.cfg
 }
 
@@ -115,9 +116,9 @@ class FCOS(Pyramid):
 
 
 class SSD(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        make = torchvision("models.detection").ssd300_vgg16
+        make = getattr(torchvision("models.detection"), name)
         model = make(weights=None, weights_backbone=None)
         self.backbone, self.head = model.backbone, model.head
 
@@ -137,7 +138,8 @@ REFERENCES: dict[str, Callable[[], nn.Module]] = {
     "fpn_resnet50": fpn,
     "retinanet_resnet50": RetinaNet,
     "fcos_resnet50": FCOS,
-    "ssd300_vgg16": SSD,
+    "ssd300_vgg16": lambda: SSD("ssd300_vgg16"),
+    "ssdlite320_mobilenet_v3": lambda: SSD("ssdlite320_mobilenet_v3_large"),
 }
 
 

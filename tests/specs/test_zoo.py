@@ -160,6 +160,7 @@ OTHER_NUMBERS = {
     "fpn_resnet50": "that of the backbone",
     "lraspp_": "the version of the backbone",
     "retinanet_resnet50": "that of the backbone",
+    "ssdlite320_": "the side of its input, and the version of the backbone",
     "ssd300_vgg16": "the side of its input, and that of the backbone",
     "yolov3": "the version",
     "cspdarknet53": "that of Darknet-53, whose stages it divides into two paths",
