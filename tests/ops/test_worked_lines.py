@@ -15,7 +15,15 @@ from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.activation import GELU, PReLU, Softmax, Softplus
 from dotcnn.compiler.ops.attention import Attention, CrossCovariance, FourierPosition, MatMul
 from dotcnn.compiler.ops.base import Op
-from dotcnn.compiler.ops.conv import CondConv, Conv, Deconv, Depthwise, Separable
+from dotcnn.compiler.ops.conv import (
+    CondConv,
+    Conv,
+    Deconv,
+    Deform,
+    Depthwise,
+    Involution,
+    Separable,
+)
 from dotcnn.compiler.ops.dropout import Dropout, Dropout2d, DropPath
 from dotcnn.compiler.ops.filter import BlurPool, Filter
 from dotcnn.compiler.ops.linear import Linear
@@ -77,6 +85,8 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (CrossCovariance(heads=1), ((6, 1, 2),)),
     (FourierPosition(waves=2), ((2, 2, 3),)),
     (MatMul(), ((2, 1, 2), (2, 1, 3))),
+    (Deform(out=1, kernel=(2, 1), modulated=True, bias=True), ((1, 3, 2), (6, 2, 2))),
+    (Involution(kernel=(2, 1)), ((2, 2, 2), (2, 1, 2))),
     (Linear(out=3), ((5,),)),
     (Linear(out=2, bias=False), ((1,),)),
     # Windows that extend over the border, or beyond the padding, or are the whole map.
