@@ -64,7 +64,7 @@ def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
                 names = {alias.name for alias in node.names}
                 assert family in ("", "base", "merge", "shortcut"), f"{file}:{node.lineno}"
                 if family == "merge":
-                    known = {"Input", "Chunk", "PadShortcut", "Scaled"}
+                    known = {"Input", "Chunk", "Merge", "PadShortcut", "Scaled"}
                     assert names <= known, f"{file}:{node.lineno}"
 
 

@@ -37,7 +37,7 @@ from ..language.values import Word
 from ..language.vocabulary import SHORTCUTS
 from ..network import Node, Output, Scope
 from ..ops.base import REGISTRY, Op
-from ..ops.merge import Chunk, Scaled
+from ..ops.merge import Chunk, Merge, Scaled
 from ..shapes import ShapeError, text
 from .graph_builder import GraphBuilder, MaybeNode
 from .initial import INIT, init
@@ -94,6 +94,8 @@ def _merge(
     try:
         for node in inputs:
             op.refuse_axes(node.shape)
+        if isinstance(op, Merge) and call.head.value == "residual":
+            op.refuse_different(*[node.shape for node in inputs])
         shape = op.output(*[node.shape for node in inputs])
     except ShapeError as error:
         uneven = _only_some_round_up(inputs)

@@ -60,8 +60,8 @@ FORMS: dict[str, Form] = {
     ),
     "add": Form(
         "name name … or add { | path | path … }",
-        "The sum of paths, or of labeled layers, of equal shape. With one name, the other"
-        " summand is the current input.",
+        "The sum of paths, or of labeled layers; one number for each channel, or for each position,"
+        " is broadcast. With one name, the other summand is the current input.",
         "a: conv 16 1x1, conv 16 3x3 same, add a",
     ),
     "mul": Form(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import ClassVar, Self
 
@@ -81,7 +82,14 @@ class Merge(NoMultiplyAdds):
 
     def merged(self, *inputs: Shape) -> Shape | None:
         """The output shape; None if the paths do not fit together."""
-        return inputs[0] if len(set(inputs)) == 1 else None
+        return _equal(*inputs)
+
+    def refuse_different(self, *inputs: Shape) -> None:
+        """Raises ShapeError if the shapes differ, also where one could be broadcast."""
+        if _equal(*inputs) is None:
+            listed = _listed(inputs)
+            help = mend(inputs, self, _equal)
+            raise ShapeError(f"these paths cannot be {self.done}: {listed}", help)
 
     def arriving(self, element: Element) -> list[Term]:
         """The element of each path at the same position; what is broadcast has one position."""
@@ -110,8 +118,35 @@ class Merge(NoMultiplyAdds):
         return [("operations", how)]
 
 
-class Add(Merge):
-    """Sum of paths of the same shape."""
+class Broadcast(Merge):
+    """Merges paths element by element; one number per channel, or one per position, is broadcast
+    over the map."""
+
+    def merged(self, *inputs: Shape) -> Shape | None:
+        axes = len(max(inputs, key=len))
+        spread = [_spread(shape, axes) for shape in inputs]
+        output = tuple(max(sides) for sides in zip(*spread, strict=True))
+        fits = all(n in (1, most) for s in spread for n, most in zip(s, output, strict=True))
+        return output if fits else None
+
+    def _results(self, *inputs: Shape) -> list[int]:
+        """The number of elements after each operation."""
+        firsts = [self.merged(*inputs[: n + 1]) for n in range(1, len(inputs))]
+        return [size(shape) for shape in firsts if shape is not None]
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One operation for each element of each result, intermediate ones included."""
+        return sum(self._results(*inputs))
+
+    def joined(self, sign: str, output: Shape, inputs: tuple[Shape, ...]) -> str:
+        """The text of it. A vector merged with maps is one number for each channel."""
+        spread = f"[..., {', '.join(['None'] * axes_of(output))}]"
+        each = [spread if len(s) < len(output) else "" for s in inputs]
+        return f" {sign} ".join(f"{{{n}}}{text}" for n, text in enumerate(each))
+
+
+class Add(Broadcast):
+    """Sum of paths; one number per channel, or one per position, is broadcast over the map."""
 
     word: ClassVar[str] = "add"
     example: ClassVar[str] = "a: conv 16 1x1, b: conv 16 3x3 same, add a b"
@@ -129,10 +164,15 @@ class Add(Merge):
         return Kept()
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        if self.inplace:
+        if self.inplace and len({*inputs}) == 1:
             others = "".join(f".add_({{{number}}})" for number in range(1, len(inputs)))
             return TorchText(call=f"{{0}}{others}")
-        return TorchText(call=_joined(" + ", inputs))
+        return TorchText(call=self.joined("+", output, inputs))
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        if len({*inputs}) == 1:
+            return super().explain(output, *inputs)
+        return [("operations", _sum_of(self._results(*inputs), "sum"))]
 
 
 class Maximum(Merge):
@@ -161,7 +201,7 @@ class Maximum(Merge):
         return TorchText(call=call)
 
 
-class Mul(Merge):
+class Mul(Broadcast):
     """Product of paths; one number per channel, or one per position, is broadcast over the map."""
 
     word: ClassVar[str] = "mul"
@@ -170,22 +210,6 @@ class Mul(Merge):
     done: ClassVar[str] = "multiplied"
     scales: ClassVar[bool] = True
 
-    def merged(self, *inputs: Shape) -> Shape | None:
-        axes = len(max(inputs, key=len))
-        spread = [_spread(shape, axes) for shape in inputs]
-        output = tuple(max(sides) for sides in zip(*spread, strict=True))
-        fits = all(n in (1, most) for s in spread for n, most in zip(s, output, strict=True))
-        return output if fits else None
-
-    def _products(self, *inputs: Shape) -> list[int]:
-        """The number of elements after each multiplication."""
-        firsts = [self.merged(*inputs[: n + 1]) for n in range(1, len(inputs))]
-        return [size(shape) for shape in firsts if shape is not None]
-
-    def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One operation for each element of each product, intermediate ones included."""
-        return sum(self._products(*inputs))
-
     def work_out(self, element: Element) -> Worked:
         terms = tuple(self.arriving(element))
         result = prod(term.value for term in terms)
@@ -193,20 +217,13 @@ class Mul(Merge):
         return self.together(element, "the product of the paths", group)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(inputs=tuple(range(len(inputs))), own=sum(self._products(*inputs)[:-1]))
+        return Kept(inputs=tuple(range(len(inputs))), own=sum(self._results(*inputs)[:-1]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        # A vector merged with maps is one number for each channel.
-        spread = f"[..., {', '.join(['None'] * axes_of(output))}]"
-        gates = [spread if len(s) < len(output) else "" for s in inputs]
-        return TorchText(call=" * ".join(f"{{{n}}}{gate}" for n, gate in enumerate(gates)))
+        return TorchText(call=self.joined("*", output, inputs))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        products = self._products(*inputs)
-        line = " + ".join(f"{product:,}" for product in products)
-        if len(products) > 1:
-            line += f" = {sum(products):,}"
-        return [("operations", f"{line}: one for each product")]
+        return [("operations", _sum_of(self._results(*inputs), "product"))]
 
 
 class Concat(Merge):
@@ -246,6 +263,13 @@ class Concat(Merge):
         return [("channels" if len(output) > 1 else "numbers", f"{parts} = {output[0]}")]
 
 
+def _sum_of(counts: list[int], each: str) -> str:
+    line = " + ".join(f"{count:,}" for count in counts)
+    if len(counts) > 1:
+        line += f" = {sum(counts):,}"
+    return f"{line}: one for each {each}"
+
+
 def _joined(between: str, inputs: tuple[Shape, ...]) -> str:
     return between.join(f"{{{number}}}" for number in range(len(inputs)))
 
@@ -261,13 +285,20 @@ def _spread(shape: Shape, axes: int) -> Shape:
     return shape + (1,) * (axes - len(shape)) if len(shape) == 1 else shape
 
 
-def mend(inputs: tuple[Shape, ...], op: Merge) -> str:
-    """A suggestion that makes the paths fit together, if there is one."""
-    first, other = next((a, b) for a in inputs for b in inputs if op.merged(a, b) is None)
+def _equal(*inputs: Shape) -> Shape | None:
+    return inputs[0] if len(set(inputs)) == 1 else None
+
+
+def mend(
+    inputs: tuple[Shape, ...], op: Merge, merged: Callable[..., Shape | None] | None = None
+) -> str:
+    """A suggestion that makes the paths fit together, if there is one; `merged`: how they do."""
+    merged = merged or op.merged
+    first, other = next((a, b) for a in inputs for b in inputs if merged(a, b) is None)
     if len(first) != len(other):
         vector = text(min(first, other, key=len))
         return f"write `flatten` at the end of the map's path, or keep {vector} a map"
-    if op.merged((1, *first[1:]), (1, *other[1:])) is None:
+    if merged((1, *first[1:]), (1, *other[1:])) is None:
         large, small = sorted((first, other), key=lambda shape: shape[1:], reverse=True)
         if size(small[1:]) == 1:  # pooled globally: no stride is meant to do that
             spread = f"end the path of {text(small)} with `upsample to={text(large[1:])}`"

@@ -1,4 +1,5 @@
-"""Forms of the language: choices between values, defaults of a file."""
+"""Forms of the language: choices between values, defaults of a file, labels as arguments, loops that
+carry, paths that loops make."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ from pathlib import Path
 import pytest
 
 import dotcnn
-from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.build.elaborate import elaborate, examine
+from dotcnn.dsl.parser import parse
+from dotcnn.dsl.printer import print_spec
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
 from networks import layers
+from support import grows_linearly
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,72 @@ def test_defaults_are_not_for_blocks_of_other_files(tmp_path: Path) -> None:
     )
     network = dotcnn.compile(tmp_path / "net.cnn")
     assert [n.op.arguments["eps"] for n in network.nodes if n.op.word == "bn"] == [1e-5, 1e-3]
+
+
+BLOCKS = "\n".join(f"block b{n}(m) {{ b{n + 1} m, b{n + 1} m }}" for n in range(40))
+MANY = [f"x{n}" for n in range(200)]
+HOSTILE = {
+    "blocks of blocks, which hand a label on": f"{BLOCKS}\nblock b40(m) {{ add m }}\n"
+    "network N {\n  input 3x8x8\n  a: conv 3\n  relu, b0 a\n}",
+    "many labels carried": "network N {\n  input 3x8x8\n"
+    + "\n".join(f"  {name}: conv 3" for name in MANY)
+    + "\n  repeat 2000 { relu, carry "
+    + " ".join(f"{one}={two}" for one, two in zip(MANY, MANY[1:] + MANY[:1], strict=True))
+    + " }\n}",
+    "paths made by loops in loops": "network N {\n  input 3x8x8\n"
+    "  concat { repeat 1000 { repeat 1000 { | relu } } }\n}",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_specs_end_at_the_limit(what: str) -> None:
+    program = load_program(Source("n", HOSTILE[what]))
+    found = examine(program, max_layers=2000).diagnostics
+    assert [each.code for each in found] == ["limit"]
+
+
+def test_what_a_loop_carries_is_counted_in_linear_time() -> None:
+    text = (
+        "network N {{\n  input 3x8x8\n  a: conv 3\n  repeat {} {{ relu, add a, carry a=input }}\n}}"
+    )
+    assert grows_linearly(
+        lambda count: elaborate(load_program(Source("n", text.format(count)))), 500
+    )
+
+
+def test_a_loop_that_carries_is_a_loop_in_forward() -> None:
+    text = """
+block cell(old, width) { add { | conv width 3x3 same | from old, conv width } }
+network N {
+  input 3x8x8
+  old: conv 8
+  conv 6
+  cells: repeat 5 { cell old 6, carry old=input }
+  add old
+}
+"""
+    source = dotcnn.emit(text)
+    assert "for cell in self.cells:\n            x, old = cell(x, old), x\n" in source
+    assert "def forward(self, x: Tensor, old: Tensor) -> Tensor:" in source
+    assert source.count("class ") == 2
+
+
+def test_paths_stand_under_the_bar_of_their_form() -> None:
+    text = """network N {
+  input 3x8x8
+  concat {
+    | conv 8 1x1
+    for k in [3, 5] { | conv 8 k same }
+    if classes > 5 {
+      | pool max 3x3 stride=1 same
+    }
+  }
+}
+"""
+    assert print_spec(parse(text)) == text
+    assert layers("concat { | conv 8\nrepeat 2 { | conv 4 } }").output.shape[0] == 16
+
+
+def test_a_channel_split_of_uneven_parts() -> None:
+    network = layers("conv 16\nsplit 12 4 { | conv 8 | }")
+    assert network.output.shape[0] == 12

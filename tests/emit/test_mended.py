@@ -63,6 +63,8 @@ BODIES = {
         "paths 2 on, paths 1 off, paths 3 on",
     "a channel split of uneven parts":
         "conv 8, split 2 5 1 {{ | conv 2 | | relu }}, conv 4",
+    "sums of maps, of one number a channel and of one a position":
+        "conv 8, add {{ | | pool avg global | conv 1 1x1 }}, a: pool avg global, flatten, add a",
     "one more label for what is there":
         "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
