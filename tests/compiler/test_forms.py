@@ -1,5 +1,4 @@
-"""Forms of the language: choices between values, defaults of a file, labels as arguments, loops that
-carry, paths that loops make."""
+"""Forms: choices between values, defaults, labels as arguments, loops that carry, made paths."""
 
 from __future__ import annotations
 

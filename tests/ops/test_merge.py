@@ -98,7 +98,7 @@ def test_what_does_not_fit_together() -> None:
     assert "`flatten` at the end of the map's path" in refuses(Add(), (8, 4, 4), (128,))
     assert "end one path with `fc 10`" in refuses(Maximum(), (10,), (20,))
     assert "path of 32 channels with `conv 64`" in refuses(Mul(), (64, 8, 8), (32, 1, 1))
-    refuses(Add(), (64, 8, 8), (64, 1, 1), match="64x8x8 and 64x1x1", stricter=True)
+    refuses(Maximum(), (64, 8, 8), (64, 1, 1), match="64x8x8 and 64x1x1", stricter=True)
     refuses(Add(), (64, 8, 8), match="two or more paths", stricter=True)
 
 
