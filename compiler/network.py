@@ -1,4 +1,7 @@
-"""The network: nodes with operation, inputs, shape and origin, and the scopes around them.
+"""The network: nodes with operation, inputs, shape and origin, and the scopes around them. Its
+inputs are the nodes without inputs of their own; its outputs are nodes with a name, and what is
+computed in training only (`aux`) is an output, too. A layer that is applied once more with the same
+weights (`share`) is a node that says whose they are.
 `Node.inputs` defines the connections (in order, and possibly the same input twice); the networkx
 graph is derived from it on demand, since importing networkx takes longer than most analyses.
 """
@@ -349,6 +352,11 @@ class Network:
     def ends(self) -> tuple[Node, ...]:
         """The layers whose results it returns: of all outputs, then of the auxiliary ones."""
         return tuple([output.node for output in (*self.outputs, *self.aux)])
+
+    @cached_property
+    def returned(self) -> frozenset[int]:
+        """The indices of `ends`."""
+        return frozenset([node.index for node in self.ends])
 
     @cached_property
     def consumers(self) -> list[list[Node]]:

@@ -36,20 +36,18 @@ def by_output(network: Network, costs: Sequence[Cost]) -> list[OutputCost]:
     for node in network.nodes:
         if node.shared is not None:
             weights[node.shared.index] |= needed[node.index]
+    by_needs: dict[int, list[int]] = {}
+    """Layers, parameters and multiply-adds, by the outputs that need them."""
+    for node in network.nodes:
+        if node.inputs:
+            sums = by_needs.setdefault(needed[node.index], [0, 0, 0])
+            sums[0] += 1
+            sums[2] += costs[node.index].macs
+            by_needs.setdefault(weights[node.index], [0, 0, 0])[1] += costs[node.index].params
     entries = []
     for number, output in enumerate(network.outputs):
-        mine = [n for n in network.nodes if n.inputs and needed[n.index] >> number & 1]
-        own = [node for node in mine if needed[node.index] == 1 << number]
-        read = [node for node in network.nodes if weights[node.index] >> number & 1]
-        entries.append(
-            OutputCost(
-                output.name,
-                output.node,
-                len(mine),
-                sum(costs[node.index].params for node in read),
-                sum(costs[node.index].macs for node in mine),
-                sum(costs[n.index].params for n in read if weights[n.index] == 1 << number),
-                sum(costs[node.index].macs for node in own),
-            )
-        )
+        own = by_needs.get(1 << number, [0, 0, 0])
+        all_of = [each for needs, each in by_needs.items() if needs >> number & 1]
+        layers, params, macs = (sum(column) for column in zip(*all_of, strict=True))
+        entries.append(OutputCost(output.name, output.node, layers, params, macs, own[1], own[2]))
     return entries

@@ -39,7 +39,7 @@ def legal_in_place(network: Network, node: Node) -> bool:
     """
     if not node.op.in_place or not node.inputs:
         return False
-    handed_out = {end.index for end in network.ends}
+    handed_out = network.returned
     source = node.inputs[0]
     if source.shape != node.shape or (len({*node.input_shapes}) > 1 and node.op.kind == "merge"):
         return False  # what is broadcast is smaller

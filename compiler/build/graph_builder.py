@@ -41,6 +41,9 @@ class InitDirective(NamedTuple):
     values: dict[str, Any]
 
 
+MOST_OUTPUTS = 200
+
+
 class GraphBuilder(ABC):
     """Collects the nodes and scopes of a network."""
 
@@ -200,6 +203,13 @@ class GraphBuilder(ABC):
                 place,
                 labels=(Label(first_line(node.span), "the input"),),
                 help="write layers between them, or take the output out",
+            )
+        if len(self.outputs) >= MOST_OUTPUTS:
+            raise Problem(
+                "limit",
+                f"a network has at most {MOST_OUTPUTS} outputs",
+                place,
+                help="merge some of them: `concat`",
             )
         self.labels.used.add(id(item))
         self.outputs.append(Output(item, node))
