@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
 from ...dsl.gallery import in_gallery
+from ...dsl.source import Span
 from ...dsl.syntax import Call, Function, Number
 from ..diagnose.blame import arrives, statement_span
 from ..language import foreign, torch_order, translate
@@ -117,11 +118,20 @@ def other_axes(
     while first.inputs:
         first = first.inputs[0]
     help = f"write `{meant}`"
+    edits = () if node is None else (Edit(node.value.span, meant),)
     if node is None:
         help = f"write `{name}={meant}` here, or a `default` of one number, for all axes"
     elif len(size) == 2 and axes == 1 and first.shape[-1] <= _IMAGE_SIDE:
         images = text((*first.shape, first.shape[1]))
-        help += f"; for images, begin with channels, height and width: `input {images}`"
+        written = first.span.text.find(text(first.shape))
+        if first.shape[0] in (1, 3) and written >= 0:
+            start = first.span.start + written
+            place = Span(first.span.source, start, start + len(text(first.shape)))
+            edits = (Edit(place, images),)
+            help = f"for images, write `input {images}`; for a series of {first.shape[1]} steps"
+            help += f" `{meant}`"
+        else:
+            help += f"; for images, begin with channels, height and width: `input {images}`"
     elif len(set(size)) == 1:
         help = f"write `{size[0]}` for all of them, or `{meant}`" if axes > 1 else help
     return Problem(
@@ -131,7 +141,7 @@ def other_axes(
         statement_span(call) if node is None else node.span,
         labels=(arrives(source),),
         help=help,
-        edits=() if node is None else (Edit(node.value.span, meant),),
+        edits=edits,
     )
 
 

@@ -12,6 +12,7 @@ identified:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -199,50 +200,8 @@ detection is not part of the language: a network classifies images, or each pixe
     MultiBoxLoss
     yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
     anchors iseg Gaussian_yolo nms
-layers are two-dimensional here: write `conv 64 3x3`
-    Conv1d Conv1D Conv3d Conv3D Convolution1D Convolution3D LazyConv1d LazyConv3d conv_tbc
-    VolumetricConvolution TemporalConvolution
-layers are two-dimensional here: write `deconv 64 2x2 stride=2`
-    ConvTranspose1d ConvTranspose3d Conv1DTranspose Conv3DTranspose Convolution1DTranspose
-    Convolution3DTranspose LazyConvTranspose1d LazyConvTranspose3d
-layers are two-dimensional here: write `separable 64 3x3`
-    SeparableConv1D SeparableConvolution1D
-layers are two-dimensional here: write `depthwise 3x3`
-    DepthwiseConv1D
-layers are two-dimensional here: write `pad 1`
-    ZeroPadding1D ZeroPadding3D ZeroPad1d ZeroPad3d ConstantPad1d ConstantPad3d
-layers are two-dimensional here: write `pad 1 mode=circular`
-    CircularPad1d CircularPad3d
-layers are two-dimensional here: write `pad 1 mode=reflect`
-    ReflectionPad1d ReflectionPad3d
-layers are two-dimensional here: write `pad 1 mode=replicate`
-    ReplicationPad1d ReplicationPad3d
-layers are two-dimensional here: write `bn`
-    BatchNorm3d LazyBatchNorm1d LazyBatchNorm3d
-layers are two-dimensional here: write `instancenorm`
-    InstanceNorm1d InstanceNorm3d LazyInstanceNorm1d LazyInstanceNorm3d
-layers are two-dimensional here: write `dropout2d 0.1`, which drops whole channels
-    Dropout3d SpatialDropout1D SpatialDropout3D
-layers are two-dimensional here: write `pool max 2x2`
-    MaxPool1d MaxPool3d MaxPooling1D MaxPooling3D max_pool1d_with_indices
-    max_pool3d_with_indices
-layers are two-dimensional here: write `pool avg 2x2`
-    AvgPool1d AvgPool3d AveragePooling1D AveragePooling3D
-layers are two-dimensional here: write `pool max global`
-    GlobalMaxPooling1D GlobalMaxPooling3D GlobalMaxPool1D GlobalMaxPool3D
-layers are two-dimensional here: write `pool avg global`
-    GlobalAveragePooling1D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool3D
-layers are two-dimensional here: write `pool max adaptive=7x7`
-    AdaptiveMaxPool1d AdaptiveMaxPool3d AdaptiveMaxPooling1D AdaptiveMaxPooling3D
-    adaptive_max_pool1d_with_indices adaptive_max_pool3d_with_indices
-layers are two-dimensional here: write `pool avg adaptive=7x7`
-    AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveAveragePooling1D AdaptiveAveragePooling3D
-layers are two-dimensional here: write `pool lp 2x2`
-    LPPool1d LPPool3d
-layers are two-dimensional here: write `upsample 2`
-    UpSampling1D UpSampling3D
-layers are two-dimensional here: write `crop 24x24`, with the size of the result
-    Cropping1D Cropping3D
+write `conv 64 3`: of a series it has 3 steps, of a volume 3 along each axis
+    conv_tbc VolumetricConvolution TemporalConvolution
 there are no recurrent layers here: networks are made of convolutions
     LSTMUnit AbstractRNNCell
     LSTM GRU RNN SimpleRNN LSTMCell GRUCell RNNCell ConvLSTM2D Bidirectional TimeDistributed
@@ -289,7 +248,7 @@ write `pool stochastic 2x2`, which is random too
     fractional_max_pool3d_with_indices
     FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d
 write `crop 24x24`, with the size of the result
-    Cropping2D cropping
+    Cropping2D cropping Cropping1D Cropping3D
 write `dropout2d 0.1`, which drops whole channels
     DropBlock DropBlock2d DropBlock2D drop_block dropblock
 the initialization of weights is set once for the whole network: `init he`
@@ -362,6 +321,8 @@ class Meaning(NamedTuple):
     """
     advice: str = ""
     """Advice, if there is no equivalent."""
+    axes: int = 2
+    """The number of spatial axes: 1 of `Conv1d`."""
 
     @property
     def kind(self) -> type[Op]:
@@ -420,15 +381,38 @@ def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
                         p.partition(">") for p in inside.rstrip(")").split(",") if p
                     )
                 )
-                meaning = Meaning(instead, parameters)
-                exact.setdefault(name, meaning)
-                known = loosely.get(folded(name))
-                if known is None or (parameters and not known.parameters):
-                    loosely[folded(name)] = meaning
+                for each, meaning in _on_all_axes(kind, name, Meaning(instead, parameters)):
+                    exact.setdefault(each, meaning)
+                    known = loosely.get(folded(each))
+                    if known is None or (parameters and not known.parameters):
+                        loosely[folded(each)] = meaning
     for name, advice in table(NO_LAYER).items():
         exact.setdefault(name, Meaning("", advice=advice))
         loosely.setdefault(folded(name), Meaning("", advice=advice))
     return exact, loosely
+
+
+def _on_all_axes(kind: type[Op], name: str, meaning: Meaning) -> Iterator[tuple[str, Meaning]]:
+    """A name, and those of the same layer on series and volumes: `Conv2d`, `Conv1d`, `Conv3d`. One
+    number is for all axes there.
+    """
+    yield name, meaning
+    if not _TWO_AXES.search(name):
+        return
+    for axes in kind.spatial_axes:
+        if axes != 2:
+            instead = one_for_all(meaning.instead)
+            other = _TWO_AXES.sub(str(axes), name)
+            yield other, meaning._replace(instead=instead, axes=axes)
+
+
+_TWO_AXES = re.compile(r"2(?=[dD](?:\b|[_A-Z]))")
+_SQUARE = re.compile(r"\b(\d+)x\1\b")
+
+
+def one_for_all(text: str) -> str:
+    """`conv 64 3` for `conv 64 3x3`."""
+    return _SQUARE.sub(r"\1", text)
 
 
 def layer(name: str, call: str = "") -> Meaning | None:
@@ -451,6 +435,7 @@ def example(meaning: Meaning) -> str:
     if meaning.instead.endswith("global") or not kind.example.startswith(kind.word):
         return meaning.instead
     size = "2x2" if kind.kind == "pool" else kind.example[len(kind.word) :]
+    size = size if meaning.axes == 2 else one_for_all(size)
     values = [part for part in size.split() if "=" not in part]
     return " ".join([kind.word, *values, *meaning.further.split()])
 

@@ -168,7 +168,8 @@ def _line(meaning: foreign.Meaning, values: Mapping[str, Value], flags: Sequence
             rest.append(f"adaptive={value.text}")
         elif name == "kernel" and leading:
             side = value.known
-            bare.append(f"{side}x{side}" if type(side) is int else value.text)
+            square = type(side) is int and meaning.axes == 2
+            bare.append(f"{side}x{side}" if square else value.text)
         elif leading and (spec.required or (not bare and name not in ("eps", "pad"))):
             bare.append(value.text)
         elif spec.is_flag:

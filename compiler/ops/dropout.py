@@ -30,7 +30,7 @@ class Dropout(NoMultiplyAdds):
     )
     called: ClassVar[str] = "Keras Dropout, Caffe Dropout"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "dropout": "Dropout(p,inplace) drop dropout_layer AlphaDropout(p) Dropout1d alpha_dropout",
+        "dropout": "Dropout(p,inplace) drop dropout_layer AlphaDropout(p) alpha_dropout",
     }
     kind: ClassVar[Kind] = "dropout"
     spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES

@@ -177,11 +177,11 @@ def test_answers(golden: Callable[[str, str], None]) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("AveragePooling1D", "`pool avg 2x2`"),
+        ("AveragePooling1D", "`pool avg 2`"),
         ("GlobalAvgPool3D", "`pool avg global`"),
         ("BatchNorm3d", "`bn`"),
-        ("ReflectionPad3d", "`pad 1 mode=reflect`"),
-        ("Convolution1D", "two-dimensional"),
+        ("ReflectionPad3d", "`pad 2 mode=reflect`"),
+        ("Convolution1D", "`conv 64`"),
         ("Conv1DTranspose", "`deconv "),
         ("UpSampling1D", "`upsample 2`"),
         ("Equalization", "in `augment`"),
