@@ -253,6 +253,7 @@ class EvoNormB0(nn.Module):
         self.eps = eps
         self.momentum = momentum
         self.axes = list(range(2, 2 + axes))
+        self.batch_axes = [0, *self.axes]
         self.weight = nn.Parameter(torch.ones(channels, *[1] * axes))
         self.bias = nn.Parameter(torch.zeros(channels, *[1] * axes))
         self.v = nn.Parameter(torch.ones(channels, *[1] * axes))
@@ -261,7 +262,7 @@ class EvoNormB0(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         variance = self.running_var
         if self.training:
-            variance = x.var([0, *self.axes], correction=0, keepdim=True)[0]
+            variance = x.var(self.batch_axes, correction=0, keepdim=True)[0]
             count = x[:, 0].numel()
             with torch.no_grad():
                 unbiased = variance.to(self.running_var.dtype) * (count / max(count - 1, 1))
@@ -285,8 +286,9 @@ class EvoNormS0(nn.Module):
         self.v = nn.Parameter(torch.ones(channels, *[1] * axes))
 
     def forward(self, x: Tensor) -> Tensor:
-        variance = x.reshape(len(x), self.groups, -1).var(2, correction=0, keepdim=True)
-        swish = (x * torch.sigmoid(x * self.v)).reshape(len(x), self.groups, -1)
+        grouped = (x.shape[0], self.groups, -1)
+        variance = x.reshape(grouped).var(2, correction=0, keepdim=True)
+        swish = (x * torch.sigmoid(x * self.v)).reshape(grouped)
         normalized = (swish / torch.sqrt(variance + self.eps)).reshape(x.shape)
         return normalized * self.weight + self.bias
 ''')

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+import dotcnn
+from dotcnn.compiler.analysis.memory import Memory
 from dotcnn.compiler.ops.base import Op
 from dotcnn.compiler.ops.evonorm import EvoNormB0, EvoNormS0
 from dotcnn.compiler.ops.rms_norm import (
@@ -19,6 +21,9 @@ from dotcnn.compiler.ops.rms_norm import (
     ThresholdedLinear,
 )
 from dotcnn.compiler.shapes import Shape
+from dotcnn.training.export.fold import fold
+from interpreter import Interpreter
+from measured import kept_for_backward
 from ops.conformance import build, conform, refuses
 
 CASES: list[tuple[Op, Shape]] = [
@@ -164,3 +169,45 @@ def test_what_is_learned_begins_as_published() -> None:
     x = torch.randn(2, 4, 3, 5)
     assert torch.equal(build(GlobalResponseNorm(), (4, 3, 5)).forward(x), x)
     assert torch.equal(build(ThresholdedLinear(), (4, 3, 5)).forward(x), x.relu())
+
+
+EACH = """
+network N {
+  input 3x8x8
+  conv 8 3x3 same standardize gain=1.7, relu, square, scale, bias per=channel
+  grn, rmsnorm, simplenorm, offset_by 0.5, frn, tlu, evonorm_b0
+  conv 8 3x3 standardize, bn, evonorm_s0 2
+  pool avg global, flatten, fc 2
+}
+"""
+
+
+def test_a_network_of_them_is_scripted_and_folded() -> None:
+    """The batch norm behind standardized filters stays: these are not what the weights are."""
+    torch.manual_seed(0)
+    module = dotcnn.load(EACH)
+    images = torch.randn(4, 3, 8, 8)
+    module.train()(images)
+    with torch.no_grad():
+        expected = module.eval()(images)
+        scripted = torch.jit.script(module)
+        torch.testing.assert_close(scripted(images), expected)
+    folded = fold(dotcnn.compile(EACH), module)
+    assert folded.names == ()
+    assert folded.difference.absolute == 0
+
+
+@pytest.mark.slow
+def test_a_network_of_them_is_exported_for_any_batch() -> None:
+    module = dotcnn.load(EACH).eval()
+    batch = {"x": {0: torch.export.Dim("batch", min=2, max=64)}}
+    program = torch.export.export(module, (torch.randn(4, 3, 8, 8),), dynamic_shapes=batch)
+    images = torch.randn(7, 3, 8, 8)
+    torch.testing.assert_close(program.module()(images), module(images))
+
+
+def test_what_autograd_keeps_of_all_of_them() -> None:
+    network = dotcnn.compile(EACH)
+    images, labels = torch.randn(4, 3, 8, 8), torch.zeros(4, dtype=torch.long)
+    model = Interpreter(network).train()
+    assert Memory(network).kept.at(4) == kept_for_backward(model, images, labels)

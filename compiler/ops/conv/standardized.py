@@ -175,7 +175,9 @@ class StandardizedConv{axes}d(nn.Conv{axes}d):
 
     def standardized(self) -> Tensor:
         """The filters that are applied."""
-        gain = None if self.gain is None else self.gain * self.scale
+        gain: Tensor | None = self.gain
+        if gain is not None:
+            gain = gain * self.scale
         rows = self.weight.reshape(1, self.out_channels, -1)
         rows = F.batch_norm(rows, None, None, gain, training=True, momentum=0.0, eps=self.eps)
         return rows.reshape(self.weight.shape)

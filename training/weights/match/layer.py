@@ -26,6 +26,8 @@ ROLES = {
     "bias": "bias",
     "beta": "bias",
     "gain": "gain",
+    "v": "v",
+    "tau": "tau",
     "running_mean": "running_mean",
     "moving_mean": "running_mean",
     "running_var": "running_var",
