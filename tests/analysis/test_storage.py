@@ -98,7 +98,7 @@ def test_a_sum_that_may_not(body: str, reason: str) -> None:
 
 def test_what_leaves_the_network_may_be_written_but_not_written_over() -> None:
     network = layers("conv 4, aux { conv 2 }, relu")
-    head = network.aux[0].output
+    head = network.aux[0].node
     assert head.op.word == "conv"
     assert not network.output.op.inplace  # the head reads the same
     assert written_over("conv 4, relu") == [True]
