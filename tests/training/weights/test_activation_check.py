@@ -63,6 +63,34 @@ def test_other_numbers_altogether() -> None:
     )
 
 
+class Padding(nn.Conv2d):
+    """Pads its input itself, as timm's `Conv2dSame`."""
+
+    around = (0, 1, 0, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(nn.functional.pad(images, self.around))
+
+
+class Padded(nn.Sequential):
+    def __init__(self, first: nn.Conv2d) -> None:
+        super().__init__()
+        self.pad = nn.ZeroPad2d((0, 1, 0, 1)) if type(first) is nn.Conv2d else nn.Identity()
+        self.first = first
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_padding_inside_a_layer_or_before_it(swapped: bool) -> None:
+    inside, before = Padding(3, 4, 3, stride=2), nn.Conv2d(3, 4, 3, stride=2)
+    before.load_state_dict(inside.state_dict())
+    pair = (Padded(before), Padded(inside)) if swapped else (Padded(inside), Padded(before))
+    assert compare(*pair, {"first": "first"}, (), [(3, 8, 8)], 3) == Agreement(2, None)
+    inside.around = (1, 0, 1, 0)
+    found = compare(*pair, {"first": "first"}, (), [(3, 8, 8)], 3)
+    assert found.divergence is not None
+    assert found.divergence.layer == OUTPUT
+
+
 def test_layers_after_a_reinitialized_one_are_not_compared() -> None:
     one, other = Net(nn.ReLU()), Net(nn.SiLU())
     assert compared(one, other, "norm") == Agreement(1, None)
