@@ -81,7 +81,7 @@ def variance_of(
     """The variance of whole maps of some images."""
     positions = list(product(*map(range, element.inputs[0][1:])))
     read_terms = [
-        Term(value, None, value, Place(0, channel, *position) if number == 0 else None)
+        Term(value, None, value, Place(0, channel, position) if number == 0 else None)
         for number, read in enumerate(reads)
         for channel in channels
         for position in positions

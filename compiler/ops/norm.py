@@ -108,7 +108,7 @@ class Normalization(NoMultiplyAdds):
     def work_out(self, element: Element) -> Worked:
         values = self.batch(element)
         terms = tuple(
-            Term(value, None, value, Place(0, *place) if number == 0 else None)
+            Term(value, None, value, Place(0, place[0], place[1:]) if number == 0 else None)
             for number, read in enumerate((element.read, *values))
             for place in self.averaged(element)
             for value in [read(0, *place)]

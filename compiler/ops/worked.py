@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from ..shapes import LINES, PerAxis, Shape, text
 from .padding import source_position
@@ -32,17 +32,13 @@ MOST_TERMS = 27
 """The number of terms that a formula shows in full: three channels of a 3x3 filter."""
 
 
-class Place(tuple[int, ...]):
-    """The position of a value that was read: input, channel, and one number for each axis."""
+class Place(NamedTuple):
+    """The position of a value that was read."""
 
-    __slots__ = ()
-
-    def __new__(cls, *at: int) -> Self:
-        return super().__new__(cls, at)
-
-    @property
-    def input(self) -> int:
-        return self[0]
+    input: int
+    channel: int
+    position: PerAxis
+    """One number for each spatial axis: row and column."""
 
 
 class Term(NamedTuple):
@@ -163,7 +159,7 @@ class Worked(NamedTuple):
                             "value": _finite(term.value),
                             "factor": _finite(term.factor),
                             "product": _finite(term.product),
-                            "place": None if term.place is None else list(term.place),
+                            "place": None if term.place is None else _flat(term.place),
                         }
                         for term in group.terms
                     ],
@@ -249,7 +245,7 @@ class Element:
         """The same for any number of axes."""
         value = self.read(input, channel, *position)
         product = value if factor is None else value * factor
-        return Term(value, factor, product, Place(input, channel, *position))
+        return Term(value, factor, product, Place(input, channel, position))
 
     def here(self, channel: int | None = None, factor: float | None = None) -> Term:
         """The value at the same position, by default of the same channel."""
@@ -274,7 +270,7 @@ class Element:
     def copied_from(self, channel: int, position: PerAxis, *, input: int = 0) -> Worked:
         """The same for any number of axes."""
         term = self.term_at(channel, position, input=input)
-        source = _place(Place(input, channel, *position), self.inputs)
+        source = _place(Place(input, channel, position), self.inputs)
         group = Group("copied", (term,), "copy", term.value)
         step = Step("copied", source, term.value)
         return Worked(self.at, f"a copy of {source}", term.value, (group,), (step,))
@@ -409,8 +405,12 @@ def decimal(number: Fraction) -> str:
     return f"{whole}.{digits}" if digits else str(whole)
 
 
+def _flat(place: Place) -> list[int]:
+    return [place.input, place.channel, *place.position]
+
+
 def _place(place: Place, inputs: Sequence[Shape]) -> str:
-    number, channel, *rest = place
+    number, channel, rest = place
     which = f" of input {number + 1}" if len(inputs) > 1 else " of the input"
     if len(inputs[number]) == 1:
         return f"number {channel}{which}"

@@ -258,7 +258,8 @@ def _consistent(worked: Worked, shapes: Sequence[Shape]) -> None:
         for term in group.terms:
             if term.place is not None and axes_of(shapes[term.place.input]):
                 sides = shapes[term.place.input]
-                assert all(0 <= n < side for n, side in zip(term.place[1:], sides, strict=True))
+                at = term.place.channel, *term.place.position
+                assert all(0 <= n < side for n, side in zip(at, sides, strict=True))
         assert group.columns >= 1, group
     assert worked.rule, worked
     lines = worked.lines()

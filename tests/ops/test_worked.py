@@ -53,7 +53,7 @@ def test_the_window_of_the_textbook() -> None:
     assert first.formula == "81*0 + 2*1 + 209*1 + 24*1 + 56*0 + 108*0 + 91*1 + 0*0 + 189*1 = 515"
     assert work(op, (0, 0, 1), (1, 6, 6), weight=filter_of_the_textbook).result == 374
     (window,) = first.groups
-    assert (window.columns, window.how, window.terms[5].place) == (3, "sum", Place(0, 0, 1, 2))
+    assert (window.columns, window.how, window.terms[5].place) == (3, "sum", Place(0, 0, (1, 2)))
 
 
 def test_channels_are_summed_one_after_the_other() -> None:

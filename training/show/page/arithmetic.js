@@ -92,7 +92,7 @@ function fieldOf(layer, channel, y, x) {
   while (layer.flat && layer.inputs.length) {
     const own = workedOut(layer, 0, channel, y, x), groups = own ? own.found.groups : [];
     if (groups.length !== 1 || groups[0].terms.length !== 1 || !groups[0].terms[0].place) break;
-    const { input, channel: from, row, column } = groups[0].terms[0].place;
+    const { input, channel: from, position: [row, column] } = groups[0].terms[0].place;
     [layer, channel, y, x] = [layer.sources()[input], from, row, column];
   }
   if (!layer.field) return null;

@@ -620,7 +620,7 @@ function windows(group, window, map, alone) {
 function boxOf(terms, window) {
   if (window && state.layer.window.stride?.every(Number.isInteger)) return window;
   const places = terms.map(each => each.place).filter(Boolean);
-  const rows = places.map(each => each.row), columns = places.map(each => each.column);
+  const rows = places.map(each => each.position[0]), columns = places.map(each => each.position[1]);
   const end = (values, better) => values.reduce((best, each) => (better(each, best) ? each : best), values[0]);
   const least = values => end(values, (a, b) => a < b), most = values => end(values, (a, b) => a > b);
   return [least(rows), least(columns), most(rows), most(columns)];
@@ -644,7 +644,8 @@ function termName({ value, factor, product, place }) {
   const sources = state.layer.sources(), source = sources[place.input];
   const name = sources.length > 1 ? `${source.name}, ` : "";
   const shown = factor !== null ? `: ${bracketed(value)}*${bracketed(factor)}` : value !== product ? `: of ${figure(value)}` : "";
-  const at = source.flat || place.row === state.y && place.column === state.x ? "" : `, row ${place.row}, column ${place.column}`;
+  const [row, column] = place.position;
+  const at = source.flat || row === state.y && column === state.x ? "" : `, row ${row}, column ${column}`;
   return `${name}${source.shape.length > 1 ? "channel" : "number"} ${place.channel}${at}${shown}`;
 }
 

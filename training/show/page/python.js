@@ -29,7 +29,7 @@ py.call = (self, target, given, named) => {
 py.arranged = ({ names, only }, given, named) => {
   if (!names) return Object.keys(named).length ? [...given, named] : given;
   names.forEach((name, n) => { if (name in named) given[n] = named[name]; });
-  if (!only) return Array.from(given);
+  if (!only || !only.length) return Array.from(given);
   while (given.length < names.length) given.push(undefined);
   return [...given, new Keywords(Object.fromEntries(Object.entries(named).filter(([name]) => only.includes(name))))];
 };
@@ -144,6 +144,8 @@ py.zip = (...given) => {
   return Array.from({ length: Math.min(...all.map(each => each.length)) }, (_, n) => all.map(each => each[n]));
 };
 py.map = (run, values) => py.list(values).map(each => run(each));
+py.product = (...sets) => sets.reduce(
+  (found, set) => found.flatMap(first => py.list(set).map(each => [...first, each])), [[]]);
 py.reversed = values => [...py.list(values)].reverse();
 py.sorted = (values, { key = each => each, reverse = false } = {}) => {
   const sorted = [...py.list(values)].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
@@ -250,7 +252,7 @@ function named(value, run) {
 // ---- modules ----------------------------------------------------------------------------------
 
 py.math = {
-  ...Object.fromEntries(["ceil", "exp", "expm1", "floor", "hypot", "log", "log10", "log1p", "sqrt", "tanh"]
+  ...Object.fromEntries(["ceil", "cos", "exp", "expm1", "floor", "hypot", "log", "log10", "log1p", "sin", "sqrt", "tanh"]
     .map(name => [name, Math[name]])),
   inf: Infinity,
   nan: NaN,

@@ -16,6 +16,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import product
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -502,6 +503,8 @@ class _Function:
         own_name = getattr(found, "__name__", "")
         if own_name and vars(math).get(own_name) is found:
             return f"py.math.{own_name}"
+        if found is product:
+            return "py.product"
         if isinstance(found, (type, FunctionType)):
             return self.program.name(found)
         return self.program.constant(name, found)
@@ -544,7 +547,8 @@ class _Function:
             case ast.Name(id="cast"):
                 return given[1]
         target = self.expression(node.func)
-        if isinstance(node.func, ast.Name) and isinstance(self.globals.get(node.func.id), type):
+        known = self.globals.get(node.func.id) if isinstance(node.func, ast.Name) else None
+        if isinstance(known, type) and known is not product:
             return f"py.new({target}, [{listed}], {{{keywords}}})" if keywords else (
                 f"new {target}({listed})")  # fmt: skip
         return f"py.call(null, {target}, [{listed}], {{{keywords}}})" if keywords else (
@@ -574,13 +578,18 @@ class _Function:
         return text
 
     def _lambda(self, node: ast.Lambda) -> str:
-        """`lambda n=n: …` keeps the n of now, so defaults are computed outside."""
-        arguments = self._arguments(node.args)
-        usual = [(f"${name}", self.expression(each)) for name, each in arguments if each]
-        parameters = [f"{_safe(n)} = ${n}" if each else _safe(n) for n, each in arguments]
-        if node.args.vararg or node.args.kwarg or node.args.kwonlyargs:
+        """`lambda n=n: …` keeps the n of now, so defaults are computed outside. What comes after
+        `*place` is nothing but such defaults.
+        """
+        arguments, only = self._arguments(node.args), self._keywords(node.args)
+        if node.args.kwarg or (only and not node.args.vararg) or not all(each for _, each in only):
             raise self._refuse(node)
-        self.scopes.append({name for name, _ in arguments})
+        usual = [(f"${name}", self.expression(each)) for name, each in arguments if each]
+        usual += [(_safe(name), self.expression(each)) for name, each in only if each]
+        parameters = [f"{_safe(n)} = ${n}" if each else _safe(n) for n, each in arguments]
+        rest = [node.args.vararg.arg] if node.args.vararg else []
+        parameters += [f"...{_safe(name)}" for name in rest]
+        self.scopes.append({*rest, *(name for name, _ in (*arguments, *only))})
         text = f"({', '.join(parameters)}) => {self.expression(node.body)}"
         self.scopes.pop()
         if not usual:
