@@ -410,6 +410,10 @@ def test_a_bias_that_one_side_does_not_have() -> None:
     assert told["conv1.bias"] == ("reinitialized", "there is no bias in the source")
     assert told["2.bias"] == ("unused", "there is no bias in the spec")
     assert not found.complete
+    without = match(layers("conv 8 bias=off"), nn.Conv2d(3, 8, 1).state_dict())
+    assert not without.missing()
+    with pytest.raises(SpecError, match="bias is 8: there is no bias in the spec"):
+        without.require_complete()
 
 
 def test_old_files_without_the_counter_of_a_norm() -> None:

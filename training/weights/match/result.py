@@ -132,8 +132,16 @@ class Match:
             raise SpecError([problem])
 
     def problem(self) -> Diagnostic | None:
-        """The error for networks that compute something else with the same weights, or whose graphs
-        differ and that cannot be run."""
+        """The error for networks that compute something else with the same weights: layers of the
+        source have more tensors, activations diverge, or graphs differ and cannot be run."""
+        left = [row for row in self.having("unused", in_target=False) if row.layer and row.note]
+        if left:
+            return _diagnostic(
+                f"these weights have {plural(len(left), 'tensor')} without a place in {self.network}",
+                [f"{row.source} is {shown(row.source_shape)}: {row.note}" for row in left],
+                "write the spec with the structure of the source, such as `bias=on` for its biases;"
+                " `load_into` loads the other weights all the same",
+            )
         if self.proof is None or (self.proof.agreement is None and self.same_graph):
             return None
         divergence = self.proof.divergence
