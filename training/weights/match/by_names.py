@@ -76,7 +76,7 @@ def _candidates(
                 source, target = sources[number], targets[at]
                 if source in settled or target in back:
                     return settled.get(source) is target
-                if possible is not None and target not in possible[source]:
+                if possible and target not in possible.get(source, targets):
                     return False
                 return sides.sign[source] == sides.sign[target]
 
@@ -96,6 +96,9 @@ def _by_words(
     for target, among in _contested(candidates):
         for tag in sides.tags[target]:
             called = [source for source in among if tag in tags(source.name)]
+            others = [source for source in among if source not in called]
+            if tag == "scale" and not all("norm" in tags(other.name) for other in others):
+                continue
             if len(called) == 1 and called[0] not in settled:
                 assigned.setdefault(called[0], target)
     return assigned

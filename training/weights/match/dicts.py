@@ -6,14 +6,15 @@ The evidence is layer types, shapes, order and names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from .by_names import arranged, numbered
 from .by_order import in_order, is_alphabetical, is_contradicted
+from .color_refinement import interchangeable
 from .extensions import possible
-from .flow import Flow
+from .flow import Flow, Part
 from .layer import Layer
-from .names import tags
+from .names import assign_by_words, tags
 from .pairing import Pairing
 from .sides import Sides
 
@@ -23,6 +24,8 @@ def pair_dict(flow: Flow, sources: Sequence[Layer], *, by_order: bool = False) -
     their names are."""
     sides = Sides(flow, sources)
     pairing = _paired(sides, by_order)
+    if not by_order:
+        _doubt_numbers(sides, pairing)
     if len(pairing.pairs) < len(sides.targets):
         inner = _without_heads(sides, by_order)
         if inner is not None:
@@ -52,7 +55,7 @@ def _without_heads(sides: Sides, by_order: bool) -> Pairing | None:
 def _paired(sides: Sides, by_order: bool) -> Pairing:
     ordered = in_order(sides, by_order)
     pairing = ordered.pairing
-    if is_alphabetical(sides) or not ordered.fits:
+    if is_alphabetical(sides) or not ordered.fits or sides.floating:
         orders = None if is_alphabetical(sides) else possible(sides)
         named = (orders and arranged(sides, orders)) or arranged(sides) or numbered(sides)
         if by_order:
@@ -75,6 +78,31 @@ def _doubt_differences(pairing: Pairing, other: Pairing, sure: bool) -> None:
         named = other.pairs.get(target, source if sure else None)
         if pairing.evidence[target] != "place" and named is not source:
             pairing.doubt([target], {source, other.pairs.get(target, source)})
+
+
+def _doubt_numbers(sides: Sides, pairing: Pairing) -> None:
+    """Doubts pairs on paths of a sum that only settings and activations tell apart. Either path may
+    be written first, so that numbers say nothing about them; words do."""
+
+    def label(part: Part) -> Hashable:
+        settings = part.layer.settings if part.layer else {}
+        return sides.label(part), tuple(sorted(settings.items()))
+
+    alike = interchangeable(sides.flow, sides.label, details=False, ordered=True)
+    same = interchangeable(sides.flow, label, details=True, ordered=True)
+    group_of = {layer: number for number, group in enumerate(same) for layer in group}
+    different = [
+        group for group in alike if len({group_of.get(layer, layer.name) for layer in group}) > 1
+    ]
+    for group in different:
+        paired = [target for target in group if target in pairing.pairs]
+        if not paired:
+            continue
+        sources = [pairing.pairs[target] for target in paired]
+        tagged = [sides.tags[target] for target in paired]
+        words = assign_by_words(tagged, [source.name for source in sources])
+        if words != list(range(len(paired))):
+            pairing.doubt(group, sources)
 
 
 def _fill(pairing: Pairing, other: Pairing, heads: bool = False) -> None:

@@ -19,19 +19,21 @@ _State = int
 
 
 def possible(sides: Sides) -> dict[Layer, set[Layer]] | None:
-    """For each layer of the source, the layers of the target that it can be; None if the file is in
-    no order of computation, or in too many."""
+    """For each layer of the source about which the order of the file says something, the layers of
+    the target that it can be; None if the file is in no order of computation, or in too many."""
     if sides.target_count != sides.source_count:
         return None
-    bit = {layer: 1 << number for number, layer in enumerate(sides.targets)}
+    targets = [layer for layer in sides.targets if sides.sign[layer] not in sides.floating]
+    sources = [layer for layer in sides.sources if sides.sign[layer] not in sides.floating]
+    bit = {layer: 1 << number for number, layer in enumerate(targets)}
     needs = {
         layer: sum(bit[other] for other in set(sides.flow.nearest(layer, False, bit)) if other)
-        for layer in sides.targets
+        for layer in targets
     }
     steps: list[dict[_State, list[tuple[_State, Layer]]]] = []
     states: list[_State] = [0]
-    for source in sides.sources:
-        alike = [layer for layer in sides.targets if sides.sign[layer] == sides.sign[source]]
+    for source in sources:
+        alike = [layer for layer in targets if sides.sign[layer] == sides.sign[source]]
         step: dict[_State, list[tuple[_State, Layer]]] = {}
         for state in states:
             for target in alike:
@@ -43,7 +45,7 @@ def possible(sides: Sides) -> dict[Layer, set[Layer]] | None:
         states = list(step)
     candidates: dict[Layer, set[Layer]] = {}
     alive = set(states)
-    for source, step in zip(reversed(sides.sources), reversed(steps), strict=True):
+    for source, step in zip(reversed(sources), reversed(steps), strict=True):
         ways = [way for state in alive for way in step[state]]
         candidates[source] = {target for _, target in ways}
         alive = {state for state, _ in ways}

@@ -50,8 +50,9 @@ class Match:
     @cached_property
     def proof(self) -> Proof | None:
         """What came out when both networks were run on an image of noise, with the same random
-        weights; None if the source is not a module. They are run on first use."""
-        if self._networks is None:
+        weights; None if the source is not a module, or one whose weights have no values. They are
+        run on first use."""
+        if self._networks is None or any(tensor.is_meta for tensor in self._source.values()):
             return None
         network, source = self._networks
         missing = {row.layer for row in self.missing()}
@@ -137,7 +138,9 @@ class Match:
         left = [row for row in self.having("unused", in_target=False) if row.layer and row.note]
         if left:
             return _diagnostic(
-                f"these weights have {plural(len(left), 'tensor')} without a place in {self.network}",
+                f"{plural(len(left), 'tensor')} of these weights has no place in {self.network}"
+                if len(left) == 1
+                else f"{len(left)} tensors of these weights have no place in {self.network}",
                 [f"{row.source} is {shown(row.source_shape)}: {row.note}" for row in left],
                 "write the spec with the structure of the source, such as `bias=on` for its biases;"
                 " `load_into` loads the other weights all the same",

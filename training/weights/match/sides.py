@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 from .flow import Flow, Part
-from .layer import Kind, Layer
+from .layer import Kind, Layer, prefix_of
 from .linear_order import Heads, Paths, line
 from .names import Tag
 from .paths import path_tags
@@ -42,6 +44,30 @@ class Sides:
         """Whether no other layer has its kind and shape, on either side."""
         sign = self.sign[layer]
         return self.target_count[sign] == self.source_count[sign] == 1
+
+    @cached_property
+    def floating(self) -> set[Sign]:
+        """What layers look like that modules hold themselves (`block.gamma`) and that others look
+        like, too. A file has them before the layers of the module, wherever they are used, so its
+        order says nothing about them."""
+        keys = {held.key for layer in self.sources for held in layer.tensors.values()}
+        above = {
+            prefix
+            for layer in self.sources
+            if layer.name not in keys
+            for prefix in accumulate(re.split(r"(?=[./])", prefix_of(layer.name)))
+        }
+        own = [
+            layer
+            for layer in self.sources
+            if any(held.key == layer.name for held in layer.tensors.values())
+            and prefix_of(layer.name) in above
+        ]
+        count = Counter(self.sign[layer] for layer in own)
+        places = Counter((self.sign[layer], prefix_of(layer.name)) for layer in own)
+        return {sign for sign in count if count[sign] < self.source_count[sign]} | {
+            sign for (sign, _), several in places.items() if several > 1
+        }
 
     @cached_property
     def lines(self) -> list[list[Layer]]:
