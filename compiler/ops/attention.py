@@ -58,6 +58,10 @@ class OverMaps(Op):
 
     def divided(self, *inputs: Shape) -> Heads:
         """How the channels are divided; raises ShapeError if they cannot be."""
+        return self.by_heads(inputs)
+
+    def by_heads(self, inputs: Sequence[Shape]) -> Heads:
+        """The same, whatever else an operation asks of its inputs."""
         maps = [as_map(shape, self.word) for shape in inputs]
         if len(maps) == 1:
             return self._of_one(*maps[0])
@@ -213,7 +217,7 @@ class Attention(OverMaps):
         return self.windows or self.grid
 
     def divided(self, *inputs: Shape) -> Heads:
-        heads = super().divided(*inputs)
+        heads = self.by_heads(inputs)
         part = self._part
         if (part is not None or self.position != "none") and heads.queries != heads.keys:
             what = f"`position={self.position}`" if part is None else "windows"
@@ -464,7 +468,7 @@ class CrossCovariance(OverMaps):
     )
 
     def divided(self, *inputs: Shape) -> Heads:
-        heads = super().divided(*inputs)
+        heads = self.by_heads(inputs)
         if heads.shared:
             raise ShapeError(
                 "each channel of the keys belongs to one of the values, and all heads share these",
