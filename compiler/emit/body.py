@@ -118,6 +118,7 @@ class Bodies:
         self.handed = self.find_handed()
         self.interfaces: dict[int, tuple[list[Node], list[Node]]] = {}
         self.bodies: dict[int, Body] = {}
+        self.models: dict[object, Scope] | None = None
         self.carries: dict[int, tuple[Carry, list[Node]] | None] = {}
         ends = network.ends
         # The loss needs the input of a last softmax; only `predict` applies it.
@@ -180,7 +181,70 @@ class Bodies:
         if not outputs:  # nothing reads its output, but it has weights
             inside = self.network.nodes[start:end]
             outputs = [node for node in inside if node.index not in self.left_out][-1:]
-        return _in_order(scope, inputs), outputs
+        return self.in_order(scope, inputs), outputs
+
+    def in_order(self, scope: Scope, inputs: dict[int, Node]) -> list[Node]:
+        """The inputs of a scope: what arrives, then what it is given by name, then others. A layer
+        that is given twice, as to the first round of a loop, is there twice if another call of the
+        same text reads both."""
+        what = origin(scope)
+        if not what.maps or what.kind == "loop":
+            return list(inputs.values())
+        given = [(n, node) for n, node in _given(what) if node.index in inputs]
+        if len({node.index for _, node in given}) < len(given):
+            model = self.model(scope)
+            if model is None:
+                given = [*{node.index: (n, node) for n, node in reversed(given)}.values()][::-1]
+            else:
+                start, end = self.ranges[id(model)]
+                read = {s.index for n in self.network.nodes[start:end] for s in n.inputs}
+                names = {n for n, node in _given(origin(model)) if node.index in read}
+                given = [(n, node) for n, node in given if n in names] or given[:1]
+        known = {node.index for _, node in given}
+        others = [node for index, node in inputs.items() if index not in known]
+        return [*(node for _, node in given), *others]
+
+    def model(self, scope: Scope) -> Scope | None:
+        """Another scope of the same text, to which no layer is given twice."""
+        if self.models is None:
+            self.models = {}
+            stack: list[Scope] = [self.network.root]
+            while stack:
+                at = stack.pop()
+                inner = [child for child in at.children if isinstance(child, Scope)]
+                stack += inner[::-1]
+                what = origin(at)
+                is_merged = at.parent is not None and at.parent.just is at
+                if what.maps and what.kind != "loop" and not is_merged:
+                    given = _given(what)
+                    if len({node.index for _, node in given}) == len(given):
+                        self.models.setdefault(_text_of(what), at)
+        return self.models.get(_text_of(origin(scope)))
+
+    def adopted(self, scope: Scope, body: Body) -> Body:
+        """A body to which a layer is given twice, connected as another call of the same text is."""
+        if len({node.index for node in body.inputs}) == len(body.inputs):
+            return body
+        model = self.model(scope)
+        other = None if model is None else self.body(model)
+        if other is None or len(other.inputs) != len(body.inputs):
+            return body
+        if [(s.key, s.template) for s in other.steps] != [(s.key, s.template) for s in body.steps]:
+            return body
+
+        def same(one: Sequence[Ref], two: Sequence[Ref]) -> bool:
+            return len(one) == len(two) and all(
+                a == b or (a[0] < 0 and b[0] < 0 and body.inputs[~a[0]] is body.inputs[~b[0]])
+                for a, b in zip(one, two, strict=True)
+            )
+
+        pairs = list(zip(body.steps, other.steps, strict=True))
+        if not all(same(own.operands, step.operands) for own, step in pairs):
+            return body
+        if not same(body.outputs, other.outputs):
+            return body
+        steps = tuple([own._replace(operands=step.operands) for own, step in pairs])
+        return body._replace(steps=steps, outputs=other.outputs)
 
     def parts(self, scope: Scope) -> Iterator[Scope | Node]:
         """The named layers and scopes inside that are not empty."""
@@ -302,6 +366,7 @@ class Bodies:
         if scope.parent is None:
             inputs, outputs = [*self.network.inputs], self.ends
         body = _in_a_row(scope, self._all_steps(scope), inputs, outputs)
+        body = self.adopted(scope, body)
         return body._replace(modules=tuple(self.modules_for(scope).values()))
 
     # ---- shared modules ----
@@ -453,14 +518,15 @@ def _in_a_row(
     return Body(scope, tuple(steps), tuple(inputs), refs, heads)
 
 
-def _in_order(scope: Scope, inputs: dict[int, Node]) -> list[Node]:
-    """The inputs of a scope: what arrives, then what it is given by name, then others."""
-    what = origin(scope)
-    if not what.maps or what.kind == "loop":
-        return list(inputs.values())
-    given = [what.input, *what.maps.values()]
-    known = {node.index: node for node in given if node is not None and node.index in inputs}
-    return list({**known, **inputs}.values())
+def _given(what: Scope) -> list[tuple[str, Node]]:
+    """What arrives at a scope, without a name, and what it is given by name."""
+    given = [("", what.input), *what.maps.items()]
+    return [(name, node) for name, node in given if node is not None]
+
+
+def _text_of(what: Scope) -> object:
+    """The block or loop that a scope executes."""
+    return id(what.definition if what.definition is not None else what.statement)
 
 
 def _equal(first: Sequence[Node | None], second: Sequence[Node | None]) -> bool:

@@ -100,7 +100,7 @@ class Classes(Modules):
         codes = [*contents.made.values(), *dict(contents.local).values()]
         if any("divisible(" in str(code) for code in codes):
             self.helpers.setdefault(DIVISIBLE)
-        lines = self.text(name, scopes[0], contents, writer.parameters, bodies[0])
+        lines = self.text(name, scopes[0], contents, writer.parameters, _clearest(bodies))
         leaves, reads = [p.leaf for p in writer.parameters], [p.read for p in writer.parameters]
         written = Class(Callee(name, tuple(leaves)), tuple(reads), lines)
         self.classes |= dict.fromkeys(map(id, scopes), written)
@@ -171,6 +171,12 @@ def _forward(contents: Contents, body: Body) -> list[str]:
         heads = {value: names.free("aux") for value, is_aux in ends if is_aux}
     writer = Forward(contents.items, contents.outputs, inputs, names, heads=heads)
     return [*statement(Group("def forward(", arguments, f") -> {result}:"), 1), *writer.write()]
+
+
+def _clearest(bodies: Sequence[Body]) -> Body:
+    """A call to which no layer is given twice, if there is one: it shows what inputs are called."""
+    clear = (body for body in bodies if len({n.index for n in body.inputs}) == len(body.inputs))
+    return next(clear, bodies[0])
 
 
 def _inputs(body: Body) -> list[str]:

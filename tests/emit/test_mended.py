@@ -51,6 +51,10 @@ BODIES = {
     "a loop that carries, in a loop that carries":
         "old: conv 8\n conv 4, for n in [2, 3, 1] {{ repeat n {{ pair old 4, carry old=input }},"
         " carry old=old }}, mul old",
+    "a loop whose first round is given one layer twice":
+        "old: conv 4\n repeat 4 {{ pair old 4, carry old=input }}, add old",
+    "rounds of several layers, the first of which is given one layer twice":
+        "old: conv 4\n repeat 4 {{ relu, conv 4, add old, carry old=input }}, add old",
     "a loop of no rounds that carries":
         "old: conv 4\n conv 4, repeat 0 {{ pair old 4, carry old=input }}, add old",
     "rounds that swap two labels":
