@@ -106,6 +106,17 @@ def test_without_shifts_it_is_a_convolution() -> None:
     assert torch.allclose(built.forward(x, torch.zeros(2, 18, 4, 4)), expected, atol=1e-5)
 
 
+def test_places_are_exact_in_half_precision() -> None:
+    """Not to the eight bits of a bfloat16: column 301 is not 302."""
+    op, x = Deform(out=1, bias=False), torch.arange(600.0).view(1, 1, 1, 600)
+    built = build(op, (1, 1, 600), (2, 1, 600))
+    built.state()["weight"].fill_(1)
+    assert built.module is not None
+    with torch.autocast("cpu", torch.bfloat16):
+        out = built.module(x.bfloat16(), torch.zeros(1, 2, 1, 600, dtype=torch.bfloat16))
+    assert torch.equal(out.float(), x.bfloat16().float())
+
+
 def test_what_deform_refuses() -> None:
     op = Deform(out=4, kernel=(3, 3), same=True)
     # The text would leave what is too much.

@@ -200,7 +200,9 @@ class DeformConv2d(nn.Module):
     def forward(self, x: Tensor, shifts: Tensor) -> Tensor:
         taps, size = self.weight[0, 0].numel(), shifts.shape[2:]
         groups = self.offset_groups
-        by_axis = shifts[:, : 2 * groups * taps].unflatten(1, (groups, taps, 2))
+        # Two bytes would not tell the places of a large map apart.
+        exact = torch.promote_types(shifts.dtype, torch.float32)
+        by_axis = shifts[:, : 2 * groups * taps].to(exact).unflatten(1, (groups, taps, 2))
         places = []
         for axis in (0, 1):
             stride, padding, dilation = self.steps[axis]
@@ -216,7 +218,7 @@ class DeformConv2d(nn.Module):
             places.append(((by_axis[:, :, :, axis] + position) * 2 + 1) / side - 1)
         grid = torch.stack([places[1], places[0]], -1).flatten(0, 1).flatten(1, 2)
         maps = x.unflatten(1, (groups, -1)).flatten(0, 1)
-        read = F.grid_sample(maps, grid, align_corners=False)
+        read = F.grid_sample(maps.to(exact), grid, align_corners=False)
         read = read.unflatten(2, (taps, -1)).unflatten(0, (-1, groups))
         if self.modulated:
             weights = shifts[:, 2 * groups * taps :].sigmoid()
