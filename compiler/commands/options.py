@@ -39,7 +39,7 @@ def whole(text: str) -> int:
 
 def _shape(text: str) -> Shape:
     sizes = text.lower().split("x")
-    if len(sizes) not in (1, 3) or not all(s.isdecimal() and int(s) > 0 for s in sizes):
+    if len(sizes) > 4 or not all(s.isdecimal() and int(s) > 0 for s in sizes):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an input size: write channels x height x width, like 3x160x160"
         )

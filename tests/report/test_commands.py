@@ -164,7 +164,7 @@ def test_the_budget(residual: str, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--input", "3x32"], "is not an input size: write channels x height x width"),
+        (["--input", "3x0x32"], "is not an input size: write channels x height x width"),
         (["--input", "0x3x3"], "is not an input"),
         (["--input", "axbxc"], "is not an input"),
         (["--batch", "0"], "is not a whole number of at least 1"),
