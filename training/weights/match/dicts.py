@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-from .by_names import arranged, numbered
+from .by_names import Candidates, arranged, numbered
 from .by_order import in_order, is_alphabetical, is_contradicted
 from .color_refinement import interchangeable
 from .extensions import possible
@@ -57,7 +57,8 @@ def _paired(sides: Sides, by_order: bool) -> Pairing:
     pairing = ordered.pairing
     if is_alphabetical(sides) or not ordered.fits or sides.floating:
         orders = None if is_alphabetical(sides) else possible(sides)
-        named = (orders and arranged(sides, orders)) or arranged(sides) or numbered(sides)
+        # What the order of the file rules out stays ruled out, even if names fit otherwise.
+        named = arranged(sides, orders) or (_certain(orders) if orders else numbered(sides))
         if by_order:
             _fill(named, pairing)
         return named
@@ -68,6 +69,18 @@ def _paired(sides: Sides, by_order: bool) -> Pairing:
             _fill(pairing, other)
             if not by_order:
                 _doubt_differences(pairing, other, sure=not contradicted)
+    return pairing
+
+
+def _certain(orders: Candidates) -> Pairing:
+    """The pairs that all orders of computation share."""
+    pairing = Pairing()
+    for source, among in orders.items():
+        for target in among:
+            if len(among) == 1:
+                pairing.pair(target, source, "order")
+            else:
+                pairing.doubt([target], [source])
     return pairing
 
 
