@@ -20,6 +20,10 @@ does not determine (the padding of a kernel that is 3 in one call and 1x7 in ano
 argument. Calls that no `if` distinguishes, for example of a block that another block is passed to,
 become separate classes.
 
+Rounds that carry labels are called in a loop, `for cell in self.cells: x, old = cell(x, old), x`,
+where each round reads and returns the same values as the others (`body.Carry`); else they are
+written out.
+
 `build.naming` names steps and thereby modules; that is a public format. All text passes `allowed`
 before it is executed.
 """
