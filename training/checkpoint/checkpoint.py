@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.network import Network
+from ...compiler.ops.base import Op
 from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..untrusted.bad_file import BadFile, first_line
@@ -173,16 +174,36 @@ def about_weights(path: Path) -> dict[str, str]:
 # ---- whether a checkpoint belongs to this network --------------------------------------------
 
 
+_ADDED: Mapping[str, frozenset[str]] = {
+    "conv": frozenset({"standardize", "eps", "gain"}),
+    "crop": frozenset({"front"}),
+    "depthwise": frozenset({"standardize", "eps", "gain"}),
+    "pad": frozenset({"front", "back"}),
+}
+"""Arguments that layers have got since runs of 0.1.0 were saved. Where they have their default, a
+network computes what it did before, and so has the same mark.
+"""
+
+
 def mark_of(network: Network) -> str:
     """A hash of a network: equal for networks with the same computation and the same names."""
     lines = [
-        f"{node.name} {node.op.word} {node.op.arguments}"
+        f"{node.name} {node.op.word} {_marked(node.op)}"
         f" {[source.index for source in node.inputs]} {node.shape}"
         for node in network.nodes
     ]
     lines += [f" {head.node.index} {head.weight}" for head in network.aux]
     lines.append(str(network.output.index))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _marked(op: Op) -> dict[str, Any]:
+    added = _ADDED.get(op.word, frozenset())
+    return {
+        name: value
+        for name, value in op.arguments.items()
+        if name not in added or value != op.fields[name].default
+    }
 
 
 def must_be_same(state: Mapping[str, Any], network: Network, name: str) -> None:
