@@ -3,7 +3,7 @@ From mobilenet_v2.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load
 
 New: inverted residuals. The shortcuts connect narrow feature maps; in between, a 1x1 convolution
 widens the map, a depthwise convolution filters each channel, and a 1x1 without an activation
-narrows it again.
+narrows it again. `wider` and `deeper` scale it; the last stage keeps its depth.
 """
 
 from torch import Tensor, nn
