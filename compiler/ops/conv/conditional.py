@@ -9,7 +9,7 @@ from ...language.kinds import count, pair
 from ...shapes import PerAxis, Shape, ShapeError, plain, size, text
 from ..base import Kept, Kind, TorchText, Weight, constructor, helper
 from ..worked import Element, Step, Term, Worked, figure, sigmoid, summed
-from .conv import Conv
+from .conv import Grouped
 from .sliding import (
     BIAS,
     DILATION,
@@ -22,7 +22,7 @@ from .sliding import (
 )
 
 
-class CondConv(Conv):
+class CondConv(Grouped):
     """Convolution with filters of its own for each image: a mixture of `experts` filters.
 
     Their shares are sigmoids of a fully connected layer over the channel means (CondConv,

@@ -61,7 +61,24 @@ class Learned(Biased, Sliding):
         ]
 
 
-class Conv(Standardized, Learned):
+class Grouped(Learned):
+    """A convolution of `out` filters, in groups of channels."""
+
+    out: int
+    groups: int
+
+    def filters(self, channels: int) -> int:
+        return self.out
+
+    def grouped(self, channels: int) -> int:
+        return self.groups
+
+    def output(self, *inputs: Shape) -> Shape:
+        check_groups(as_map(inputs[0], self.word)[0], self.out, self.groups)
+        return super().output(*inputs)
+
+
+class Conv(Standardized, Grouped):
     """Convolution: slides filters over the map, `out` of them."""
 
     word: ClassVar[str] = "conv"
@@ -110,13 +127,3 @@ class Conv(Standardized, Learned):
     standardize: bool = STANDARDIZE
     eps: float = EPS
     gain: float | None = GAIN
-
-    def filters(self, channels: int) -> int:
-        return self.out
-
-    def grouped(self, channels: int) -> int:
-        return self.groups
-
-    def output(self, *inputs: Shape) -> Shape:
-        check_groups(as_map(inputs[0], self.word)[0], self.out, self.groups)
-        return super().output(*inputs)

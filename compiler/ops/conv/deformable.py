@@ -10,11 +10,11 @@ from ...language.kinds import count, flag, pair
 from ...shapes import PerAxis, Shape, ShapeError, plain, text
 from ..base import EVERYTHING, Kept, Kind, TorchText, Weight, Window, constructor, helper
 from ..worked import Element, Term, Worked, products, sigmoid, summed
-from .conv import Conv
+from .conv import Grouped
 from .sliding import BIAS, DILATION, PAD, SAME, STRIDE, parameters
 
 
-class Deform(Conv):
+class Deform(Grouped):
     """Convolution whose filters read the map at shifted places: between pixels, by interpolation.
 
     The body computes the shifts, two for each element of the filter, at the size of the output:
