@@ -23,10 +23,11 @@ QUICK = 12
 """How many of the networks are compiled in a fast run, spread over the table."""
 
 SIDES = {
+    "inception_v4": 107,
+    "inception_resnet_v2": 107,
     "botnet26t_256": 256,
     "coatnet_0_rw_224": 224,
     "coatnet_bn_0_rw_224": 224,
-    "inception_v3": 107,
     "nasnetalarge": 96,
     "pnasnet5large": 96,
 }
