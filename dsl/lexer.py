@@ -421,13 +421,24 @@ class _Lexer:
         return not self.text[line_start:offset].strip(" \t")
 
     def at_statement_start(self) -> bool:
-        return not self.types or self.types[-1] in _STATEMENT_STARTS
+        return self.starts_statement(len(self.types))
+
+    def starts_statement(self, index: int) -> bool:
+        """Whether a token with this index begins a statement. `else` of a choice between values,
+        `64 if wide else 32`, is followed by an operand: no brace stands before it.
+        """
+        if index == 0:
+            return True
+        before = self.types[index - 1]
+        if before == "ELSE" and index > 1 and self.types[index - 2] not in ("RBRACE", "NEWLINE"):
+            return False
+        return before in _STATEMENT_STARTS
 
     def after_head(self) -> bool:
         """Whether the last token is the first word of its statement."""
         if self.types[-1] != "WORD" or self.brackets:
             return False
-        return len(self.types) == 1 or self.types[-2] in _STATEMENT_STARTS
+        return self.starts_statement(len(self.types) - 1)
 
     def minus(self, blank_before: bool, start: int, end: int) -> str:
         """Classifies a minus. `a - b` and `a-b` subtract; a minus before a first operand negates.

@@ -625,6 +625,18 @@ def output(
             call.head.span,
             help=f"write `output {name} {body}`" if call.body else f"write `output {name}: …`",
         )
+    first = names[0]
+    is_layer = isinstance(first, Name) and first.value in graph.words
+    if is_layer and not graph.labels.knows(first, scope):
+        start = first.span.start
+        layer = Span(call.span.source, start, statement_span(call).end).text
+        raise Problem(
+            "output",
+            "an output has a name, which comes after the word `output`",
+            first.span,
+            help=f"write `output name: {layer}`",
+            edits=(Edit(Span(call.span.source, start, start), "name: "),),
+        )
     if call.body is None:
         for argument in call.arguments:
             if not isinstance(argument.value, Name | Path):
