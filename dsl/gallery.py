@@ -44,8 +44,11 @@ def in_gallery(name: str) -> str:
 
 def find(name: str) -> Path | None:
     """The path of the gallery spec of this name, with or without `.cnn`."""
-    stem = name.removesuffix(".cnn")
-    return next((path for path in _specs() if path.stem == stem), None)
+    file = name.removesuffix(".cnn") + ".cnn"
+    with os.scandir(GALLERY) as entries:  # its folders hold no further ones
+        folders = sorted(entry.path for entry in entries if entry.is_dir())
+    paths = [GALLERY / file, *(Path(folder, file) for folder in folders)]
+    return next((path for path in paths if path.is_file()), None)
 
 
 @cache

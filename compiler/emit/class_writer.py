@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain, count
 
 from ..language.evaluate import divisible
 from ..network import Node, Scope
@@ -188,7 +189,7 @@ def _inputs(body: Body) -> list[str]:
     names = Names(["paths"])
     given = [by_index.get(node.index) for node in body.inputs]
     own = {number: names.free(name) for number, name in enumerate(given) if name is not None}
-    others = (name for name in ("x", "y", "z", *(f"x{n}" for n in range(4, 10**6))))
+    others = chain("xyz", (f"x{n}" for n in count(4)))
     spare = (name for name in others if name not in names.taken)
     return [own[n] if n in own else next(spare) for n in range(len(body.inputs))]
 

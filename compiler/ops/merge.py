@@ -123,6 +123,8 @@ class Broadcast(Merge):
     over the map."""
 
     def merged(self, *inputs: Shape) -> Shape | None:
+        if inputs[1:] == inputs[:-1]:
+            return inputs[0]
         axes = len(max(inputs, key=len))
         spread = [_spread(shape, axes) for shape in inputs]
         output = tuple(max(sides) for sides in zip(*spread, strict=True))
