@@ -23,11 +23,11 @@ from ...dsl.syntax import (
     Tuple,
 )
 from . import foreign, translate
-from .evaluate import Env, Evaluated, unknown_name
+from .evaluate import Env, Evaluated, describe, unknown_name
 from .problems import Problem, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .translate import Value, value_of
-from .values import Word
+from .values import MapRef, Word
 
 
 def repeated(field: Field, node: Argument, first: Span, signature: Signature) -> Problem:
@@ -210,6 +210,16 @@ def wrong_value(
         part = translate.argument(node.name, value_in(node.value), signature.fields)
         if isinstance(part, str):
             return _word_for_number(field, node, signature, part, error)
+    if isinstance(value, MapRef):
+        return Problem(
+            "argument",
+            f"`{field.name}` of `{signature.word}` is {field.expects};"
+            f" `{node.value.span.text}` is {describe(value)}",
+            node.span,
+            notes=_usage(signature),
+            help=f"call the block with a value in place of `{value}`, or read the layer by `from"
+            f" {node.value.span.text}`",
+        )
     if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
         instead = f"floor({node.value.span.text})"
     edits = (Edit(node.value.span, instead),) if instead else ()

@@ -211,6 +211,43 @@ there are no whole transformers here; their attention is `attention heads=8`
     multi_head_attention_forward AdditiveAttention Transformer
     TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer
     PatchEmbed GroupQueryAttention
+its projections are layers of their own here: write
+  `conv 3*channels 1x1, attention heads=4, conv channels 1x1`
+    MultiheadAttention MultiHeadAttention Attention SelfAttention MHSA Attention2d
+    multi_head_attention self_attention
+give the layers labels, then write `attention heads=4 { | from q | from k | from v }`; or write
+  `conv 3*channels 1x1, attention heads=4`, where one convolution computes all three
+    scaled_dot_product_attention
+all heads read the same keys and values: write
+  `attention heads=4 { | conv channels 1x1 | conv channels//4 1x1 | conv channels//4 1x1 }`, and
+  `conv channels 1x1` after it
+    MultiQueryAttention2d
+write `residual { conv 3*channels 1x1, attention, conv channels 1x1 }`
+    NonLocal
+its projection is a layer of its own here: write
+  `conv 3*channels 1x1, attention heads=4 position=relative`
+    BottleneckAttn
+its projection is a layer of its own here: write
+  `conv 3*channels 1x1, attention heads=4 position=relative windows=8 halo=3`
+    HaloAttn
+its projections are layers of their own here: write
+  `conv 3*channels 1x1, cross_covariance heads=4, conv channels 1x1`
+    XCA CrossCovarianceAttn xca channel_self_attention
+its projections are layers of their own here: write
+  `conv 3*channels 1x1, depthwise 3x3 same, cross_covariance heads=4, conv channels 1x1`
+    MDTA
+give the layers labels, then write `matmul { | from a | from b }`: the product of two maps, each
+  a matrix of channels by places
+    MatMul Matmul bmm einsum
+a body computes the shifts, two for each element of the filter: write
+  `deform 32 3x3 same { conv 18 3x3 same }`
+    DeformConv2d deform_conv2d DeformConv DeformableConv2d DCN deformable_conv
+a body computes the shifts and weights, three numbers for each element of the filter: write
+  `deform 32 3x3 same modulated { conv 27 3x3 same }`
+    ModulatedDeformConv2d
+a body computes the filters, a channel for each of their elements: write
+  `involution 7x7 same { conv channels//4 1x1, bn, relu, conv 49 1x1 }`
+    Involution Involution2d involution2d
 this attention is written out here; `gate { … }` reweights channels
     cbam
 there are no embeddings or sequences here: an input is an image, or plain numbers
@@ -241,8 +278,10 @@ there is no such activation here; `gate { conv channels 1x1, sigmoid }` reweight
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
     MaxUnpool1d MaxUnpool3d
     MaxUnpool2d MaxUnpool2D Unpooling
+write `space_to_depth 2` for a stride of 2; Darknet has the channels in another order
+    reorg reorg_old reorg3d
 overlapping patches do not become channels here: `space_to_depth 2` moves blocks of pixels
-    reorg reorg_old reorg3d Fold Unfold Im2col
+    Fold Unfold Im2col
 write `pool stochastic 2x2`, which is random too
     fractional_max_pool2d_with_indices fractional_max_pool3d
     fractional_max_pool3d_with_indices
@@ -299,7 +338,8 @@ there is no such function of single numbers here; `cnn help` lists the activatio
     Exp Log Power
 there is no such transformation here; images are turned and moved by `augment`
     affine_grid grid_sample
-there are no products of matrices here: `fc 64` and `conv 64 1x1` are linear layers
+products with weights are `fc 64` and `conv 64 1x1`; write `matmul { | path | path }` for those of
+  two maps
     EinsumDense
     grouped_mm scaled_mm scaled_grouped_mm
 images are always shuffled before each epoch; `shuffle 2` shuffles channels

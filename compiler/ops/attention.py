@@ -181,12 +181,6 @@ class Attention(OverMaps):
         "multiply-adds: places * keys of each * (key + value channels), + places * distances * key"
         " channels with `position=relative`" + COUNTED
     )
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "attention": "MultiheadAttention(num_heads>heads) MultiHeadAttention(num_heads>heads) "
-        "scaled_dot_product_attention Attention SelfAttention MHSA Attention2d "
-        "MultiQueryAttention2d multi_head_attention self_attention NonLocal BottleneckAttn "
-        "HaloAttn",
-    }
 
     heads: int = count("heads: attention side by side, each over its share of the channels", 1)
     key: int | None = count(
@@ -457,10 +451,6 @@ class CrossCovariance(OverMaps):
         "parameters: heads\n"
         "multiply-adds: channels of queries * those of keys in a head * H * W, twice" + COUNTED
     )
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "cross_covariance": "XCA(num_heads>heads) CrossCovarianceAttn(num_heads>heads) xca "
-        "channel_self_attention MDTA",
-    }
 
     heads: int = count("heads: each attends over its share of the channels", 1)
     by_head: bool = flag(
@@ -558,7 +548,7 @@ class FourierPosition(Op):
     The waves span the whole map, whatever its size, so the network keeps working for other sizes.
     """
 
-    autocast: ClassVar[Autocast] = "low"
+    autocast: ClassVar[Autocast] = "follow"  # what is added has the precision of a convolution
     kind: ClassVar[Kind] = "attention"
     word: ClassVar[str] = "fourier_position"
     example: ClassVar[str] = "fourier_position 32"
@@ -661,9 +651,6 @@ class MatMul(Op):
     )
     paths: ClassVar[tuple[str, ...]] = ("left", "right")
     needs_paths: ClassVar[bool] = True
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "matmul": "MatMul Matmul bmm einsum",
-    }
     torch_calls: ClassVar[tuple[str, ...]] = ()
 
     transpose: bool = flag("exchange channels and places of the left map")
@@ -891,16 +878,16 @@ class FourierPosition(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = (self.along(side, x) for side in x.shape[2:])
-        rows = rows[:, :, None].expand(-1, -1, x.shape[3])
-        columns = columns[:, None].expand(-1, x.shape[2], -1)
-        return x + self.projection(torch.cat([rows, columns])[None])
+        rows = rows.unsqueeze(2).expand(-1, -1, x.shape[3])
+        columns = columns.unsqueeze(1).expand(-1, x.shape[2], -1)
+        return x + self.projection(torch.cat([rows, columns]).unsqueeze(0))
 
     def along(self, side: int, x: Tensor) -> Tensor:
         """Sines and cosines in turn, of the places along an axis."""
         places = torch.arange(1, side + 1, device=x.device, dtype=torch.float32)
         angles = places / (side + 1e-6) * (2 * torch.pi)
         pairs = torch.arange(0, self.waves, 2, device=x.device) / self.waves
-        angles = angles / self.temperature ** pairs[:, None]
+        angles = angles / self.temperature ** pairs.unsqueeze(1)
         waves = torch.stack([angles.sin(), angles.cos()], 1).flatten(0, 1)
         return waves.to(self.projection.weight.dtype)
 ''')

@@ -29,9 +29,11 @@ from dotcnn.compiler.ops.activation import (
     SiLU,
     Softmax,
     Softplus,
+    Square,
     Tanh,
 )
 from dotcnn.compiler.ops.base import REGISTRY, Kept, Weight
+from dotcnn.compiler.ops.rms_norm import ThresholdedLinear
 from ops.conformance import attempt, build, conform, maps, operations, vectors
 
 ALL = [kind for kind in REGISTRY.values() if issubclass(kind, Activation)]
@@ -40,7 +42,7 @@ IN_PLACE = [kind for kind in ALL if kind.in_place]
 
 def test_all_of_them_are_here():
     words = "relu relu6 leaky prelu elu selu gelu silu mish softplus sigmoid tanh"
-    more = "hardsigmoid hardswish softmax abs"
+    more = "hardsigmoid hardswish softmax abs square tlu"
     assert {kind.word for kind in ALL} == {*words.split(), *more.split()}
 
 
@@ -52,6 +54,9 @@ def test_all_of_them_are_here():
         (ReLU6(), 7, 6),
         (Abs(), -2, 2),
         (Abs(), 3, 3),
+        (Square(), -3, 9),
+        (ThresholdedLinear(), -2, 0),
+        (ThresholdedLinear(), 3, 3),
         (Leaky(), -2, -0.02),
         (Leaky(slope=0.2), -2, -0.4),
         (PReLU(), -2, -0.5),
@@ -87,20 +92,31 @@ def test_softmax_is_over_the_channels():
     assert_close(shares.sum(1), torch.ones(2, 3, 5))
 
 
-def test_shapes_stay_and_nothing_is_learned():
+def test_shapes_stay_and_two_of_them_learn():
     arriving = (64, 56, 56)
     for kind in ALL:
         op = kind()
         assert op.output(arriving) == arriving
         assert op.macs(arriving, arriving) == 0
         assert op.elementwise(arriving, arriving) == 200_704
-        assert bool(op.weights(arriving)) == (kind is PReLU)
+        assert bool(op.weights(arriving)) == (kind in (PReLU, ThresholdedLinear))
 
 
 def test_the_slopes_of_prelu():
     assert PReLU().weights((64, 8, 8)) == (Weight("weight", (1,)),)
     assert PReLU(per="channel").weights((64, 8, 8)) == (Weight("weight", (64,)),)
     assert PReLU(per="channel").weights((10,)) == (Weight("weight", (10,)),)
+
+
+def test_the_thresholds_of_tlu():
+    """Each channel has its own, and what is below becomes the threshold, not 0."""
+    assert ThresholdedLinear().weights((64, 8, 8)) == (Weight("tau", (64, 1, 1)),)
+    built = build(ThresholdedLinear(), (2, 1, 2))
+    (tau,) = built.module.parameters()
+    with torch.no_grad():
+        tau.copy_(torch.tensor([1.0, -2.0]).reshape(tau.shape))
+    y = built.forward(torch.tensor([[[[0.5, 3.0]], [[-3.0, -1.0]]]]))
+    assert_close(y, torch.tensor([[[[1.0, 3.0]], [[-2.0, -1.0]]]]))
 
 
 # ---- in place ------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ...language.kinds import count, flag, pair
@@ -33,11 +32,6 @@ class Deform(Grouped):
         "parameters, multiply-adds: those of `conv`, and those of the body"
     )
     called: ClassVar[str] = ""
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "deform": "DeformConv2d(in_channels,out_channels,kernel_size,stride,padding,dilation,"
-        "groups,bias) deform_conv2d DeformConv DeformableConv2d DCN ModulatedDeformConv2d "
-        "deformable_conv",
-    }
     kind: ClassVar[Kind] = "conv"
     spatial_axes: ClassVar[tuple[int, ...]] = (2,)
     paths: ClassVar[tuple[str, ...]] = ("shifts",)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from ...language.kinds import count, pair
@@ -30,9 +29,6 @@ class Involution(Sliding):
         "products of two maps count as multiply-adds here; torch's FLOP counter takes them for"
         " elementwise"
     )
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "involution": "Involution Involution2d involution2d",
-    }
     kind: ClassVar[Kind] = "conv"
     spatial_axes: ClassVar[tuple[int, ...]] = (2,)
     paths: ClassVar[tuple[str, ...]] = ("filters",)
