@@ -223,6 +223,7 @@ SAME_NAMES = {
     "npz": "the directive `data npz`, and the container",
     "onnx_file": "written by an export, and read from strangers",
     "page": "a drawing's page, and a run's",
+    "paths": "of a form, and the layers on paths for which names of weights have words",
     "picture": "of a network, and of an image",
     "program": "a spec with its imports, and torch.export's program",
     "read": "reading: a plan's sections, data sets, weights",

@@ -1,5 +1,5 @@
 """The network under construction: nodes, scopes, labels, `allow` and `init`. walk.py executes
-statements, and forms.py merges paths (residual, concat, …). Both add their nodes here.
+statements, and forms/ merges paths (residual, concat, …). Both add their nodes here.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ from ..language.vocabulary import FORMS
 from ..network import Scope
 from ..ops.merge import Input
 from . import forms
+from .forms.outputs import output_of
+from .forms.paths import layer_with_body, refuse_made_paths
+from .forms.references import carried_at_first
 from .graph_builder import GraphBuilder, MaybeNode
 from .input_shape import input_shape, named_input, refuse_second_input
 from .layers import refuse_body
@@ -106,7 +109,7 @@ class Walk(GraphBuilder):
             self.labels.enter_failed(label, scope)
         if isinstance(label, OutputName):
             try:
-                forms.output_of(self, label, scope, output)
+                output_of(self, label, scope, output)
             except Problem as problem:
                 self.reporter.problem(problem, scope)
             return input_node
@@ -141,7 +144,7 @@ class Walk(GraphBuilder):
 
     def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
         if scope.kind == "path":
-            forms.refuse_made_paths(statement)
+            refuse_made_paths(statement)
         taken: Body | Branches | None = statement.otherwise
         for arm in statement.arms:
             if truth(arm.condition, env):
@@ -248,10 +251,10 @@ class Walk(GraphBuilder):
         input_node: MaybeNode,
     ) -> MaybeNode:
         if scope.kind == "path":
-            forms.refuse_made_paths(statement)
+            refuse_made_paths(statement)
         label = statement.label.value if statement.label else None
         outer = Scope("loop", word, statement.span, scope, label, count=len(rounds))
-        outer.maps = state = forms.carried_at_first(self, statement, scope)
+        outer.maps = state = carried_at_first(self, statement, scope)
         for index, items in enumerate(rounds):
             self.fuel.spend(STATEMENT * (1 + len(state)), statement.span)
             iteration = Scope(
@@ -402,7 +405,7 @@ class Walk(GraphBuilder):
         if input_node is None:
             return None
         if call.body is not None:
-            return forms.layer_with_body(self, op, call, call.body, scope, env, input_node)
+            return layer_with_body(self, op, call, call.body, scope, env, input_node)
         return self.apply(op, (input_node,), call, scope, call.label)
 
 

@@ -1,0 +1,75 @@
+"""What the forms with bodies share: they bind their arguments, open a scope, ask for a body, and
+merge nodes into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ....dsl.diagnostics import Edit, Label
+from ....dsl.syntax import Body, Branches, Call
+from ...diagnose.blame import arrives
+from ...language.binding import bind
+from ...language.evaluate import Env, evaluate_arguments
+from ...language.signature import Signature
+from ...network import Node, Scope
+from ...ops.base import REGISTRY
+from ...ops.merge import Merge
+from ...shapes import ShapeError, text
+from ..graph_builder import GraphBuilder
+
+
+def arguments_of(graph: GraphBuilder, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
+    given = bind(call, signature, evaluate_arguments(call.arguments, env), env, graph.words)
+    default = graph.module.defaults.get(signature.word)
+    return given if default is None else {**default.values, **given}
+
+
+def scope_of(call: Call, scope: Scope) -> Scope:
+    label = call.label.value if call.label else None
+    return Scope("form", call.head.value, call.span, scope, label)
+
+
+def need_body(call: Call, usage: str) -> Body | Branches:
+    if call.body is None:
+        from ..layer_mistakes import missing_body
+
+        raise missing_body(call, usage)
+    return call.body
+
+
+def merge_nodes(
+    graph: GraphBuilder,
+    word: str,
+    call: Call,
+    scope: Scope,
+    inputs: Sequence[Node],
+    labels: Sequence[Label],
+    help: str = "",
+    edits: tuple[Edit, ...] = (),
+    bodies: Sequence[Body | Branches] = (),
+) -> Node:
+    """Adds a node that merges paths, or reports an error that shows where each path comes from."""
+    op = REGISTRY[word]()
+    try:
+        for node in inputs:
+            op.refuse_axes(node.shape)
+        if isinstance(op, Merge) and call.head.value == "residual":
+            op.refuse_different(*[node.shape for node in inputs])
+        shape = op.output(*[node.shape for node in inputs])
+    except ShapeError as error:
+        from .different_shapes import different_shapes
+
+        problem = different_shapes(error, call, inputs, labels, help, edits, bodies)
+        raise problem from None
+    return graph.add(op, tuple(inputs), shape, call.head.span, scope)
+
+
+def end_of(node: Node, body: Body | Branches, what: str) -> Label:
+    """A label for the last line of a path, with its output shape."""
+    label = arrives(node)
+    inside = body.span.start <= node.span.start < body.span.end
+    if inside and label.span.source is body.span.source:
+        return Label(label.span, f"{what} ends in {text(node.shape)}")
+    return Label(label.span, f"{what} is {text(node.shape)}, from here")

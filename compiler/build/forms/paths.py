@@ -1,0 +1,271 @@
+"""Paths side by side, `{ | path | path }`: built, with those that loops and `if`s make, and merged
+by concat, inception, add, mul, maximum; `split`, which divides the channels among them; and layers
+that read paths or a body, such as `attention { | queries | keys | values }`.
+"""
+
+from __future__ import annotations
+
+from ....dsl.diagnostics import Edit, Label
+from ....dsl.source import Span
+from ....dsl.syntax import Body, Branches, Call, For, If, Repeat, arms_of, holds_paths, makers_of
+from ...diagnose.blame import arrives, first_line, statement_span
+from ...language.evaluate import Env, evaluate_arguments, unknown_name
+from ...language.problems import Problem
+from ...language.values import Word
+from ...network import Node, Scope
+from ...ops.base import Op
+from ...ops.merge import Chunk
+from ...shapes import ShapeError, text
+from ..graph_builder import GraphBuilder, MaybeNode
+from .common import end_of, merge_nodes, need_body, scope_of
+from .references import reference
+
+
+def build_paths(
+    graph: GraphBuilder,
+    syntax: Body | Branches,
+    scope: Scope,
+    env: Env,
+    input_node: MaybeNode,
+) -> list[tuple[Node, Body]] | None:
+    """The ends of all paths with their syntax, those that loops and `if`s make among them."""
+    ends: list[tuple[MaybeNode, Body]] = []
+
+    def collect(branches: Branches, around: Scope, env: Env) -> None:
+        for path in branches.paths:
+            makers = makers_of(path)
+            own = path
+            if makers:
+                written = path.statements[: len(path.statements) - len(makers)]
+                own = graph.cut.setdefault(id(path), Body(path.span, written))
+            inner = Scope(
+                "path", "path", path.span, around, index=len(ends), count=len(branches.paths)
+            )
+            graph.collector = None
+            try:
+                inner.output = graph.body(own, inner, env, input_node)
+            finally:
+                graph.collector = collect
+            ends.append((inner.output, path))
+            for maker in makers:
+                graph.statement(maker, around, env, input_node)
+
+    outside, graph.collector = graph.collector, collect
+    try:
+        if isinstance(syntax, Branches):
+            collect(syntax, scope, env)
+        else:
+            graph.body(syntax, scope, env, input_node)
+    finally:
+        graph.collector = outside
+    known = [(end, path) for end, path in ends if end is not None]
+    return known if len(known) == len(ends) else None
+
+
+def refuse_made_paths(statement: If | Repeat | For) -> None:
+    """Refuses a loop or `if` that makes paths, but not for the form around it."""
+    bodies = [statement.body] if not isinstance(statement, If) else arms_of(statement)
+    for body in bodies:
+        if isinstance(body, Branches):
+            word = type(statement).__name__.lower()
+            start = body.paths[0].span.start
+            raise Problem(
+                "paths",
+                f"this `{word}` makes paths within a path, which goes on after them",
+                Span(statement.span.source, start, start + 1),
+                labels=(Label(first_line(statement.span), "makes the paths"),),
+                help="end the path before it, since what makes paths of a form stands last in it;"
+                " or merge these paths here, with a form of their own",
+            )
+
+
+def merge(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `concat { | path | path }`, or `concat name other` with labeled layers."""
+    word = "concat" if word == "inception" else word
+    if call.body is None:
+        return _merge_named(graph, word, call, scope, env, input_node)
+    if call.arguments:
+        raise Problem(
+            "too-many-arguments",
+            f"`{call.head.value}` takes names or paths, not both",
+            call.arguments[0].span,
+            help=f"write `{call.head.value} {{ | path | path }}`",
+        )
+    if not holds_paths(call.body):
+        assert isinstance(call.body, Body)
+        raise no_bars(call, call.body, f"{call.head.value} {{ | path | path }}")
+    inner = scope_of(call, scope)
+    built = build_paths(graph, call.body, inner, env, input_node)
+    if built is None:
+        return None
+    ends = [end for end, _ in built]
+    if len(ends) == 1 and not (
+        isinstance(call.body, Branches) and call.body.paths[0] is built[0][1]
+    ):
+        return graph.named(call.label, scope, inner, ends[0])  # a loop of one round
+    labels = [end_of(end, path, f"path {index}") for index, (end, path) in enumerate(built, 1)]
+    bodies = [path for _, path in built]
+    output = merge_nodes(graph, word, call, inner, ends, labels, bodies=bodies)
+    return graph.named(call.label, scope, inner, output)
+
+
+def no_bars(call: Call, syntax: Body, usage: str) -> Problem:
+    """The error for paths that do not begin with `|`."""
+    start = syntax.span.start
+    return Problem(
+        "stray-bar",
+        f"each path of `{call.head.value}` begins with `|`",
+        Span(call.span.source, start, start + 1),
+        help=f"write `{usage}`",
+        otherwise=f"write `{usage}`",
+        edits=(Edit(Span(call.span.source, start + 1, start + 1), " |"),),
+    )
+
+
+def _merge_named(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """The current input, then the named layers; in the order written if the input is among them."""
+    if not call.arguments:
+        raise Problem(
+            "missing-argument",
+            f"`{call.head.value}` merges paths, and there are none",
+            call.head.span,
+            help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
+            f"`{call.head.value} left right`",
+        )
+    references = [(reference(graph, argument, scope, env), argument) for argument in call.arguments]
+    if input_node is None:
+        return None
+    nodes = [node for node, _ in references]
+    labels = [
+        Label(argument.span, f"`{argument.span.text}` is {text(node.shape)}")
+        for node, argument in references
+    ]
+    if all(node is not input_node for node in nodes):
+        nodes.insert(0, input_node)
+        labels.insert(0, arrives(input_node))
+    output = merge_nodes(graph, word, call, scope, nodes, labels)
+    if call.label is not None:
+        output.label = call.label.value
+        graph.labels.enter(call.label, scope, output)
+    return output
+
+
+def layer_with_body(
+    graph: GraphBuilder,
+    op: Op,
+    call: Call,
+    syntax: Body | Branches,
+    scope: Scope,
+    env: Env,
+    input_node: Node,
+) -> MaybeNode:
+    """A layer that reads further inputs, from its body: `attention { | queries | keys | values }`,
+    `condconv 64 { routing }`.
+    """
+    names, inner = op.paths, scope_of(call, scope)
+    inputs: list[Node] | None
+    if len(names) == 1:
+        own = graph.body(syntax, inner, env, input_node)
+        inputs = None if own is None else [input_node, own]
+    else:
+        if isinstance(syntax, Body):
+            raise no_bars(call, syntax, f"{call.head.value} {op.body_usage()}")
+        if len(syntax.paths) != len(names):
+            raise Problem(
+                "paths",
+                f"`{call.head.value}` reads {len(names)} paths, {', '.join(names)}; here there are"
+                f" {len(syntax.paths)}",
+                call.head.span,
+                help=f"write `{call.head.value} {op.body_usage()}`; an empty path is the input",
+            )
+        built = build_paths(graph, syntax, inner, env, input_node)
+        inputs = None if built is None else [end for end, _ in built]
+    if inputs is None:
+        return None
+    output = graph.apply(op, tuple(inputs), call, inner)
+    return graph.named(call.label, scope, inner, output)
+
+
+def split(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `split`: divides the channels among the paths, then concatenates the results."""
+    syntax = need_body(call, "split { | path | path }")
+    if isinstance(syntax, Body) or len(syntax.paths) < 2:
+        raise Problem(
+            "paths",
+            "`split` divides the channels among two or more paths",
+            call.head.span,
+            help="write `split { | path | path }`; an empty path passes its share on",
+        )
+    sizes = _sizes(call, syntax, env, input_node) if call.arguments else None
+    inner = scope_of(call, scope)
+    count = len(syntax.paths)
+    ends: list[Node | None] = []
+    for index, path in enumerate(syntax.paths):
+        within = Scope("path", "path", path.span, inner, index=index, count=count)
+        part: Node | None = None
+        if input_node is not None:
+            op = Chunk(index=index, count=count, sizes=sizes)
+            try:
+                shape = op.output(input_node.shape)
+            except ShapeError as error:
+                raise Problem(
+                    "shape",
+                    error.message,
+                    call.head.span,
+                    labels=(arrives(input_node),),
+                    help=error.help,
+                ) from None
+            part = graph.add(op, (input_node,), shape, call.head.span, within)
+        within.output = graph.body(path, within, env, part)
+        ends.append(within.output)
+    nodes = [end for end in ends if end is not None]
+    if len(nodes) < count:
+        return None
+    labels = [
+        end_of(end, path, f"path {index}")
+        for index, (end, path) in enumerate(zip(nodes, syntax.paths, strict=True), 1)
+    ]
+    output = merge_nodes(graph, "concat", call, inner, nodes, labels, bodies=syntax.paths)
+    return graph.named(call.label, scope, inner, output)
+
+
+def _sizes(call: Call, syntax: Branches, env: Env, input_node: MaybeNode) -> tuple[int, ...]:
+    """The channels of each path: `split 12 12 60 { | … | … | … }`."""
+    sizes: list[int] = []
+    for argument, size in evaluate_arguments(call.arguments, env):
+        if isinstance(size, Word):
+            raise unknown_name(argument.value, env)
+        if argument.name is not None or type(size) is bool or not isinstance(size, int) or size < 1:
+            raise Problem(
+                "argument",
+                f"`split` takes a number of channels for each path, not `{argument.span.text}`",
+                argument.span,
+                help="write whole numbers of at least 1: `split 16 48 { | … | … }`",
+            )
+        sizes.append(size)
+    if len(sizes) != len(syntax.paths):
+        raise Problem(
+            "paths",
+            f"`split` has {len(sizes)} numbers of channels and {len(syntax.paths)} paths",
+            statement_span(call),
+            help="write one number for each path",
+        )
+    if input_node is not None and input_node.shape[0] != sum(sizes):
+        total, channels = sum(sizes), input_node.shape[0]
+        last = sizes[-1] + channels - total
+        place = call.arguments[-1].span
+        raise Problem(
+            "shape",
+            f"the paths of this `split` have {total} channels together, and {channels} arrive",
+            statement_span(call),
+            labels=(arrives(input_node),),
+            help=f"write {last} for the last path" if last > 0 else "write smaller numbers",
+            edits=(Edit(place, str(last)),) if last > 0 else (),
+        )
+    return tuple(sizes)

@@ -1,0 +1,226 @@
+"""Forms that refer to labels: `from` continues from a layer, `share` applies it once more with the
+same weights, `carry` hands it on to the next round of a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ....dsl.diagnostics import Label
+from ....dsl.source import Span
+from ....dsl.syntax import Argument, Body, Call, For, Name, OutputName, Repeat, Statement
+from ...diagnose.blame import first_line, statement_span
+from ...language.evaluate import Env, describe
+from ...language.problems import Problem, Quiet, did_you_mean
+from ...network import Node, Scope
+from ...shapes import text
+from ..graph_builder import GraphBuilder, MaybeNode
+from ..layers import refuse_body
+
+
+def reference(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node:
+    """What a label refers to; a parameter that is no label is told apart from a word that is
+    nothing.
+    """
+    value = argument.value
+    if isinstance(value, Name) and env.has(value.value) and not graph.labels.knows(value, scope):
+        raise Problem(
+            "argument",
+            f"`{value.value}` is {describe(env.find(value.value))} here, not a label",
+            value.span,
+            help="call the block with a label in its place: `first: conv 8`, then `cell first`",
+        )
+    return graph.labels.reference(argument, scope)
+
+
+def from_(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `from`: continues from a labeled layer."""
+    refuse_body(call, "`from`")
+    if len(call.arguments) != 1:
+        raise Problem(
+            "argument",
+            "`from` takes the label of the layer to continue from",
+            statement_span(call),
+            help="write `from name`, with a label from an earlier line",
+        )
+    node = reference(graph, call.arguments[0], scope, env)
+    if call.label is not None and not isinstance(call.label, OutputName):
+        graph.labels.alias(call.label, scope, node)
+    if input_node is not None and input_node is not node:
+        graph.left_at[input_node.index] = statement_span(call)
+    return node
+
+
+def share(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `share`: applies what a label names once more, with the same weights."""
+    refuse_body(call, "`share`")
+    if len(call.arguments) != 1 or not isinstance(call.arguments[0].value, Name):
+        raise Problem(
+            "argument",
+            "`share` takes the label of a layer or block before it",
+            statement_span(call),
+            help="label it, `tower: conv 64 3x3`, and write `share tower` where it applies again",
+        )
+    place = call.arguments[0].span
+    item = graph.labels.referred(call.arguments[0], scope)
+    if input_node is None:
+        return None
+    inner = Scope(
+        "block", "share", call.span, scope, call.label.value if call.label else None,
+        arguments=(("label", place.text),),
+    )  # fmt: skip
+    inner.shares = item
+    if isinstance(item, Node):
+        if len(item.inputs) != 1:
+            raise _not_shared(item, place, "is not a layer of one input")
+        node: MaybeNode = graph.apply(item.op, (input_node,), call, inner)
+    else:
+        statement = item.statement
+        if statement is None or item.env is None:
+            return None
+        # Only what it computes: whether that is an output is said where it is applied.
+        if isinstance(statement, Call) and item.word == "output" and statement.body is not None:
+            node = graph.body(statement.body, inner, item.env, input_node)
+        else:
+            node = graph.statement(_with_plain_label(statement), inner, item.env, input_node)
+    if node is None:
+        return None
+    _pair_with_shared(item, inner, place)
+    return graph.named(call.label, scope, inner, node)
+
+
+def _with_plain_label(statement: Statement) -> Statement:
+    label = getattr(statement, "label", None)
+    if not isinstance(label, OutputName):
+        return statement
+    kind: Any = type(statement)
+    plain = Name(label.span, label.value)
+    parts = [getattr(statement, part) for part in kind.written]
+    found: Statement = kind(*[plain if part is label else part for part in parts])
+    return found
+
+
+def _pair_with_shared(item: Scope | Node, inner: Scope, place: Span) -> None:
+    """Connects the layers of a `share` with those that have the weights."""
+    originals = list(item.nodes()) if isinstance(item, Scope) else [item]
+    copies = list(inner.nodes())
+    if [type(node.op) for node in originals] != [type(node.op) for node in copies]:
+        raise _not_shared(item, place, "has other layers for what arrives here")
+    if originals[0].aux != originals[-1].aux or any(node.aux != copies[0].aux for node in copies):
+        raise _not_shared(item, place, "has an auxiliary head, which is trained once")
+    start = originals[0].index
+    for node in originals:
+        outside = [each for each in node.inputs if each.index < start]
+        if any(each is not _arriving(originals) for each in outside):
+            raise _not_shared(item, place, f"reads `{outside[-1].label or 'layers'}` from outside")
+    for original, copy in zip(originals, copies, strict=True):
+        first = original.shared or original
+        wanted = first.op.weights(*first.input_shapes)
+        if wanted and copy.op.weights(*copy.input_shapes) != wanted:
+            arrived = first.inputs[0].shape
+            raise Problem(
+                "shape",
+                f"the weights of `{place.text}` are for {text(arrived)}, and"
+                f" {text(copy.inputs[0].shape)} arrives at the same"
+                f" `{copy.op.word}` here",
+                place,
+                labels=(Label(first_line(first.span), "has the weights"),),
+                help="shared weights need the same number of channels: adapt them before, `conv"
+                f" {arrived[0]} 1x1`",
+            )
+        copy.shared = first
+
+
+def _arriving(nodes: Sequence[Node]) -> Node | None:
+    """What arrives at the first of the layers."""
+    return nodes[0].inputs[0] if nodes and nodes[0].inputs else None
+
+
+def _not_shared(item: Scope | Node, place: Span, reason: str) -> Problem:
+    return Problem(
+        "share",
+        f"`{place.text}` cannot be shared: it {reason}",
+        place,
+        labels=(Label(first_line(item.span), "what it names"),),
+        help="share a layer, or a block, form or loop that only reads what arrives at it",
+    )
+
+
+def carried_at_first(
+    graph: GraphBuilder, statement: Repeat | For, scope: Scope
+) -> dict[str, Node | None]:
+    """What the first round of a loop reads by the names that its last line, `carry`, gives."""
+    last = _last_line(statement)
+    state: dict[str, Node | None] = {}
+    for argument in last.arguments if last is not None else ():
+        if argument.name is None or argument.name in state:
+            continue  # reported when it is executed
+        name = Name(argument.name_span, argument.name)
+        if not graph.labels.knows(name, scope):
+            help, edits = did_you_mean(name.value, graph.labels.visible(scope), name.span)
+            raise Problem(
+                "unknown-label",
+                f"nothing before this loop is labeled `{name.value}`, for its first round",
+                name.span,
+                help=help or f"label what the first round reads: `{name.value}: conv 64 3x3`",
+                edits=edits,
+            )
+        graph.labels.refuse_half_carried(name, scope)
+        try:
+            state[name.value] = graph.labels.reference(Argument(name.span, None, name), scope)
+        except Quiet:
+            state[name.value] = None
+    return state
+
+
+def _last_line(statement: Statement | None) -> Call | None:
+    """The `carry` that a loop ends in."""
+    if not isinstance(statement, Repeat | For) or not isinstance(statement.body, Body):
+        return None
+    last = statement.body.statements[-1] if statement.body.statements else None
+    return last if isinstance(last, Call) and last.head.value == "carry" else None
+
+
+_CARRY = "write `carry name=label` for each, as in `carry first=second second=third`"
+
+
+def carry(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+) -> MaybeNode:
+    """Executes `carry`: says which layer a label refers to in the next round of the loop."""
+    refuse_body(call, "`carry`")
+    if scope.kind != "iteration" or _last_line(scope.statement) is not call:
+        raise Problem(
+            "misplaced-carry",
+            "`carry` is the last line of the body of a `repeat` or `for`: it says what its labels"
+            " are in the next round",
+            statement_span(call),
+            help="move it to the end of the loop"
+            if scope.kind == "iteration"
+            else "what is read once more needs a label only: `name: …`, then `from name`",
+        )
+    if not call.arguments:
+        raise Problem("missing-argument", "`carry` carries nothing", call.head.span, help=_CARRY)
+    carried: dict[str, Node | None] = {}
+    for argument in call.arguments:
+        if argument.name is None:
+            raise Problem(
+                "argument",
+                f"`carry` needs the label that is `{argument.span.text}` in the next round",
+                argument.span,
+                help=f"write `carry name={argument.span.text}`, with a label from before the loop",
+            )
+        if argument.name in carried:
+            raise Problem(
+                "repeated-argument", f"`{argument.name}` is carried twice", argument.span,
+                help="keep one of them",
+            )  # fmt: skip
+        value = Argument(argument.value.span, None, argument.value)
+        carried[argument.name] = reference(graph, value, scope, env)
+    scope.carried = carried
+    return input_node

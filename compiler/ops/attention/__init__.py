@@ -1,0 +1,10 @@
+"""Attention over the places of a map and over its channels, and what goes with it, one file a
+layer; `heads.py` has what the two share. The order here is that of `cnn help`."""
+
+from .attention import Attention
+from .cross_covariance import CrossCovariance
+from .fourier_position import FourierPosition
+from .heads import OverMaps
+from .matmul import MatMul
+
+__all__ = ["Attention", "CrossCovariance", "FourierPosition", "MatMul", "OverMaps"]
