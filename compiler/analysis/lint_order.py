@@ -119,10 +119,10 @@ def _keeps_statistics(node: Node) -> bool:
 def _centers_channels(node: Node) -> bool:
     """Whether it subtracts the mean of each channel.
 
-    (A layer or group norm subtracts a mean over several channels: a bias before it changes the
-    result.)
+    (A layer or group norm subtracts a mean over several channels, and EvoNorm none: a bias before
+    them changes the result.)
     """
-    return _keeps_statistics(node)
+    return node.op.absorbs_bias and _keeps_statistics(node)
 
 
 def _text(node: Node) -> str:

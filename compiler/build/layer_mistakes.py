@@ -267,11 +267,15 @@ def translated(call: Call, word: str) -> str:
 
 
 def missing_body(call: Call, usage: str) -> Problem:
-    """The error for a form without its body; in Keras, `Dense 10` is a layer."""
-    elsewhere = translated(call, call.head.value.capitalize()) if call.arguments else ""
+    """The error for a form or layer without its body; in Keras, `Dense 10` is a layer."""
+    word = call.head.value
+    elsewhere = translated(call, "Dense") if word == "dense" and call.arguments else ""
+    layer = REGISTRY.get(word)
+    if layer is not None and call.arguments:
+        usage = f"{statement_span(call).text} {{ … }}`, like `{layer.example}"
     return Problem(
         "missing-body",
-        f"`{call.head.value}` needs a body",
+        f"`{word}` needs a body",
         statement_span(call),
         help=f"write `{usage}`" + (f"; a fully connected layer is `{elsewhere}`" * bool(elsewhere)),
         proposals=[(Edit(statement_span(call), elsewhere),)] if elsewhere else (),

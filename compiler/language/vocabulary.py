@@ -55,18 +55,21 @@ FORMS: dict[str, Form] = {
     ),
     "concat": Form(
         "name name … or concat { | path | path … }",
-        "Concatenates paths, or labeled layers, by channels.",
+        "Concatenates paths, or labeled layers, by channels. With one name, what arrives comes"
+        " first; with several, these alone.",
         "a: conv 16 1x1, b: conv 8 3x3 same, concat a b",
     ),
     "add": Form(
         "name name … or add { | path | path … }",
         "The sum of paths, or of labeled layers; one number for each channel, or for each position,"
-        " is broadcast. With one name, the other summand is the current input.",
+        " is broadcast. With one name, the other summand is what arrives; with several, these"
+        " alone.",
         "a: conv 16 1x1, conv 16 3x3 same, add a",
     ),
     "mul": Form(
         "name name … or mul { | path | path … }",
-        "The product of paths, or of labeled layers.",
+        "The product of paths, or of labeled layers. With one name, the other factor is what"
+        " arrives; with several, these alone.",
         "mul { | conv 16 1x1 | conv 16 3x3 same, sigmoid }",
     ),
     "maximum": Form(

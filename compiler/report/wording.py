@@ -132,8 +132,8 @@ def _layer(node: Node, followers: list[Op]) -> str:
     for name, field in op.fields.items():
         value = getattr(op, name)
         if field.is_flag:
-            if value:
-                parts.append(name)
+            if value:  # `same`, or `adaptive=5`, a flag that may have a value
+                parts.append(name if value is True else f"{name}={_shown(field, value)}")
             continue
         usual = field.is_usual(value) and name != size
         named = field.keyword_only or (

@@ -54,10 +54,10 @@ def _stray_bar(at: Trouble) -> Explanation | None:
     if first in HEADERS:
         return say(
             "stray-bar",
-            f"paths cannot be made by `{HEADERS[first]}`: the body of a merge is paths only, each"
-            " with its `|`",
+            f"paths that `{HEADERS[first]}` makes come after those that are written out",
             at.span,
-            "write each path out, or choose between two whole forms",
+            f"write this path before the `{HEADERS[first]}`, or into a condition of its own:"
+            " `if on { | … }`",
             labels=(Label(Span(at.source, brace, brace + 1), "the paths begin here"),),
             mend=_with_commas(at, bars),
         )

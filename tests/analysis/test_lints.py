@@ -94,6 +94,10 @@ def test_a_bias_before_a_batch_norm() -> None:
     assert warning.edits[0].text == "conv 8 3x3 bias=off"
 
 
+def test_a_norm_that_subtracts_no_mean_keeps_the_bias() -> None:
+    assert codes("conv 8 3x3 bias=on, evonorm_b0") == []
+
+
 def test_without_the_word_bias_there_is_none_there() -> None:
     assert codes("conv 8 3x3, bn, relu") == []
 

@@ -162,6 +162,17 @@ def test_naming_what_arrives_keeps_the_order_written() -> None:
     assert [source.name for source in found.output.inputs] == ["a", "b"]
 
 
+def test_several_names_are_all_that_is_merged() -> None:
+    """What arrives is merged with one name; beside several it would be a silent third path."""
+    found = layers("a: conv 4\nb: conv 6\nc: conv 3\nconcat a b, conv 3, add c")
+    assert [source.name for source in found.by_name["concat"].inputs] == ["a", "b"]
+    assert codes("a: conv 4\nb: conv 6\nconv 3\nconcat a b") == ["dead-layer"]
+    cell = "block cell(a, b) { concat a b, conv 4 }"
+    found = layers("s: conv 4\nt: conv 4\none: cell s t\ntwo: cell s t\nadd one", blocks=cell)
+    counts = [len(node.inputs) for node in found.nodes if node.op.word == "concat"]
+    assert counts == [2, 2]
+
+
 def test_labels_reach_into_scopes() -> None:
     found = layers("stage: repeat 2 { mid: conv 8 3x3 same }\nadd stage.0.mid")
     assert [source.name for source in found.output.inputs] == ["stage.1.mid", "stage.0.mid"]
@@ -179,8 +190,8 @@ def test_labels_of_one_path_are_known_in_the_next() -> None:
 
 
 def test_one_thing_may_be_an_input_twice() -> None:
-    found = layers("a: conv 8\nrelu\nconcat a a")
-    assert [source.name for source in found.output.inputs] == ["relu", "a", "a"]
+    found = layers("a: conv 8\nconcat a a")
+    assert [source.name for source in found.output.inputs] == ["a", "a"]
     assert found.graph.number_of_edges("a", "concat") == 2
 
 

@@ -47,7 +47,7 @@ BODIES = {
         " add {{ | | from old, conv 4 }}",
     "a loop that carries two labels and passes a third on":
         "a: conv 4\n b: conv 4\n relu, repeat 3 {{ c: pair a 4\n d: pair b 4\n add c"
-        "\n carry a=b b=d }}, concat a b",
+        "\n carry a=b b=d }}, r: relu\n concat r a b",
     "a loop that carries, in a loop that carries":
         "old: conv 8\n conv 4, for n in [2, 3, 1] {{ repeat n {{ pair old 4, carry old=input }},"
         " carry old=old }}, mul old",
@@ -58,9 +58,9 @@ BODIES = {
     "a loop of no rounds that carries":
         "old: conv 4\n conv 4, repeat 0 {{ pair old 4, carry old=input }}, add old",
     "rounds that swap two labels":
-        "a: conv 4\n b: conv 6\n repeat 2 {{ pair a 4, carry a=b b=a }}, concat a b",
+        "a: conv 4\n b: conv 6\n repeat 2 {{ pair a 4, carry a=b b=a }}, r: relu\n concat r a b",
     "a block whose parts are read by their labels":
-        "m: parts 4\n conv 4, add m.one m.two",
+        "m: parts 4\n c: conv 4\n add c m.one m.two",
     "paths that a loop makes":
         "concat {{ | conv 4\n for k in [1, 3] {{ | conv 2 k same, relu }} }}, conv 4",
     "paths that an if makes in some calls only":

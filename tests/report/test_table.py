@@ -191,3 +191,10 @@ network N { input 3x8x8, stage 8, pool avg global, flatten, fc 4 }
 )
 def test_name_of_several(names: list[str], together: str) -> None:
     assert name_of_several(names) == together
+
+
+def test_a_flag_with_a_value_keeps_it() -> None:
+    found = rows(
+        analyse(network("network N { input 3x32x32, pool avg adaptive=5, pool max 3 adaptive }"))
+    )
+    assert [row.layer for row in found[1:]] == ["pool avg adaptive=5", "pool max 3x3 adaptive"]

@@ -127,7 +127,9 @@ def no_bars(call: Call, syntax: Body, usage: str) -> Problem:
 def _merge_named(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
-    """The current input, then the named layers; in the order written if the input is among them."""
+    """The named layers, in the order written; of a single one and of what arrives, that first. What
+    arrives is no silent path beside several: in a block it would depend on who calls it.
+    """
     if not call.arguments:
         raise Problem(
             "missing-argument",
@@ -144,7 +146,7 @@ def _merge_named(
         Label(argument.span, f"`{argument.span.text}` is {text(node.shape)}")
         for node, argument in references
     ]
-    if all(node is not input_node for node in nodes):
+    if len(nodes) == 1 and nodes[0] is not input_node:
         nodes.insert(0, input_node)
         labels.insert(0, arrives(input_node))
     output = merge_nodes(graph, word, call, scope, nodes, labels)
