@@ -58,7 +58,8 @@ class Labels:
                 labels=(Label(named[label.value].span, "the other"),),
                 help="labels are unique in their scope: choose another",
             )
-        self.refuse_rebinding(label, scope)
+        if all(around.shares is None for around in scope.chain()):  # `share` repeats the label
+            self.refuse_rebinding(label, scope)
         named[label.value] = item
         self.given[id(item)] = (label, item)
 

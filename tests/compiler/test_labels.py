@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dotcnn.compiler.build.elaborate import examine
-from networks import diagnose, layers, program
+from networks import codes, diagnose, layers, program
 
 
 def errors(body: str) -> list[str]:
@@ -147,3 +147,10 @@ def test_a_label_that_names_a_layer_for_readers_is_not_called_unused() -> None:
       }"""
     assert unused(lenet) == []
     assert unused(lenet.replace("relu3_1", "skip")) == ["skip"]
+
+
+def test_what_is_shared_in_a_loop_repeats_its_label() -> None:
+    """That is no second label of the same name: what is wrong here is what the block reads."""
+    stepper = "block stepper(d) { residual { concat d, conv 4 3x3 same } }"
+    body = "d: conv 8\nconv 4\nstep: stepper d\nrepeat 2 { share step }"
+    assert codes(body, blocks=stepper) == ["share"]
