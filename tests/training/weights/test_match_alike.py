@@ -3,12 +3,14 @@ the match is not complete. What they compute shows it."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 import dotcnn
 from dotcnn.training.weights.match import Match, match
 from networks import layers
+from random_pairs import pair
 
 HEAD = "pool avg global, flatten, fc 10"
 
@@ -242,3 +244,26 @@ def test_that_is_seen_before_training_too() -> None:
     assert not found.missing()
     assert not found.complete
     assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
+
+
+# ---- drawn at random, with all layers of one width ----------------------------------------------
+
+
+def right(seed: int) -> bool:
+    """Whether the match of a state dict is complete; then it must be right."""
+    spec, module = pair(seed)
+    found = match(layers(spec), module.state_dict())
+    assert not found.complete or outputs_agree(found, spec, module), f"pair {seed} is wrong"
+    return found.complete
+
+
+@pytest.mark.parametrize("seed", [114, 215, 413, 493, 543])
+def test_no_order_of_paths_makes_a_wrong_match_look_certain(seed: int) -> None:
+    """In these, only one assignment fits if paths are put in an order of the network's own."""
+    right(seed)
+
+
+@pytest.mark.slow
+def test_a_dict_of_a_random_network_is_matched_rightly_or_not_at_all() -> None:
+    """Most of them rightly."""
+    assert sum(right(seed) for seed in range(400)) > 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import pytest
@@ -111,7 +111,17 @@ def test_words_in_names() -> None:
 
 def arranged(names: Sequence[str], line: str, between: str = r"\.") -> list[set[int]] | None:
     """Names whose last letter is what they fit."""
-    return positions(names, len(line), lambda name, at: names[name][-1] == line[at], between)
+    return positions(names, in_line(lambda name, at: names[name][-1] == line[at], line), between)
+
+
+def in_line(fits: Callable[[int, int], bool], line: str) -> Callable[[int, int], int]:
+    """For layers of which each needs the one before."""
+
+    def following(name: int, state: int) -> int:
+        at = state.bit_length()
+        return 1 << at if at < len(line) and fits(name, at) else 0
+
+    return following
 
 
 def test_an_arrangement_keeps_numbers_in_order_and_names_together() -> None:

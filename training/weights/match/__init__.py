@@ -15,7 +15,7 @@ network_flow.py      the graph of a compiled network
 module_flow.py       the graph of a torch module: fx_trace.py, else traced_run.py; builder.py
 by_structure.py      matches two graphs: color_refinement.py, align.py
 state_dict.py        a state dict as a list of layers
-dicts.py             matches it to a graph: by_order.py, by_names.py, sides.py
+dicts.py             matches it to a graph: by_order.py, by_names.py, sides.py; ready.py
 names.py, paths.py   what names say about order and kinds of paths
 folded.py            batch norms that were folded into convolutions
 """

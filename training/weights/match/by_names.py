@@ -9,7 +9,8 @@ from .layer import Layer, last_part, prefix_of
 from .name_order import TooMany, positions
 from .names import count_upwards, rank, tags
 from .pairing import Pairing
-from .sides import Sides
+from .ready import Ready, bits
+from .sides import Sides, Sign
 
 _LEVELS = r"[._/]", r"[./]"
 """Separators in names. An underscore is tried first: `branch3x3_2a` belongs to the same branch as
@@ -20,7 +21,7 @@ Candidates = dict[Layer, set[Layer]]
 
 
 def arranged(sides: Sides, possible: Candidates | None = None) -> Pairing | None:
-    """Pairs by the tree of names, if it fits an order of the target's layers; else None. Layers of
+    """Pairs by the tree of names, if it fits an order of computation; else None. Layers of
     shapes that the other side does not have (a head for other classes) are left out. `possible` is
     what the order of the file allows."""
     settled: dict[Layer, Layer] = {}
@@ -65,27 +66,42 @@ def _candidates(
     sides: Sides, settled: dict[Layer, Layer], possible: Candidates | None
 ) -> Candidates | None:
     sources = [layer for layer in sides.sources if sides.target_count[sides.sign[layer]]]
+    targets = [layer for layer in sides.targets if sides.source_count[sides.sign[layer]]]
+    if len(sources) != len(targets):
+        return None
     names = [layer.name for layer in sources]
-    back = {target: source for source, target in settled.items()}
+    bit = bits(targets)
+    free = {target for target in targets if target not in settled.values()}
+    like: dict[Sign, int] = {}
+    for target in free:
+        like[sides.sign[target]] = like.get(sides.sign[target], 0) | bit[target]
+    allowed = [
+        bit[settled[source]] if source in settled else like.get(sides.sign[source], 0)
+        for source in sources
+    ]
+    heads = _heads(sides, sources, targets)
+    for number, source in enumerate(sources):
+        if heads:
+            named = "aux" in tags(source.name)
+            allowed[number] &= sum(bit[target] for target in targets if (target in heads) == named)
+        if possible and source in possible:
+            allowed[number] &= sum(bit[target] for target in possible[source])
+    ready = Ready(sides.flow, targets, sides.same)
     for between in _LEVELS:
-        candidates: Candidates = {}
-        for line in sides.lines:
-            targets = [layer for layer in line if sides.source_count[sides.sign[layer]]]
-
-            def fits(number: int, at: int, targets: Sequence[Layer] = targets) -> bool:
-                source, target = sources[number], targets[at]
-                if source in settled or target in back:
-                    return settled.get(source) is target
-                if possible and target not in possible.get(source, targets):
-                    return False
-                return sides.sign[source] == sides.sign[target]
-
-            places = positions(names, len(targets), fits, between)
-            for source, among in zip(sources, places or (), strict=False):
-                candidates.setdefault(source, set()).update(targets[at] for at in among)
-        if candidates:
-            return candidates
+        places = positions(names, lambda n, state: allowed[n] & ready.after(state), between)
+        if places is not None:
+            return {
+                source: {targets[at] for at in among}
+                for source, among in zip(sources, places, strict=True)
+            }
     return None
+
+
+def _heads(sides: Sides, sources: Sequence[Layer], targets: Sequence[Layer]) -> set[Layer]:
+    """The layers of auxiliary heads, if names have a word for these and no others."""
+    heads = {target for target in targets if sides.flow.places[target] not in sides.flow.main}
+    called = Counter(sides.sign[source] for source in sources if "aux" in tags(source.name))
+    return heads if called == Counter(sides.sign[target] for target in heads) else set()
 
 
 def _by_words(

@@ -6,13 +6,13 @@ The evidence is layer types, shapes, order and names.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from .by_names import Candidates, arranged, numbered
 from .by_order import in_order, is_alphabetical, is_contradicted
 from .color_refinement import interchangeable
 from .extensions import possible
-from .flow import Flow, Part
+from .flow import Flow
 from .layer import Layer
 from .names import assign_by_words, tags
 from .pairing import Pairing
@@ -96,14 +96,8 @@ def _doubt_differences(pairing: Pairing, other: Pairing, sure: bool) -> None:
 def _doubt_numbers(sides: Sides, pairing: Pairing) -> None:
     """Doubts pairs on paths of a sum that only settings and activations tell apart. Either path may
     be written first, so that numbers say nothing about them; words do."""
-
-    def label(part: Part) -> Hashable:
-        settings = part.layer.settings if part.layer else {}
-        return sides.label(part), tuple(sorted(settings.items()))
-
     alike = interchangeable(sides.flow, sides.label, details=False, ordered=True)
-    same = interchangeable(sides.flow, label, details=True, ordered=True)
-    group_of = {layer: number for number, group in enumerate(same) for layer in group}
+    group_of = {layer: number for number, group in enumerate(sides.same) for layer in group}
     different = [
         group for group in alike if len({group_of.get(layer, layer.name) for layer in group}) > 1
     ]

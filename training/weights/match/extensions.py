@@ -9,6 +9,7 @@ the file can be trusted.
 from __future__ import annotations
 
 from .layer import Layer
+from .ready import bits, needs
 from .sides import Sides
 
 _MOST_STATES = 300
@@ -23,13 +24,11 @@ def possible(sides: Sides) -> dict[Layer, set[Layer]] | None:
     the target that it can be; None if the file is in no order of computation, or in too many."""
     if sides.target_count != sides.source_count:
         return None
-    targets = [layer for layer in sides.targets if sides.sign[layer] not in sides.floating]
-    sources = [layer for layer in sides.sources if sides.sign[layer] not in sides.floating]
-    bit = {layer: 1 << number for number, layer in enumerate(targets)}
-    needs = {
-        layer: sum(bit[other] for other in set(sides.flow.nearest(layer, False, bit)) if other)
-        for layer in targets
-    }
+    anywhere = {sides.sign[layer] for layer in sides.own}
+    targets = [layer for layer in sides.targets if sides.sign[layer] not in anywhere]
+    sources = [layer for layer in sides.sources if sides.sign[layer] not in anywhere]
+    bit = bits(targets)
+    needed = needs(sides.flow, targets)
     steps: list[dict[_State, list[tuple[_State, Layer]]]] = []
     states: list[_State] = [0]
     for source in sources:
@@ -37,7 +36,7 @@ def possible(sides: Sides) -> dict[Layer, set[Layer]] | None:
         step: dict[_State, list[tuple[_State, Layer]]] = {}
         for state in states:
             for target in alike:
-                if not state & bit[target] and needs[target] & ~state == 0:
+                if not state & bit[target] and needed[target] & ~state == 0:
                     step.setdefault(state | bit[target], []).append((state, target))
         if not step or len(step) > _MOST_STATES:
             return None

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate
 
+from .color_refinement import interchangeable
 from .flow import Flow, Part
 from .layer import Kind, Layer, prefix_of
 from .linear_order import Heads, Paths, line
@@ -46,10 +47,19 @@ class Sides:
         return self.target_count[sign] == self.source_count[sign] == 1
 
     @cached_property
-    def floating(self) -> set[Sign]:
-        """What layers look like that modules hold themselves (`block.gamma`) and that others look
-        like, too. A file has them before the layers of the module, wherever they are used, so its
-        order says nothing about them."""
+    def same(self) -> list[list[Layer]]:
+        """Groups of layers of the target that nothing tells apart, not even settings."""
+
+        def label(part: Part) -> Hashable:
+            settings = part.layer.settings if part.layer else {}
+            return self.label(part), tuple(sorted(settings.items()))
+
+        return interchangeable(self.flow, label, details=True, ordered=True)
+
+    @cached_property
+    def own(self) -> list[Layer]:
+        """What modules hold themselves (`block.gamma`), beside layers. A file has them before the
+        layers of the module, wherever they are used, so its order says nothing about them."""
         keys = {held.key for layer in self.sources for held in layer.tensors.values()}
         above = {
             prefix
@@ -57,14 +67,18 @@ class Sides:
             if layer.name not in keys
             for prefix in accumulate(re.split(r"(?=[./])", prefix_of(layer.name)))
         }
-        own = [
+        return [
             layer
             for layer in self.sources
             if any(held.key == layer.name for held in layer.tensors.values())
             and prefix_of(layer.name) in above
         ]
-        count = Counter(self.sign[layer] for layer in own)
-        places = Counter((self.sign[layer], prefix_of(layer.name)) for layer in own)
+
+    @cached_property
+    def floating(self) -> set[Sign]:
+        """What layers look like that modules hold themselves and that others look like, too."""
+        count = Counter(self.sign[layer] for layer in self.own)
+        places = Counter((self.sign[layer], prefix_of(layer.name)) for layer in self.own)
         return {sign for sign in count if count[sign] < self.source_count[sign]} | {
             sign for (sign, _), several in places.items() if several > 1
         }
