@@ -35,10 +35,10 @@ class Ready:
     ) -> None:
         found = needs(flow, layers)
         self._needs = [found[layer] for layer in layers]
-        number = {layer: number for number, layer in enumerate(layers)}
+        places = {layer: place for place, layer in enumerate(layers)}
         for later, before in [
             *_as_written(flow, bits(layers), self._needs),
-            *_in_turn(flow, number, same),
+            *_in_turn(flow, places, same),
         ]:
             self._needs[later] |= before
         self._next: list[list[int]] = [[] for _ in layers]
