@@ -443,7 +443,8 @@ class Forward:
         last = self.pending[-1] if self.pending else None
         if len(self.outputs) == 1 and last is not None:
             self.flush(keep=1)
-            if last.place.step.template.startswith("torch.") and self.shapes is None:
+            is_torch = last.place.step.template.startswith("torch.") and self.shapes is None
+            if is_torch and len(f"{STEP * self.indent}return {last.text}") <= WIDTH:
                 self.put(last.text, "return ")  # torch functions are annotated as returning tensors
                 return
         self.flush()
@@ -457,7 +458,8 @@ class Forward:
         if len(names) == 1 and names[0] not in self.typed:
             # Calls of modules have the type Any; the annotation tells type checkers more.
             at, name = self.first[names[0]], names[0]
-            self.lines[at] = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+            if f"{name} = torch." not in self.lines[at]:
+                self.lines[at] = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
         self.put(f"return {', '.join(names)}")
 
 

@@ -41,7 +41,10 @@ class Parameter:
 
     @property
     def annotation(self) -> str:
-        return " | ".join(dict.fromkeys(map(type_text, self.values)))
+        types = dict.fromkeys(map(type_text, self.values))
+        if "float" in types:
+            types.pop("int", None)  # which `float` includes
+        return " | ".join(types)
 
 
 def type_text(value: Any) -> str:
