@@ -443,9 +443,12 @@ class Forward:
         last = self.pending[-1] if self.pending else None
         if len(self.outputs) == 1 and last is not None:
             self.flush(keep=1)
-            is_torch = last.place.step.template.startswith("torch.") and self.shapes is None
-            if is_torch and len(f"{STEP * self.indent}return {last.text}") <= WIDTH:
-                self.put(last.text, "return ")  # torch functions are annotated as returning tensors
+            if last.place.step.template.startswith("torch.") and self.shapes is None:
+                # Torch functions are annotated as returning tensors.
+                paths = re.fullmatch(r"torch\.cat\((\[.*\]), 1\)", last.text)
+                long = len(f"{STEP * self.indent}return {last.text}") > WIDTH
+                split = Group("torch.cat(", (paths[1], "1"), ")") if paths and long else last.text
+                self.put(split, "return ")
                 return
         self.flush()
         names = [self.variables[value] for value in self.outputs]
@@ -458,8 +461,17 @@ class Forward:
         if len(names) == 1 and names[0] not in self.typed:
             # Calls of modules have the type Any; the annotation tells type checkers more.
             at, name = self.first[names[0]], names[0]
-            if f"{name} = torch." not in self.lines[at]:
-                self.lines[at] = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+            line = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+            cat = re.fullmatch(r"( *)(.* = torch\.cat\()(\[.*\], 1)\)", line)
+            if cat and len(line) > WIDTH:
+                indent, head, listed = cat.groups()
+                self.lines[at : at + 1] = [
+                    f"{indent}{head}",
+                    f"{indent}{STEP}{listed}",
+                    f"{indent})",
+                ]
+            else:
+                self.lines[at] = line
         self.put(f"return {', '.join(names)}")
 
 
