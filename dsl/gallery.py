@@ -48,7 +48,7 @@ def find(name: str) -> Path | None:
     with os.scandir(GALLERY) as entries:  # its folders hold no further ones
         folders = sorted(entry.path for entry in entries if entry.is_dir())
     paths = [GALLERY / file, *(Path(folder, file) for folder in folders)]
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 @cache

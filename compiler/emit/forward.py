@@ -462,12 +462,12 @@ class Forward:
             # Calls of modules have the type Any; the annotation tells type checkers more.
             at, name = self.first[names[0]], names[0]
             line = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
-            cat = re.fullmatch(r"( *)(.* = torch\.cat\()(\[.*\], 1)\)", line)
-            if cat and len(line) > WIDTH:
-                indent, head, listed = cat.groups()
+            head, cat, listed = line.partition(" = torch.cat(")
+            if len(line) > WIDTH and listed.endswith(", 1)"):
+                indent = line[: -len(line.lstrip())]
                 self.lines[at : at + 1] = [
-                    f"{indent}{head}",
-                    f"{indent}{STEP}{listed}",
+                    f"{head}{cat}",
+                    f"{indent}{STEP}{listed[:-1]}",
                     f"{indent})",
                 ]
             else:

@@ -316,18 +316,12 @@ class Attention(nn.Module):
         self.part = (part, part) if isinstance(part, int) else part
         self.grid = grid is not None
 
-    def forward(
-        self, q: Tensor, k: Tensor | None = None, v: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor | None = None, v: Tensor | None = None) -> Tensor:
         if k is None or v is None:
             q, k, v = self.apart(q)
         height, width = q.shape[2:]
         if self.part is not None:
-            q, k, v = (
-                self.divided(q),
-                self.divided(k, self.halo),
-                self.divided(v, self.halo),
-            )
+            q, k, v = self.divided(q), self.divided(k, self.halo), self.divided(v, self.halo)
         places = q.shape[2:]
         q = q.flatten(2).unflatten(1, (self.heads, -1)).mT.contiguous()
         k = k.flatten(2).unflatten(1, (-1, q.shape[-1])).mT.contiguous()

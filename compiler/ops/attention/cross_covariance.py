@@ -129,9 +129,7 @@ class CrossCovariance(nn.Module):
         self.heads, self.by_head = heads, by_head
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
 
-    def forward(
-        self, q: Tensor, k: Tensor | None = None, v: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor | None = None, v: Tensor | None = None) -> Tensor:
         places = q.shape[2:]
         if k is None or v is None:
             shape = (self.heads, 3, -1) if self.by_head else (3, self.heads, -1)

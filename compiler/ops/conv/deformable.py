@@ -180,21 +180,11 @@ class DeformConv2d(nn.Module):
     ) -> None:
         super().__init__()
         filters = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups,
-            bias,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
         self.weight, self.bias = filters.weight, filters.bias
         self.steps = [
-            [
-                int(pair[axis])
-                for pair in (filters.stride, filters.padding, filters.dilation)
-            ]
+            [int(pair[axis]) for pair in (filters.stride, filters.padding, filters.dilation)]
             for axis in (0, 1)
         ]
         self.groups = groups
@@ -206,16 +196,12 @@ class DeformConv2d(nn.Module):
         groups = self.offset_groups
         # Two bytes would not tell the places of a large map apart.
         exact = torch.promote_types(shifts.dtype, torch.float32)
-        by_axis = (
-            shifts[:, : 2 * groups * taps].to(exact).unflatten(1, (groups, taps, 2))
-        )
+        by_axis = shifts[:, : 2 * groups * taps].to(exact).unflatten(1, (groups, taps, 2))
         places = []
         for axis in (0, 1):
             stride, padding, dilation = self.steps[axis]
             start = torch.arange(size[axis], device=x.device) * stride - padding
-            along = (
-                torch.arange(self.weight.shape[2 + axis], device=x.device) * dilation
-            )
+            along = torch.arange(self.weight.shape[2 + axis], device=x.device) * dilation
             if axis == 0:
                 tap = along.repeat_interleave(self.weight.shape[3])[:, None, None]
                 position = tap + start[:, None]
