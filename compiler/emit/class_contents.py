@@ -428,6 +428,9 @@ def without_unused(
             used |= code.names()
             local.insert(0, (name, code))
     kept = [p for p in parameters if p.name in used]
+    indexed = {inner for code in codes for inner in code.indexed()}
+    for parameter in kept:
+        parameter.indexed = parameter.name in indexed
     kept.sort(key=lambda p: (p.default is not ..., p.leaf.usual is not ...))
     return contents._replace(local=local), kept
 

@@ -88,6 +88,10 @@ class Code:
     def names(self) -> set[str]:
         return set().union(*[part.names() for part in self.parts])
 
+    def indexed(self) -> set[str]:
+        """The names of tuples of which it reads single items."""
+        return set().union(*[part.indexed() for part in self.parts])
+
 
 class Named(Code):
     """`width`."""
@@ -153,15 +157,18 @@ class Operation(Code):
 
 
 class Item(Code):
-    """`kernel[0]`."""
+    """`kernel[0]`: its place, and the number of places."""
 
     __slots__ = ()
 
     def value(self, names: Mapping[str, Any]) -> Any:
-        return self.parts[0].value(names)[self.content]
+        return self.parts[0].value(names)[self.content[0]]
 
     def doc(self) -> Doc:
-        return f"{self.parts[0].text(_ATOM)}[{self.content}]"
+        return f"{self.parts[0].text(_ATOM)}[{self.content[0]}]"
+
+    def indexed(self) -> set[str]:
+        return self.names()
 
 
 class Several(Code):
@@ -289,6 +296,16 @@ class Either(Code):
 
     def doc(self) -> Doc:
         return f"{self.parts[0]} if {self.parts[1]} else nn.Identity()"
+
+
+def several(*parts: Code) -> Code:
+    """A tuple; `kernel` for `(kernel[0], kernel[1])`."""
+    first = parts[0]
+    if isinstance(first, Item):
+        (whole,), count = first.parts, len(parts)
+        if parts == tuple([Item((n, count), whole) for n in range(count)]):
+            return whole
+    return Several(None, *parts)
 
 
 def function(name: str, *arguments: Code) -> Call:

@@ -283,7 +283,8 @@ class Forward:
         order = sorted(changed, key=lambda number: (not carry.next[number][0], carry.next[number]))
         news = [carry.next[number][1] for number in order if carry.next[number][0]]
         name = place.step.name
-        self.put(f"for {item} in {f'self[{name}]' if name.isdigit() else f'self.{name}'}:")
+        modules = f"self[{name}].children()" if name.isdigit() else f"self.{name}"
+        self.put(f"for {item} in {modules}:")
         self.indent += 1
         results = [call]
         if carry.outputs > 1 and news == list(range(carry.outputs)) and len(order) == len(news):

@@ -32,6 +32,8 @@ class Parameter:
     """Its value in each call."""
     default: Any = ...
     """`...` if there is none."""
+    indexed: bool = False
+    """Whether the class reads `kernel[0]` of it."""
 
     @property
     def leaf(self) -> Leaf:
@@ -44,6 +46,9 @@ class Parameter:
         types = dict.fromkeys(map(type_text, self.values))
         if "float" in types:
             types.pop("int", None)  # which `float` includes
+        sides = [value for value in self.values if isinstance(value, tuple)]
+        if sides and not self.indexed and all(type(n) is int for each in sides for n in each):
+            types = {"int": None, **types}  # as torch takes a size for all axes
         return " | ".join(types)
 
 

@@ -31,8 +31,8 @@ OF_SIZE = {
 def of_length(x: Tensor, length: int, place: str) -> Tensor:
     """The input; one of another length is refused, since this text holds numbers for one."""
     if x.shape[2] != length:
-        size = f"{x.shape[2]}"
-        raise ValueError(f"{place} is for inputs of {length} steps only, and this has {size}")
+        size, whole = x.shape[2], f"{length} steps"
+        raise ValueError(f"{place} is for inputs of {whole} only, and this has {size}")
     return x
 '''),
     2: helper('''\
@@ -40,7 +40,8 @@ def of_size(x: Tensor, height: int, width: int, place: str) -> Tensor:
     """The input; one of another size is refused, since this text holds numbers for one size."""
     if x.shape[2] != height or x.shape[3] != width:
         size = f"{x.shape[2]}x{x.shape[3]}"
-        raise ValueError(f"{place} is for inputs of {height}x{width} only, and this is {size}")
+        whole = f"{height}x{width}"
+        raise ValueError(f"{place} is for inputs of {whole} only, and this is {size}")
     return x
 '''),
     3: helper('''\

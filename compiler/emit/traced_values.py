@@ -14,7 +14,7 @@ from ..language.values import Traced as TracedValue
 from ..language.values import Word
 from ..ops.base import ClassName, Constructor
 from ..shapes import AllAxes
-from .code import COMPUTE, Call, Callee, Code, Constant, Item, Leaf, Several, function, operation
+from .code import COMPUTE, Call, Callee, Code, Constant, Item, Leaf, function, operation, several
 
 
 class Traced(TracedValue):
@@ -48,7 +48,7 @@ def code_of(value: Any) -> Code:
         given = [*value.arguments, *[each for _, each, _ in value.options]]
         return Call(Callee(value.name, tuple(leaves)), *map(code_of, given))
     if type(value) in (tuple, AllAxes) and any(isinstance(each, Traced) for each in value):
-        return Several(None, *map(code_of, value))
+        return several(*map(code_of, value))
     return Constant(value)
 
 
@@ -67,7 +67,8 @@ def traced(value: Any, code: Code) -> Any:
     elif isinstance(value, Word):
         result = TracedWord(value)
     elif type(value) is tuple:
-        result = TracedTuple([traced(each, Item(n, code)) for n, each in enumerate(value)])
+        items = [traced(each, Item((n, len(value)), code)) for n, each in enumerate(value)]
+        result = TracedTuple(items)
     elif isinstance(value, ClassName):
         result = TracedClass(value)
     else:

@@ -264,8 +264,9 @@ class EvoNormB0(nn.Module):
         if self.training:
             variance = x.var(self.batch_axes, correction=0, keepdim=True)[0]
             count = x[:, 0].numel()
+            correction = count / max(count - 1, 1)
             with torch.no_grad():
-                unbiased = variance.to(self.running_var.dtype) * (count / max(count - 1, 1))
+                unbiased = variance.to(self.running_var.dtype) * correction
                 self.running_var.lerp_(unbiased, self.momentum)
         inside = x.var(self.axes, correction=0, keepdim=True)
         own = x * self.v + torch.sqrt(inside + self.eps)
@@ -277,7 +278,13 @@ EVONORM_S0 = helper('''\
 class EvoNormS0(nn.Module):
     """Normalizes groups of channels and activates at once (Liu et al., 2020)."""
 
-    def __init__(self, channels: int, groups: int = 32, eps: float = 1e-5, axes: int = 2) -> None:
+    def __init__(
+        self,
+        channels: int,
+        groups: int = 32,
+        eps: float = 1e-5,
+        axes: int = 2,
+    ) -> None:
         super().__init__()
         self.groups = groups
         self.eps = eps

@@ -338,7 +338,7 @@ class Chunk(NoMultiplyAdds):
 
     kind: ClassVar[Kind] = "shape"
     spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
-    torch_calls: ClassVar[tuple[str, ...]] = ("chunk", "split")
+    torch_calls: ClassVar[tuple[str, ...]] = ("chunk", "torch.split")
 
     index: int = natural("which part, from 0")
     count: int = count("how many parts")
@@ -371,7 +371,7 @@ class Chunk(NoMultiplyAdds):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.sizes is not None:
-            return TorchText(call=f"{{0}}.split({self.sizes}, 1)[{self.index}]")
+            return TorchText(call=f"torch.split({{0}}, {list(self.sizes)}, 1)[{self.index}]")
         return TorchText(call=f"{{0}}.chunk({self.count}, 1)[{self.index}]")
 
     def work_out(self, element: Element) -> Worked:

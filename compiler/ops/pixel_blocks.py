@@ -213,6 +213,6 @@ def space_to_depth(x: Tensor, block: int) -> Tensor:
 DEPTH_TO_SPACE = helper('''\
 def depth_to_space(x: Tensor, block: int) -> Tensor:
     """Turns channels into blocks of pixels: the inverse of `space_to_depth`."""
-    pixels = x.unflatten(1, (block * block, -1)).transpose(1, 2).flatten(1, 2)
-    return F.pixel_shuffle(pixels, block)
+    pixels = torch.unflatten(x, 1, (block * block, -1)).transpose(1, 2)
+    return F.pixel_shuffle(pixels.flatten(1, 2), block)
 ''')

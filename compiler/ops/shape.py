@@ -525,7 +525,8 @@ def crop3d(
     front = (x.shape[2] - depth) // 2 if front is None else front
     top = (x.shape[3] - height) // 2 if top is None else top
     left = (x.shape[4] - width) // 2 if left is None else left
-    after = x.shape[2] - depth - front, x.shape[3] - height - top, x.shape[4] - width - left
+    depths, rows, columns = x.shape[2:]
+    after = depths - depth - front, rows - height - top, columns - width - left
     if min(front, top, left, *after) < 0:
         whole = f"{x.shape[2]}x{x.shape[3]}x{x.shape[4]}"
         raise ValueError(f"cannot cut {depth}x{height}x{width} out of {whole}")

@@ -316,20 +316,26 @@ class Attention(nn.Module):
         self.part = (part, part) if isinstance(part, int) else part
         self.grid = grid is not None
 
-    def forward(self, q: Tensor, k: Tensor | None = None, v: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        q: Tensor,
+        k: Tensor | None = None,
+        v: Tensor | None = None,
+    ) -> Tensor:
         if k is None or v is None:
             q, k, v = self.apart(q)
         height, width = q.shape[2:]
         if self.part is not None:
-            q, k, v = self.divided(q), self.divided(k, self.halo), self.divided(v, self.halo)
+            q = self.divided(q)
+            k, v = (self.divided(x, self.halo) for x in (k, v))
         places = q.shape[2:]
-        q = q.flatten(2).unflatten(1, (self.heads, -1)).mT.contiguous()
-        k = k.flatten(2).unflatten(1, (-1, q.shape[-1])).mT.contiguous()
-        v = v.flatten(2).unflatten(1, (k.shape[1], -1)).mT.contiguous()
+        q = torch.unflatten(q.flatten(2), 1, (self.heads, -1)).mT.contiguous()
+        k = torch.unflatten(k.flatten(2), 1, (-1, q.shape[-1])).mT.contiguous()
+        v = torch.unflatten(v.flatten(2), 1, (k.shape[1], -1)).mT.contiguous()
         k, v = k.expand(-1, self.heads, -1, -1), v.expand(-1, self.heads, -1, -1)
         scores = self.position(q)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=scores)
-        y = y.mT.flatten(1, 2).unflatten(2, places)
+        y = torch.unflatten(y.mT.flatten(1, 2), 2, places)
         return y if self.part is None else self.together(y, height, width)
 
     def position(self, q: Tensor) -> Tensor | None:
@@ -340,12 +346,12 @@ class Attention(nn.Module):
         """Queries, keys and values."""
         channels = x.shape[1] // self.heads
         key = channels // 3 if self.key is None else self.key
-        sizes = key, key, channels - 2 * key
+        sizes = [key, key, channels - 2 * key]
         if self.by_head:
-            parts = x.unflatten(1, (self.heads, channels)).split(sizes, 2)
-            q, k, v = (part.flatten(1, 2) for part in parts)
+            x = torch.unflatten(x, 1, (self.heads, channels))
+            q, k, v = (part.flatten(1, 2) for part in torch.split(x, sizes, 2))
         else:
-            q, k, v = x.split([self.heads * each for each in sizes], 1)
+            q, k, v = torch.split(x, [self.heads * each for each in sizes], 1)
         return q, k, v
 
     def divided(self, x: Tensor, halo: int = 0) -> Tensor:
@@ -353,7 +359,8 @@ class Attention(nn.Module):
         assert self.part is not None
         rows, columns = self.part
         if self.grid:
-            x = x.unflatten(3, (columns, -1)).unflatten(2, (rows, -1))
+            x = torch.unflatten(x, 3, (columns, -1))
+            x = torch.unflatten(x, 2, (rows, -1))
             return x.permute(0, 3, 5, 1, 2, 4).flatten(0, 2)
         x = F.pad(x, (halo, halo, halo, halo)) if halo else x
         x = x.unfold(2, rows + 2 * halo, rows).unfold(3, columns + 2 * halo, columns)
@@ -362,7 +369,8 @@ class Attention(nn.Module):
     def together(self, x: Tensor, height: int, width: int) -> Tensor:
         """The map of which these are the windows or grids."""
         assert self.part is not None
-        x = x.unflatten(0, (-1, height // self.part[0], width // self.part[1]))
+        rows, columns = self.part
+        x = torch.unflatten(x, 0, (-1, height // rows, width // columns))
         order = (0, 3, 4, 1, 5, 2) if self.grid else (0, 3, 1, 4, 2, 5)
         return x.permute(order).flatten(4).flatten(2, 3)
 ''')
@@ -392,7 +400,7 @@ class BiasedAttention(Attention):
     def position(self, q: Tensor) -> Tensor:
         rows, columns = self.size
         down, right = rows + 2 * self.halo, columns + 2 * self.halo
-        bias = self.position_bias.mT.unflatten(1, (rows + down - 1, -1))
+        bias = torch.unflatten(self.position_bias.mT, 1, (rows + down - 1, -1))
         # Of a query the distances to all keys, of which the last has the first.
         bias = bias.unfold(1, down, 1).unfold(2, right, 1).flip(3, 4)
         return bias.flatten(3).flatten(1, 2)[None]
@@ -424,7 +432,7 @@ class RelativeAttention(Attention):
 
     def position(self, q: Tensor) -> Tensor:
         rows, columns = self.size[0] - 2 * self.halo, self.size[1] - 2 * self.halo
-        q = q.unflatten(2, (rows, columns))
+        q = torch.unflatten(q, 2, (rows, columns))
         across = self.by_key(q @ self.width_rel.mT)
         down = self.by_key((q @ self.height_rel.mT).transpose(2, 3)).transpose(2, 3)
         return (down[..., None] + across[..., None, :]).flatten(4).flatten(2, 3)
@@ -435,5 +443,6 @@ class RelativeAttention(Attention):
         queries, distances = scores.shape[-2:]
         keys = (distances + 1) // 2
         shifted = F.pad(F.pad(scores, (0, 1)).flatten(-2), (0, distances - queries))
-        return shifted.unflatten(-1, (-1, distances))[..., :queries, keys - 1 :]
+        shifted = torch.unflatten(shifted, -1, (-1, distances))
+        return shifted[..., :queries, keys - 1 :]
 ''')

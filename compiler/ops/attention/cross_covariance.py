@@ -129,13 +129,21 @@ class CrossCovariance(nn.Module):
         self.heads, self.by_head = heads, by_head
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
 
-    def forward(self, q: Tensor, k: Tensor | None = None, v: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        q: Tensor,
+        k: Tensor | None = None,
+        v: Tensor | None = None,
+    ) -> Tensor:
         places = q.shape[2:]
         if k is None or v is None:
             shape = (self.heads, 3, -1) if self.by_head else (3, self.heads, -1)
-            q, k, v = q.flatten(2).unflatten(1, shape).unbind(2 if self.by_head else 1)
+            maps = torch.unflatten(q.flatten(2), 1, shape)
+            q, k, v = maps.unbind(2 if self.by_head else 1)
         else:
-            q, k, v = (x.flatten(2).unflatten(1, (self.heads, -1)) for x in (q, k, v))
+            heads = (self.heads, -1)
+            q, k, v = (torch.unflatten(x.flatten(2), 1, heads) for x in (q, k, v))
         weights = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT * self.temperature
-        return (weights.softmax(-1) @ v).flatten(1, 2).unflatten(2, places)
+        y = weights.softmax(-1) @ v
+        return torch.unflatten(y.flatten(1, 2), 2, places)
 ''')

@@ -117,7 +117,8 @@ class FourierPosition(nn.Module):
         rows, columns = (self.along(side, x) for side in x.shape[2:])
         rows = rows.unsqueeze(2).expand(-1, -1, x.shape[3])
         columns = columns.unsqueeze(1).expand(-1, x.shape[2], -1)
-        return x + self.projection(torch.cat([rows, columns]).unsqueeze(0))
+        waves: Tensor = self.projection(torch.cat([rows, columns]).unsqueeze(0))
+        return x + waves
 
     def along(self, side: int, x: Tensor) -> Tensor:
         """Sines and cosines in turn, of the places along an axis."""

@@ -90,5 +90,5 @@ MATMUL = helper('''\
 def matmul(left: Tensor, right: Tensor, transpose: bool = False) -> Tensor:
     """The product of two maps as matrices of channels by places."""
     matrix = left.flatten(2).mT if transpose else left.flatten(2)
-    return (matrix @ right.flatten(2)).unflatten(2, right.shape[2:])
+    return torch.unflatten(matrix @ right.flatten(2), 2, right.shape[2:])
 ''')

@@ -255,6 +255,7 @@ class CondConv2d(nn.Module):
             padding = 0, 0
         images = x.shape[0]
         steps = self.stride, padding, self.dilation
-        y = F.conv2d(x.reshape(1, -1, *x.shape[2:]), weight, bias, *steps, images * self.groups)
+        x = x.reshape(1, -1, *x.shape[2:])
+        y = F.conv2d(x, weight, bias, *steps, images * self.groups)
         return y.view(images, -1, *y.shape[2:])
 ''')

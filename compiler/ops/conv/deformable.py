@@ -180,13 +180,18 @@ class DeformConv2d(nn.Module):
     ) -> None:
         super().__init__()
         filters = nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
         )
         self.weight, self.bias = filters.weight, filters.bias
-        self.steps = [
-            [int(pair[axis]) for pair in (filters.stride, filters.padding, filters.dilation)]
-            for axis in (0, 1)
-        ]
+        pairs = filters.stride, filters.padding, filters.dilation
+        self.steps = [[int(pair[axis]) for pair in pairs] for axis in (0, 1)]
         self.groups = groups
         self.modulated = modulated
         self.offset_groups = offset_groups
@@ -196,12 +201,14 @@ class DeformConv2d(nn.Module):
         groups = self.offset_groups
         # Two bytes would not tell the places of a large map apart.
         exact = torch.promote_types(shifts.dtype, torch.float32)
-        by_axis = shifts[:, : 2 * groups * taps].to(exact).unflatten(1, (groups, taps, 2))
+        by_axis = shifts[:, : 2 * groups * taps].to(exact)
+        by_axis = torch.unflatten(by_axis, 1, (groups, taps, 2))
         places = []
         for axis in (0, 1):
             stride, padding, dilation = self.steps[axis]
             start = torch.arange(size[axis], device=x.device) * stride - padding
-            along = torch.arange(self.weight.shape[2 + axis], device=x.device) * dilation
+            count = self.weight.shape[2 + axis]
+            along = torch.arange(count, device=x.device) * dilation
             if axis == 0:
                 tap = along.repeat_interleave(self.weight.shape[3])[:, None, None]
                 position = tap + start[:, None]
@@ -211,12 +218,13 @@ class DeformConv2d(nn.Module):
             side = x.shape[2 + axis]
             places.append(((by_axis[:, :, :, axis] + position) * 2 + 1) / side - 1)
         grid = torch.stack([places[1], places[0]], -1).flatten(0, 1).flatten(1, 2)
-        maps = x.unflatten(1, (groups, -1)).flatten(0, 1)
+        maps = torch.unflatten(x, 1, (groups, -1)).flatten(0, 1)
         read = F.grid_sample(maps.to(exact), grid, align_corners=False)
-        read = read.unflatten(2, (taps, -1)).unflatten(0, (-1, groups))
+        read = torch.unflatten(read, 2, (taps, -1))
+        read = torch.unflatten(read, 0, (-1, groups))
         if self.modulated:
             weights = shifts[:, 2 * groups * taps :].sigmoid()
-            read = read * weights.unflatten(1, (groups, 1, taps))
+            read = read * torch.unflatten(weights, 1, (groups, 1, taps))
         weight = self.weight.flatten(1)[..., None, None]
         return F.conv2d(read.flatten(1, 3), weight, self.bias, groups=self.groups)
 ''')

@@ -128,7 +128,8 @@ def involution(
 ) -> Tensor:
     """Each place has filters of its own, which the channels of a group share."""
     windows = F.unfold(x, kernel, dilation, padding, stride)
-    windows = windows.unflatten(1, (groups, x.shape[1] // groups, -1))
-    weights = filters.flatten(2).unflatten(1, (groups, 1, -1))
-    return (windows * weights).sum(3).flatten(1, 2).unflatten(2, filters.shape[2:])
+    windows = torch.unflatten(windows, 1, (groups, x.shape[1] // groups, -1))
+    weights = torch.unflatten(filters.flatten(2), 1, (groups, 1, -1))
+    y = (windows * weights).sum(3).flatten(1, 2)
+    return torch.unflatten(y, 2, filters.shape[2:])
 ''')

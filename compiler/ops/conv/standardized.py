@@ -179,7 +179,7 @@ class StandardizedConv{axes}d(nn.Conv{axes}d):
         if gain is not None:
             gain = gain * self.scale
         rows = self.weight.reshape(1, self.out_channels, -1)
-        rows = F.batch_norm(rows, None, None, gain, training=True, momentum=0.0, eps=self.eps)
+        rows = F.batch_norm(rows, None, None, gain, training=True, eps=self.eps)
         return rows.reshape(self.weight.shape)
 
     def forward(self, input: Tensor) -> Tensor:

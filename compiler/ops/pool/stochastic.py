@@ -97,7 +97,8 @@ _WINDOWS = {
     3: """\
         windows = x.relu()
         for axis in range(3):
-            windows = windows.unfold(2 + axis, self.kernel_size[axis], self.stride[axis])
+            size, step = self.kernel_size[axis], self.stride[axis]
+            windows = windows.unfold(2 + axis, size, step)
         return windows
 """,
 }
@@ -116,8 +117,8 @@ _PLACES = {
             place = torch.zeros_like(drawn)
             inside = self.kernel_size[0] * self.kernel_size[1] * self.kernel_size[2]
             for axis in range(3):
-                starts = torch.arange(drawn.shape[2 + axis], device=x.device) * self.stride[axis]
-                starts = starts.view(-1, *[1] * (2 - axis))
+                starts = torch.arange(drawn.shape[2 + axis], device=x.device)
+                starts = starts.view(-1, *[1] * (2 - axis)) * self.stride[axis]
                 inside //= self.kernel_size[axis]
                 tap = drawn // inside % self.kernel_size[axis]
                 place = place * x.shape[2 + axis] + starts + tap
@@ -133,7 +134,11 @@ class StochasticPool{axes}d(nn.Module):
     as zero.
     """
 
-    def __init__(self, kernel_size: {sizes}, stride: {sizes}) -> None:
+    def __init__(
+        self,
+        kernel_size: {sizes},
+        stride: {sizes},
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = stride
