@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 import dotcnn
 from dotcnn.compiler.emit.allowed import NotAllowed, check
@@ -254,6 +255,12 @@ def each_accepted(place: str, words: list[str]) -> int:
             check(emitted)
             compile(emitted, "<emitted>", "exec")
     return taken
+
+
+@pytest.mark.parametrize("place", ["label", "head"])
+def test_no_label_hides_what_a_module_has(place: str) -> None:
+    of_modules = {*dir(nn.Module()), *vars(nn.Module())} - {"T_destination"}
+    assert [word for word in of_modules if accepted(program({place: word}))] == []
 
 
 SOME = "class print self super nn torch F Tensor in_channels hidden i value __class__".split()
