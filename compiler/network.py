@@ -188,6 +188,13 @@ class Node:
         return tuple(node.shape for node in self.inputs)
 
     @property
+    def sources(self) -> tuple[Node, ...]:
+        """The inputs that it computes with. Of the others it reads the size: `upsample like=`."""
+        if not self.op.sized_by:
+            return self.inputs
+        return self.inputs[: len(self.inputs) - len(self.op.sizes_read)]
+
+    @property
     def weights(self) -> tuple[Weight, ...]:
         """Its own; those of a layer that is shared belong to the one written first."""
         if self._weights is None:
@@ -366,6 +373,16 @@ class Network:
             for source in node.inputs:
                 readers[source.index].append(node)
         return readers
+
+    @cached_property
+    def value_consumers(self) -> list[list[Node]]:
+        """Those that compute with its output; without those that only read its size."""
+        if not any(node.op.sized_by for node in self.nodes):
+            return self.consumers
+        return [
+            [each for each in readers if any(source is node for source in each.sources)]
+            for node, readers in zip(self.nodes, self.consumers, strict=True)
+        ]
 
     @cached_property
     def by_name(self) -> dict[str, Node]:

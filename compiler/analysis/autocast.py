@@ -38,7 +38,7 @@ def widths(network: Network, setting: Setting) -> list[Width]:
         return [FULL] * len(network.nodes)
     found: list[Width] = []
     for node in network.nodes:
-        inputs = [found[source.index].output for source in node.inputs]
+        inputs = [found[source.index].output for source in node.sources]
         found.append(width_of(node, inputs, setting.device))
     return found
 

@@ -107,7 +107,7 @@ def fields(network: Network) -> list[Field]:
             continue
         field = node_fields[node.inputs[0].index]
         if len(node.inputs) > 1:
-            field = _together([node_fields[source.index] for source in node.inputs])
+            field = _together([node_fields[source.index] for source in node.sources])
         window = node.window
         if window == EVERYTHING:
             field = Field(map(_everything, field))

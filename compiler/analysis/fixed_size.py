@@ -44,8 +44,8 @@ def fixed_size(network: Network, _: list[Field] | None = None) -> Iterator[Diagn
 
 
 _INSTEAD = (
-    "write it without a number, with `global` or `adaptive`, or with a `stride`; where one size is"
-    ' meant, `allow "fixed-size"`'
+    "write it without a number, with `global` or `adaptive`, with a `stride`, or for the size of"
+    ' another map `upsample like=label`; where one size is meant, `allow "fixed-size"`'
 )
 
 

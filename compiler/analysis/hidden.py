@@ -26,10 +26,10 @@ def hidden_layers(network: Network) -> frozenset[int]:
     has = [bool(matrices(node)) for node in network.nodes]
     one_before, one_after = [False] * len(has), [False] * len(has)
     for node in network.nodes:
-        sources = [source.index for source in node.inputs]
+        sources = [source.index for source in node.sources]
         one_before[node.index] = any(has[index] or one_before[index] for index in sources)
     for node in reversed(network.nodes):
-        for source in node.inputs:
+        for source in node.sources:
             one_after[source.index] |= has[node.index] or one_after[node.index]
     found = zip(has, one_before, one_after, strict=True)
     return frozenset(index for index, each in enumerate(found) if all(each))

@@ -42,7 +42,7 @@ def requires_grad(network: Network, frozen: frozenset[int]) -> list[bool]:
     needs_gradient: list[bool] = []
     for node in network.nodes:
         own = node.index not in frozen and any(weight.trainable for weight in node.weights)
-        needs_gradient.append(own or any(needs_gradient[source.index] for source in node.inputs))
+        needs_gradient.append(own or any(needs_gradient[source.index] for source in node.sources))
     return needs_gradient
 
 

@@ -102,7 +102,7 @@ def _measured(network: Network, first: Node, ways: dict[int, _Way]) -> str:
     words: dict[str, float] = {}
     node: Node | None = first
     while node is not None:
-        for reader in network.consumers[node.index]:
+        for reader in network.value_consumers[node.index]:
             if reader.op.fades:
                 words[reader.op.word] = words.get(reader.op.word, 0.0) + reader.op.fades
         node = ways[node.index].next
@@ -124,7 +124,7 @@ def _ways(network: Network) -> dict[int, _Way]:
     """By index of each layer that a loss depends on: the way from its output on."""
     ways: dict[int, _Way] = {node.index: _Way() for node in network.ends}
     for node in reversed(network.nodes):
-        readers = [_through(each, ways) for each in network.consumers[node.index]]
+        readers = [_through(each, ways) for each in network.value_consumers[node.index]]
         found = [way for way in (ways.get(node.index), *readers) if way is not None]
         if found:
             ways[node.index] = min(found, key=lambda way: way[:2])

@@ -68,7 +68,7 @@ def _head(network: Network, node_fields: list[Field]) -> Node | None:
         field = node_fields[node.inputs[0].index]
         if any(axis.places > 1 for axis in field) and _sees_all(node):
             return node
-        for source in node.inputs:
+        for source in node.sources:
             if source.index not in seen:
                 seen.add(source.index)
                 todo.append(source)
@@ -214,7 +214,7 @@ def _maps_read_by(
 ) -> Iterator[tuple[Node, list[Node]]]:
     """Maps all of whose readers are of a kind, with these readers."""
     for node in network.nodes:
-        readers = network.consumers[node.index]
+        readers = network.value_consumers[node.index]
         if readers and axes_of(node.shape) and all(map(kind, readers)):
             yield node, readers
 

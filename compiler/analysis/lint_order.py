@@ -49,7 +49,7 @@ def bias_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic]:
         if node.op.kind not in ("conv", "linear"):
             continue
         bias = next((w for w in node.weights if w.name == "bias" and w.trainable), None)
-        after = network.consumers[node.index]
+        after = network.value_consumers[node.index]
         if bias is None or not after or not all(map(_centers_channels, after)):
             continue
         mended = re.sub(r"\bbias\s*=\s*\w+", "bias=off", statement_text(node))
@@ -95,7 +95,7 @@ def dropout_before_norm(network: Network, _: list[Field]) -> Iterator[Diagnostic
     for node in network.nodes:
         if node.op.kind != "dropout":
             continue
-        norm = next((n for n in network.consumers[node.index] if _keeps_statistics(n)), None)
+        norm = next((n for n in network.value_consumers[node.index] if _keeps_statistics(n)), None)
         if norm is None:
             continue
         yield warning(

@@ -306,7 +306,7 @@ class _Step:
 
     def _flow(self, node: Node) -> _Flow:
         width = self.widths[node.index]
-        sources = tuple([self.widths[source.index].output for source in node.inputs])
+        sources = tuple([self.widths[source.index].output for source in node.sources])
         key = width, sources, question(node)
         flow = self.flows.get(key)
         if flow is None:
@@ -363,7 +363,7 @@ class _Flow(NamedTuple):
 
 
 def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) -> _Flow:
-    op, shapes = node.op, node.input_shapes
+    op, shapes = node.op, tuple([source.shape for source in node.sources])
     alike = [size(shape) == size(node.shape) for shape in shapes]
     before = [
         width.inside * size(shape) if source != width.inside else 0

@@ -53,7 +53,7 @@ def is_weight_layer(node: Node) -> bool:
 def _passed_on(node: Node) -> tuple[Node, ...]:
     """The inputs of a layer without those that only scale the others."""
     if not node.op.scales:
-        return node.inputs
+        return node.sources
     if node.scope.word == "gate":
         return node.inputs[:1]
     return tuple(source for source in node.inputs if source.shape == node.shape) or node.inputs

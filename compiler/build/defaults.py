@@ -79,6 +79,14 @@ def read_default(
                 notes=(f"usage: {signature}",),
                 help=f"write `default {word} {usual}={argument.span.text}`",
             )
+        field = signature.fields.get(argument.name or "")
+        if field is not None and field.is_label:
+            raise Problem(
+                "argument",
+                f"`{argument.name}` is a label, and no label is known at the top of a file",
+                argument.span,
+                help="write it at each layer that reads it",
+            )
     optional = {name: field for name, field in signature.fields.items() if not field.required}
     inner = Call(call.span, None, head, tuple(rest), None)
     evaluated: list[Evaluated] = evaluate_arguments(rest, env)

@@ -67,6 +67,9 @@ def _make(
 
         known = in_torch_order(call, problem) or units_of_an_activation(call, kind, problem)
         raise known or problem from None
+    for argument in call.arguments:
+        if argument.name in kind.sized_by:  # as written, also where a parameter stands for it
+            values[argument.name] = argument.value.span.text
     default = module.defaults.get(kind.word)
     if default is not None:
         values = {**default.values, **values}

@@ -13,7 +13,7 @@ def settle(network: Network) -> None:
         if node.shared is not None:  # one module computes both
             node.op = node.shared.op
             continue
-        followers = tuple([consumer.op for consumer in network.consumers[node.index]])
+        followers = tuple([consumer.op for consumer in network.value_consumers[node.index]])
         key = (id(node.op), *map(id, followers))
         if key not in known:
             # The entry keeps the operations alive, so that their ids are not reused.

@@ -22,7 +22,7 @@ from ..ops.merge import Input
 from . import forms
 from .forms.outputs import output_of
 from .forms.paths import layer_with_body, refuse_made_paths
-from .forms.references import carried_at_first
+from .forms.references import carried_at_first, sized_by
 from .graph_builder import GraphBuilder, MaybeNode
 from .input_shape import input_shape, named_input, refuse_second_input
 from .layers import refuse_body
@@ -406,7 +406,10 @@ class Walk(GraphBuilder):
             return None
         if call.body is not None:
             return layer_with_body(self, op, call, call.body, scope, env, input_node)
-        return self.apply(op, (input_node,), call, scope, call.label)
+        inputs = (
+            (input_node, *sized_by(self, op, call, scope, env)) if op.sized_by else (input_node,)
+        )
+        return self.apply(op, inputs, call, scope, call.label)
 
 
 def _head(statement: Statement) -> Span:

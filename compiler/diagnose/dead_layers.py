@@ -31,12 +31,16 @@ def dead_layers(
         alive[output.node.index] = 1
     for node in reversed(nodes):
         if alive[node.index]:
-            for source in node.inputs:
+            for source in node.sources:
                 alive[source.index] = 1
+            for sized in node.inputs[len(node.sources) :]:
+                if not sized.inputs:
+                    alive[sized.index] = 1  # an input may be there for its size
     if all(alive):
         return
     dead = [node for node in nodes if not alive[node.index]]
-    read = {source.index for node in dead for source in node.inputs}
+    read = {source.index for node in dead for source in node.sources}
+    sizes = {sized.index: node for node in nodes for sized in node.inputs[len(node.sources) :]}
     told: set[Span] = set()  # a loop makes the same mistake in every round
     for node in dead:
         if node.index not in read and node.span not in told and len(told) < MAX_MISTAKES:
@@ -46,7 +50,7 @@ def dead_layers(
             elif node is end:
                 yield _unnamed_end(node, outputs), node.scope
             else:
-                yield _dead(node, alive, left_at.get(node.index)), node.scope
+                yield _dead(node, alive, left_at.get(node.index), sizes.get(node.index)), node.scope
 
 
 def _unread_input(node: Node, nodes: Sequence[Node]) -> Diagnostic:
@@ -80,7 +84,7 @@ def _unnamed_end(end: Node, outputs: Sequence[Output]) -> Diagnostic:
     )
 
 
-def _dead(last: Node, alive: bytearray, left_at: Span | None) -> Diagnostic:
+def _dead(last: Node, alive: bytearray, left_at: Span | None, sized: Node | None) -> Diagnostic:
     chain, before = _chain(last, alive)
     labels = []
     if before is not None:
@@ -101,9 +105,14 @@ def _dead(last: Node, alive: bytearray, left_at: Span | None) -> Diagnostic:
     notes: tuple[str, ...] = ()
     if chain > 1:
         notes = (f"it is the last of {chain} layers that do not lead to the output",)
+    message = f"nothing reads {what}, and so no output depends on it"
+    if sized is not None:
+        message = f"only the size of {what} is read, and so no output depends on its values"
+        labels.append(Label(first_line(sized.span), "reads its size"))
+        help = f"name the size of a map that is used, {help.removeprefix('label it, ')}"
     return Diagnostic(
         "dead-layer",
-        f"nothing reads {what}, and so no output depends on it",
+        message,
         first_line(last.span),
         labels=tuple(labels),
         notes=notes,
@@ -118,7 +127,7 @@ def _chain(last: Node, alive: bytearray) -> tuple[int, Node | None]:
     stack, seen = [last], {last.index}
     before: Node | None = None
     while stack:
-        for source in stack.pop().inputs:
+        for source in stack.pop().sources:
             if alive[source.index]:
                 if before is None or source.index > before.index:
                     before = source

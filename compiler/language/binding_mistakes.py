@@ -288,6 +288,18 @@ def stray_word(
             help=advice or f"write `{instead}`",
             edits=() if advice else (Edit(node.span, instead),),
         )
+    label = next((name for name, field in fields.items() if field.is_label), "")
+    if label:
+        before = Span(node.span.source, node.span.start, node.span.start)
+        return Problem(
+            "unknown-flag",
+            f"`{signature.word}` does not take the word `{word}`, and there is no value of that"
+            " name",
+            node.span,
+            notes=_usage(signature),
+            help=f"for the size of a map that is labeled so, write `{label}={word}`",
+            edits=(Edit(before, f"{label}="),),
+        )
     close = closest(word, [name for name, field in fields.items() if field.is_flag])
     needs_value = any(field.required for field in waiting)
     if not close and isinstance(node.value, Name) and needs_value:

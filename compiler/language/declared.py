@@ -24,6 +24,7 @@ from .signature import Field, Signature
         kinds.switch,
         kinds.flag,
         kinds.choice,
+        kinds.label,
         kinds.custom,
     ),
 )

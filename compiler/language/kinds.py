@@ -18,6 +18,7 @@ from .signature import REQUIRED, ArgumentError, Field, Read
 from .values import (
     Factor,
     Interval,
+    MapRef,
     Percent,
     Text,
     Traced,
@@ -413,6 +414,20 @@ def choice(
     expects = f"one of {_listed((*words, *(('on', 'off') if switches else ())))}"
     read = _one_of(words, switches, elsewhere)
     return Field(read, expects, default, doc, takes_words=True, words=tuple(words), **options)
+
+
+def label(doc: str) -> Any:
+    """The label of a map before it, whose size a layer reads: `like=stem`."""
+
+    def read(value: object) -> str:
+        if isinstance(value, (Word, MapRef)):
+            return str(value)
+        raise ArgumentError(f"{show(value)} is not a label")
+
+    return Field(
+        read, "the label of a map, or `input` for what arrives in the block", None, doc,
+        takes_words=True, keyword_only=True, is_label=True,
+    )  # fmt: skip
 
 
 def words(doc: str, known: Sequence[str], default: Any = REQUIRED, **options: Any) -> Any:

@@ -58,6 +58,8 @@ class Field:
     many: bool = False
     """It takes all remaining positional values."""
     keyword_only: bool = False
+    is_label: bool = False
+    """Its value is the label of a map before it, as the spec writes it."""
     per_axis: bool = False
     """It has a number for each spatial axis of the map, or one for all."""
     words: tuple[str, ...] = ()

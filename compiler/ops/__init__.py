@@ -16,6 +16,7 @@ from . import (  # noqa: F401
     sample,
     scale,
     shape,
+    softmax,
 )
 from .base import REGISTRY
 

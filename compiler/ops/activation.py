@@ -1,4 +1,4 @@
-"""Activation layers: elementwise functions, and softmax. Each counts as one elementwise operation
+"""Activation layers: elementwise functions. Each counts as one elementwise operation
 per element, whatever its formula.
 """
 
@@ -21,7 +21,7 @@ from .base import (
     Weight,
     constructor,
 )
-from .worked import Element, Group, Step, Worked, bracketed, exp, figure, largest, quotient, sigmoid
+from .worked import Element, Step, Worked, bracketed, figure, sigmoid
 
 
 class Activation(NoMultiplyAdds):
@@ -382,7 +382,6 @@ class Sigmoid(Activation):
     word: ClassVar[str] = "sigmoid"
     example: ClassVar[str] = "sigmoid"
     called: ClassVar[str] = "Caffe Sigmoid"
-    probabilities: ClassVar[bool] = True
     independent: ClassVar[bool] = True
     suits: ClassVar[str] = "xavier"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -391,6 +390,10 @@ class Sigmoid(Activation):
     formula: ClassVar[str] = "1/(1 + exp(-x))"
     fades: ClassVar[float] = 0.65
     keeps: ClassVar[Literal["input", "output"]] = "output"
+
+    @property
+    def probabilities(self) -> bool:
+        return True
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         return f"1/(1 + exp({figure(-x)}))", sigmoid(x)
@@ -454,41 +457,6 @@ class Hardswish(Activation):
 
     def module(self, input_shape: Shape) -> Constructor:
         return constructor("nn.Hardswish")
-
-
-class Softmax(Activation):
-    """Normalizes the channels of each position, or the numbers of a vector, to a sum of 1."""
-
-    autocast: ClassVar[Autocast] = "fp32"
-    word: ClassVar[str] = "softmax"
-    example: ClassVar[str] = "flatten, fc 10, softmax"
-    called: ClassVar[str] = "Keras Softmax, Caffe Softmax"
-    probabilities: ClassVar[bool] = True
-    suits: ClassVar[str] = ""
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "softmax": "Softmax(axis) Softmax2d LogSoftmax(dim) log_softmax(dim) soft",
-    }
-    formula: ClassVar[str] = "exp(x) / the sum of exp over the channels"
-    keeps: ClassVar[Literal["input", "output"]] = "output"
-
-    def work_out(self, element: Element) -> Worked:
-        channels = element.inputs[0][0]
-        terms = [element.here(channel) for channel in range(channels)]
-        # Less the maximum, the result is the same and no exponential overflows.
-        most = largest(term.value for term in terms)
-        shift = most if abs(most) > 80 and math.isfinite(most) else 0.0
-        less = f" - {bracketed(shift)}" if shift else ""
-        terms = [term._replace(product=exp(term.value - shift)) for term in terms]
-        total = sum(term.product for term in terms)
-        each = f"exp({{v}}{less})"
-        group = Group("sum of exp", tuple(terms), "sum", total, each=each)
-        own = terms[element.channel]
-        result = quotient(own.product, total)
-        step = Step("share", f"exp({figure(own.value)}{less})/{figure(total)}", result)
-        return Worked(element.at, self.formula, result, (group,), (step,))
-
-    def module(self, input_shape: Shape) -> Constructor:
-        return constructor("nn.Softmax", dim=(1, None))
 
 
 def _leaking(x: float, slope: float) -> tuple[str, float]:

@@ -197,6 +197,10 @@ class Op(Declared):
     """
     needs_paths: ClassVar[bool] = False
     """Whether it has no meaning without that body."""
+    sized_by: ClassVar[tuple[str, ...]] = ()
+    """Its arguments that are labels of maps. Such a map is a further input, after the others, of
+    which only the size is read.
+    """
     torch_calls: ClassVar[tuple[str, ...]] = ()
     """Functions (`torch.cat`) and tensor methods (`chunk`) that its torch code calls, beside
     modules and `F`. Emitted code may call nothing else.
@@ -213,11 +217,17 @@ class Op(Declared):
         own = [name for name, field in cls.fields.items() if field.per_axis]
         own += [name for name, value in vars(cls).items() if isinstance(value, AllAxes)]
         cls.per_axis = tuple(dict.fromkeys((*cls.per_axis, *own)))
+        cls.sized_by = tuple([name for name, field in cls.fields.items() if field.is_label])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Op) and super().__eq__(other) and self.inplace == other.inplace
 
     __hash__ = Declared.__hash__
+
+    @property
+    def sizes_read(self) -> list[str]:
+        """Those of `sized_by` that are given."""
+        return [name for name in self.sized_by if getattr(self, name) is not None]
 
     def refuse_axes(self, shape: Shape) -> None:
         """Raises ShapeError for a map with a number of axes that the operation does not work on."""
@@ -328,10 +338,14 @@ class Op(Declared):
 
     autocast: ClassVar[Autocast] = "follow"
     """The precision that torch computes it in under autocast."""
-    probabilities: ClassVar[bool] = False
-    """As the last layer it is applied in prediction only: losses take its input (softmax,
-    sigmoid).
-    """
+
+    @property
+    def probabilities(self) -> bool:
+        """As the last layer it is applied in prediction only: losses take its input (softmax,
+        sigmoid).
+        """
+        return False
+
     independent: ClassVar[bool] = False
     """Its probabilities are independent: an image may have several classes."""
     in_place: ClassVar[bool] = False

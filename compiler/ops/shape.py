@@ -10,7 +10,17 @@ from itertools import product as every
 from math import floor, prod
 from typing import ClassVar, Literal
 
-from ..language.kinds import choice, count, custom, natural, natural_pair, number, pair, switch
+from ..language.kinds import (
+    choice,
+    count,
+    custom,
+    label,
+    natural,
+    natural_pair,
+    number,
+    pair,
+    switch,
+)
 from ..language.signature import ArgumentError
 from ..language.values import Interval, show
 from ..shapes import (
@@ -368,6 +378,17 @@ class Pad(Rearranging):
         ]
 
 
+def _size_like(like: Shape, input_shape: Shape, word: str) -> PerAxis:
+    """The size of the map that `like` names."""
+    if len(like) != len(input_shape):
+        raise ShapeError(
+            f"`like` takes the size from a map with as many axes as the input of `{word}`,"
+            f" {text(input_shape)}; this one is {text(like)}",
+            "name another map, or write the size: `to=`",
+        )
+    return like[1:]
+
+
 _SIDES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 """The sides along each axis of a volume; a series has the last axis alone."""
 
@@ -387,20 +408,28 @@ class Crop(Seen):
     top: int | None = natural("rows cut off at the top", None)
     left: int | None = natural("columns cut off at the left", None)
     front: int | None = natural("slices cut off at the front, of a volume", None)
+    like: str | None = label("a map whose size the part gets, instead of a size")
 
     def starts(self, axes: int) -> list[int | None]:
         """What is cut off before the part, along each axis, where that is given."""
         return [self.front, self.top, self.left][-axes:]
 
     def check(self) -> None:
-        if self.to is None and not any(self.starts(3)):
+        if self.to is not None and self.like is not None:
+            raise ArgumentError(
+                "`crop` takes a size or `like`, not both", "take one of them out", drop="like"
+            )
+        if self.to is None and self.like is None and not any(self.starts(3)):
             raise ArgumentError(
                 "`crop` needs the size of the part, or what is cut off",
-                "write `crop 24x24`, or `crop top=1 left=1`",
+                "write `crop 24x24`, `crop like=label` for the size of another map, or"
+                " `crop top=1 left=1`",
             )
 
-    def kept_of(self, input_shape: Shape) -> PerAxis:
+    def kept_of(self, input_shape: Shape, *others: Shape) -> PerAxis:
         """The size of the part."""
+        if others:
+            return _size_like(others[0], input_shape, self.word)
         if self.to is not None:
             return self.to
         cut = zip(input_shape[1:], self.starts(axes_of(input_shape)), strict=True)
@@ -417,7 +446,7 @@ class Crop(Seen):
                     f"it is {LAYOUTS[axes]}: take `{unused}` out",
                 )
         for what, given, kept, side in zip(
-            LINES[axes], self.starts(axes), self.kept_of(inputs[0]), sides, strict=True
+            LINES[axes], self.starts(axes), self.kept_of(*inputs), sides, strict=True
         ):
             start = given or 0
             if start + max(kept, 1) > side:  # torch would silently return fewer
@@ -428,22 +457,22 @@ class Crop(Seen):
                     if start < side
                     else f"only {side} can be cut off",
                 )
-        return channels, *self.kept_of(inputs[0])
+        return channels, *self.kept_of(*inputs)
 
-    def _start(self, input_shape: Shape) -> PerAxis:
+    def _start(self, output: Shape, input_shape: Shape) -> PerAxis:
         starts = self.starts(axes_of(input_shape))
-        if self.to is None:
+        if self.to is None and self.like is None:
             return tuple([start or 0 for start in starts])
-        each = zip(starts, input_shape[1:], self.to, strict=True)
+        each = zip(starts, input_shape[1:], output[1:], strict=True)
         return tuple([(n - kept) // 2 if start is None else start for start, n, kept in each])
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
         ones = (1,) * axes_of(output)
-        return Window(ones, ones, self._start(inputs[0]))
+        return Window(ones, ones, self._start(output, inputs[0]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         axes = axes_of(output)
-        if self.to is None:
+        if self.to is None and self.like is None:
             cut = ", ".join([f"{start or ''}:" for start in self.starts(axes)])
             return TorchText(call=f"{{0}}[:, :, {cut}]")
         names = ("front", "top", "left")[-axes:]
@@ -452,7 +481,7 @@ class Crop(Seen):
             for name, value in zip(names, self.starts(axes), strict=True)
             if value is not None
         ]
-        sizes = ", ".join(map(str, self.to))
+        sizes = "*{1}.shape[2:]" if self.to is None else ", ".join(map(str, self.to))
         call = f"{_CROP_NAMES[axes]}({{0}}, {sizes}{''.join(fixed)})"
         return TorchText(call=call, helper=CROP[axes])
 
@@ -467,7 +496,7 @@ class Crop(Seen):
         return "", ""
 
     def work_out(self, element: Element) -> Worked:
-        starts = zip(element.position, self._start(element.inputs[0]), strict=True)
+        starts = zip(element.position, self._start(element.output, element.inputs[0]), strict=True)
         return element.copied_from(element.channel, tuple([at + start for at, start in starts]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -478,8 +507,8 @@ class Crop(Seen):
             AXES[axes],
             sides,
             inputs[0][1:],
-            self._start(inputs[0]),
-            self.kept_of(inputs[0]),
+            self._start(output, inputs[0]),
+            output[1:],
             strict=True,
         )
         for name, (first, last), side, start, kept in each:
@@ -593,7 +622,9 @@ class Upsample(Rearranging):
     autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "upsample"
     example: ClassVar[str] = "upsample 2 mode=bilinear"
-    arithmetic: ClassVar[str] = "output: H * factor, W * factor; or the size given with `to`"
+    arithmetic: ClassVar[str] = (
+        "output: H * factor, W * factor; or the size given with `to`, or that of the map `like`"
+    )
     called: ClassVar[str] = "Keras UpSampling2D"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "upsample": "UpSampling2D(size,data_format,interpolation) Upsample(size>to,scale_factor,"
@@ -609,6 +640,7 @@ class Upsample(Rearranging):
 
     factor: PerAxis | None = pair("scale factor", None)
     to: PerAxis | None = pair("output height and width, instead of a factor", None)
+    like: str | None = label("a map whose height and width the output gets, at every size of input")
     mode: str = choice(
         "interpolation; `linear` is for series, `trilinear` for volumes",
         ["nearest", "bilinear", "bicubic", "linear", "trilinear"],
@@ -626,12 +658,17 @@ class Upsample(Rearranging):
     """Linear interpolation, by the number of axes."""
 
     def check(self) -> None:
-        if (self.factor is None) == (self.to is None):
+        sizes = [n for n in ("factor", "to", "like") if getattr(self, n) is not None]
+        if len(sizes) != 1:
+            first, *others = [
+                f"`{name}`" if name != "factor" else "a factor" for name in sizes
+            ] or [""]
             raise ArgumentError(
-                f"`{self.word}` needs a factor, or the output size with `to`"
-                if self.factor is None
-                else f"`{self.word}` takes a factor or `to`, not both",
-                f"write `{self.word} 2`, or `{self.word} to=56x56`",
+                f"`{self.word}` takes {first} or {' or '.join(others)}, not both"
+                if sizes
+                else f"`{self.word}` needs a factor, or the output size with `to` or `like`",
+                f"write `{self.word} 2`, `{self.word} to=56x56`, or for the size of another map"
+                f" `{self.word} like=label`",
             )
         if self.align_corners and self.mode == "nearest":
             raise ArgumentError(
@@ -649,6 +686,8 @@ class Upsample(Rearranging):
                 f"write `mode={usual}`",
                 change={"mode": usual},
             )
+        if len(inputs) > 1:
+            return channels, *_size_like(inputs[1], inputs[0], self.word)
         if self.to is not None:
             return channels, *self.to
         assert self.factor is not None
@@ -681,6 +720,10 @@ class Upsample(Rearranging):
         return taps, ratio, start - (taps - 1) // 2
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.like is not None:
+            mode = "" if self.mode == "nearest" else f', mode="{self.mode}"'
+            corners = ", align_corners=True" if self.align_corners else ""
+            return TorchText(call=f"F.interpolate({{0}}, size={{1}}.shape[2:]{mode}{corners})")
         module = constructor(
             "nn.Upsample",
             size=(None if self.to is None else plain(self.to), None),

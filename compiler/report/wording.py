@@ -30,7 +30,7 @@ class Wording:
 
     def layer(self, node: Node) -> str:
         """The text of a layer with its values: `conv 64 7x7 stride=2 same`."""
-        followers = [consumer.op for consumer in self.network.consumers[node.index]]
+        followers = [consumer.op for consumer in self.network.value_consumers[node.index]]
         key = (id(node.op), node.span.start, *map(id, followers))
         known = self._known.get(key)
         if known is None:

@@ -24,6 +24,14 @@ SAME = {
     "wavelet": "crop 16x24, pool wavelet, pool wavelet keep=all",
     "pools": "pool max 3x3 stride=2 ceil, pool avg 2x2 pad=1, pool avg adaptive=4x4",
     "upsampled": "upsample 2 mode=bilinear, deconv 4 3x3 stride=2 pad=1, upsample to=20x20",
+    "upsampled like the input": "conv 4 3x3 stride=3, upsample like=input mode=bilinear, conv 2",
+    "upsampled and cropped like a label": "a: conv 4 3x3 stride=2\n pool max 2x2, upsample like=a,"
+    " concat a, upsample 4, crop like=a, crop like=a top=0 left=0",
+    "pooled as a whole beside others": "concat { | conv 4 1x1 | pool avg global, conv 4,"
+    " upsample like=input }",
+    "weighted mean of all places": "add { | | matmul transpose_right { | | conv 1,"
+    " softmax over=places } }",
+    "weights of two paths": "conv 8 3x3, pool avg global, conv 8, softmax parts=2",
     "lrn and gate": "conv 4 3x3, lrn 3, gate { pool avg global, conv 4 1x1, sigmoid }",
 }
 

@@ -232,3 +232,16 @@ def test_waves_are_those_of_edgenext(timm: Any) -> None:
     theirs = PositionalEncodingFourier(hidden_dim=8, dim=6)
     weights = {f"projection.{name}": f"token_projection.{name}" for name in ("weight", "bias")}
     same(FourierPosition(waves=8), theirs, weights, lambda x: x + theirs((2, 8, 8)), 6)
+
+
+def test_matmul_over_all_places() -> None:
+    """A mean of the places, with weights that add up to 1; products of channels with channels."""
+    op = MatMul(transpose_right=True)
+    conform(op, (5, 3, 4), (2, 3, 4))
+    conform(op, (5, 3, 4), (2, 6, 2))
+    conform(op.replace(transpose=True), (3, 2, 2), (4, 3, 1))
+    told = refuses(op, (5, 3, 4), (2, 3, 3), match="5x3x4, has 3.4 = 12 places, and the right")
+    assert "maps of one size" in told
+    x, weights = torch.randn(2, 5, 3, 4), torch.randn(2, 1, 3, 4).flatten(2).softmax(2)
+    mean = build(op, (5, 3, 4), (1, 3, 4)).forward(x, weights.unflatten(2, (3, 4)))
+    assert torch.allclose(mean[..., 0, 0], (x.flatten(2) * weights).sum(2), atol=1e-6)

@@ -260,9 +260,31 @@ def test_upsample() -> None:
 
 
 def test_what_upsample_refuses() -> None:
-    refuses(Upsample(), (1, 2, 2), match="write `upsample 2`, or `upsample to=56x56`")
+    refuses(Upsample(), (1, 2, 2), match="write `upsample 2`, `upsample to=56x56`, or")
     both = Upsample(factor=(2, 2), to=(4, 4))
     refuses(both, (1, 2, 2), match="a factor or `to`, not both")
     refuses(Upsample(factor=(2, 2), align_corners=True), (1, 2, 2), match="repeats pixels")
     # Torch takes a vector for a map of another kind.
     refuses(Upsample(factor=(2, 2)), (4,), match="needs a map")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("like", [(5, 7, 9), (2, 3, 1), (9, 4, 4)])
+def test_upsample_to_the_size_of_another_map(mode: str, like: Shape) -> None:
+    op = Upsample(like="stem", mode=mode)
+    conform(op, (3, 4, 4), like, probe=None)
+    image = torch.randn(2, 3, 4, 4)
+    given = build(op, (3, 4, 4), like).forward(image, torch.randn(2, *like))
+    assert torch.equal(given, F.interpolate(image, size=like[1:], mode=mode))
+    assert op.window((3, *like[1:]), (3, 4, 4), like) == Upsample(to=like[1:], mode=mode).window(
+        (3, *like[1:]), (3, 4, 4)
+    )
+
+
+def test_crop_to_the_size_of_another_map() -> None:
+    op = Crop(like="deep")
+    conform(op, (3, 7, 6), (5, 4, 3), probe=None)
+    conform(op.replace(top=0), (3, 7, 6), (5, 4, 3), probe=None)
+    conform(op, (3, 7), (5, 4), probe=None)
+    assert refuses(op, (3, 4, 4), (3, 5, 4), match="cannot keep 5 rows: the input has 4")
+    refuses(op, (3, 4, 4), (5, 4), match="as many axes as the input of `crop`")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dotcnn.compiler.ops import REGISTRY
-from dotcnn.compiler.ops.activation import ReLU, Softmax
+from dotcnn.compiler.ops.activation import ReLU
 from dotcnn.compiler.ops.base import Op
 from dotcnn.compiler.ops.conv import Conv, Deconv, Separable
 from dotcnn.compiler.ops.dropout import Dropout
@@ -18,6 +18,7 @@ from dotcnn.compiler.ops.linear import Linear
 from dotcnn.compiler.ops.merge import Add, Concat, Mul
 from dotcnn.compiler.ops.norm import BatchNorm
 from dotcnn.compiler.ops.pool import Average, Max, Stochastic, Tree
+from dotcnn.compiler.ops.softmax import Softmax
 from dotcnn.compiler.ops.worked import Element, Place, Worked, added, figure
 from dotcnn.compiler.shapes import Shape
 

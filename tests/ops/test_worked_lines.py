@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dotcnn.compiler.ops import REGISTRY
-from dotcnn.compiler.ops.activation import GELU, PReLU, Softmax, Softplus
+from dotcnn.compiler.ops.activation import GELU, PReLU, Softplus
 from dotcnn.compiler.ops.attention import Attention, CrossCovariance, FourierPosition, MatMul
 from dotcnn.compiler.ops.base import Op
 from dotcnn.compiler.ops.conv import (
@@ -50,6 +50,7 @@ from dotcnn.compiler.ops.pool import (
     Wavelet,
 )
 from dotcnn.compiler.ops.shape import Crop, Flatten, Pad, Permute, Reshape, Shuffle, Upsample
+from dotcnn.compiler.ops.softmax import Softmax
 from dotcnn.compiler.ops.worked import Element, Worked
 from dotcnn.compiler.shapes import Shape
 from ops.built import Built, build

@@ -49,7 +49,7 @@ def _ancestors(network: Network, end: Node) -> set[int]:
     ancestors = {end.index}
     for node in reversed(network.nodes):
         if node.index in ancestors:
-            ancestors.update(source.index for source in node.inputs)
+            ancestors.update(source.index for source in node.sources)
     return ancestors
 
 
@@ -62,7 +62,7 @@ def _passed_by_all(network: Network, needed: Set[int]) -> set[int]:
             continue
         if reach <= node.index:
             passed.add(node.index)
-        users = [user.index for user in network.consumers[node.index] if user.index in needed]
+        users = [user.index for user in network.value_consumers[node.index] if user.index in needed]
         reach = max(reach, *users) if users else reach
     return passed
 

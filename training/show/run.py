@@ -64,7 +64,7 @@ class Shown:
         element = Element(
             position,
             node.shape,
-            node.input_shapes,
+            tuple([source.shape for source in node.sources]),
             reads[image],
             weight,
             training=self.training,

@@ -14,6 +14,7 @@ from ...diagnose.blame import first_line, statement_span
 from ...language.evaluate import Env, describe
 from ...language.problems import Problem, Quiet, did_you_mean
 from ...network import Node, Scope
+from ...ops.base import Op
 from ...shapes import text
 from ..graph_builder import GraphBuilder, MaybeNode
 from ..layers import refuse_body
@@ -32,6 +33,14 @@ def reference(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -
             help="call the block with a label in its place: `first: conv 8`, then `cell first`",
         )
     return graph.labels.reference(argument, scope)
+
+
+def sized_by(graph: GraphBuilder, op: Op, call: Call, scope: Scope, env: Env) -> tuple[Node, ...]:
+    """The maps whose size a layer reads: `upsample like=stem`."""
+    given = [each for each in call.arguments if each.name in op.sized_by]
+    return tuple(
+        [reference(graph, Argument(a.value.span, None, a.value), scope, env) for a in given]
+    )
 
 
 def from_(

@@ -16,7 +16,9 @@ class MatMul(Op):
 
     It mixes places: `matmul { | from values | from weights }` gives each place of `weights` a sum
     of values, by its channels. With `transpose` each channel of the output is a place of the left
-    map, and holds its similarity to the places of the right one.
+    map, and holds its similarity to the places of the right one. With `transpose_right` all places
+    are summed over, at every size of input: `matmul transpose_right { | | conv 1, softmax
+    over=places }` is a mean of the places, weighted by the right path.
     """
 
     autocast: ClassVar[Autocast] = "low"
@@ -26,33 +28,39 @@ class MatMul(Op):
     arithmetic: ClassVar[str] = (
         "output[c, p] = sum of left[c, q] * right[q, p]: the left's channels, the right's places\n"
         "output[q, p] = sum of left[c, q] * right[c, p] with `transpose`\n"
+        "output[c, d] = sum of left[c, q] * right[d, q] with `transpose_right`, as C x D x 1\n"
         "multiply-adds: output elements * terms of a sum" + COUNTED
     )
     paths: ClassVar[tuple[str, ...]] = ("left", "right")
     needs_paths: ClassVar[bool] = True
-    torch_calls: ClassVar[tuple[str, ...]] = ()
+    torch_calls: ClassVar[tuple[str, ...]] = ("flatten", "transpose", "unsqueeze")
 
     transpose: bool = flag("exchange channels and places of the left map")
+    transpose_right: bool = flag("exchange channels and places of the right map")
 
     def output(self, *inputs: Shape) -> Shape:
         left, right = (as_map(shape, self.word) for shape in inputs)
-        places = left[1] * left[2]
-        rows, terms = (places, left[0]) if self.transpose else (left[0], places)
-        if right[0] != terms:
-            what = "channels" if self.transpose else f"{left[1]}*{left[2]} = {places} places"
+        rows, terms = self._sides(left, self.transpose)
+        columns, others = self._sides(right, not self.transpose_right)
+        if terms != others:
             raise ShapeError(
-                f"the left map, {text(left)}, has {terms if self.transpose else what}"
-                f"{' channels' if self.transpose else ''}, and the right one, {text(right)}, has"
-                f" {right[0]} channels: they have to be the same number",
-                f"end the right path with `conv {terms}`",
+                f"the left map, {text(left)}, has {_terms(left, self.transpose)}, and the right"
+                f" one, {text(right)}, has {_terms(right, not self.transpose_right)}: they have to"
+                " be the same number",
+                "let both paths end in maps of one size"
+                if self.transpose_right
+                else f"end the right path with `conv {terms}`",
             )
-        return rows, right[1], right[2]
+        return (rows, columns, 1) if self.transpose_right else (rows, right[1], right[2])
 
-    def _terms(self, left: Shape) -> int:
-        return left[0] if self.transpose else left[1] * left[2]
+    @staticmethod
+    def _sides(shape: Shape, summed_by_channel: bool) -> tuple[int, int]:
+        """What stays of a map, and what is summed over."""
+        channels, places = shape[0], shape[1] * shape[2]
+        return (places, channels) if summed_by_channel else (channels, places)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
-        return size(output) * self._terms(inputs[0])
+        return size(output) * self._sides(inputs[0], self.transpose)[1]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         return 0
@@ -65,13 +73,18 @@ class MatMul(Op):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         turned = ", transpose=True" if self.transpose else ""
-        return TorchText(call=f"matmul({{0}}, {{1}}{turned})", helper=MATMUL)
+        right = "{1}.flatten(2).transpose(1, 2).unsqueeze(3)" if self.transpose_right else "{1}"
+        return TorchText(call=f"matmul({{0}}, {right}{turned})", helper=MATMUL)
 
     def work_out(self, element: Element) -> Worked:
         _, height, width = element.inputs[0]
+        across = element.inputs[1][2]
         terms = []
-        for n in range(self._terms(element.inputs[0])):
-            factor = element.read(1, n, element.row, element.column)
+        for n in range(self._sides(element.inputs[0], self.transpose)[1]):
+            if self.transpose_right:
+                factor = element.read(1, element.row, n // across, n % across)
+            else:
+                factor = element.read(1, n, element.row, element.column)
             if self.transpose:
                 place = element.channel // width, element.channel % width
                 terms.append(element.term(n, place[0], place[1], factor))
@@ -81,9 +94,15 @@ class MatMul(Op):
         return summed(element, [products("terms", terms)], None, f"sum of left*right over {over}")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        terms = self._terms(inputs[0])
+        _, terms = self._sides(inputs[0], self.transpose)
         numbers = "*".join(map(str, output))
         return [("multiply-adds", f"{numbers} * {terms} = {self.macs(output, *inputs):,}")]
+
+
+def _terms(shape: Shape, by_channel: bool) -> str:
+    if by_channel:
+        return f"{shape[0]} channels"
+    return f"{shape[1]}*{shape[2]} = {shape[1] * shape[2]} places"
 
 
 MATMUL = helper('''\

@@ -93,7 +93,9 @@ def layer_lines(analysis: Analysis, node: Node, *, brief: bool = False) -> list[
     lines: list[Line] = []
     if not node.inputs:
         return [Line("output", _leaves(analysis, node))]
-    lines += [Line("input", f"{text(each.shape)}, from {each.name}") for each in node.inputs]
+    lines += [Line("input", f"{text(each.shape)}, from {each.name}") for each in node.sources]
+    for name, each in zip(node.op.sizes_read, node.inputs[len(node.sources) :], strict=True):
+        lines.append(Line(name, f"{text(each.shape)}, from {each.name}: only its size is read"))
     lines.append(Line("output", _leaves(analysis, node)))
     worked_out = [Line(*line) for line in node.op.explain(node.shape, *node.input_shapes)]
     explained = {line.name for line in worked_out}
@@ -168,7 +170,7 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
         return []
     field = analysis.fields[node.index]
     axes = len(field)
-    source_fields = [analysis.fields[source.index] for source in node.inputs]
+    source_fields = [analysis.fields[source.index] for source in node.sources]
     window = node.window
     name = "receptive field"
     if window == EVERYTHING:
@@ -213,7 +215,7 @@ def _union(node: Node, field: Field, source_fields: Sequence[Field]) -> str:
         return f"{shown}, as before"
     parts = [
         f"{pair(each.size)} ({source.name})"
-        for each, source in zip(source_fields, node.inputs, strict=True)
+        for each, source in zip(source_fields, node.sources, strict=True)
     ]
     listed = ", ".join(parts[:_LISTED]) + (", ..." if len(parts) > _LISTED else "")
     return f"{shown}, the union of {listed}"

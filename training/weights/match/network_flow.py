@@ -18,7 +18,7 @@ def flow_of_network(network: Network) -> Flow:
     parts: list[Part] = []
     links: list[Link] = []
     for node in network.nodes:
-        inputs = tuple(links[source.index] for source in node.inputs)
+        inputs = tuple(links[source.index] for source in node.sources)
         links.append(_add(node, inputs, parts))
     outputs = network.ends
     return flow_of(parts, [links[node.index] for node in outputs])
