@@ -27,7 +27,7 @@ def source(name: str) -> str:
     return dotcnn.emit(network(name))
 
 
-SIDES = (32, 64, 96, 160, 188, 224, 299)
+SIDES = (32, 64, 96, 107, 160, 188, 224, 299)
 FEW = (8, 16)
 """For images that are small anyway, whose networks are the deepest."""
 

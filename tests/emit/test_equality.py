@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 import dotcnn
 from dotcnn.compiler.analysis import analyse
+from typical import one_per_folder, typical
 
 from .equality import hold
 from .gallery import NAMES, small
@@ -27,30 +29,26 @@ has weights of its own kind. Auxiliary heads are in test_behaviour.py."""
 
 FLAT = frozenset({"mobilenet_v3_small", "shufflenet_v2_x0_5", "pool_tree"})
 
-TOO_LARGE = frozenset({"regnet_y_128gf", "c3d", "s3d", "unet3d"})
-"""Volumes of these take minutes; those of the others have the same layers. The RegNet has 5 GB of
-weights in float64, which two modules and their gradients need four times; it is the blocks of the
-smaller ones, and benchmarks/equality.py compares it with torchvision's."""
+TOO_LARGE = frozenset({"c3d", "s3d", "unet3d"})
+"""Volumes of these take minutes; those of the others have the same layers."""
 
 
-def each_network(quick: frozenset[str]) -> pytest.MarkDecorator:
-    slow = pytest.mark.slow
-    kept = [name for name in NAMES if name not in TOO_LARGE]
-    names = [name if name in quick else pytest.param(name, marks=slow) for name in kept]
-    return pytest.mark.parametrize("name", names)
+def each_of(names: Iterable[str], quick: frozenset[str]) -> pytest.MarkDecorator:
+    slow = [pytest.param(n, marks=pytest.mark.slow) for n in names if n not in TOO_LARGE | quick]
+    return pytest.mark.parametrize("name", [*sorted(quick), *slow])
 
 
 def test_the_quick_ones_are_of_the_gallery() -> None:
     assert set(NAMES) >= QUICK | FLAT
 
 
-@each_network(QUICK)
+@each_of(typical(), QUICK)
 def test_computes_what_the_network_says(name: str) -> None:
     """Outputs in evaluation and training, gradients, running statistics and names of weights."""
     hold(small(name))
 
 
-@each_network(FLAT)
+@each_of(one_per_folder(), FLAT)
 def test_one_line_a_layer_computes_the_same(name: str) -> None:
     hold(small(name), flat=True)
 

@@ -11,35 +11,27 @@ from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.plan.check import wrong_classes
 from dotcnn.compiler.plan.data import NoData
 from dotcnn.compiler.starter import starter
-from dotcnn.dsl.parser import read
 from dotcnn.dsl.program import GALLERY
 from dotcnn.dsl.source import Source
-from dotcnn.dsl.syntax import Network
-
-
-def classifiers() -> list[object]:
-    """All gallery files with a network, by family and name; the first of each family is enough for
-    a fast run."""
-    families: set[Path] = set()
-    found: list[object] = []
-    for path in sorted(GALLERY.rglob("*.cnn")):
-        if any(isinstance(one, Network) for one in read(_source(path))[0].statements):
-            name = path.relative_to(GALLERY).as_posix()
-            slow = path.parent in families and path.parent != GALLERY
-            found.append(pytest.param(name, marks=pytest.mark.slow) if slow else name)
-            families.add(path.parent)
-    return found
+from typical import one_per_folder, typical
 
 
 def _source(path: Path) -> Source:
     return Source(path.name, path.read_text(encoding="utf-8"), path)
 
 
-@pytest.mark.parametrize("name", classifiers())
+@pytest.mark.parametrize(
+    "name",
+    [
+        *one_per_folder(),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in typical() if n not in one_per_folder()),
+    ],
+)
 def test_a_copy_for_other_classes_starts_to_train(name: str) -> None:
     """The head is written in the copy itself, not in an imported file of the gallery, and every
     auxiliary head follows it."""
-    copy = Source("mine.cnn", starter("mine.cnn", _source(GALLERY / name), "weights.npz"))
+    (path,) = GALLERY.rglob(f"{name}.cnn")
+    copy = Source("mine.cnn", starter("mine.cnn", _source(path), "weights.npz"))
     network = elaborate(load(copy), classes=2)
     if len(network.output.shape) > 1 or len(network.outputs) > 1:
         return  # a map, not classes, or several of either

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import dotcnn
-from dotcnn.dsl.gallery import names
 from dotcnn.training.inference.layer_outputs import LayerOutputs, logits_of
+from typical import typical
 
 SMALL = [
     "lenet5", "by_hand", "filters", "resnet20", "shufflenet_v2_x0_5", "squeezenet1_0", "googlenet",
@@ -52,6 +52,6 @@ def test_the_outputs_are_those_of_the_module(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in names() if name not in SMALL])
-def test_in_the_whole_gallery(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in typical() if name not in SMALL])
+def test_in_all_of_the_gallery_that_differs(name: str) -> None:
     check(name, 96)
