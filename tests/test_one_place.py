@@ -54,6 +54,13 @@ def test_no_layer_is_named_elsewhere(file: Path) -> None:
     assert named == []
 
 
+BEHIND_FORMS = {
+    "merge": {"Input", "Chunk", "Merge"},
+    "scale": {"Scaled"},
+    "shortcut": {"PadShortcut", "projection"},
+}
+
+
 def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
     """Only what stands behind a form of the language (add, split, the input) is known by name."""
     for file in OUTSIDE:
@@ -62,10 +69,9 @@ def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
             if isinstance(node, ast.ImportFrom) and node.module and "ops" in node.module.split("."):
                 family = node.module.split("ops")[-1].strip(".")
                 names = {alias.name for alias in node.names}
-                assert family in ("", "base", "merge", "shortcut"), f"{file}:{node.lineno}"
-                if family == "merge":
-                    known = {"Input", "Chunk", "Merge", "PadShortcut", "Scaled"}
-                    assert names <= known, f"{file}:{node.lineno}"
+                assert family in ("", "base", *BEHIND_FORMS), f"{file}:{node.lineno}"
+                if family in BEHIND_FORMS:
+                    assert names <= BEHIND_FORMS[family], f"{file}:{node.lineno}"
 
 
 AUGMENTATIONS = {kind.__name__ for kind in DIRECTIVES["augment"].values()}

@@ -10,8 +10,7 @@ from typing import Any
 
 from ..network import Node
 from ..ops.base import EVERYTHING, POINT, Op
-from ..ops.merge import PadShortcut
-from ..ops.shortcut import projection
+from ..ops.shortcut import PadShortcut, projection
 from ..shapes import PerAxis, ShapeError, axes_of, plain, size, text
 
 

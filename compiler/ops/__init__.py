@@ -4,12 +4,14 @@ from . import (  # noqa: F401
     activation,
     attention,
     conv,
+    crop,
     dropout,
     evonorm,
     filter,
     linear,
     merge,
     norm,
+    pad,
     pixel_blocks,
     pool,
     rms_norm,
@@ -17,6 +19,7 @@ from . import (  # noqa: F401
     scale,
     shape,
     softmax,
+    upsample,
 )
 from .base import REGISTRY
 

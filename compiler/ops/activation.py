@@ -11,12 +11,11 @@ from typing import ClassVar, Literal
 from ..language.kinds import choice, number
 from ..shapes import Shape, size, text
 from .base import (
-    ANY_AXES,
     Autocast,
     Constructor,
     Kept,
     Kind,
-    NoMultiplyAdds,
+    Pointwise,
     TorchText,
     Weight,
     constructor,
@@ -24,23 +23,16 @@ from .base import (
 from .worked import Element, Step, Worked, bracketed, figure, sigmoid
 
 
-class Activation(NoMultiplyAdds):
-    """An activation: the output has the shape of the input."""
+class Activation(Pointwise):
+    """An activation."""
 
     kind: ClassVar[Kind] = "activation"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     formula: ClassVar[str] = ""
     """The formula for an element x; arguments are in braces."""
     keeps: ClassVar[Literal["input", "output"]] = "input"
     """The tensor that the gradient is computed from; in place, that is the output."""
     suits: ClassVar[str] = "he"
-
-    def output(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
-    def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        return size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # In place, both are the same memory.

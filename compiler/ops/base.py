@@ -16,7 +16,18 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from ..language.declared import Declared
 from ..language.signature import Signature
 from ..language.values import python
-from ..shapes import AXES, LAYOUTS, AllAxes, PerAxis, Shape, ShapeError, axes_of, named, text
+from ..shapes import (
+    AXES,
+    LAYOUTS,
+    AllAxes,
+    PerAxis,
+    Shape,
+    ShapeError,
+    axes_of,
+    named,
+    size,
+    text,
+)
 from .worked import Element, Worked
 
 Kind = Literal[
@@ -367,3 +378,20 @@ class NoMultiplyAdds(Op):
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         return 0
+
+
+class SameShape(NoMultiplyAdds):
+    """Mixin for operations whose output has the shape of their input, whatever that is."""
+
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
+
+    def output(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+
+class Pointwise(SameShape):
+    """Mixin for operations that compute each element from the same element of the input."""
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        """One for each element, whatever its formula."""
+        return size(output)

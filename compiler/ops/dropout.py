@@ -12,7 +12,7 @@ from typing import ClassVar
 from ..language.kinds import number
 from ..language.signature import ArgumentError
 from ..shapes import Shape, ShapeError, axes_of, size, text
-from .base import ANY_AXES, Kept, Kind, NoMultiplyAdds, TorchText, constructor, helper
+from .base import Kept, Kind, SameShape, TorchText, constructor, helper
 from .examples import Lines, aligned, backward, of_a_batch
 from .worked import Element, Step, Worked, figure
 
@@ -20,7 +20,7 @@ NUMBERS = (1.0, 2.0, 3.0, 4.0)
 DRAWN = (1.0, 1.0, 0.0, 1.0)
 
 
-class Dropout(NoMultiplyAdds):
+class Dropout(SameShape):
     """Sets single elements to zero in training (Srivastava et al., 2014)."""
 
     word: ClassVar[str] = "dropout"
@@ -33,7 +33,6 @@ class Dropout(NoMultiplyAdds):
         "dropout": "Dropout(p,inplace) drop dropout_layer AlphaDropout(p) alpha_dropout",
     }
     kind: ClassVar[Kind] = "dropout"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     in_place: ClassVar[bool] = True
     passes_zero: ClassVar[bool] = True
 
@@ -50,9 +49,6 @@ class Dropout(NoMultiplyAdds):
                 f"`{self.word}` with p=1 drops everything",
                 f"p is the share that is dropped: write `{self.word} 0.5` for one half",
             )
-
-    def output(self, *inputs: Shape) -> Shape:
-        return inputs[0]
 
     def drawn(self, input_shape: Shape) -> int:
         """The number of random draws for one image."""

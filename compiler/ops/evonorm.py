@@ -10,20 +10,10 @@ from itertools import product
 from typing import ClassVar
 
 from ..language.kinds import count, number
-from ..shapes import Shape, as_map, axes_of, size
-from .base import (
-    ANY_AXES,
-    Autocast,
-    Kept,
-    Kind,
-    NoMultiplyAdds,
-    TorchText,
-    Weight,
-    constructor,
-    helper,
-)
+from ..shapes import Shape, as_map, size
+from .base import Kept, Option, Weight, helper
 from .norm import check_divisible
-from .rms_norm import small
+from .rms_norm import EmittedNorm, small, variance
 from .scale import index_of, per_channel
 from .worked import (
     Element,
@@ -37,42 +27,16 @@ from .worked import (
     figure,
     quotient,
     sigmoid,
-    signed,
 )
 
 
-class EvoNorm(NoMultiplyAdds):
+class EvoNorm(EmittedNorm):
     """Normalizes and activates."""
 
-    kind: ClassVar[Kind] = "norm"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
-    # The learned numbers have four bytes, and so has what is computed with them.
-    autocast: ClassVar[Autocast] = "wide"
-    eps: float
+    learns: ClassVar[tuple[str, ...]] = ("weight", "bias", "v")
 
     def output(self, *inputs: Shape) -> Shape:
         return as_map(inputs[0], self.word)
-
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        return tuple([Weight(key, per_channel(inputs[0])) for key in ("weight", "bias", "v")])
-
-    def rule(self) -> str:
-        raise NotImplementedError
-
-    def affine(
-        self, element: Element, value: float, groups: tuple[Group, ...], steps: tuple[Step, ...]
-    ) -> Worked:
-        """The last step: the learned scale and bias."""
-        index = index_of(element)
-        scale, bias = element.weight("weight", index), element.weight("bias", index)
-        how = f"{figure(value)}*{bracketed(scale)} {signed(bias)}"
-        last = Step("scale, bias", how, value * scale + bias)
-        return Worked(element.at, self.rule(), last.value, groups, (*steps, last))
-
-    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        each = inputs[0][0]
-        counted = f"{each} of weight + {each} of bias + {each} of v = {3 * each:,}"
-        return [("each number", self.rule()), ("parameters", counted)]
 
 
 def variance_of(
@@ -80,18 +44,14 @@ def variance_of(
 ) -> Group:
     """The variance of whole maps of some images."""
     positions = list(product(*map(range, element.inputs[0][1:])))
-    read_terms = [
+    terms = [
         Term(value, None, value, Place(0, channel, position) if number == 0 else None)
         for number, read in enumerate(reads)
         for channel in channels
         for position in positions
         for value in [read(0, channel, *position)]
     ]
-    mean = sum(term.value for term in read_terms) / len(read_terms)
-    terms = tuple([term._replace(product=(term.value - mean) ** 2) for term in read_terms])
-    variance = sum(term.product for term in terms) / len(terms)
-    each = f"({{v}} - {bracketed(mean)})^2"
-    return Group(name, terms, "statistics", variance, each=each, around=f"({{}})/{len(terms)}")
+    return variance(name, terms)
 
 
 class EvoNormB0(EvoNorm):
@@ -110,6 +70,8 @@ class EvoNormB0(EvoNorm):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "evonorm_b0": "EvoNorm2dB0(num_features,momentum,eps) EvoNormB0 evonormb0 EvoNorm2D",
     }
+
+    name: ClassVar[str] = "EvoNormB0"
 
     eps: float = small(1e-3)
     momentum: float = number(
@@ -130,15 +92,11 @@ class EvoNormB0(EvoNorm):
         channels = output[0]
         return Kept(inputs=(0,), own=3 * size(output) + channels, once=channels)
 
-    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        module = constructor(
-            "EvoNormB0",
-            inputs[0][0],
-            eps=(self.eps, 1e-3),
-            momentum=(self.momentum, 0.1),
-            axes=(axes_of(inputs[0]), 2),
-        )
-        return TorchText(module, helper=EVONORM_B0)
+    def further_options(self) -> dict[str, Option]:
+        return {"momentum": (self.momentum, 0.1)}
+
+    def source(self) -> str:
+        return EVONORM_B0
 
     def rule(self) -> str:
         batch = f"sqrt(variance over the batch + {self.eps:g})"
@@ -191,6 +149,8 @@ class EvoNormS0(EvoNorm):
         "evonorm_s0": "EvoNorm2dS0(num_features,groups,eps) EvoNormS0 evonorms0",
     }
 
+    name: ClassVar[str] = "EvoNormS0"
+
     groups: int = count("groups of channels", 32)
     eps: float = small(1e-5)
 
@@ -208,15 +168,11 @@ class EvoNormS0(EvoNorm):
         # The sigmoid, its product with x, and the quotient; the deviations.
         return Kept(inputs=(0,), own=3 * size(output) + self.groups)
 
-    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        module = constructor(
-            "EvoNormS0",
-            inputs[0][0],
-            groups=(self.groups, 32),
-            eps=(self.eps, 1e-5),
-            axes=(axes_of(inputs[0]), 2),
-        )
-        return TorchText(module, helper=EVONORM_S0)
+    def further_options(self) -> dict[str, Option]:
+        return {"groups": (self.groups, 32)}
+
+    def source(self) -> str:
+        return EVONORM_S0
 
     def rule(self) -> str:
         return f"x * sigmoid(v*x)/sqrt(variance of its group + {self.eps:g}) * weight + bias"
@@ -281,8 +237,8 @@ class EvoNormS0(nn.Module):
     def __init__(
         self,
         channels: int,
-        groups: int = 32,
         eps: float = 1e-5,
+        groups: int = 32,
         axes: int = 2,
     ) -> None:
         super().__init__()

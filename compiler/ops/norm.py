@@ -1,6 +1,6 @@
-"""Normalization layers: bn, gn, ln, instancenorm, lrn, layerscale. They do not change receptive
-fields: that the statistics of a layer, group or instance normalization depend on the whole map is
-ignored, as is usual.
+"""Normalization layers: bn, gn, ln, instancenorm, lrn. They do not change receptive fields: that
+the statistics of a layer, group or instance normalization depend on the whole map is ignored, as is
+usual.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from ..language.kinds import choice, count, number, switch
 from ..language.signature import ArgumentError
 from ..shapes import PerAxis, Shape, ShapeError, as_map, axes_of, by, size
 from .base import (
-    ANY_AXES,
     Autocast,
     Kept,
     Kind,
-    NoMultiplyAdds,
     Option,
+    SameShape,
     TorchText,
     Weight,
     constructor,
@@ -65,18 +64,14 @@ def eps() -> float:
     return field  # type: ignore[no-any-return]
 
 
-class Normalization(NoMultiplyAdds):
+class Normalization(SameShape):
     """Subtracts a mean and divides by a deviation; `affine` adds a learned scale and bias."""
 
     kind: ClassVar[Kind] = "norm"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     absorbs_bias: ClassVar[bool] = True
 
     affine: bool | str
     eps: float
-
-    def output(self, *inputs: Shape) -> Shape:
-        return inputs[0]
 
     def affine_weights(self, channels: int) -> tuple[Weight, ...]:
         if not self.affine:
@@ -468,7 +463,7 @@ class InstanceNorm(Normalization):
         return f"of the {'*'.join(map(str, input_shape[1:]))} numbers of a channel"
 
 
-class LocalResponseNorm(NoMultiplyAdds):
+class LocalResponseNorm(SameShape):
     """Divides by the strength of neighboring channels at the same position (AlexNet)."""
 
     autocast: ClassVar[Autocast] = "wide"
@@ -483,7 +478,6 @@ class LocalResponseNorm(NoMultiplyAdds):
         "local_response_norm CrossMapLRN2d(size,alpha,beta,k)",
     }
     kind: ClassVar[Kind] = "norm"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
 
     size: int = count("number of neighboring channels, with the channel itself in the middle", 5)
     alpha: float = number("factor of the sum of squares", 1e-4)
@@ -537,52 +531,6 @@ class LocalResponseNorm(NoMultiplyAdds):
         return [("each number", f"x/({self.k:g} + {squares})^{self.beta:g}")]
 
 
-class LayerScale(NoMultiplyAdds):
-    """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
-
-    autocast: ClassVar[Autocast] = "wide"
-    word: ClassVar[str] = "layerscale"
-    example: ClassVar[str] = "layerscale"
-    arithmetic: ClassVar[str] = "weight * x, by channel; parameters: C"
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "layerscale": "LayerScale(dim,init_values) layer_scale",
-    }
-    kind: ClassVar[Kind] = "norm"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
-
-    init: float = number("initial factor", 1e-6)
-
-    def output(self, *inputs: Shape) -> Shape:
-        return as_map(inputs[0], self.word)
-
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        return (Weight("gamma", (inputs[0][0], *(1,) * axes_of(inputs[0]))),)
-
-    def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One product for each element."""
-        return size(output)
-
-    def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(inputs=(0,))
-
-    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        axes = axes_of(inputs[0])
-        module = constructor("LayerScale" + _SUFFIX[axes], inputs[0][0], self.init)
-        return TorchText(module, helper=LAYER_SCALE[axes])
-
-    def work_out(self, element: Element) -> Worked:
-        factor = element.weight("gamma", (element.channel, *(0 for _ in element.position)))
-        term = element.here(factor=factor)
-        step = Step("scaled", f"{figure(term.value)}*{bracketed(factor)}", term.product)
-        return element.computed("x * gamma of its channel", "product", term, step)
-
-    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        return [
-            ("each number", f"x * gamma of its channel, initially {self.init:g}"),
-            ("parameters", f"{inputs[0][0]}: a factor for each channel"),
-        ]
-
-
 def check_divisible(channels: int, groups: int, word: str) -> None:
     """Raises ShapeError if channels cannot be divided into groups."""
     if channels % groups:
@@ -633,20 +581,4 @@ class LayerNorm{axes}d(nn.LayerNorm):
         (2, "map", "0, 2, 3, 1", "0, 3, 1, 2"),
         (3, "volume", "0, 2, 3, 4, 1", "0, 4, 1, 2, 3"),
     )
-}
-
-_SUFFIX = {1: "1d", 2: "", 3: "3d"}
-LAYER_SCALE = {
-    axes: helper(f'''\
-class LayerScale{_SUFFIX[axes]}(nn.Module):
-    """A learned factor for each channel."""
-
-    def __init__(self, channels: int, init: float) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.full((channels, {ones}), init))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gamma
-''')
-    for axes, ones in ((1, "1"), (2, "1, 1"), (3, "1, 1, 1"))
 }

@@ -1,5 +1,5 @@
-"""Padding, shared by convolutions and the `pad` layer: rows and columns added around a map, steps
-before and after a series.
+"""The sides and modes of padding, for convolutions, pools and `pad`: rows and columns around a map,
+steps before and after a series.
 """
 
 from __future__ import annotations

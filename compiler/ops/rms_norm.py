@@ -13,11 +13,11 @@ from ..language.kinds import number
 from ..shapes import Shape, ShapeError, as_map, axes_of, size
 from .activation import Activation
 from .base import (
-    ANY_AXES,
     Autocast,
     Kept,
     Kind,
-    NoMultiplyAdds,
+    Option,
+    SameShape,
     TorchText,
     Weight,
     constructor,
@@ -38,11 +38,10 @@ def small(default: float) -> float:
     )
 
 
-class Statistics(NoMultiplyAdds):
-    """Divides by a statistic of the elements; what is learned for each channel comes after it."""
+class EmittedNorm(SameShape):
+    """A normalization that torch does not have, with learned numbers for each channel."""
 
     kind: ClassVar[Kind] = "norm"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     # The learned numbers have four bytes, and so has what is computed with them.
     autocast: ClassVar[Autocast] = "wide"
     learns: ClassVar[tuple[str, ...]] = ("weight",)
@@ -51,17 +50,18 @@ class Statistics(NoMultiplyAdds):
 
     eps: float
 
-    def output(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return tuple([Weight(key, per_channel(inputs[0])) for key in self.learns])
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         eps = (self.eps, type(self).fields["eps"].default)
         axes = (axes_of(inputs[0]), 2)
-        module = constructor(self.name, inputs[0][0], eps=eps, axes=axes)
+        further = self.further_options()
+        module = constructor(self.name, inputs[0][0], eps=eps, **further, axes=axes)
         return TorchText(module, helper=self.source())
+
+    def further_options(self) -> dict[str, Option]:
+        return {}
 
     def source(self) -> str:
         raise NotImplementedError
@@ -69,8 +69,25 @@ class Statistics(NoMultiplyAdds):
     def rule(self) -> str:
         raise NotImplementedError
 
-    def affine(self, element: Element, value: float, text: str, steps: tuple[Step, ...]) -> Worked:
-        """The last steps: the learned scale, and bias, of a normalized value."""
+    def by_root(self, element: Element, group: Group) -> Worked:
+        """The element by the root of a mean of squares, or of a variance."""
+        value = element.here().value
+        normalized = quotient(value, math.sqrt(group.result + self.eps))
+        how = f"{figure(value)}/sqrt({figure(group.result)} + {self.eps:g})"
+        step = Step("normalized", how, normalized)
+        return self.affine(element, normalized, (group,), (step,), how)
+
+    def affine(
+        self,
+        element: Element,
+        value: float,
+        groups: tuple[Group, ...],
+        steps: tuple[Step, ...],
+        text: str = "",
+    ) -> Worked:
+        """The last step: the learned scale, and bias, of a normalized value. With the text of what
+        comes before it, all is one line.
+        """
         index = index_of(element)
         scale = element.weight("weight", index)
         result, learned = value * scale, f"*{bracketed(scale)}"
@@ -79,7 +96,8 @@ class Statistics(NoMultiplyAdds):
             result, learned = result + bias, f"{learned} {signed(bias)}"
         name = "scale, bias" if "bias" in self.learns else "scale"
         last = Step(name, f"{figure(value)}{learned}", result)
-        return Worked(element.at, self.rule(), result, (), (*steps, last), whole=text + learned)
+        whole = text and text + learned
+        return Worked(element.at, self.rule(), result, groups, (*steps, last), whole=whole)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = inputs[0][0]
@@ -100,6 +118,16 @@ def _squared(term: Term) -> Term:
     return term._replace(product=term.value**2)
 
 
+def variance(name: str, terms: Sequence[Term], *, unbiased: bool = False) -> Group:
+    """The mean of squared differences from the mean."""
+    mean = sum(term.value for term in terms) / len(terms)
+    terms = tuple([term._replace(product=(term.value - mean) ** 2) for term in terms])
+    result = sum(term.product for term in terms) / (len(terms) - unbiased)
+    around = f"({{}})/({len(terms)} - 1)" if unbiased else f"({{}})/{len(terms)}"
+    each = f"({{v}} - {bracketed(mean)})^2"
+    return Group(name, terms, "statistics", result, each=each, around=around)
+
+
 def own_map(element: Element) -> list[Term]:
     """All elements of the same channel."""
     positions = product(*map(range, element.inputs[0][1:]))
@@ -111,7 +139,7 @@ def own_position(element: Element) -> list[Term]:
     return [element.here(channel) for channel in range(element.inputs[0][0])]
 
 
-class RmsNorm(Statistics):
+class RmsNorm(EmittedNorm):
     """Divides by the root mean square of the channels at each position (arXiv:1910.07467)."""
 
     word: ClassVar[str] = "rmsnorm"
@@ -143,12 +171,7 @@ class RmsNorm(Statistics):
         return f"x/sqrt(mean of x^2 + {self.eps:g}) * weight, over the channels"
 
     def work_out(self, element: Element) -> Worked:
-        group = squares("mean square", own_position(element))
-        value = element.here().value
-        normalized = quotient(value, math.sqrt(group.result + self.eps))
-        how = f"{figure(value)}/sqrt({figure(group.result)} + {self.eps:g})"
-        step = Step("normalized", how, normalized)
-        return self.affine(element, normalized, how, (step,))._replace(groups=(group,))
+        return self.by_root(element, squares("mean square", own_position(element)))
 
 
 class SimpleNorm(RmsNorm):
@@ -183,22 +206,10 @@ class SimpleNorm(RmsNorm):
         return f"x/sqrt(variance + {self.eps:g}) * weight, over the channels"
 
     def work_out(self, element: Element) -> Worked:
-        """With the unbiased variance."""
-        terms = own_position(element)
-        mean = sum(term.value for term in terms) / len(terms)
-        parts = [term._replace(product=(term.value - mean) ** 2) for term in terms]
-        variance = sum(term.product for term in parts) / (len(parts) - 1)
-        around = f"({{}})/({len(parts)} - 1)"
-        each = f"({{v}} - {bracketed(mean)})^2"
-        group = Group("variance", tuple(parts), "statistics", variance, each=each, around=around)
-        value = element.here().value
-        normalized = quotient(value, math.sqrt(variance + self.eps))
-        how = f"{figure(value)}/sqrt({figure(variance)} + {self.eps:g})"
-        step = Step("normalized", how, normalized)
-        return self.affine(element, normalized, how, (step,))._replace(groups=(group,))
+        return self.by_root(element, variance("variance", own_position(element), unbiased=True))
 
 
-class FilterResponseNorm(Statistics):
+class FilterResponseNorm(EmittedNorm):
     """Divides each channel of one image by its root mean square (arXiv:1911.09737).
 
     `tlu` follows it.
@@ -237,12 +248,7 @@ class FilterResponseNorm(Statistics):
         return f"x/sqrt(mean of x^2 + {self.eps:g}) * weight + bias, over the map of its channel"
 
     def work_out(self, element: Element) -> Worked:
-        group = squares("mean square", own_map(element))
-        value = element.here().value
-        normalized = quotient(value, math.sqrt(group.result + self.eps))
-        how = f"{figure(value)}/sqrt({figure(group.result)} + {self.eps:g})"
-        step = Step("normalized", how, normalized)
-        return self.affine(element, normalized, how, (step,))._replace(groups=(group,))
+        return self.by_root(element, squares("mean square", own_map(element)))
 
 
 class ThresholdedLinear(Activation):
@@ -274,7 +280,7 @@ class ThresholdedLinear(Activation):
         return [*super().explain(output, *inputs), learned]
 
 
-class GlobalResponseNorm(Statistics):
+class GlobalResponseNorm(EmittedNorm):
     """Strengthens channels whose map is large beside that of others (arXiv:2301.00808).
 
     ConvNeXt V2 has it between the two 1x1 convolutions of its blocks.

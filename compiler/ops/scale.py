@@ -1,6 +1,7 @@
-"""Learned factors and offsets: `scale`, `bias`, of a whole layer or of each channel. ReZero and
-SkipInit are `scale 0` at the end of a residual body; the affine block of HGNetV2 is `scale, bias`,
-StarReLU `relu, square, scale, bias`. Constant ones are `scale_by` and `offset_by`.
+"""Factors and offsets, learned or constant. `scale` and `bias` are learned, of a layer or of each
+channel: ReZero and SkipInit are `scale init=0` at the end of a residual body, the affine block of
+HGNetV2 is `scale, bias`, StarReLU `relu, square, scale, bias`. `layerscale` is a small learned
+factor of each channel; `scale_by` and `offset_by` are constants.
 """
 
 from __future__ import annotations
@@ -10,44 +11,54 @@ from typing import ClassVar
 
 from ..language.kinds import choice, number
 from ..shapes import Shape, axes_of, size
-from .base import (
-    ANY_AXES,
-    Autocast,
-    Kept,
-    Kind,
-    NoMultiplyAdds,
-    TorchText,
-    Weight,
-    constructor,
-    helper,
-)
+from .base import Autocast, Kept, Kind, Pointwise, TorchText, Weight, constructor, helper
 from .worked import Element, Step, Worked, bracketed, figure, signed
 
 
-class Learned(NoMultiplyAdds):
+def per_channel(shape: Shape) -> Shape:
+    """The shape of a weight that is broadcast over all positions of a channel."""
+    return (shape[0], *[1] * axes_of(shape))
+
+
+def index_of(element: Element) -> tuple[int, ...]:
+    """Where such a weight has the number for this element."""
+    return (element.channel, *[0 for _ in element.output[1:]])
+
+
+def scaled(element: Element, factor: float, rule: str) -> Worked:
+    """An element times a factor."""
+    term = element.here(factor=factor)
+    step = Step("scaled", f"{figure(term.value)}*{bracketed(factor)}", term.product)
+    return element.computed(rule, "product", term, step)
+
+
+def offset(element: Element, added: float, rule: str) -> Worked:
+    """An element and a number that is added to it."""
+    term = element.here()
+    step = Step("offset", f"{figure(term.value)} {signed(added)}", term.value + added)
+    return element.computed(rule, "function", term, step)
+
+
+# ---- learned -----------------------------------------------------------------------------------
+
+
+class Learned(Pointwise):
     """One learned number for all elements, or one for each channel."""
 
     kind: ClassVar[Kind] = "norm"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     # The numbers have four bytes, and so has what is computed with them.
     autocast: ClassVar[Autocast] = "wide"
-    key: ClassVar[str] = ""
+    key: ClassVar[str]
     """The name of the weight."""
-    what: ClassVar[str] = ""
+    what: ClassVar[str]
+    """What the number is: a factor, an offset."""
 
     per: str
     init: float
 
-    def output(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         several = per_channel(inputs[0]) if self.per == "channel" else (1,)
         return (Weight(self.key, several),)
-
-    def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One operation for each element."""
-        return size(output)
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         several = self.per == "channel"
@@ -64,14 +75,12 @@ class Learned(NoMultiplyAdds):
 
     def learned(self, element: Element) -> float:
         """The number for this element."""
-        if self.per == "channel":
-            return element.weight(self.key, index_of(element))
-        return element.weight(self.key, (0,))
+        return element.weight(self.key, index_of(element) if self.per == "channel" else (0,))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = f"1: the {self.what}"
         if self.per == "channel":
-            each = f"{inputs[0][0]:,}: one for each channel"
+            each = f"{inputs[0][0]:,}: one {self.what} for each channel"
         return [("each number", f"{self.rule()}, initially {self.init:g}"), ("parameters", each)]
 
     def rule(self) -> str:
@@ -81,7 +90,23 @@ class Learned(NoMultiplyAdds):
         return " of its channel" if self.per == "channel" else ""
 
 
-class Scale(Learned):
+class Factor(Learned):
+    """A learned factor."""
+
+    key: ClassVar[str] = "weight"
+    what: ClassVar[str] = "factor"
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,))
+
+    def rule(self) -> str:
+        return f"x * the learned factor{self.of_what()}"
+
+    def work_out(self, element: Element) -> Worked:
+        return scaled(element, self.learned(element), self.rule())
+
+
+class Scale(Factor):
     """A learned factor, of all elements or of each channel."""
 
     word: ClassVar[str] = "scale"
@@ -91,28 +116,37 @@ class Scale(Learned):
         "scale per=channel": "implicit_mul ChannelScale",
         "scale init=0": "ReZero SkipInit rezero skipinit",
     }
-    key: ClassVar[str] = "weight"
-    what: ClassVar[str] = "factor"
 
     init: float = number("initial factor", 1.0)
     per: str = choice(
         "one factor for the `layer`, or for each `channel`", ["layer", "channel"], "layer"
     )
 
-    def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(inputs=(0,))
-
     def source(self) -> str:
         return SCALE
 
-    def rule(self) -> str:
-        return f"x * the learned factor{self.of_what()}"
 
-    def work_out(self, element: Element) -> Worked:
-        factor = self.learned(element)
-        term = element.here(factor=factor)
-        step = Step("scaled", f"{figure(term.value)}*{bracketed(factor)}", term.product)
-        return element.computed(self.rule(), "product", term, step)
+class LayerScale(Factor):
+    """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
+
+    word: ClassVar[str] = "layerscale"
+    example: ClassVar[str] = "layerscale"
+    arithmetic: ClassVar[str] = "weight * x, by channel; parameters: C"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "layerscale": "LayerScale(dim,init_values) layer_scale",
+    }
+    key: ClassVar[str] = "gamma"
+    per: ClassVar[str] = "channel"  # type: ignore[misc]
+
+    init: float = number("initial factor", 1e-6)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        axes = (axes_of(inputs[0]), 2)
+        module = constructor("LayerScale", inputs[0][0], self.init, axes=axes)
+        return TorchText(module, helper=LAYER_SCALE)
+
+    def rule(self) -> str:
+        return "x * gamma of its channel"
 
 
 class Bias(Learned):
@@ -141,58 +175,61 @@ class Bias(Learned):
         return f"x + the learned offset{self.of_what()}"
 
     def work_out(self, element: Element) -> Worked:
-        offset = self.learned(element)
-        term = element.here()
-        step = Step("offset", f"{figure(term.value)} {signed(offset)}", term.value + offset)
-        return element.computed(self.rule(), "function", term, step)
+        return offset(element, self.learned(element), self.rule())
 
 
-class OffsetBy(NoMultiplyAdds):
-    """Adds a constant to all elements."""
+# ---- constant ----------------------------------------------------------------------------------
 
-    word: ClassVar[str] = "offset_by"
-    example: ClassVar[str] = "offset_by -0.5"
-    arithmetic: ClassVar[str] = "x + offset; parameters: none"
+
+class Constant(Pointwise):
+    """A number of the spec, for all elements."""
+
     kind: ClassVar[Kind] = "shape"
-    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
-    passes_gradient: ClassVar[bool] = True
-
-    offset: float = number("what is added to each element")
-
-    def output(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
-    def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """One operation for each element."""
-        return size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
-
-    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(call=f"{{0}} + {self.offset!r}")
-
-    def work_out(self, element: Element) -> Worked:
-        term = element.here()
-        how = f"{figure(term.value)} {signed(self.offset)}"
-        step = Step("offset", how, term.value + self.offset)
-        return element.computed("x + offset", "function", term, step)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("operations", f"{'*'.join(map(str, output))} = {size(output):,}")]
 
 
-# ---- a number for each channel -----------------------------------------------------------------
+class Scaled(Constant):
+    """Scales the body of a residual down before it is added, so that deep sums stay bounded."""
+
+    passes_zero: ClassVar[bool] = True
+
+    factor: float = number("factor of all elements")
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=f"{{0}} * {self.factor!r}")
+
+    def work_out(self, element: Element) -> Worked:
+        return scaled(element, self.factor, "factor * x")
 
 
-def per_channel(shape: Shape) -> Shape:
-    """The shape of a weight that is broadcast over all positions of a channel."""
-    return (shape[0], *[1] * axes_of(shape))
+class ScaleBy(Scaled):
+    """Multiplies all elements by a constant, as fast networks do with their logits."""
+
+    word: ClassVar[str] = "scale_by"
+    example: ClassVar[str] = "scale_by 0.125"
+    arithmetic: ClassVar[str] = "factor * x; parameters: none"
 
 
-def index_of(element: Element) -> tuple[int, ...]:
-    """Where such a weight has the number for this element."""
-    return (element.channel, *[0 for _ in element.output[1:]])
+class OffsetBy(Constant):
+    """Adds a constant to all elements."""
+
+    word: ClassVar[str] = "offset_by"
+    example: ClassVar[str] = "offset_by -0.5"
+    arithmetic: ClassVar[str] = "x + offset; parameters: none"
+    passes_gradient: ClassVar[bool] = True
+
+    offset: float = number("what is added to each element")
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=f"{{0}} + {self.offset!r}")
+
+    def work_out(self, element: Element) -> Worked:
+        return offset(element, self.offset, "x + offset")
 
 
 SCALE = helper('''\
@@ -205,6 +242,18 @@ class Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weight
+''')
+
+LAYER_SCALE = helper('''\
+class LayerScale(nn.Module):
+    """A learned factor for each channel."""
+
+    def __init__(self, channels: int, init: float, axes: int = 2) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((channels, *[1] * axes), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
 ''')
 
 BIAS = helper('''\

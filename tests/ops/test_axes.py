@@ -9,7 +9,7 @@ import pytest
 from dotcnn.compiler.language.values import Interval, Word
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.base import ANY_AXES, Op
-from dotcnn.compiler.ops.merge import PadShortcut
+from dotcnn.compiler.ops.shortcut import PadShortcut
 from dotcnn.compiler.shapes import AllAxes, Shape, ShapeError
 from ops.conformance import conform, fitted, refuses
 

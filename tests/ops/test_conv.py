@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dotcnn.compiler.ops.activation import ReLU
 from dotcnn.compiler.ops.base import Op
 from dotcnn.compiler.ops.conv import Conv, Deconv, Depthwise, Separable
-from dotcnn.compiler.ops.norm import BatchNorm, LayerScale, LocalResponseNorm
+from dotcnn.compiler.ops.norm import BatchNorm, LocalResponseNorm
+from dotcnn.compiler.ops.scale import LayerScale
 from dotcnn.compiler.shapes import Shape, size
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses
 

@@ -15,10 +15,9 @@ from dotcnn.compiler.ops.merge import (
     Maximum,
     Merge,
     Mul,
-    PadShortcut,
-    ScaleBy,
-    Scaled,
 )
+from dotcnn.compiler.ops.scale import ScaleBy, Scaled
+from dotcnn.compiler.ops.shortcut import PadShortcut
 from dotcnn.compiler.shapes import Shape, ShapeError
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses, vectors
 

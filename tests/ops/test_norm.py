@@ -1,4 +1,4 @@
-"""Normalisations, and factors for channels."""
+"""Normalizations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dotcnn.compiler.ops.norm import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
-    LayerScale,
     LocalResponseNorm,
 )
 from dotcnn.compiler.shapes import Shape
@@ -72,11 +71,6 @@ def test_any_lrn(op: LocalResponseNorm, shape: Shape) -> None:
     attempt(op, shape)
 
 
-@given(operations(LayerScale, init=st.floats(1e-6, 1)), SHAPES)
-def test_any_layerscale(op: LayerScale, shape: Shape) -> None:
-    attempt(op, shape, stricter="needs a map")  # torch would make a map of a vector
-
-
 def test_bn_is_not_what_its_name_says_on_vectors() -> None:
     assert str(BatchNorm().torch((64, 8, 8), (64, 8, 8)).module) == "nn.BatchNorm2d(64)"
     assert str(BatchNorm(eps=1e-3).torch((64,), (64,)).module) == "nn.BatchNorm1d(64, eps=0.001)"
@@ -88,7 +82,6 @@ def test_parameters() -> None:
     assert total(BatchNorm(track=False), (64, 8, 8)) == {"trained": 128, "kept": 0}
     assert total(GroupNorm(groups=8), (64, 8, 8)) == {"trained": 128, "kept": 0}
     assert total(InstanceNorm(), (64, 8, 8)) == {"trained": 0, "kept": 0}
-    assert total(LayerScale(), (64, 8, 8)) == {"trained": 64, "kept": 0}
     assert total(LocalResponseNorm(), (64, 8, 8)) == {"trained": 0, "kept": 0}
 
 
@@ -116,12 +109,6 @@ def test_ln_normalises_channels(shape: Shape) -> None:
     after = conform(LayerNorm(eps=1e-9), shape).forward(x)
     assert torch.allclose(after.mean(1), torch.zeros(()), atol=1e-5)
     assert torch.allclose(after.var(1, correction=0), torch.ones(()), atol=1e-4)
-
-
-def test_layerscale_begins_small() -> None:
-    x = torch.randn(2, 3, 4, 4)
-    assert torch.equal(build(LayerScale(init=0.5), (3, 4, 4)).forward(x), x / 2)
-    assert str(LayerScale().torch((3, 4, 4), (3, 4, 4)).module) == "LayerScale(3, 1e-06)"
 
 
 def test_what_normalisations_refuse() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dotcnn.compiler.ops.activation import Square
 from dotcnn.compiler.ops.base import Op
-from dotcnn.compiler.ops.scale import Bias, OffsetBy, Scale
+from dotcnn.compiler.ops.scale import Bias, LayerScale, OffsetBy, Scale
 from dotcnn.compiler.shapes import Shape
 from ops.conformance import build, conform
 
@@ -18,6 +18,7 @@ CASES: list[tuple[Op, Shape]] = [
     for per in ("layer", "channel")
     for shape in ((4, 3, 5), (6,), (4, 5))
 ]
+CASES += [(LayerScale(), shape) for shape in ((4, 3, 5), (6,), (4, 5), (3, 2, 3, 4))]
 
 
 @pytest.mark.parametrize(("op", "shape"), [*CASES, (OffsetBy(offset=-0.5), (4, 3, 5))])
@@ -38,9 +39,11 @@ def test_a_square_is_a_square(shape: Shape) -> None:
         (Scale(init=0.0), (4, 3, 3), "Scale(1, init=0.0)"),
         (Scale(per="channel"), (4, 3, 3), "Scale(4, axes=2)"),
         (Bias(per="channel", init=0.5), (4,), "Bias(4, init=0.5)"),
+        (LayerScale(), (4, 3, 3), "LayerScale(4, 1e-06)"),
+        (LayerScale(init=0.5), (4, 3), "LayerScale(4, 0.5, axes=1)"),
     ],
 )
-def test_torch_text(op: Scale | Bias, shape: Shape, text: str) -> None:
+def test_torch_text(op: Scale | LayerScale | Bias, shape: Shape, text: str) -> None:
     assert str(op.torch(shape, shape).module) == text
 
 

@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 
 from dotcnn.compiler.language.signature import ArgumentError
 from dotcnn.compiler.language.values import Interval
-from dotcnn.compiler.ops.shape import (
-    Crop,
-    Flatten,
-    Pad,
-    Permute,
-    Reshape,
-    Shuffle,
-    Slice,
-    Upsample,
-)
+from dotcnn.compiler.ops.crop import Crop, Slice
+from dotcnn.compiler.ops.pad import Pad
+from dotcnn.compiler.ops.shape import Flatten, Permute, Reshape, Shuffle
+from dotcnn.compiler.ops.upsample import Upsample
 from dotcnn.compiler.shapes import Shape
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses, vectors
 

@@ -24,18 +24,19 @@ from dotcnn.compiler.ops.conv import (
     Involution,
     Separable,
 )
+from dotcnn.compiler.ops.crop import Crop
 from dotcnn.compiler.ops.dropout import Dropout, Dropout2d, DropPath
 from dotcnn.compiler.ops.filter import BlurPool, Filter
 from dotcnn.compiler.ops.linear import Linear
-from dotcnn.compiler.ops.merge import Add, Chunk, Concat, Maximum, Mul, PadShortcut, ScaleBy
+from dotcnn.compiler.ops.merge import Add, Chunk, Concat, Maximum, Mul
 from dotcnn.compiler.ops.norm import (
     BatchNorm,
     GroupNorm,
     InstanceNorm,
     LayerNorm,
-    LayerScale,
     LocalResponseNorm,
 )
+from dotcnn.compiler.ops.pad import Pad
 from dotcnn.compiler.ops.pixel_blocks import DepthToSpace, PixelUnshuffle
 from dotcnn.compiler.ops.pool import (
     L2,
@@ -49,8 +50,11 @@ from dotcnn.compiler.ops.pool import (
     Tree,
     Wavelet,
 )
-from dotcnn.compiler.ops.shape import Crop, Flatten, Pad, Permute, Reshape, Shuffle, Upsample
+from dotcnn.compiler.ops.scale import LayerScale, ScaleBy
+from dotcnn.compiler.ops.shape import Flatten, Permute, Reshape, Shuffle
+from dotcnn.compiler.ops.shortcut import PadShortcut
 from dotcnn.compiler.ops.softmax import Softmax
+from dotcnn.compiler.ops.upsample import Upsample
 from dotcnn.compiler.ops.worked import Element, Worked
 from dotcnn.compiler.shapes import Shape
 from ops.built import Built, build

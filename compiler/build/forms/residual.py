@@ -12,7 +12,7 @@ from ...language.problems import Problem
 from ...language.signature import Signature, declare
 from ...language.vocabulary import SHORTCUTS
 from ...network import Node, Scope
-from ...ops.merge import Scaled
+from ...ops.scale import Scaled
 from ...shapes import ShapeError
 from ..graph_builder import GraphBuilder, MaybeNode
 from ..shortcuts import shortcut, stride_beside

@@ -19,9 +19,9 @@ class LayerNorm2d(nn.LayerNorm):
 class LayerScale(nn.Module):
     """A learned factor for each channel."""
 
-    def __init__(self, channels: int, init: float) -> None:
+    def __init__(self, channels: int, init: float, axes: int = 2) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.full((channels, 1, 1), init))
+        self.gamma = nn.Parameter(torch.full((channels, *[1] * axes), init))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gamma
