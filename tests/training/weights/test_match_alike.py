@@ -12,6 +12,8 @@ from dotcnn.training.weights.match import Match, match
 from networks import layers
 from random_pairs import pair
 
+from ..foreign import nameless
+
 HEAD = "pool avg global, flatten, fc 10"
 
 
@@ -182,6 +184,61 @@ def test_under_names_that_say_nothing_they_are_ambiguous() -> None:
     by_module = match(layers(SCALED), module)
     by_module.require_complete()
     assert outputs_agree(by_module, SCALED, module)
+
+
+class Normed(nn.Module):
+    """As in ConvNeXt, with a norm that has a bias; of `paths` of them, the sum."""
+
+    def __init__(self, width: int, paths: int) -> None:
+        super().__init__()
+        self.paths = paths
+        for at in range(paths):
+            self.register_parameter(f"gamma{at}", nn.Parameter(torch.ones(width)))
+        for at in range(paths):
+            self.add_module(f"conv{at}", nn.Conv2d(width, width, 3, padding=1))
+            self.add_module(f"norm{at}", nn.GroupNorm(2, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for at in range(self.paths):
+            inner = self.get_submodule(f"norm{at}")(self.get_submodule(f"conv{at}")(x))
+            x = x + inner * self.get_parameter(f"gamma{at}")[:, None, None]
+        return x
+
+
+@pytest.mark.parametrize("paths", [1, 2])
+def test_under_such_names_the_order_tells_factors_that_are_no_other_layers(paths: int) -> None:
+    """Nothing says to which block a factor belongs, and it comes before the layers of its block.
+    Among themselves, the factors are in order, and so are the layers."""
+    module = filled(Head(nn.Conv2d(3, 8, 1), *(Normed(8, paths) for _ in range(3))))
+    spec = f"""
+        conv 8
+        repeat {3 * paths} {{ residual {{ conv 8 3x3 same bias=on, gn 2, layerscale 1 }} }}
+        {HEAD}"""
+    renamed = nameless(module.state_dict())
+    found = match(layers(spec), renamed)
+    found.require_complete()
+    assert outputs_agree(found, spec, module)
+    last_first = dict(reversed(renamed.items()))
+    assert not match(layers(spec), last_first).complete
+
+
+def test_factors_side_by_side_are_ambiguous_under_such_names() -> None:
+    """Either path may be the first."""
+    spec = f"""
+        conv 8
+        add {{
+          | conv 8 3x3 same, layerscale 1
+          | conv 8 1x1, layerscale 1
+        }}
+        {HEAD}"""
+    ours = dotcnn.load(layers(spec))
+    renamed = nameless(ours.state_dict())
+    factors = {key: value for key, value in renamed.items() if key.endswith("gamma")}
+    found = match(layers(spec), {**factors, **renamed})
+    assert len(factors) == 2
+    assert {row.target for row in found.rows if row.status == "ambiguous"} >= {
+        key for key in ours.state_dict() if key.endswith("gamma")
+    }
 
 
 # ---- what is not commutative --------------------------------------------------------------------

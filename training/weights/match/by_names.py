@@ -10,14 +10,11 @@ from .name_order import TooMany, positions
 from .names import count_upwards, rank, tags
 from .pairing import Pairing
 from .ready import Ready, bits
-from .sides import Sides, Sign
+from .sides import Candidates, Sides, Sign
 
 _LEVELS = r"[._/]", r"[./]"
 """Separators in names. An underscore is tried first: `branch3x3_2a` belongs to the same branch as
 `branch3x3_1`, but `conv_dw` and `conv_pw` are different layers."""
-
-Candidates = dict[Layer, set[Layer]]
-"""For each layer of the source: the layers of the target that it may be."""
 
 
 def arranged(sides: Sides, possible: Candidates | None = None) -> Pairing | None:

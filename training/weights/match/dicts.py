@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from .by_names import Candidates, arranged, numbered
+from .by_names import arranged, numbered
 from .by_order import in_order, is_alphabetical, is_contradicted
 from .color_refinement import interchangeable
 from .extensions import possible
@@ -16,7 +16,7 @@ from .flow import Flow
 from .layer import Layer
 from .names import assign_by_words, tags
 from .pairing import Pairing
-from .sides import Sides
+from .sides import Candidates, Sides
 
 
 def pair_dict(flow: Flow, sources: Sequence[Layer], *, by_order: bool = False) -> Pairing:

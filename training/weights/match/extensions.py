@@ -8,9 +8,11 @@ the file can be trusted.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from .layer import Layer
 from .ready import bits, needs
-from .sides import Sides
+from .sides import Candidates, Sides, Sign
 
 _MOST_STATES = 300
 """The most sets of computed layers to keep after each layer; more are given up."""
@@ -19,12 +21,37 @@ _State = int
 """The layers that are computed, as bits."""
 
 
-def possible(sides: Sides) -> dict[Layer, set[Layer]] | None:
+def possible(sides: Sides) -> Candidates | None:
     """For each layer of the source about which the order of the file says something, the layers of
     the target that it can be; None if the file is in no order of computation, or in too many."""
     if sides.target_count != sides.source_count:
         return None
-    anywhere = {sides.sign[layer] for layer in sides.own}
+    found = _possible(sides, {sides.sign[layer] for layer in sides.own})
+    if found is None and len(sides.bare) > len(sides.own):
+        anywhere = {sides.sign[layer] for layer in sides.bare}
+        found = _possible(sides, anywhere)
+        if found is not None:
+            found.update(_in_a_row(sides, anywhere))
+    return found
+
+
+def _in_a_row(sides: Sides, anywhere: Set[Sign]) -> Candidates:
+    """What modules hold themselves comes before their layers, but among themselves these tensors
+    are in order, where each of one shape is computed from the one before."""
+    found: Candidates = {}
+    bare = {*sides.bare}
+    for sign in anywhere:
+        targets = [layer for layer in sides.targets if sides.sign[layer] == sign]
+        sources = [layer for layer in sides.sources if sides.sign[layer] == sign]
+        needed = needs(sides.flow, targets)
+        in_a_row = all(needed[layer] >> at & 1 for at, layer in enumerate(targets[1:]))
+        if in_a_row and all(source in bare for source in sources):
+            found |= {source: {target} for source, target in zip(sources, targets, strict=True)}
+    return found
+
+
+def _possible(sides: Sides, anywhere: Set[Sign]) -> Candidates | None:
+    """Without layers that look like those of `anywhere`."""
     targets = [layer for layer in sides.targets if sides.sign[layer] not in anywhere]
     sources = [layer for layer in sides.sources if sides.sign[layer] not in anywhere]
     bit = bits(targets)
@@ -42,7 +69,7 @@ def possible(sides: Sides) -> dict[Layer, set[Layer]] | None:
             return None
         steps.append(step)
         states = list(step)
-    candidates: dict[Layer, set[Layer]] = {}
+    candidates: Candidates = {}
     alive = set(states)
     for source, step in zip(reversed(sources), reversed(steps), strict=True):
         ways = [way for state in alive for way in step[state]]

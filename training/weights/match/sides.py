@@ -19,6 +19,9 @@ Sign = tuple[Kind, Hashable]
 """What paired layers have in common: their kind and the shape of their weight; also whether they
 have a bias, if on both sides equally many layers of that kind and shape have one."""
 
+Candidates = dict[Layer, set[Layer]]
+"""For each layer of the source: the layers of the target that it may be."""
+
 
 class Sides:
     def __init__(self, flow: Flow, sources: Sequence[Layer]) -> None:
@@ -67,11 +70,16 @@ class Sides:
             if layer.name not in keys
             for prefix in accumulate(re.split(r"(?=[./])", prefix_of(layer.name)))
         }
+        return [layer for layer in self.bare if prefix_of(layer.name) in above]
+
+    @cached_property
+    def bare(self) -> list[Layer]:
+        """Tensors that are not called as those of layers are, such as `weight` or `bias`: most are
+        what modules hold themselves, although the names of a file may not say of which."""
         return [
             layer
             for layer in self.sources
             if any(held.key == layer.name for held in layer.tensors.values())
-            and prefix_of(layer.name) in above
         ]
 
     @cached_property
