@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import ClassVar
 
-from ..language.kinds import count, number
+from ..language.kinds import count, number, switch
 from ..shapes import Shape, as_map, size
 from .base import Kept, Option, Weight, helper
 from .norm import check_divisible
@@ -136,23 +136,31 @@ class EvoNormB0(EvoNorm):
 
 
 class EvoNormS0(EvoNorm):
-    """Swish with a learned v, divided by the deviation of a group of channels of one image."""
+    """Swish with a learned v, divided by the deviation of a group of channels of one image.
+
+    With `act=off` it does not activate: the input itself is divided, and there is no v.
+    """
 
     word: ClassVar[str] = "evonorm_s0"
     example: ClassVar[str] = "evonorm_s0 8"
     arithmetic: ClassVar[str] = (
         "y = x * sigmoid(v*x) / sqrt(variance + eps) * weight + bias, by group of channels of one"
         " image\n"
-        "parameters: 3 * C"
+        "with act=off, y = x / sqrt(variance + eps) * weight + bias\n"
+        "parameters: 3 * C, with act=off 2 * C"
     )
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "evonorm_s0": "EvoNorm2dS0(num_features,groups,eps) EvoNormS0 evonorms0",
+        "evonorm_s0": "EvoNorm2dS0(num_features,groups,eps) EvoNormS0 evonorms0 EvoNorm2dS0a",
     }
 
     name: ClassVar[str] = "EvoNormS0"
 
     groups: int = count("groups of channels", 32)
     eps: float = small(1e-5)
+    act: bool = switch("whether it activates", True)
+
+    def learned(self) -> tuple[str, ...]:
+        return self.learns if self.act else self.learns[:2]
 
     def output(self, *inputs: Shape) -> Shape:
         channels = super().output(*inputs)[0]
@@ -160,22 +168,23 @@ class EvoNormS0(EvoNorm):
         return inputs[0]
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """For each element three for the variance; two products and a sigmoid, a division, a
-        product and a sum."""
-        return 9 * size(output)
+        """For each element three for the variance; two products and a sigmoid, if it activates; a
+        division, a product and a sum."""
+        return (9 if self.act else 6) * size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The sigmoid, its product with x, and the quotient; the deviations.
-        return Kept(inputs=(0,), own=3 * size(output) + self.groups)
+        return Kept(inputs=(0,), own=(3 if self.act else 1) * size(output) + self.groups)
 
     def further_options(self) -> dict[str, Option]:
-        return {"groups": (self.groups, 32)}
+        return {"groups": (self.groups, 32), "act": (self.act, True)}
 
     def source(self) -> str:
         return EVONORM_S0
 
     def rule(self) -> str:
-        return f"x * sigmoid(v*x)/sqrt(variance of its group + {self.eps:g}) * weight + bias"
+        above = "x * sigmoid(v*x)" if self.act else "x"
+        return f"{above}/sqrt(variance of its group + {self.eps:g}) * weight + bias"
 
     def work_out(self, element: Element) -> Worked:
         inside = element.inputs[0][0] // self.groups
@@ -183,17 +192,18 @@ class EvoNormS0(EvoNorm):
         channels = [first + number for number in range(inside)]
         group = variance_of("variance", element, [element.read], channels)
         value = element.here().value
-        v = element.weight("v", index_of(element))
-        swish = value * sigmoid(value * v)
+        steps = []
+        if self.act:
+            v, shown = element.weight("v", index_of(element)), figure(value)
+            value *= sigmoid(value * v)
+            steps = [Step("swish", f"{shown}*sigmoid({shown}*{bracketed(v)})", value)]
         deviation = math.sqrt(group.result + self.eps)
-        result = quotient(swish, deviation)
-        shown = figure(value)
-        steps = (
-            Step("swish", f"{shown}*sigmoid({shown}*{bracketed(v)})", swish),
+        result = quotient(value, deviation)
+        steps += [
             Step("deviation", f"sqrt({figure(group.result)} + {self.eps:g})", deviation),
-            Step("divided", f"{figure(swish)}/{figure(deviation)}", result),
-        )
-        return self.affine(element, result, (group,), steps)
+            Step("divided", f"{figure(value)}/{figure(deviation)}", result),
+        ]
+        return self.affine(element, result, (group,), tuple(steps))
 
 
 EVONORM_B0 = helper('''\
@@ -232,13 +242,16 @@ class EvoNormB0(nn.Module):
 
 EVONORM_S0 = helper('''\
 class EvoNormS0(nn.Module):
-    """Normalizes groups of channels and activates at once (Liu et al., 2020)."""
+    """Normalizes groups of channels and, with `act`, activates (Liu et al., 2020)."""
+
+    v: Tensor | None
 
     def __init__(
         self,
         channels: int,
         eps: float = 1e-5,
         groups: int = 32,
+        act: bool = True,
         axes: int = 2,
     ) -> None:
         super().__init__()
@@ -246,12 +259,14 @@ class EvoNormS0(nn.Module):
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(channels, *[1] * axes))
         self.bias = nn.Parameter(torch.zeros(channels, *[1] * axes))
-        self.v = nn.Parameter(torch.ones(channels, *[1] * axes))
+        v = nn.Parameter(torch.ones(channels, *[1] * axes))
+        self.register_parameter("v", v if act else None)
 
     def forward(self, x: Tensor) -> Tensor:
         grouped = (x.shape[0], self.groups, -1)
         variance = x.reshape(grouped).var(2, correction=0, keepdim=True)
-        swish = (x * torch.sigmoid(x * self.v)).reshape(grouped)
-        normalized = (swish / torch.sqrt(variance + self.eps)).reshape(x.shape)
-        return normalized * self.weight + self.bias
+        v = self.v
+        active = x if v is None else x * torch.sigmoid(x * v)
+        divided = active.reshape(grouped) / torch.sqrt(variance + self.eps)
+        return divided.reshape(x.shape) * self.weight + self.bias
 ''')

@@ -50,8 +50,11 @@ class EmittedNorm(SameShape):
 
     eps: float
 
+    def learned(self) -> tuple[str, ...]:
+        return self.learns
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        return tuple([Weight(key, per_channel(inputs[0])) for key in self.learns])
+        return tuple([Weight(key, per_channel(inputs[0])) for key in self.learned()])
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         eps = (self.eps, type(self).fields["eps"].default)
@@ -100,10 +103,10 @@ class EmittedNorm(SameShape):
         return Worked(element.at, self.rule(), result, groups, (*steps, last), whole=whole)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        each = inputs[0][0]
-        counted = " + ".join(f"{each} of {name}" for name in self.learns)
-        total = len(self.learns) * each
-        equals = f" = {total:,}" if len(self.learns) > 1 else ""
+        each, learned = inputs[0][0], self.learned()
+        counted = " + ".join(f"{each} of {name}" for name in learned)
+        total = len(learned) * each
+        equals = f" = {total:,}" if len(learned) > 1 else ""
         return [("each number", self.rule()), ("parameters", f"{counted}{equals}")]
 
 

@@ -47,6 +47,7 @@ CASES: list[tuple[Op, Shape]] = [
     (EvoNormS0(groups=2), (4, 3, 5)),
     (EvoNormS0(groups=2), (4, 2, 3, 2)),
     (EvoNormS0(groups=6, eps=0.01), (6, 2, 2)),
+    (EvoNormS0(groups=2, act=False), (4, 3, 5)),
 ]
 
 
@@ -118,6 +119,13 @@ def s0(x: Tensor, w: Weights, training: bool) -> Tensor:
     return x * torch.sigmoid(w["v"] * x) / deviation * w["weight"] + w["bias"]
 
 
+def divided(x: Tensor, w: Weights, training: bool) -> Tensor:
+    """The same without its activation, as timm's EvoNorm2dS0a: no mean is subtracted."""
+    grouped = x.view(x.shape[0], 2, x.shape[1] // 2, *x.shape[2:])
+    deviation = (grouped.var((2, 3, 4), unbiased=False, keepdim=True) + 1e-5) ** 0.5
+    return (grouped / deviation).reshape(x.shape) * w["weight"] + w["bias"]
+
+
 FORMULAS: list[tuple[Op, Formula]] = [
     (RmsNorm(), rms),
     (SimpleNorm(), simple),
@@ -126,6 +134,7 @@ FORMULAS: list[tuple[Op, Formula]] = [
     (GlobalResponseNorm(), grn),
     (EvoNormB0(), b0),
     (EvoNormS0(groups=2), s0),
+    (EvoNormS0(groups=2, act=False), divided),
 ]
 
 
@@ -176,7 +185,7 @@ network N {
   input 3x8x8
   conv 8 3x3 same standardize gain=1.7, relu, square, scale, bias per=channel
   grn, rmsnorm, simplenorm, offset_by 0.5, frn, tlu, evonorm_b0
-  conv 8 3x3 standardize, bn, evonorm_s0 2
+  conv 8 3x3 standardize, bn, evonorm_s0 2, evonorm_s0 4 act=off
   pool avg global, flatten, fc 2
 }
 """
