@@ -1,4 +1,6 @@
-"""Hidden layers: convolutions and linear layers that have another one before them and another one
+"""Which weights optimizers treat in another way: those of hidden layers, and those of norms.
+
+Hidden layers are convolutions and linear layers that have another one before them and another one
 after them. `optimizer muon` orthogonalizes their steps. All others read the images, or give the
 logits, of auxiliary heads too.
 """
@@ -39,6 +41,17 @@ def hidden_weights(network: Network) -> frozenset[str]:
     """The names of the matrices of hidden layers, as in the state dict."""
     nodes = [network.nodes[index] for index in hidden_layers(network)]
     return frozenset(f"{node.name}.{each.name}" for node in nodes for each in matrices(node))
+
+
+def norm_weights(network: Network) -> frozenset[str]:
+    """The names of the weights of norms, as in the state dict: `norm_lr` is for them."""
+    return frozenset(
+        f"{node.name}.{weight.name}"
+        for node in network.nodes
+        if node.op.normalizes
+        for weight in node.weights
+        if weight.trainable
+    )
 
 
 class _Matrices(NamedTuple):

@@ -327,6 +327,8 @@ class Op(Declared):
 
     absorbs_bias: ClassVar[bool] = False
     """A bias directly before it has no effect: it subtracts the mean and adds its own bias."""
+    normalizes: ClassVar[bool] = False
+    """It divides by a deviation, or by a root of squares; what only scales is not a norm."""
     suits: ClassVar[str] = ""
     """For an activation: the suitable `init` method for the weights before it."""
     scales: ClassVar[bool] = False

@@ -228,9 +228,7 @@ class EvoNormB0(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         variance = self.running_var
         if self.training:
-            variance = x.var(self.batch_axes, correction=0, keepdim=True)[0]
-            count = x[:, 0].numel()
-            correction = count / max(count - 1, 1)
+            variance, correction = self.over_batch(x)
             with torch.no_grad():
                 unbiased = variance.to(self.running_var.dtype) * correction
                 self.running_var.lerp_(unbiased, self.momentum)
@@ -238,6 +236,12 @@ class EvoNormB0(nn.Module):
         own = x * self.v + torch.sqrt(inside + self.eps)
         divisor = torch.maximum(torch.sqrt(variance + self.eps), own)
         return x / divisor * self.weight + self.bias
+
+    def over_batch(self, x: Tensor) -> tuple[Tensor, float]:
+        """The variance over the batch, and the factor that makes it unbiased."""
+        count = x[:, 0].numel()
+        variance = x.var(self.batch_axes, correction=0, keepdim=True)[0]
+        return variance, count / max(count - 1, 1)
 ''')
 
 EVONORM_S0 = helper('''\

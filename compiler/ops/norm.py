@@ -68,6 +68,7 @@ class Normalization(SameShape):
     """Subtracts a mean and divides by a deviation; `affine` adds a learned scale and bias."""
 
     kind: ClassVar[Kind] = "norm"
+    normalizes: ClassVar[bool] = True
     absorbs_bias: ClassVar[bool] = True
 
     affine: bool | str

@@ -42,6 +42,7 @@ class EmittedNorm(SameShape):
     """A normalization that torch does not have, with learned numbers for each channel."""
 
     kind: ClassVar[Kind] = "norm"
+    normalizes: ClassVar[bool] = True
     # The learned numbers have four bytes, and so has what is computed with them.
     autocast: ClassVar[Autocast] = "wide"
     learns: ClassVar[tuple[str, ...]] = ("weight",)

@@ -194,8 +194,13 @@ def _interface(network: Network) -> dict[str, str]:
 
 
 def _folded_text(folded: Folded) -> str:
-    if not folded.names:
+    norms, convolutions = len(folded.names), len(folded.standardized)
+    parts = []
+    if norms:
+        parts.append("1 batch norm folded" if norms == 1 else f"{norms} batch norms folded")
+    if convolutions:
+        of_what = "1 convolution" if convolutions == 1 else f"{convolutions} convolutions"
+        parts.append(f"filters of {of_what} standardized")
+    if not parts:
         return "no batch norm comes directly after a layer that it can be folded into"
-    count = len(folded.names)
-    norms = "1 batch norm" if count == 1 else f"{count} batch norms"
-    return f"{norms} folded: {folded.difference}"
+    return f"{', '.join(parts)}: {folded.difference}"

@@ -1,16 +1,18 @@
-"""Folds batch norms into the convolutions and linear layers before them (`--fold`).
+"""Folds batch norms into the layers before them, and standardizes filters once (`--fold`).
 
 In evaluation, a batch norm is a factor and an offset for each channel. If no other layer uses its
-input, both can be moved into the weights of the layer before: the outputs are the same up to
-rounding, and one pass over the feature maps is saved. The graph of the network says which norm
-follows which layer.
+input, both can be moved into the weights of the convolution or linear layer before it: the outputs
+are the same up to rounding, and one pass over the feature maps is saved. The graph of the network
+says which norm follows which layer. Convolutions that standardize their filters (`conv 64 3x3
+standardize`) compute the same filters each time: they become plain ones with these, into which a
+norm can be folded in turn.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +30,17 @@ class Folded(NamedTuple):
     """A copy of the module, with nn.Identity in place of the folded norms."""
     names: tuple[str, ...]
     """The names of the folded norms."""
+    standardized: tuple[str, ...]
+    """The names of the convolutions whose filters were standardized once."""
     difference: Difference
     """The difference between the outputs of the copy and of the module."""
 
 
 def fold(network: Network, module: nn.Module) -> Folded:
-    """Folds the norms of a copy of the module. Raises SpecError if its outputs differ by more than
-    the tolerance."""
+    """Folds the norms and standardizes the filters of a copy of the module. Raises SpecError if its
+    outputs differ by more than the tolerance."""
     copied = copy.deepcopy(module).eval()
+    standardized = tuple(_standardize(copied))
     names = []
     for layer, node in _pairs(network, copied):
         norm = copied.get_submodule(node.name)
@@ -45,7 +50,29 @@ def fold(network: Network, module: nn.Module) -> Folded:
         names.append(node.name)
     shapes, batch = [node.shape for node in network.inputs], max(BATCHES)
     difference = compare(module, copied, shapes, batch, "the network with its norms folded")
-    return Folded(copied, tuple(names), difference)
+    return Folded(copied, tuple(names), standardized, difference)
+
+
+def _standardize(module: nn.Module) -> Iterator[str]:
+    """Puts plain convolutions in place of those that standardize their filters, and names them."""
+    applied: Any
+    for name, applied in list(module.named_modules()):
+        if not hasattr(type(applied), "standardized"):
+            continue
+        plain = copy.copy(applied)
+        plain.__class__ = _plain_class(type(applied))
+        plain._parameters = dict(applied._parameters)
+        plain._parameters.pop("gain", None)
+        with torch.no_grad():
+            filters = applied.standardized()
+        plain.weight = nn.Parameter(filters, requires_grad=applied.weight.requires_grad)
+        module.set_submodule(name, plain)
+        yield name
+
+
+def _plain_class(kind: type[nn.Module]) -> type[nn.Module]:
+    """The class of torch that an emitted class is made from."""
+    return next(each for each in kind.__mro__ if each.__module__.startswith("torch.nn."))
 
 
 def _pairs(network: Network, module: nn.Module) -> Iterator[tuple[Layer, Node]]:

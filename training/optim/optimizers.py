@@ -16,8 +16,6 @@ from .muon import BLOCKS, Muon
 _DECAYING = (nn.modules.conv._ConvNd, nn.Linear)
 """Layers whose weights decay; norms, biases, scales and slopes do not."""
 
-_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
-
 _OF_GROUPS = ("weight_decay", "decay_all", "norm_lr", "adamw_lr")
 """Arguments that are set for each parameter group, not for the optimizer."""
 
@@ -29,14 +27,15 @@ def parameter_groups(
     anchored: Collection[str] = (),
     since: Mapping[str, int] | None = None,
     hidden: Collection[str] = (),
+    norms: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Trainable parameters, grouped by weight decay and learning-rate factor.
 
     `factors` are by parameter name, 1 for the rest; each group keeps its own as `factor`.
     `anchored` parameters are pulled towards their starting values (L2-SP) and do not decay.
     `since` has the epoch in which each parameter is unfrozen, because torch needs all parameters of
-    a group to start together. `hidden` are those that Muon trains itself. The order is
-    deterministic.
+    a group to start together. `hidden` are those that Muon trains itself, `norms` those of
+    normalization layers. The order is deterministic.
     """
     groups: dict[tuple[float, float, int, int], dict[str, Any]] = {}
     muon = isinstance(directive, plans.Muon)
@@ -45,7 +44,7 @@ def parameter_groups(
         decays = isinstance(part, _DECAYING) and name.endswith("weight")
         decay = directive.arguments["weight_decay"] if decays or directive.decay_all else 0.0
         decay = 0.0 if name in anchored else decay
-        if directive.norm_lr is not None and isinstance(part, _NORMS):
+        if directive.norm_lr is not None and name in norms:
             factor *= directive.norm_lr
             decay /= directive.norm_lr or 1.0  # torch multiplies it by the learning rate
         blocks = int(getattr(part, "groups", 1)) if muon and name in hidden else 0

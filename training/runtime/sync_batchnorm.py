@@ -1,6 +1,8 @@
 """Synchronized batch norm (`sync_bn`): its statistics are those of all processes together.
 
-On GPUs, torch's own implementation is used; torch has none for CPUs, so it is implemented here.
+On GPUs, torch's own implementation is used; torch has none for CPUs, so it is implemented here. So
+is that of other layers with statistics of the batch (`evonorm_b0`), which compute them in a method
+`over_batch`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
     """The module with its batch norms replaced; weights and their names do not change."""
+    for part in module.modules():
+        kind = type(part)
+        if hasattr(kind, "over_batch"):
+            part.__class__ = type(f"Synchronized{kind.__name__}", (OverAllBatches, kind), {})
     if device.type == "cuda":
         for part in module.modules():
             scale = part._buffers.pop("weight", None) if isinstance(part, _BatchNorm) else None
@@ -37,15 +43,10 @@ class Synchronized(_BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        over = [axis for axis in range(input.ndim) if axis != 1]
-        each = [1, -1, *[1] * (input.ndim - 2)]
-        values = input if input.dtype == torch.float64 else input.float()  # sums need all digits
-        count = _summed(values.new_tensor(float(input.numel() // input.shape[1])))
-        mean = _summed(values.sum(over)) / count
-        centred = values - mean.view(each)
-        variance = _summed(centred.square().sum(over)) / count
+        count, mean, centered, variance = _statistics(input)
         self._update_running(mean.detach(), variance.detach() * count / (count - 1))
-        output = centred * (variance + self.eps).rsqrt().view(each)
+        each = [1, -1, *[1] * (input.ndim - 2)]
+        output = centered * (variance + self.eps).rsqrt().view(each)
         if self.affine:
             output = output * self.weight.view(each) + self.bias.view(each)
         return output.to(input.dtype)
@@ -62,6 +63,28 @@ class Synchronized(_BatchNorm):
             share = 1 / float(self.num_batches_tracked)
         self.running_mean.lerp_(mean.to(self.running_mean), share)
         self.running_var.lerp_(variance.to(self.running_var), share)
+
+
+class OverAllBatches(nn.Module):
+    """A layer that reads the variance of the batches of all processes."""
+
+    def over_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The variance, and the factor that makes it unbiased."""
+        count, _, _, variance = _statistics(x)
+        variance = variance.view(-1, *[1] * (x.ndim - 2)).to(x.dtype)
+        return variance, count / (count - 1).clamp(min=1)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Over all processes, for each channel: how many numbers there are, their mean, the differences
+    from it, and the variance."""
+    over = [axis for axis in range(x.ndim) if axis != 1]
+    values = x if x.dtype == torch.float64 else x.float()  # sums need all digits
+    count = _summed(values.new_tensor(float(x.numel() // x.shape[1])))
+    mean = _summed(values.sum(over)) / count
+    centered = values - mean.view(1, -1, *[1] * (x.ndim - 2))
+    variance = _summed(centered.square().sum(over)) / count
+    return count, mean, centered, variance
 
 
 class _Sum(torch.autograd.Function):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...compiler.analysis.hidden import hidden_weights
+from ...compiler.analysis.hidden import hidden_weights, norm_weights
 from ...compiler.network import Network
 from ...compiler.plan.plan import TrainPlan
 from ..data.loader.class_weights import class_weights
@@ -184,8 +184,8 @@ def make_learner(
     if network.init.whitened:
         keep_whitened(module.get_submodule(network.init.whitened))
     anchored = anchor.names if anchor else ()
-    hidden = hidden_weights(network)
-    groups = parameter_groups(module, train.optimizer, factors, anchored, since, hidden)
+    hidden, norms = hidden_weights(network), norm_weights(network)
+    groups = parameter_groups(module, train.optimizer, factors, anchored, since, hidden, norms)
     trainable = [parameter for group in groups for parameter in group["params"]]
 
     def wrapped(inner: Any) -> Any:

@@ -85,6 +85,7 @@ def test_a_layer_that_took_up_its_norm_computes_what_both_did(
         ("conv 4, instancenorm", []),
         ("residual { conv 4 }, bn", []),
         ("conv 8, bn, bn", ["bn1"]),
+        ("conv 8 3x3 standardize, bn, depthwise 3x3 standardize gain=1, bn", ["bn1", "bn2"]),
     ],
 )
 def test_which_norms_are_folded(body: str, folded: list[str]) -> None:
@@ -101,6 +102,28 @@ def test_which_norms_are_folded(body: str, folded: list[str]) -> None:
     for name in found.names:
         assert isinstance(found.module.get_submodule(name), nn.Identity)
         assert isinstance(module.get_submodule(name), nn.BatchNorm1d | nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_filters_are_standardized_once(axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain convolutions are left, with the same arguments: of the same outputs."""
+    shape = (4, *(9,) * axes)
+    monkeypatch.setattr(
+        "dotcnn.training.export.compare.random_images",
+        lambda *_: [torch.randn(2, *shape, dtype=torch.float64)],
+    )
+    first = "a: conv 8 3 stride=2 pad=1 groups=2 standardize gain=2"
+    layers = f"{first}, relu, b: conv 4 2 standardize, flatten, fc 3"
+    network = dotcnn.compile(f"network N {{ input {'x'.join(map(str, shape))}, {layers} }}")
+    module = used(network)
+    found = fold(network, module)
+    assert (found.names, found.standardized) == ((), ("a", "b"))
+    kinds = {type(found.module.get_submodule(name)) for name in "ab"}
+    assert kinds == {(nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]}
+    assert found.difference.relative < 1e-13
+    assert {name for name, _ in found.module.named_parameters()} == {
+        f"{layer}.{name}" for layer in ("a", "b", "fc") for name in ("weight", "bias")
+    }
 
 
 def test_a_network_of_the_gallery_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:

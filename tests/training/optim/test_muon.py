@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import dotcnn
-from dotcnn.compiler.analysis.hidden import hidden_weights
+from dotcnn.compiler.analysis.hidden import hidden_weights, norm_weights
 from dotcnn.compiler.plan.optimizer import Muon, Sgd
 from dotcnn.training.optim.muon import COEFFICIENTS, orthogonalized
 from dotcnn.training.optim.optimizers import make_optimizer, parameter_groups
@@ -157,11 +157,25 @@ def test_a_run_is_continued_to_the_same_weights(tmp_path: Path) -> None:
 
 def test_norms_have_a_rate_of_their_own_and_decay_as_all_do() -> None:
     """As `bias_scaler` of airbench: the step of a norm grows, its decay does not."""
-    module = dotcnn.load(SPEC)
+    network = dotcnn.compile(SPEC)
+    module = dotcnn.load(network)
     directive = Sgd.make(lr=0.5, momentum=0.9, weight_decay=0.1, decay_all=True, norm_lr=64.0)
-    groups = parameter_groups(module, directive)
+    groups = parameter_groups(module, directive, norms=norm_weights(network))
     (norms,) = [group for group in groups if group["factor"] != 1]
     assert norms["factor"] == 64
     assert norms["factor"] * norms["weight_decay"] == pytest.approx(0.1)
     count = sum(p.numel() for n, p in module.named_parameters() if n.startswith("bn"))
     assert sum(weight.numel() for weight in norms["params"]) == count
+
+
+@pytest.mark.parametrize(
+    "norm", ["gn 2", "ln", "rmsnorm", "frn", "grn", "evonorm_b0", "evonorm_s0 2"]
+)
+def test_all_norms_have_that_rate(norm: str) -> None:
+    """Those that torch does not have, too; what only scales is not a norm."""
+    network = dotcnn.compile(
+        f"network N {{ input 4x6x6, conv 4, norm: {norm}, layerscale, scale }}"
+    )
+    assert norm_weights(network) == {
+        f"norm.{weight.name}" for weight in network.by_name["norm"].weights if weight.trainable
+    }

@@ -68,8 +68,11 @@ def close(one: Path, two: Path) -> None:
         assert line["steps"] == other["steps"]
 
 
-MIXED = SPEC + "augment { rotate 10, mixup 0.4, cutmix 1 p=50%, noise 0.05 }\n"
-"""Who is mixed with whom does not depend on who has which images."""
+MIXED = SPEC.replace("bn, relu", "bn, relu, conv 4 3x3 same, evonorm_b0") + (
+    "augment { rotate 10, mixup 0.4, cutmix 1 p=50%, noise 0.05 }\n"
+)
+"""Who is mixed with whom does not depend on who has which images. Both layers that look at a whole
+batch look at the images of both processes."""
 
 
 @pytest.mark.parametrize(

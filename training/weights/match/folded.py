@@ -74,6 +74,8 @@ def _convolution_before(node: Node) -> Node | None:
     if node.op.word != "bn" or not any(weight.trainable for weight in node.weights):
         return None
     (before,) = node.inputs
+    if before.op.arguments.get("standardize"):
+        return None  # it would undo the scale that the norm has given the filters
     return before if any(weight.name == "weight" for weight in before.weights) else None
 
 
