@@ -167,6 +167,7 @@ OTHER_NUMBERS = {
     **dict.fromkeys(("c3d", "mc3_", "r2plus1d_", "r3d_", "s3d", "unet3d"), "the axes"),
     "efficientnet_": "the size",
     "ecaresnet50d_": "that of ResNet-50, with three 3x3 layers in place of the first 7x7",
+    "ecaresnet101d_": "that of ResNet-101, with three 3x3 layers in place of the first 7x7",
     "fbnet_": "the version",
     "ghostnet_": "the width",
     "googlenet_2014": "the year",
