@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fold",
         action="store_true",
-        help="fold batch norms into the convolutions before them",
+        help="fold batch norms into the convolutions before them, and standardize filters once",
     )
     parser.add_argument(
         "--predict",
