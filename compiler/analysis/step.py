@@ -2,9 +2,10 @@
 forward pass, an output exists from its computation until its last reader is done or, if autograd
 keeps it, until the last backward operation that needs it. In the backward pass, gradients of
 activations are freed likewise; those of weights stay. Gradients that pass unchanged (through a sum,
-a concatenation, a `flatten`) take no new memory. Scratch memory of single operations is not
-counted. On a GPU, what the training loop keeps there is counted, too (gpu.py), and each tensor is
-recorded, so that torch's allocator can be simulated (caching_allocator.py).
+a concatenation, a `flatten`) take no new memory. Scratch memory of single operations of torch is
+not counted; that between those of a composite norm is. On a GPU, what the training loop keeps there
+is counted, too (gpu.py), and each tensor is recorded, so that torch's allocator can be simulated
+(caching_allocator.py).
 """
 
 from __future__ import annotations
@@ -384,9 +385,9 @@ def _flow(node: Node, setting: Setting, width: Width, sources: tuple[int, ...]) 
     low = setting.precision != "fp32" and op.kind in ("conv", "linear")
     # The gradient of a weight has two bytes per element before it becomes fp32.
     scratch = Bytes(trained_bytes(node, setting) // 2 if low else 0)
-    if node.weights and (op.autocast == "wide" or op.kind == "activation"):
-        # The gradient of a factor of each channel has the full size before it is summed.
-        scratch = Bytes(0, width.inside * size(node.shape))
+    own = op.kept(node.shape, *shapes).scratch
+    if own:
+        scratch = Bytes(0, width.inside * own)
     flows = [
         (view and same, True, 0 if view else each) for same, each in zip(alike, before, strict=True)
     ]

@@ -41,6 +41,8 @@ def legal_in_place(network: Network, node: Node) -> bool:
         return False
     handed_out = network.returned
     source = node.inputs[0]
+    if source.op.gives_view(*source.input_shapes):
+        return False
     if source.shape != node.shape or (len({*node.input_shapes}) > 1 and node.op.kind == "merge"):
         return False  # what is broadcast is smaller
     needed_backward = True  # until an operation in between makes a copy in training

@@ -127,6 +127,9 @@ class Square(Activation):
     after_activation: ClassVar[bool] = True
     torch_calls: ClassVar[tuple[str, ...]] = ("square",)
 
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,), scratch=2 * size(output))
+
     def value(self, x: float, element: Element) -> tuple[str, float]:
         return f"{bracketed(x)}^2", x * x
 
@@ -214,6 +217,10 @@ class PReLU(Activation):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return (Weight("weight", (self._slopes(inputs[0]),)),)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # The gradient of a slope has the full size before it is summed.
+        return Kept(inputs=(0,), scratch=size(output))
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         own = element.channel if self._slopes(element.inputs[0]) > 1 else 0

@@ -88,8 +88,9 @@ EVERYTHING: Literal["everything"] = "everything"
 
 
 class Kept(NamedTuple):
-    """What autograd keeps for the backward pass of one image, in elements (not bytes). Inputs and
-    outputs are tensors of the graph, counted once however many operations keep them.
+    """What autograd keeps for the backward pass of one image, in elements (not bytes), and what it
+    needs then. Inputs and outputs are tensors of the graph, counted once however many operations
+    keep them.
     """
 
     inputs: tuple[int, ...] = ()
@@ -104,6 +105,9 @@ class Kept(NamedTuple):
     filters: int = 0
     """Elements of filters that are computed from the weights anew for each batch, and kept instead
     of them."""
+    scratch: int = 0
+    """Elements for each image that exist for a while in the backward pass, beside the gradients of
+    inputs and weights: what is between the operations of torch that it consists of."""
 
 
 class TorchText(NamedTuple):
@@ -368,6 +372,12 @@ class Op(Declared):
 
     Not an argument, but part of the operation's value.
     """
+
+    def gives_view(self, *inputs: Shape) -> bool:
+        """Whether its output is a view of something that it computes. An activation after it is not
+        run in place: in the backward pass that would cost several copies, and save no memory.
+        """
+        return False
 
     @property
     def shares_storage(self) -> bool:

@@ -89,8 +89,9 @@ class EvoNormB0(EvoNorm):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # Both sides of the maximum, which is kept too, and the quotient; both deviations.
-        channels = output[0]
-        return Kept(inputs=(0,), own=3 * size(output) + channels, once=channels)
+        elements, channels = size(output), output[0]
+        own = 3 * elements + channels
+        return Kept(inputs=(0,), own=own, once=channels, scratch=2 * elements)
 
     def further_options(self) -> dict[str, Option]:
         return {"momentum": (self.momentum, 0.1)}
@@ -174,7 +175,8 @@ class EvoNormS0(EvoNorm):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The sigmoid, its product with x, and the quotient; the deviations.
-        return Kept(inputs=(0,), own=(3 if self.act else 1) * size(output) + self.groups)
+        own = (3 if self.act else 1) * size(output) + self.groups
+        return Kept(inputs=(0,), own=own, scratch=2 * size(output))
 
     def further_options(self) -> dict[str, Option]:
         return {"groups": (self.groups, 32), "act": (self.act, True)}

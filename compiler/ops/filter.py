@@ -322,6 +322,9 @@ class FixedFilters(Sliding):
     def _reader(element: Element, index: int) -> Callable[..., float]:
         return lambda *place: element.weight("weight", (index, 0, *place))
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return len(self.names) > 1
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])
         call = self.call(inputs[0])

@@ -400,6 +400,9 @@ class LayerNorm(Normalization):
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0,), fixed=2 * 4 * size(inputs[0][1:]))
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return axes_of(inputs[0]) > 0
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.options()
         options["elementwise_affine"] = (bool(options.pop("affine")[0]), True)
@@ -451,6 +454,9 @@ class InstanceNorm(Normalization):
         channels = inputs[0][0]
         return Kept(inputs=(0,), fixed=2 * 4 * channels, own=channels if self.affine else 0)
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return True
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.options()
         options["affine"] = (self.affine, False)
@@ -496,7 +502,7 @@ class LocalResponseNorm(SameShape):
         # The squares padded with zero channels, and the sum before and after the power.
         channels, *sides = inputs[0]
         padded = (channels + self.size - 1) * size(tuple(sides))
-        return Kept(inputs=(0,), own=padded + 2 * size(output))
+        return Kept(inputs=(0,), own=padded + 2 * size(output), scratch=3 * size(output))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         module = constructor(

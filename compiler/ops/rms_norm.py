@@ -166,7 +166,9 @@ class RmsNorm(EmittedNorm):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The normalized elements, and a root for each position.
-        return Kept(inputs=(0,), own=size(output) + size(output[1:]))
+        positions = size(output[1:])
+        scratch = 2 * size(output) - positions
+        return Kept(inputs=(0,), own=size(output) + positions, scratch=scratch)
 
     def source(self) -> str:
         return RMS_NORM
@@ -202,6 +204,9 @@ class SimpleNorm(RmsNorm):
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """For each element a sum, a square and a sum for the variance, and two products."""
         return 6 * size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return super().kept(output, *inputs)._replace(scratch=size(output))
 
     def source(self) -> str:
         return SIMPLE_NORM
@@ -243,7 +248,7 @@ class FilterResponseNorm(EmittedNorm):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The root, and its product with the weight.
-        return Kept(inputs=(0,), own=2 * output[0])
+        return Kept(inputs=(0,), own=2 * output[0], scratch=3 * size(output))
 
     def source(self) -> str:
         return FILTER_RESPONSE_NORM
@@ -270,6 +275,10 @@ class ThresholdedLinear(Activation):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return (Weight("tau", per_channel(inputs[0])),)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # The gradient of each threshold has the full size before it is summed, and two masks.
+        return Kept(inputs=(0,), scratch=5 * size(output) // 2)
 
     def value(self, x: float, element: Element) -> tuple[str, float]:
         tau = element.weight("tau", index_of(element))
@@ -315,7 +324,7 @@ class GlobalResponseNorm(EmittedNorm):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         # The norm of each channel, its share, and the factor; the mean of the norms.
-        return Kept(inputs=(0,), own=3 * output[0] + 1)
+        return Kept(inputs=(0,), own=3 * output[0] + 1, scratch=size(output))
 
     def source(self) -> str:
         return GLOBAL_RESPONSE_NORM

@@ -97,7 +97,8 @@ class Factor(Learned):
     what: ClassVar[str] = "factor"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(inputs=(0,))
+        # The gradient of a factor has the full size before it is summed.
+        return Kept(inputs=(0,), scratch=size(output))
 
     def rule(self) -> str:
         return f"x * the learned factor{self.of_what()}"

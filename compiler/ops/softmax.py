@@ -112,6 +112,9 @@ class Softmax(Activation):
         step = Step("share", f"exp({figure(own.value)}{less})/{figure(total)}", result)
         return Worked(element.at, self.rule(), result, (group,), (step,))
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return self.over == "places" or self.parts > 1
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.over == "places":
             return TorchText(call="{0}.flatten(2).softmax(2).unflatten(2, {0}.shape[2:])")

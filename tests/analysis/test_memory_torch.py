@@ -256,6 +256,23 @@ def test_what_is_in_use_in_evaluation(name: str, over: bool) -> None:
     assert Memory(network).forward.at(2) == in_use_forward(model, images)
 
 
+COMPOSITE = (
+    "layerscale", "scale", "rmsnorm", "simplenorm", "frn", "frn, tlu", "grn", "evonorm_b0",
+    "evonorm_s0 8", "evonorm_s0 8 act=off", "lrn", "ln, relu", "instancenorm, relu", "square",
+    "prelu per=channel",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMPOSITE)
+def test_what_norms_of_several_operations_need(words: str) -> None:
+    """To go back through them, too: what is between the operations of torch that they consist of.
+    An activation does not overwrite a view, which would cost copies there."""
+    body = f"conv 32 3x3 same, conv 32, {words}, conv 32 3x3 same, pool avg global, flatten, fc 3"
+    network = layers(body, input="3x16x24")
+    model, data = Interpreter(network), batch(network, 4)
+    assert Memory(network).training.at(4) == pytest.approx(in_use(model, *data), rel=0.01)
+
+
 # ---- on a GPU, as far as a CPU can tell ----------------------------------------------------------
 
 

@@ -61,6 +61,8 @@ def test_after_a_convolution_a_norm_a_sum() -> None:
         ("conv 4, sigmoid, flatten, relu", "also through a view"),
         ("conv 4, residual { relu, conv 4 }", "the sum reads it, too"),
         ("conv 4, aux { relu, pool avg global, flatten, fc 2 }, conv 4", "so does the next layer"),
+        ("conv 4, ln, relu", "a view of what the norm computes: to go back would cost copies"),
+        ("conv 4, instancenorm, relu", "so is this"),
         ("conv 4, split {\n| relu\n| conv 2\n}", "a part of what the other path reads"),
         ("conv 4, a: conv 4, dropout 0.5, relu, add a", "in evaluation it is what arrived before"),
     ],

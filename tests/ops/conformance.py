@@ -162,6 +162,8 @@ def _same_kept(
 
     places = [_storage(tensor) for tensor in inputs]
     assert op.shares_storage == (_storage(result) in places), "who owns the output's storage"
+    if not op.shares_storage:
+        assert op.gives_view(*shapes) == result._is_view(), "whether the output is a view"
     for tensor in built.state().values():
         kept.pop(_storage(tensor), None)
     actual_inputs = tuple(n for n, place in enumerate(places) if kept.pop(place, 0))

@@ -111,6 +111,9 @@ class OverMaps(Op):
         heads = self.divided(*inputs)
         return self.heads * heads.value, *heads.queries
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return True
+
     def _query(self, element: Element, heads: Heads, head: int, n: int) -> Pair:
         """The input and the channel of channel `n` of a query."""
         if self.by_head and len(element.inputs) == 1:

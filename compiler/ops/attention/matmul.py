@@ -71,6 +71,9 @@ class MatMul(Op):
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(inputs=(0, 1))
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return True
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         turned = ", transpose=True" if self.transpose else ""
         right = "{1}.flatten(2).transpose(1, 2).unsqueeze(3)" if self.transpose_right else "{1}"

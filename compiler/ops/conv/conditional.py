@@ -106,6 +106,9 @@ class CondConv(Grouped):
             return kept._replace(inputs=(*kept.inputs, 1), own=own)
         return kept._replace(own=own + self.experts + inputs[0][0])
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return True
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])
         module = constructor(

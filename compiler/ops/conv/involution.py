@@ -80,6 +80,9 @@ class Involution(Sliding):
         # What the filters lie on, by place.
         return Kept(inputs=(1,), own=size(output) * size(self.kernel))
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return True
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         padding = self.padding(0, inputs[0][1])[0], self.padding(1, inputs[0][2])[0]
         steps = {"dilation": self.dilation, "padding": padding, "stride": self.stride}

@@ -47,6 +47,9 @@ class Max(Adaptive):
             return self.adapted(f"nn.AdaptiveMaxPool{axes_of(output)}d")
         return self.windowed(f"nn.MaxPool{axes_of(output)}d")
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return axes_of(inputs[0]) == 1  # torch pools a map of one row
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(self.module(output))
 
@@ -74,6 +77,9 @@ class Min(Max):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept(own=size(inputs[0]), fixed=INDEX * size(output))
+
+    def gives_view(self, *inputs: Shape) -> bool:
+        return False
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         return TorchText(self.module(output), "-{m}(-{0})")
@@ -114,6 +120,9 @@ class Average(Adaptive):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept() if self.target and max(self.target) == 1 else Kept(inputs=(0,))
+
+    def gives_view(self, *inputs: Shape) -> bool:
+        return axes_of(inputs[0]) == 1
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.target is not None:

@@ -73,6 +73,9 @@ class Tree(Padded):
         # For each gate: its output, and the difference of its two inputs.
         return Kept(inputs=(0,), own=2 * self.gates * size(output))
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return True
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         axes = axes_of(output)
         module = constructor(
