@@ -27,13 +27,13 @@ from dotcnn.compiler.ops.activation import (
     ReLU6,
     Sigmoid,
     SiLU,
-    Softmax,
     Softplus,
     Square,
     Tanh,
 )
 from dotcnn.compiler.ops.base import REGISTRY, Kept, Weight
 from dotcnn.compiler.ops.rms_norm import ThresholdedLinear
+from dotcnn.compiler.ops.softmax import Softmax
 from ops.conformance import attempt, build, conform, maps, operations, vectors
 
 ALL = [kind for kind in REGISTRY.values() if issubclass(kind, Activation)]
