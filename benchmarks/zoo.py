@@ -2,6 +2,8 @@
 
     python benchmarks/zoo.py              the gallery, then the networks of timm that it reaches
     python benchmarks/zoo.py timm         these alone, and `timm resnet dla` only some families
+    python benchmarks/zoo.py measure      figures of timm's modules, where it is installed, for
+                                          names that have none; `measure all`: for all again
 
 The published figures are torchvision's (exact parameters, GMACs to a thousandth) and those of
 papers, from tests/specs/published.csv. Parameters are those for inference, without auxiliary heads;
@@ -9,11 +11,13 @@ if a published figure includes the heads, the line includes them, too, and says 
 number of lines of a spec without blank lines and comments; `all` includes the files that it
 imports. The exit code is 1 if a figure differs.
 
-The networks of timm are those of ../shared/reference/timm_convnets.csv, by family (the file of timm
-that defines them): how many of their names a spec has exactly, with the settings that
-tests/specs/timm_names.txt lists, and which are not reached. Their multiply-adds are those that
-torch.utils.flop_counter counts, half its FLOPs: it also counts products of two feature maps, as in
-attention.
+The networks of timm are listed by family (the file of timm that defines them): how many of their
+names a spec has exactly, with the settings that tests/specs/timm_names.txt lists, and which are not
+reached. The figures of 347 are in ../shared/reference/timm_convnets.csv; `measure` writes those of
+the other names of the table to tests/specs/timm_figures.csv, for which it builds timm's modules, on
+the meta device. Where timm is installed, all names of these families count, with or without
+figures. Multiply-adds are those that torch.utils.flop_counter counts, half its FLOPs: it also
+counts products of two feature maps, as in attention.
 """
 
 from __future__ import annotations
@@ -32,7 +36,19 @@ from dotcnn.dsl.files import read_file
 from dotcnn.dsl.program import GALLERY, load_program
 from dotcnn.dsl.source import Source
 from dotcnn.dsl.syntax import Network
-from timm_names import Figures, Reached, figures, reached
+from timm_names import (
+    GIVEN,
+    MEASURED,
+    Figures,
+    Reached,
+    families,
+    figures,
+    measure,
+    reached,
+    read,
+    timm,
+    write,
+)
 
 TABLE = Path(__file__).resolve().parent.parent / "tests" / "specs" / "published.csv"
 
@@ -62,24 +78,24 @@ class Row(NamedTuple):
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["timm"]:
         return timm_names(arguments[1:])
+    if arguments[:1] == ["measure"]:
+        return measure_others(arguments[1:])
     return max(gallery(), timm_names([]))
 
 
 # ---- networks of timm ---------------------------------------------------------------------------
 
 
-def timm_names(families: list[str]) -> int:
+def timm_names(only: list[str]) -> int:
     """Prints a line for each spec, by family, and the names that none reaches."""
-    if not figures():
-        print("there is no ../shared/reference/timm_convnets.csv", file=sys.stderr)
-        return 0
     rows = {row.name: row for row in reached()}
     print(f"\n{'family':20}{'exact':>6}{'of':>4}  {'spec':30}{'names':>6}{'lines':>6}{'all':>5}")
     wrong: list[str] = []
     exact = 0
-    known = {name: row for name, row in figures().items() if not families or row.family in families}
-    for family in sorted({row.family for row in known.values()}):
-        names = [name for name, row in known.items() if row.family == family]
+    known = {**families(), **{name: row.family for name, row in figures().items()}}
+    known = {name: each for name, each in known.items() if not only or each in only}
+    for family in sorted({*known.values()}):
+        names = [name for name, each in known.items() if each == family]
         differ = {name: off for name in names if name in rows if (off := difference(rows[name]))}
         right = [name for name in names if name in rows and name not in differ]
         wrong += [f"{name}: {off}" for name, off in differ.items()]
@@ -99,9 +115,26 @@ def timm_names(families: list[str]) -> int:
     return 1 if wrong else 0
 
 
+def measure_others(again: list[str]) -> int:
+    """Writes the figures of all names of the table that have none; of some, or `all`, again."""
+    if timm() is None:
+        print("timm is not installed", file=sys.stderr)
+        return 1
+    given = read(GIVEN)
+    known = {} if again == ["all"] else read(MEASURED)
+    rows: dict[str, Figures] = {}
+    for name in [row.name for row in reached() if row.name not in given]:
+        rows[name] = known[name] if name in known and name not in again else measure(name)
+    write(rows)
+    print(f"{len(rows)} names have figures that were measured")
+    return 0
+
+
 def difference(row: Reached) -> str:
     """What differs from timm, in words; "" if nothing does."""
-    expected: Figures = figures()[row.name]
+    expected: Figures | None = figures().get(row.name)
+    if expected is None:
+        return "its figures are not measured: `python benchmarks/zoo.py measure`"
     try:
         totals = analyse(row.network(expected.input)).totals
     except SpecError as error:
