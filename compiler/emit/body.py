@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..network import Network, Node, Scope, zeroed
+from ..ops.base import CallText
 from ..shapes import Shape
 from .forward_names import SHORT
 from .source import NAMESPACE, Names
@@ -45,7 +46,7 @@ class Step(NamedTuple):
     name: str
     """The attribute that holds its module; empty if it has no module."""
     template: str
-    """The text of the call, as in TorchText.call."""
+    """The text of the call, as in TorchText.call, with names for its numbers."""
     operands: tuple[Ref, ...]
     outputs: int
     shapes: tuple[Shape, ...] = ()
@@ -54,6 +55,8 @@ class Step(NamedTuple):
     """The weight that is initialized to zero: of the last norm of a residual body."""
     carry: Carry | None = None
     """For a loop whose rounds pass several values on."""
+    numbers: tuple[str, ...] = ()
+    """The names of the numbers in the call."""
 
 
 Owner = Scope | Node
@@ -84,6 +87,11 @@ def structure(body: Body) -> object:
     """The structure of a body: equal for calls that differ only in numbers."""
     steps = tuple([(s.key, s.name, s.template, s.operands) for s in body.steps])
     return steps, body.outputs, body.heads, len(body.inputs), body.modules
+
+
+def pattern(call: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a call with names for its numbers, and these names."""
+    return (call.pattern, tuple(call.numbers)) if isinstance(call, CallText) else (call, ())
 
 
 def is_head(scope: Scope) -> bool:
@@ -141,7 +149,7 @@ class Bodies:
         return known
 
     def compute_interface(self, scope: Scope) -> tuple[list[Node], list[Node]]:
-        first: Owner = scope if scope.shares is None else _first(scope)
+        first: Owner = scope if scope.shares is None else first_of_shared(scope)
         if id(first) not in self.copies:
             return self.own_interface(scope)
         # One module computes them all: it returns what any of them is read for.
@@ -438,7 +446,8 @@ class Bodies:
         name = part.name.rpartition(".")[2]
         if isinstance(part, Node):
             text = part.torch
-            step = Step(key, part, name if text.module else "", text.call, (), 1)
+            template, numbers = pattern(text.call)
+            step = Step(key, part, name if text.module else "", template, (), 1, numbers=numbers)
             if part.name in self.zero:
                 step = step._replace(zero=zeroed(part))
             yield step, part.inputs, [part]
@@ -450,20 +459,21 @@ class Bodies:
             yield Step(key, part, name, str(carry), (), 0, carry=carry), first, outputs
             return
         if part.shares is not None:
-            owner = _first(part)
-            template = ""
+            owner = first_of_shared(part)
+            template, numbers = "", ()
             if isinstance(owner, Node):
-                template = owner.torch.call.replace("{m}", self.module_of(owner, scope))
+                template, numbers = pattern(owner.torch.call)
+                template = template.replace("{m}", self.module_of(owner, scope))
             else:
                 handed = [self.module_of(self.owner(o), scope) for o in self.modules_for(owner)]
                 template = _called(self.module_of(owner, scope), inputs, handed)
-            yield Step(key, part, "", template, (), 0), inputs, outputs
+            yield Step(key, part, "", template, (), 0, numbers=numbers), inputs, outputs
             return
         modules = [self.module_of(self.owner(each), scope) for each in self.modules_for(part)]
         yield Step(key, part, name, _called("{m}", inputs, modules), (), 0), inputs, outputs
 
     def owner(self, of: int) -> Owner:
-        return _first(self.copies[of][0])
+        return first_of_shared(self.copies[of][0])
 
     def _rounds(self, loop: Scope) -> Iterator[_Connected]:
         """The iterations of a loop that is not a chain, each as a step."""
@@ -480,7 +490,7 @@ class Bodies:
             yield Step(key, inner, str(number), template, (), 0), inputs, outputs
 
 
-def _first(scope: Scope) -> Owner:
+def first_of_shared(scope: Scope) -> Owner:
     """What has the module that a `share` calls, which may name another `share`."""
     item: Owner = scope
     while isinstance(item, Scope) and item.shares is not None:
@@ -498,7 +508,7 @@ def _copies(network: Network) -> dict[int, list[Scope]]:
         outermost = [scope for scope in node.scope.chain() if scope.shares is not None][-1]
         if id(outermost) not in seen:
             seen.add(id(outermost))
-            copies.setdefault(id(_first(outermost)), []).append(outermost)
+            copies.setdefault(id(first_of_shared(outermost)), []).append(outermost)
     return copies
 
 

@@ -37,6 +37,10 @@ class Place:
     operands: tuple[Ref, ...]
     calls: frozenset[int]
     """The kinds of calls that contain it."""
+    numbers: dict[str, Code] = field(default_factory=dict)
+    """The numbers in its call, over the arguments of the class."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The same as they stand in `forward`."""
 
     @property
     def value(self) -> Ref:

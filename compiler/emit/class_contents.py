@@ -9,7 +9,7 @@ argument.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -202,7 +202,7 @@ class Expressions:
                     if isinstance(step.item, Node)
                     else self.modules.made(step, unchanged)
                     for step in body.steps
-                    if step.name
+                    if step.name or step.numbers
                 ]
             )
             key = kind_of[number], repr(names), made
@@ -231,6 +231,8 @@ class Expressions:
 
     def contents(self) -> Contents:
         made = {p.step.key: self.module(p) for p in places(self.items) if p.step.name}
+        for place in places(self.items):
+            place.numbers |= {name: self.number(place, name) for name in place.step.numbers}
         self.find_all_conditions(self.items)
         contents = Contents(self.items, self.outputs, made, self.local)
         contents, self.parameters = without_unused(self.with_widths(contents), self.parameters)
@@ -272,8 +274,28 @@ class Expressions:
         for number, (leaf, _) in enumerate(leaves(made[0])):
             column = [each[number] for each in own]
             codes = [each[number] for each in candidates]
-            values.append(self.value(leaf, codes, column, calls, key, number))
+
+            def part_of(step: Step, of: Of, number: int = number) -> Code:
+                return [part for _, part in leaves(self.modules.made(step, of))][number]
+
+            values.append(self.value(leaf, codes, column, calls, key, part_of))
         return with_leaves(whole, iter(values))
+
+    def number(self, place: Place, name: str) -> Code:
+        """The code of a number in a call."""
+
+        def number_of(step: Step, of: Of) -> Code:
+            return self.modules.number(step, name, of)
+
+        key = place.step.key
+        calls = [call for call in self.calls if call.kind in place.calls]
+        own = [number_of(self.modules.steps[id(call.scope)][key], unchanged) for call in calls]
+        codes = []
+        for twin, call in self.twins:
+            step = self.step(call, key)
+            if step is not None and twin.nodes:
+                codes.append(number_of(step, twin.of))
+        return self.value(Leaf(name), codes, own, calls, key, number_of)
 
     def value(
         self,
@@ -282,7 +304,7 @@ class Expressions:
         own: Sequence[Code],
         calls: Sequence[_Call],
         key: Key,
-        number: int,
+        value_of: Callable[[Step, Of], Code],
     ) -> Code:
         """The expression of a value that is right in all calls; a new argument if there is none."""
         if not all(isinstance(code, Constant) for code in own):
@@ -301,7 +323,7 @@ class Expressions:
             step = modules.steps[id(scope)].get(key)
             if step is None:
                 return values[0]
-            return [part for _, part in leaves(modules.made(step, of))][number]
+            return value_of(step, of)
 
         return self.argument(leaf, values, calls, read)
 
@@ -403,6 +425,8 @@ class Expressions:
         for arm in arms_in(contents.items):
             if arm.condition is not None:
                 arm.condition = replaced(arm.condition, names)
+        for place in places(contents.items):
+            place.numbers = {n: replaced(code, names) for n, code in place.numbers.items()}
         with_names = {key: replaced(code, names) for key, code in contents.made.items()}
         return contents._replace(made=with_names, local=local)
 
@@ -421,6 +445,7 @@ def without_unused(
 ) -> tuple[Contents, list[Parameter]]:
     """Removes unused local variables and arguments; moves arguments with defaults to the end."""
     codes = [*contents.made.values(), *_conditions(contents.items)]
+    codes += [code for place in places(contents.items) for code in place.numbers.values()]
     used: set[str] = set().union(*[code.names() for code in codes])
     local: list[tuple[str, Code]] = []
     for name, code in reversed(contents.local):

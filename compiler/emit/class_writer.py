@@ -10,10 +10,10 @@ from ..language.evaluate import divisible
 from ..network import Node, Scope
 from ..ops.base import helper
 from .body import Bodies, Body, is_shortcut, origin, structure
-from .branches import Ref, Unlike, arrange
+from .branches import Ref, Unlike, arrange, places
 from .class_contents import Contents, Expressions
 from .code import Callee, frame
-from .constructor import assignments, condition_attributes, is_chain, signature
+from .constructor import assignments, attributes, is_chain, signature
 from .forward import Forward
 from .forward_names import SHORT
 from .layout import Group, statement
@@ -57,6 +57,10 @@ class Classes(Modules):
         """The contents of a class that is used once and has no arguments."""
         items, outputs = arrange([body], {})
         made = {step.key: self.made(step, unchanged) for step in body.steps if step.name}
+        for place in places(items):
+            step = place.step
+            place.numbers |= {n: self.number(step, n, unchanged) for n in step.numbers}
+            place.texts |= {n: str(code) for n, code in place.numbers.items()}
         return Contents(items, outputs, made)
 
     # ---- which calls share a class ----
@@ -121,7 +125,7 @@ class Classes(Modules):
             base = "nn.ModuleList"
         block = origin(scope).definition
         described = self.comments.above(block.span) if block is not None else []
-        made = assignments(contents, condition_attributes(contents))
+        made = assignments(contents, attributes(contents))
         forward = [] if chain else _forward(contents, body)
         return class_text(f"{name}({base})", described, parameters, made, forward)
 

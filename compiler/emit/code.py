@@ -21,6 +21,7 @@ _BINDING = {
     "+": 5, "-": 5, "*": 6, "/": 6, "//": 6, "%": 6,
 }  # fmt: skip
 _ATOM = 8
+PRODUCT = _BINDING["*"]
 
 COMPUTE: Mapping[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,

@@ -9,7 +9,7 @@ from ..language.values import python
 from ..network import Node
 from .branches import Arm, Choice, Item, Place, Ref, places
 from .class_contents import Contents
-from .code import Code, Either, Named, all_of, negated, replaced
+from .code import PRODUCT, Code, Either, Named, all_of, negated, replaced
 from .layout import STEP, WIDTH, Group, statement
 from .made_modules import Parameter
 from .source import Names
@@ -19,9 +19,9 @@ _OPTIONS = frozenset({"stride", "kernel", "width", "groups", "dilation", "paddin
 """Names that stand for sizes and would mislead as names of conditions."""
 
 
-def condition_attributes(contents: Contents) -> Mapping[Code, str]:
-    """The attributes that store the conditions of `forward`. Enters the text of each
-    condition in its arm."""
+def attributes(contents: Contents) -> Mapping[Code, str]:
+    """The attributes that store the conditions of `forward` and what its numbers depend on. Enters
+    the text of each condition in its arm, and those of numbers in their places."""
     kept: dict[Code, str] = {}
     names = {place.step.name for place in places(contents.items)}
 
@@ -49,6 +49,17 @@ def condition_attributes(contents: Contents) -> Mapping[Code, str]:
         return f"self.{kept[condition]}"
 
     look(contents.items)
+    for place in places(contents.items):
+        for name, code in place.numbers.items():
+            for read in sorted(code.names()):
+                if Named(read) not in kept:
+                    kept[Named(read)] = Names(names).free(read)
+                    names.add(kept[Named(read)])
+            own: dict[Code, Code] = {
+                Named(read): Named(f"self.{kept[Named(read)]}") for read in code.names()
+            }
+            is_factor = f"* {{{name}}}" in place.step.template
+            place.texts[name] = replaced(code, own).text(PRODUCT + 1 if is_factor else 0)
     return kept
 
 

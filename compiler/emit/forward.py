@@ -177,7 +177,7 @@ class Forward:
         values = [(place.step.key, number) for number in range(place.step.outputs)]
         names = [self.heads[value] for value in values]  # more than one: nested heads
         operands = [self.variables[operand] for operand in place.operands]
-        text = place.step.template.format(*operands, m=f"self.{place.step.name}")
+        text = _text(place, operands)
         self.uses.subtract(place.operands)
         missing = "None" if len(names) == 1 else f"({', '.join(['None'] * len(names))})"
         self.put(f"{', '.join(names)} = {text} if self.training else {missing}")
@@ -325,7 +325,7 @@ class Forward:
         inside = {operand: waiting[operand] for operand in place.operands if operand in waiting}
         self.pending = [each for each in self.pending if each.place.value not in inside]
         texts, reads = self.written(place.operands, inside)
-        text = template.format(*texts, m=f"self.{place.step.name}")
+        text = _text(place, texts)
         calls = 1 + max((each.calls for each in inside.values()), default=0)
         if place.step.outputs > 1:
             self.flush()
@@ -392,7 +392,7 @@ class Forward:
             return False
         self.flush()
         values = [each.value for each in parts]
-        text = source.format(self.variables[place.operands[0]])
+        text = source.format(self.variables[place.operands[0]], **place.texts)
         self.several(values, text, place.operands * len(parts))
         self.unpacked.update(values)
         return True
@@ -416,7 +416,7 @@ class Forward:
             self.flush(keep)
             return
         texts, _ = self.written(place.operands, waiting)
-        text = place.step.template.format(*texts, m=f"self.{place.step.name}")
+        text = _text(place, texts)
         if not self.fits(text) and not _joins(place):
             self.flush()
 
@@ -506,6 +506,12 @@ def _operands(items: Sequence[Item]) -> Iterator[Ref]:
                 yield item.entry
             for arm in item.arms:
                 yield from _operands(arm.items)
+
+
+def _text(place: Place, operands: Sequence[str]) -> str:
+    """The text of a call."""
+    step = place.step
+    return step.template.format(*operands, m=f"self.{step.name}", **place.texts)
 
 
 def _singular(name: str) -> str:

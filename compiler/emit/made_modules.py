@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from ...dsl.syntax import Name, Number, Switch
 from ..language.values import Word
 from ..network import Node, Scope
-from ..ops.base import REGISTRY, ClassName, helpers_of
+from ..ops.base import REGISTRY, CallText, ClassName, helpers_of
 from ..shapes import axes_of
-from .body import Bodies, Key, Step, is_shortcut, origin
+from .body import Bodies, Key, Step, first_of_shared, is_shortcut, origin
 from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
 from .loops import loop
@@ -98,6 +98,12 @@ class Modules:
         if isinstance(step.item, Node):
             return self.layer(step.item, of)
         return self.part(step.item, of)
+
+    def number(self, step: Step, name: str, of: Of) -> Code:
+        """The code of a number in the call of a step."""
+        item = step.item if isinstance(step.item, Node) else first_of_shared(step.item)
+        call = of(item).torch.call
+        return code_of(call.numbers[name]) if isinstance(call, CallText) else Constant(None)
 
     def layer(self, real: Node, of: Of) -> Code:
         node = of(real)

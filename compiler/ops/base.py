@@ -122,6 +122,24 @@ class TorchText(NamedTuple):
     lines between them."""
 
 
+class CallText(str):
+    """The text of a call that has numbers in it, which may differ in a block's calls."""
+
+    pattern: str
+    """The text with names in place of the numbers: `{0}.narrow(1, {first}, {count})`."""
+    numbers: Mapping[str, Any]
+
+
+def call_text(pattern: str, **numbers: Any) -> CallText:
+    """The text of a call, given the values of the names in it."""
+    whole = pattern
+    for name, value in numbers.items():
+        whole = whole.replace(f"{{{name}}}", repr(value))
+    result = CallText(whole)
+    result.pattern, result.numbers = pattern, numbers
+    return result
+
+
 Option = tuple[Any, Any]
 """An argument value with its default in torch; equal ones are omitted."""
 

@@ -9,7 +9,7 @@ from ..language.kinds import custom, label, natural, pair
 from ..language.signature import ArgumentError
 from ..language.values import Interval, show
 from ..shapes import AXES, LAYOUTS, LINES, PerAxis, Shape, ShapeError, as_map, axes_of, text
-from .base import TorchText, Window, helper
+from .base import TorchText, Window, call_text, helper
 from .shape import Seen, size_like
 from .worked import Element, Worked
 
@@ -227,7 +227,8 @@ class Slice(Seen):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         first, last = self.channels
         # Unlike `x[:, first:last]`, this refuses a map that has fewer channels.
-        return TorchText(call=f"{{0}}.narrow(1, {first}, {last - first})")
+        call = call_text("{0}.narrow(1, {first}, {count})", first=first, count=last - first)
+        return TorchText(call=call)
 
     def work_out(self, element: Element) -> Worked:
         return element.copied_from(self.channels[0] + element.channel, element.position)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..language.kinds import count, custom, natural
 from ..shapes import Shape, ShapeError, axes_of, by, size, text
-from .base import ANY_AXES, Kept, Kind, NoMultiplyAdds, TorchText
+from .base import ANY_AXES, Kept, Kind, NoMultiplyAdds, TorchText, call_text
 from .shape import TO, read_shape
 from .shortcut import stride_between
 from .worked import Element, Group, Term, Worked, largest
@@ -371,7 +371,10 @@ class Chunk(NoMultiplyAdds):
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.sizes is not None:
-            return TorchText(call=f"torch.split({{0}}, {list(self.sizes)}, 1)[{self.index}]")
+            sizes = {f"size{number}": part for number, part in enumerate(self.sizes)}
+            listed = ", ".join(f"{{{name}}}" for name in sizes)
+            pattern = f"torch.split({{0}}, [{listed}], 1)[{self.index}]"
+            return TorchText(call=call_text(pattern, **sizes))
         return TorchText(call=f"{{0}}.chunk({self.count}, 1)[{self.index}]")
 
     def work_out(self, element: Element) -> Worked:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ..language.kinds import whole
 from ..shapes import Shape, ShapeError, as_map
-from .base import TorchText, Window, constructor, helper
+from .base import TorchText, Window, call_text, constructor, helper
 from .shape import Rearranging
 from .worked import Element, Worked
 
@@ -175,7 +175,9 @@ class SpaceToDepth(ToChannels):
     block: int = BLOCK
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(call=f"space_to_depth({{0}}, {self.block})", helper=SPACE_TO_DEPTH)
+        return TorchText(
+            call=call_text("space_to_depth({0}, {block})", block=self.block), helper=SPACE_TO_DEPTH
+        )
 
 
 class DepthToSpace(ToPixels):
@@ -200,7 +202,9 @@ class DepthToSpace(ToPixels):
     block: int = BLOCK
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(call=f"depth_to_space({{0}}, {self.block})", helper=DEPTH_TO_SPACE)
+        return TorchText(
+            call=call_text("depth_to_space({0}, {block})", block=self.block), helper=DEPTH_TO_SPACE
+        )
 
 
 SPACE_TO_DEPTH = helper('''\

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..language.kinds import choice, number
 from ..shapes import Shape, axes_of, size
-from .base import Autocast, Kept, Kind, Pointwise, TorchText, Weight, constructor, helper
+from .base import Autocast, Kept, Kind, Pointwise, TorchText, Weight, call_text, constructor, helper
 from .worked import Element, Step, Worked, bracketed, figure, signed
 
 
@@ -202,7 +202,7 @@ class Scaled(Constant):
     factor: float = number("factor of all elements")
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(call=f"{{0}} * {self.factor!r}")
+        return TorchText(call=call_text("{0} * {factor}", factor=self.factor))
 
     def work_out(self, element: Element) -> Worked:
         return scaled(element, self.factor, "factor * x")
@@ -227,7 +227,7 @@ class OffsetBy(Constant):
     offset: float = number("what is added to each element")
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(call=f"{{0}} + {self.offset!r}")
+        return TorchText(call=call_text("{0} + {offset}", offset=self.offset))
 
     def work_out(self, element: Element) -> Worked:
         return offset(element, self.offset, "x + offset")

@@ -20,6 +20,7 @@ from .base import (
     NoMultiplyAdds,
     TorchText,
     Window,
+    call_text,
     constructor,
 )
 from .worked import Element, Worked, raveled, unravelled
@@ -145,8 +146,10 @@ class Reshape(Seen):
             return TorchText(constructor("nn.Flatten"))
         if len(inputs[0]) == 1:
             return TorchText(constructor("nn.Unflatten", 1, self.to))
-        axes = ", ".join(map(str, self.to))
-        return TorchText(call=f"{{0}}.reshape({{0}}.shape[0], {axes})")
+        names = ("channels", "depth", "height", "width")
+        sides = dict(zip((names[0], *names[-len(self.to) + 1 :]), self.to, strict=True))
+        axes = ", ".join(f"{{{name}}}" for name in sides)
+        return TorchText(call=call_text(f"{{0}}.reshape({{0}}.shape[0], {axes})", **sides))
 
     def work_out(self, element: Element) -> Worked:
         return element.copied_from(*unravelled(raveled(element), element.inputs[0]))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ...language.kinds import count, pair
 from ...shapes import PerAxis, Shape, ShapeError, plain, size, text
-from ..base import Kept, Kind, TorchText, Weight, helper
+from ..base import Kept, Kind, TorchText, Weight, call_text, helper
 from ..worked import Element, Worked, summed
 from .sliding import DILATION, PAD, SAME, STRIDE, Sliding
 
@@ -87,8 +87,10 @@ class Involution(Sliding):
         padding = self.padding(0, inputs[0][1])[0], self.padding(1, inputs[0][2])[0]
         steps = {"dilation": self.dilation, "padding": padding, "stride": self.stride}
         usual = {"dilation": (1, 1), "padding": (0, 0), "stride": (1, 1)}
-        given = [f", {n}={plain(value)}" for n, value in steps.items() if value != usual[n]]
-        call = f"involution({{0}}, {{1}}, {plain(self.kernel)}, {self.groups}{''.join(given)})"
+        given = {n: plain(value) for n, value in steps.items() if value != usual[n]}
+        options = "".join(f", {name}={{{name}}}" for name in given)
+        pattern = f"involution({{0}}, {{1}}, {{kernel}}, {{groups}}{options})"
+        call = call_text(pattern, kernel=plain(self.kernel), groups=self.groups, **given)
         return TorchText(call=call, helper=INVOLUTION)
 
     def work_out(self, element: Element) -> Worked:

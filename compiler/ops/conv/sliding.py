@@ -23,7 +23,7 @@ from ...shapes import (
     size,
     window_output,
 )
-from ..base import ANY_AXES, Autocast, Kept, Op, Option, Weight, Window, helper, tuple_of
+from ..base import ANY_AXES, Autocast, Kept, Op, Option, Weight, Window, call_text, helper, tuple_of
 from ..examples import backward_lines, correlation_lines, readers
 from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
 from ..worked import Element, Group, Worked, decimal, products, summed
@@ -242,10 +242,10 @@ class Sliding(Op):
 
     def call(self, input_shape: Shape) -> str:
         if self.pads_by_size:
-            reach = plain(self.reaches)
             filled = "" if self.mode == "zeros" else f', "{self.mode}"'
-            name = _PAD_SAME_NAMES[len(self.kernel)]
-            return f"{{m}}({name}({{0}}, {reach}, {plain(self.stride)}{filled}))"
+            padded = f"{_PAD_SAME_NAMES[len(self.kernel)]}({{0}}, {{reach}}, {{stride}}{filled})"
+            pattern = f"{{m}}({padded})"
+            return call_text(pattern, reach=plain(self.reaches), stride=plain(self.stride))
         if not self.uneven(input_shape):
             return "{m}({0})"
         return f"{{m}}({pad_text(self.sides(input_shape), self.mode)})"
