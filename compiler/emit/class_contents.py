@@ -37,6 +37,7 @@ from .code import (
     VALUE,
     Call,
     Code,
+    Conditional,
     Constant,
     Either,
     Leaf,
@@ -329,9 +330,10 @@ class Expressions:
 
     def matches(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:
         try:
-            return all(
-                equal_values(code.value(call.names), value)
-                for call, value in zip(calls, wanted, strict=True)
+            values = [code.value(call.names) for call in calls]
+            return all(map(equal_values, values, wanted)) and not any(
+                type(value) is float and type(other) is int
+                for value, other in zip(values, wanted, strict=True)
             )
         except NO_VALUE:
             return False
@@ -407,7 +409,7 @@ class Expressions:
             often.update(
                 code
                 for leaf, code in leaves(made)
-                if leaf.usual is ... and isinstance(code, Operation | Call)
+                if leaf.usual is ... and isinstance(code, Operation | Call | Conditional)
             )
         for condition in {*_conditions(contents.items)}:
             often.update(code for code in often if holds(condition, code))
@@ -475,10 +477,15 @@ def _given(bodies: Iterable[Body]) -> Iterator[Node]:
 def _by_arm(choice: Choice, asked: Sequence[Code | None]) -> Iterator[list[Code | None]]:
     """The conditions of an `if`, for those of its arms that calls take."""
     own = {arm.number for arm in choice.arms}
+    if any(arm.number < 0 for arm in choice.arms):
+        return
+    alone = [None if n >= len(asked) else asked[n] for n in (arm.number for arm in choice.arms)]
+    if not choice.missing:
+        yield [*alone[:-1], None]
+    if all(code is not None for code in alone):
+        yield [*alone]
     found: list[Code | None] = []
     for arm in choice.arms:
-        if arm.number < 0:
-            return
         parts = [
             None if code is None else negated(code)
             for number, code in enumerate(asked[: arm.number])

@@ -13,7 +13,7 @@ from .body import Bodies, Body, is_shortcut, origin, structure
 from .branches import Ref, Unlike, arrange, places
 from .class_contents import Contents, Expressions
 from .code import Callee, frame
-from .constructor import assignments, attributes, is_chain, signature
+from .constructor import assignments, attributes, is_chain, literal, signature
 from .forward import Forward
 from .forward_names import SHORT
 from .layout import Group, statement
@@ -60,7 +60,7 @@ class Classes(Modules):
         for place in places(items):
             step = place.step
             place.numbers |= {n: self.number(step, n, unchanged) for n in step.numbers}
-            place.texts |= {n: str(code) for n, code in place.numbers.items()}
+            place.texts |= {n: literal(code) for n, code in place.numbers.items()}
         return Contents(items, outputs, made)
 
     # ---- which calls share a class ----

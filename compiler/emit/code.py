@@ -18,14 +18,14 @@ from .layout import Doc, Group
 
 _BINDING = {
     "or": 1, "and": 2, "not": 3, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4,
-    "+": 5, "-": 5, "*": 6, "/": 6, "//": 6, "%": 6,
+    "+": 5, "-": 5, "*": 6, "/": 6, "//": 6, "%": 6, "**": 7,
 }  # fmt: skip
 _ATOM = 8
-PRODUCT = _BINDING["*"]
 
 COMPUTE: Mapping[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "//": lambda a, b: a // b, "%": lambda a, b: a % b,
+    "**": lambda a, b: a**b,
     "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
     "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": lambda a: not a,
@@ -480,9 +480,14 @@ def replaced(code: Code, by: Mapping[Code, Code]) -> Code:
         inside = {old: new for old, new in by.items() if code.content not in old.names()}
         return code.with_parts([replaced(code.parts[0], inside), replaced(code.parts[1], by)])
     parts = [replaced(part, by) for part in code.parts]
-    if isinstance(code, Operation) and all(isinstance(part, Constant) for part in parts):
-        return Constant(COMPUTE[code.content](*[part.content for part in parts]))
-    return code.with_parts(parts)
+    result = code.with_parts(parts)
+    is_function = isinstance(code, Call) and code.content.name in FUNCTIONS.keys() - {"range"}
+    if isinstance(code, Operation) or is_function:
+        if all(isinstance(part, Constant) for part in parts):
+            return Constant(result.value({}))
+        if code.content in ("+", "-") and parts[1] == Constant(0):
+            return parts[0]
+    return result
 
 
 def holds(code: Code, part: Code) -> bool:

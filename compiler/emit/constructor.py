@@ -9,12 +9,14 @@ from ..language.values import python
 from ..network import Node
 from .branches import Arm, Choice, Item, Place, Ref, places
 from .class_contents import Contents
-from .code import PRODUCT, Code, Either, Named, all_of, negated, replaced
+from .code import Code, Constant, Either, Named, all_of, negated, replaced
 from .layout import STEP, WIDTH, Group, statement
 from .made_modules import Parameter
 from .source import Names
 
 _SEQUENTIAL_METHODS = frozenset({"append", "extend", "insert", "pop"})
+_FRACTIONS = frozenset({"factor", "offset"})
+"""Numbers in calls that are computed once, in the constructor."""
 _OPTIONS = frozenset({"stride", "kernel", "width", "groups", "dilation", "padding", "in_channels"})
 """Names that stand for sizes and would mislead as names of conditions."""
 
@@ -51,6 +53,12 @@ def attributes(contents: Contents) -> Mapping[Code, str]:
     look(contents.items)
     for place in places(contents.items):
         for name, code in place.numbers.items():
+            if not isinstance(code, Constant | Named) and name in _FRACTIONS:
+                if code not in kept:
+                    kept[code] = Names(names).free(name)
+                    names.add(kept[code])
+                place.texts[name] = f"self.{kept[code]}"
+                continue
             for read in sorted(code.names()):
                 if Named(read) not in kept:
                     kept[Named(read)] = Names(names).free(read)
@@ -58,9 +66,14 @@ def attributes(contents: Contents) -> Mapping[Code, str]:
             own: dict[Code, Code] = {
                 Named(read): Named(f"self.{kept[Named(read)]}") for read in code.names()
             }
-            is_factor = f"* {{{name}}}" in place.step.template
-            place.texts[name] = replaced(code, own).text(PRODUCT + 1 if is_factor else 0)
+            place.texts[name] = literal(replaced(code, own))
     return kept
+
+
+def literal(code: Code) -> str:
+    """The text of a number in `forward`, with all digits."""
+    exact = isinstance(code, Constant) and isinstance(code.content, float)
+    return repr(code.content) if exact else str(code)
 
 
 def _flag(condition: Code, arm: Arm) -> str:

@@ -14,7 +14,19 @@ from ..language.values import Traced as TracedValue
 from ..language.values import Word
 from ..ops.base import ClassName, Constructor
 from ..shapes import AllAxes
-from .code import COMPUTE, Call, Callee, Code, Constant, Item, Leaf, function, operation, several
+from .code import (
+    COMPUTE,
+    Call,
+    Callee,
+    Code,
+    Constant,
+    Item,
+    Leaf,
+    Operation,
+    function,
+    operation,
+    several,
+)
 
 
 class Traced(TracedValue):
@@ -23,7 +35,10 @@ class Traced(TracedValue):
     code: Code
 
     def applied(self, name: str, arguments: Sequence[Any], value: Any) -> Any:
-        return traced(value, function(name, *map(code_of, arguments)))
+        codes = [*map(code_of, arguments)]
+        if name == "sqrt":
+            return traced(value, Operation("**", *codes, Constant(0.5)))
+        return traced(value, function(name, *codes))
 
     def python(self) -> str:
         return str(self.code)
