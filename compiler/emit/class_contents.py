@@ -116,6 +116,8 @@ class Expressions:
             raise Unlike
         self.pass_layers(bodies)
         self.parameters, self.python_names = self.arguments_of(scopes, bodies)
+        self.further: dict[str, list[str]] = {}
+        """Arguments that the text of the spec does not have, by the name that they should have."""
         self.calls = self.distinct(scopes, bodies, [order[structure(body)] for body in bodies])
         self.twins = self.traced()
         local: dict[str, Code] = {}
@@ -342,7 +344,12 @@ class Expressions:
         """A new argument for a value that the text of the spec does not determine."""
         values = dict(zip(map(id, calls), own, strict=True))
         whole = [values.get(id(call), own[0]) for call in self.calls]
-        name = self.taken.free(leaf.name or ("channels" if isinstance(own[0], int) else VALUE))
+        wanted = leaf.name or ("channels" if isinstance(own[0], int) else VALUE)
+        for name in self.further.setdefault(wanted, []):
+            if [call.names[name] for call in self.calls] == whole:
+                return Named(name)
+        name = self.taken.free(wanted)
+        self.further[wanted].append(name)
         default = leaf.usual if type(leaf.usual) in (bool, int) else ...
         self.parameters.append(Parameter(name, read, whole, default))
         for call, value in zip(self.calls, whole, strict=True):

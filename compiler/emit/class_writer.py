@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, count
 
@@ -46,11 +46,7 @@ class Classes(Modules):
         """Writes the classes of all parts; returns the contents of the class of the network."""
         for scopes in definitions(root, self.bodies):
             for same_class in self.kinds(scopes):
-                try:
-                    self.class_of(same_class)
-                except Unlike:
-                    for same in self.split_by_frame(same_class):
-                        self.class_of(same)
+                self.classes_of(same_class, (self.by_structure, self.by_frame))
         return self.unchanged(self.bodies.body(root))
 
     def unchanged(self, body: Body) -> Contents:
@@ -86,14 +82,30 @@ class Classes(Modules):
                 result.append(([body], [*numbers]))
         return [[scopes[n] for n in own] for own in sorted(sorted(own) for _, own in result)]
 
-    def split_by_frame(self, scopes: Sequence[Scope]) -> Iterable[list[Scope]]:
-        """Groups calls whose modules differ only in values, where one class cannot express all."""
-        result: dict[object, list[Scope]] = {}
-        for scope in scopes:
-            steps = [step for step in self.steps[id(scope)].values() if step.name]
-            frames = tuple([frame(self.made(step, unchanged)) for step in steps])
-            result.setdefault((frames, structure(self.bodies.body(scope))), []).append(scope)
-        return result.values()
+    def classes_of(
+        self, scopes: Sequence[Scope], keys: Sequence[Callable[[Scope], object]]
+    ) -> None:
+        """Writes one class, or where one cannot express all calls, one for each group of them."""
+        try:
+            self.class_of(scopes)
+        except Unlike:
+            groups: dict[object, list[Scope]] = {}
+            for scope in scopes:
+                groups.setdefault(keys[0](scope), []).append(scope)
+            for group in groups.values():
+                if len(keys) > 1:
+                    self.classes_of(group, keys[1:])
+                else:
+                    self.class_of(group)
+
+    def by_structure(self, scope: Scope) -> object:
+        """The same for calls that differ only in numbers."""
+        return structure(self.bodies.body(scope))
+
+    def by_frame(self, scope: Scope) -> object:
+        """The same for calls whose modules differ only in values."""
+        steps = [step for step in self.steps[id(scope)].values() if step.name]
+        return tuple([frame(self.made(step, unchanged)) for step in steps])
 
     # ---- one class ----
 
@@ -125,8 +137,11 @@ class Classes(Modules):
             base = "nn.ModuleList"
         block = origin(scope).definition
         described = self.comments.above(block.span) if block is not None else []
-        made = assignments(contents, attributes(contents))
+        kept = attributes(contents)
         forward = [] if chain else _forward(contents, body)
+        read = "\n".join(forward)
+        kept = {code: name for code, name in kept.items() if f"self.{name}" in read}
+        made = assignments(contents, kept)
         return class_text(f"{name}({base})", described, parameters, made, forward)
 
     def class_name(self, scope: Scope) -> str:

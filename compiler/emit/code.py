@@ -320,7 +320,8 @@ def leaves(code: Code, leaf: Leaf = Leaf()) -> Iterator[tuple[Leaf, Code]]:  # n
     """The arguments of modules, each with its place, in order."""
     if isinstance(code, Loop):
         yield from leaves(code.parts[0])
-        yield from leaves(code.parts[1], Leaf(f"{code.content}s"))
+        several = f"all_{code.content}" if code.content.endswith("s") else f"{code.content}s"
+        yield from leaves(code.parts[1], Leaf(several))
     elif isinstance(code, Call) and code.content.name == "range":
         yield from ((Leaf("count"), part) for part in code.parts)
     elif isinstance(code, Call) and code.content.name not in FUNCTIONS:

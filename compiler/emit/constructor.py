@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ..build.scoping import not_for_modules
 from ..language.values import python
 from ..network import Node
 from .branches import Arm, Choice, Item, Place, Ref, places
@@ -27,6 +28,12 @@ def attributes(contents: Contents) -> Mapping[Code, str]:
     kept: dict[Code, str] = {}
     names = {place.step.name for place in places(contents.items)}
 
+    def free(wanted: str) -> str:
+        """A name that neither a module nor torch's modules have."""
+        name = Names(names).free(f"{wanted}_" if not_for_modules(wanted) else wanted)
+        names.add(name)
+        return name
+
     def look(items: Sequence[Item]) -> None:
         for item in items:
             if isinstance(item, Choice):
@@ -39,15 +46,15 @@ def attributes(contents: Contents) -> Mapping[Code, str]:
     def question(condition: Code, arm: Arm, several: bool) -> str:
         asked: dict[Code, str] = {Named(name): name for name in sorted(condition.names())}
         if several and all(
-            kept.get(code) == name or name not in names for code, name in asked.items()
+            kept.get(code) == name or not (name in names or not_for_modules(name))
+            for code, name in asked.items()
         ):
             # Several conditions: the values that they compare are stored, not the results.
             kept.update(asked)
             names.update(asked.values())
             return str(replaced(condition, {code: Named(f"self.{code}") for code in asked}))
         if condition not in kept:
-            kept[condition] = Names(names).free(_flag(condition, arm))
-            names.add(kept[condition])
+            kept[condition] = free(_flag(condition, arm))
         return f"self.{kept[condition]}"
 
     look(contents.items)
@@ -55,14 +62,12 @@ def attributes(contents: Contents) -> Mapping[Code, str]:
         for name, code in place.numbers.items():
             if not isinstance(code, Constant | Named) and name in _FRACTIONS:
                 if code not in kept:
-                    kept[code] = Names(names).free(name)
-                    names.add(kept[code])
+                    kept[code] = free(name)
                 place.texts[name] = f"self.{kept[code]}"
                 continue
             for read in sorted(code.names()):
                 if Named(read) not in kept:
-                    kept[Named(read)] = Names(names).free(read)
-                    names.add(kept[Named(read)])
+                    kept[Named(read)] = free(read)
             own: dict[Code, Code] = {
                 Named(read): Named(f"self.{kept[Named(read)]}") for read in code.names()
             }

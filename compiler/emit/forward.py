@@ -19,6 +19,8 @@ from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names
 
+_METHODS = re.compile(r"\{0\}(\.\w+\([^()]*(\([^()]*\))?[^()]*\))+")
+"""`x.narrow(1, 0, 16)`."""
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60
 """A path may be nested in the merge that reads it if its text is not longer than this."""
@@ -233,7 +235,18 @@ class Forward:
             else:
                 start = body
         self.variables, self.holds = before
+        if len(choice.arms) > 1 and not choice.arms[-1].question:
+            self.write_once(start, choice.arms[0].question)
         self.bind(choice.value, name)
+
+    def write_once(self, last: int, question: str) -> None:
+        """Replaces an `if` with only an `else`, whose statements begin at this line, by these
+        statements, if those of both are the same."""
+        first = 2 * last - len(self.lines) - 1
+        whole = [f"{STEP * self.indent}if {question}:", *self.lines[last:]]
+        if self.lines[first - 1 : last - 1] == whole:
+            self.lines[first - 1 :] = [line.removeprefix(STEP) for line in whole[1:]]
+            self.first = {name: at - (at >= first) for name, at in self.first.items()}
 
     def settle(self, value: Ref, name: str) -> None:
         """Makes sure that a value is in this variable."""
@@ -349,8 +362,10 @@ class Forward:
     def add_to(self, place: Place) -> None:
         """Writes a sum in place: `y += shortcut(x)`."""
         into, *others = place.operands
-        kept = [each.place.value for each in self.pending[-len(others) :]] == others
-        self.flush(len(others) if kept else 0)
+        waiting = {each.place.value for each in self.pending}
+        last = [operand for operand in others if operand in waiting]
+        kept = bool(last) and [each.place.value for each in self.pending[-len(last) :]] == last
+        self.flush(len(last) if kept else 0)
         inside = {each.place.value: each for each in self.pending}
         self.pending = []
         name = self.variables[into]
@@ -429,6 +444,8 @@ class Forward:
             return each.calls == 1 and atom
         if template.count("{0}") > 1 or not (atom or template.endswith("({0})")):
             return False
+        if not each.place.step.name and each.calls == 1:
+            return True
         item = place.step.item
         if _line(each.place) == _line(place) or (isinstance(item, Node) and not item.weights):
             return True
@@ -527,6 +544,8 @@ def _joins(place: Place) -> bool:
 
 def _is_call(template: str) -> bool:
     """Whether its text is one call with the operands as arguments."""
+    if _METHODS.fullmatch(template):
+        return True
     begins = not template.startswith(("-", "{0}"))
     return template.endswith(")") and begins and " * {m}" not in template
 

@@ -405,7 +405,8 @@ def _settled(real: Op, twin: Op) -> Op:
     for name, value in real.__dict__.items():
         other = twin.__dict__.get(name)
         same = other is not value and other == value
-        if same and isinstance(other, type(value)):
+        kinds = (int, float) if type(value) is float else type(value)
+        if same and isinstance(other, kinds):
             changes[name] = other
     return real.replace(**changes) if changes else real
 

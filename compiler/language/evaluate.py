@@ -368,9 +368,8 @@ def _function(node: Function, env: Env) -> Any:
         if value < 0:
             raise _wrong_use(node, f"{show(value)} has no square root")
         root = math.isqrt(value) if isinstance(value, int) else 0
-        if isinstance(value, int) and root * root == value:
-            return root
-        return _applied(name, arguments, math.sqrt(value))
+        is_whole = isinstance(value, int) and root * root == value
+        return _applied(name, arguments, root if is_whole else math.sqrt(value))
     if isinstance(value, int):
         return value
     if name == "ceil":

@@ -95,7 +95,7 @@ TO = "a size like 16x7x7, or one number for a vector"
 
 def read_shape(value: object) -> Shape:
     axes = value if isinstance(value, (tuple, list)) else (value,)
-    if any(type(axis) is not int or axis < 1 for axis in axes):
+    if any(not isinstance(axis, int) or isinstance(axis, bool) or axis < 1 for axis in axes):
         raise ArgumentError(f"{show(value)} is not a shape", "write whole numbers of at least 1")
     if not 1 <= len(axes) <= len(AXES):
         raise ArgumentError(

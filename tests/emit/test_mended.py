@@ -69,6 +69,18 @@ BODIES = {
         "conv 8, split 2 5 1 {{ | conv 2 | | relu }}, conv 4",
     "sums of maps, of one number a channel and of one a position":
         "conv 8, add {{ | | pool avg global | conv 1 1x1 }}, a: pool avg global, flatten, add a",
+    "calls that differ in the channels that they cut out":
+        "conv 12, cut 8, cut 6, cut 4",
+    "calls that differ in the sizes of a reshape, a split and a padding":
+        "conv 12, shaped 12, shaped 8",
+    "a block in which a number is called like a method of modules":
+        "conv 12, halved 12, halved 8",
+    "rounds that are scaled by a root of their number":
+        "conv 4, repeat 4 as i {{ scaled i }}, scaled 8",
+    "a sum of what was there and of paths":
+        "a: conv 4, add {{ | from a, conv 4, relu | from a | from a, conv 4 1x1, bn }}, mul a",
+    "an if with the same layers in both arms":
+        "armed 4 on, armed 6 off",
     "one more label for what is there":
         "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
@@ -93,6 +105,16 @@ block both(a, b) { mul a, add b }
 block outer(first) { pair first 4, pair input 4 }
 block parts(n) { one: conv n
  two: relu }
+block cut(n) { conv 2*n, slice n/2..n, conv n }
+block shaped(n) {
+  split (n - 2) 2 { | relu | tanh }
+  reshape (n/2, 16, 8), conv n 3x3 stride=2 same_upper, reshape (2*n, 4, 4)
+  upsample 2, conv 8 1x1
+}
+block halved(n) { let half = channels//2
+ concat { | slice 0..half, conv half | slice half..channels, conv half }, conv n }
+block scaled(i) { conv 4 1x1, scale_by 1/sqrt(1 + i), offset_by sqrt(i + 1) }
+block armed(n, wide) { if wide { conv n 3x3 same } else { conv n 1x1 }, relu }
 block labelled() { e: conv 4 1x1 }
 block counted(n) { repeat n as i { conv 4, if i == 0 { conv 8 } } }
 """
@@ -145,3 +167,40 @@ def test_an_argument_is_named_for_what_it_is() -> None:
     """Where several options have one value in the first call, the others tell which it is."""
     source = dotcnn.emit(dotcnn.compile("inception_v3"))
     assert "in_channels: int, width: int, kernel: int" in source
+
+
+def source_of(what: str) -> str:
+    return dotcnn.emit(dotcnn.compile(program(what)))
+
+
+def test_numbers_in_calls_are_arguments() -> None:
+    """Calls that differ in what they cut out are one class, and say what it depends on."""
+    source = source_of("calls that differ in the channels that they cut out")
+    assert source.count("class Cut") == 1
+    assert "self.conv1(x).narrow(1, self.n // 2, self.n - self.n // 2)" in source
+    source = source_of("calls that differ in the sizes of a reshape, a split and a padding")
+    assert "class Shaped(nn.Module):\n    def __init__(self, n: int) -> None:" in source
+    assert "torch.split(x, [self.n - 2, 2], 1)" in source
+    assert "self.half =" not in source_of(
+        "a block in which a number is called like a method of modules"
+    )
+
+
+def test_roots_are_computed() -> None:
+    source = source_of("rounds that are scaled by a root of their number")
+    assert source.count("class Scaled") == 1
+    assert "self.offset = (index + 1) ** 0.5" in source
+
+
+def test_what_both_arms_do_is_written_once() -> None:
+    source = source_of("an if with the same layers in both arms")
+    assert source.count("self.conv(x)") == 1
+    assert "self.wide" not in source
+
+
+def test_a_size_of_all_axes_is_passed_on_whole() -> None:
+    """Annotated as what torch takes: a number, or one for each axis."""
+    source = dotcnn.emit(dotcnn.compile("mc3_18"))
+    assert "Shortcut(in_channels, width, stride)" in source
+    assert "stride: int | tuple[int, int, int]" in source
+    assert "padding: int | tuple[int, int, int] = 0" in source

@@ -70,8 +70,7 @@ class Mbconv(nn.Module):
             y = self.silu1(self.bn1(self.conv1(x)))
         y = self.silu2(self.bn2(self.depthwise(y)))
         z = self.sigmoid(self.conv3(self.silu3(self.conv2(self.pool(y)))))
-        y = y * z
-        y = self.droppath(self.bn3(self.conv4(y)))
+        y = self.droppath(self.bn3(self.conv4(y * z)))
         if self.adds:
             y += x
         return y
