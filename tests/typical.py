@@ -6,11 +6,17 @@ for all. benchmarks/equality.py and benchmarks/zoo.py run every network.
 
 from __future__ import annotations
 
+import csv
 import re
 from functools import cache
 from pathlib import Path
 
 from dotcnn.dsl.program import GALLERY
+from support import ROOT
+
+with (ROOT / "tests" / "specs" / "published.csv").open(encoding="utf-8", newline="") as file:
+    TORCHVISION = [row["model"] for row in csv.DictReader(file) if row["gmacs"]]
+    """The classifiers that torchvision has, too."""
 
 
 @cache
@@ -36,3 +42,7 @@ def one_per_folder() -> list[str]:
     for (folder, words), name in _smallest().items():
         richest[folder] = max((len(words), name), richest.get(folder, (0, "")))
     return sorted(name for _, name in richest.values())
+
+
+def typical_of_torchvision() -> list[str]:
+    return [name for name in typical() if name in TORCHVISION]

@@ -39,6 +39,7 @@ from measured import (
 )
 from networks import gallery, layers, program, write_nothing_over
 from random_networks import specs
+from typical import typical_of_torchvision
 
 BATCH = 8
 
@@ -408,17 +409,13 @@ def test_forms(body: str) -> None:
     assert 0 <= in_use(model, images, labels) - memory.training.at(4) <= largest
 
 
-IN_GALLERY = sorted(f"{path.parent.name}/{path.stem}" for path in GALLERY.glob("*/*.cnn"))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", IN_GALLERY)
-def test_what_every_network_of_torchvision_keeps(name: str) -> None:
-    make = getattr(torchvision_models(), name.split("/")[1], None)
-    if not callable(make):
-        pytest.skip("torchvision has none of this name")
+@pytest.mark.parametrize("name", typical_of_torchvision())
+def test_what_networks_of_torchvision_keep(name: str) -> None:
+    make = getattr(torchvision_models(), name)
+    (path,) = GALLERY.rglob(f"{name}.cnn")
     plain = {"init_weights": False} if "inception" in name or "googlenet" in name else {}
     side = 299 if "inception" in name else 64
-    network = gallery(name, input_shape=(3, side, side))
+    network = gallery(f"{path.parent.name}/{name}", input_shape=(3, side, side))
     data = batch(network, 2)
     assert Memory(network).kept.at(2) == kept_for_backward(make(**plain).train(), *data)

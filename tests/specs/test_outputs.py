@@ -7,9 +7,7 @@ exchanged, the outputs would differ. Images are small: all networks end in pools
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +19,7 @@ from dotcnn.dsl.program import GALLERY
 from interpreter import Interpreter
 from measured import torchvision_models
 from networks import gallery
-
-with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
-    TORCHVISION = [row["model"] for row in csv.DictReader(file) if row["gmacs"]]
+from typical import TORCHVISION, typical_of_torchvision
 
 QUICK = """
     alexnet vgg11 resnet18 resnext50_32x4d googlenet densenet121 squeezenet1_1 mobilenet_v2
@@ -35,9 +31,10 @@ TOLERANCE = 1e-9
 
 Shapes = tuple[tuple[int, ...], ...]
 
-each_network = pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in TORCHVISION]
-)
+
+def each_of(names: Iterable[str]) -> pytest.MarkDecorator:
+    slow = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in QUICK]
+    return pytest.mark.parametrize("name", [*QUICK, *slow])
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +158,7 @@ def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 # ---- what is set --------------------------------------------------------------------------------
 
 
-@each_network
+@each_of(TORCHVISION)
 def test_layers_and_their_settings_are_torchvisions(name: str) -> None:
     """The same layers in the same order, `eps` and `momentum` of norms, shares of dropouts."""
     images = torch.empty(2, 3, side(name), side(name), dtype=torch.float64, device="meta")
@@ -182,7 +179,7 @@ def attributes(order: Iterable[nn.Module], name: str) -> list[float]:
 # ---- what is computed ---------------------------------------------------------------------------
 
 
-@each_network
+@each_of(typical_of_torchvision())
 def test_outputs_are_those_of_torchvision_with_its_weights(name: str) -> None:
     """In training, those of auxiliary heads and what norms keep of the batch too; in evaluation."""
     assert all(found <= TOLERANCE for found in differences(name))

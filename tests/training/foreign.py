@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,10 +16,6 @@ from dotcnn.training.weights.match import Match
 from interpreter import Interpreter
 from measured import torchvision_models
 from networks import gallery
-from support import ROOT
-
-with (ROOT / "tests" / "specs" / "published.csv").open(encoding="utf-8", newline="") as file:
-    TORCHVISION = [row["model"] for row in csv.DictReader(file) if row["gmacs"]]
 
 QUICK = """
     resnet18 googlenet squeezenet1_1 mobilenet_v3_small shufflenet_v2_x0_5 mnasnet0_5 regnet_y_400mf

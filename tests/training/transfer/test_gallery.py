@@ -1,4 +1,4 @@
-"""Every network of the gallery that torchvision has, too, starts from torchvision's weights in a
+"""Networks of the gallery that torchvision has, too, start from torchvision's weights in a
 file, as in training: a spec, its `transfer` section, and all that happens before the first step.
 The weights are random; the report must list all of them, and the outputs must agree.
 """
@@ -14,23 +14,20 @@ from torch import Tensor, nn
 
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.weights.match import match
+from typical import typical_of_torchvision
 
-from ..foreign import QUICK, TORCHVISION, fill, ours, pairs, side, torchvision
+from ..foreign import QUICK, fill, ours, pairs, side, torchvision
 from .gallery import Begun, begun, spec
 
 pytestmark = pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision")
 
 TOLERANCE = 1e-9
 
-TOO_LARGE = "regnet_y_128gf"
-"""5 GB of weights, which would be there five times over."""
-
 each_network = pytest.mark.parametrize(
     "name",
     [
         name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in TORCHVISION
-        if name != TOO_LARGE
+        for name in sorted({*QUICK, *typical_of_torchvision()})
     ],
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -15,16 +15,21 @@ from dotcnn.training.weights.match.flow import Flow
 from dotcnn.training.weights.match.fx_trace import traced
 from dotcnn.training.weights.match.network_flow import flow_of_network
 from dotcnn.training.weights.match.traced_run import recorded
+from typical import TORCHVISION, typical_of_torchvision
 
 from ..beside import compare
-from ..foreign import QUICK, TORCHVISION, nameless, ours, pairs, side, statuses, torchvision
-
-each_network = pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in TORCHVISION]
-)
+from ..foreign import QUICK, nameless, ours, pairs, side, statuses, torchvision
 
 
-@each_network
+def each_of(names: Iterable[str]) -> pytest.MarkDecorator:
+    slow = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in QUICK]
+    return pytest.mark.parametrize("name", [*QUICK, *slow])
+
+
+each_network = each_of(TORCHVISION)
+
+
+@each_of(typical_of_torchvision())
 def test_an_emitted_module_computes_what_torchvisions_does(name: str) -> None:
     """With the random weights of torchvision's, matched from the module; two layers exchanged would
     show. In evaluation, in training (outputs of auxiliary heads and what norms keep, too), and the
