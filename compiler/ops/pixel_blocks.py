@@ -1,14 +1,16 @@
 """Layers that move pixels between the map and the channels: space_to_depth, depth_to_space,
-pixel_unshuffle, pixel_shuffle."""
+pixel_unshuffle, pixel_shuffle. Of a series they move steps, of a volume voxels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from typing import ClassVar
 
 from ..language.kinds import whole
-from ..shapes import Shape, ShapeError, as_map
+from ..shapes import AXES, LINES, POINTS, PerAxis, Shape, ShapeError, as_map, axes_of, by
 from .base import TorchText, Window, call_text, constructor, helper
 from .shape import Rearranging
 from .worked import Element, Worked
@@ -20,55 +22,61 @@ MOST = 64
 class Blocks(Rearranging):
     """Moves blocks of pixels to channels, or back."""
 
-    spatial_axes: ClassVar[tuple[int, ...]] = (2,)
     blocks_first: ClassVar[bool] = False
     """The order of the channels: those of a position in the block together, or (as in PixelShuffle)
     those of an original channel."""
 
     block: int
 
-    def _channel(self, channel: int, row: int, column: int, channels: int) -> int:
+    def channel_of(self, channel: int, inside: PerAxis, channels: int) -> int:
         """The channel of a pixel of a block, in the map of many channels."""
-        place = row * self.block + column
+        place = 0
+        for at in inside:
+            place = place * self.block + at
         if self.blocks_first:
             return place * channels + channel
-        return channel * self.block**2 + place
+        return channel * self.block ** len(inside) + place
+
+    def size_of(self, axes: int) -> str:
+        """`2x2`."""
+        return by((self.block,) * axes)
 
 
 class ToChannels(Blocks):
     """Blocks of pixels become channels: nothing is lost."""
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
-        for side, name in ((height, "rows"), (width, "columns")):
+        channels, *sides = as_map(inputs[0], self.word)
+        for side, name in zip(sides, LINES[len(sides)], strict=True):
             if side % self.block:
                 raise ShapeError(
                     f"{side} {name} cannot be divided into blocks of {self.block}",
                     f"a size of {-(-side // self.block) * self.block} could be: `pad` or `crop`"
                     " before it",
                 )
-        return channels * self.block**2, height // self.block, width // self.block
+        return channels * self.block ** len(sides), *(side // self.block for side in sides)
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        return Window((self.block, self.block), (self.block, self.block))
+        axes = axes_of(output)
+        return Window((self.block,) * axes, (self.block,) * axes, (0,) * axes)
 
     def work_out(self, element: Element) -> Worked:
-        channels, place = element.inputs[0][0], self.block**2
-        if self.blocks_first:
-            place, channel = divmod(element.channel, channels)
-        else:
-            channel, place = divmod(element.channel, place)
-        row, column = divmod(place, self.block)
-        return element.copied(
-            channel, element.row * self.block + row, element.column * self.block + column
-        )
+        channels, axes = element.inputs[0][0], len(element.position)
+        each = self.block**axes
+        channel = element.channel % channels if self.blocks_first else element.channel // each
+        for inside in product(range(self.block), repeat=axes):
+            if self.channel_of(channel, inside, channels) == element.channel:
+                break
+        places = zip(element.position, inside, strict=True)
+        return element.copied_from(channel, tuple([at * self.block + own for at, own in places]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        channels, height, width = inputs[0]
+        channels, *sides = inputs[0]
+        factors = f"*{self.block}" * len(sides)
+        each = zip(AXES[len(sides)], sides, output[1:], strict=True)
         return [
-            ("channels", f"{channels}*{self.block}*{self.block} = {output[0]}"),
-            ("height", f"{height}/{self.block} = {output[1]}"),
-            ("width", f"{width}/{self.block} = {output[2]}"),
+            ("channels", f"{channels}{factors} = {output[0]}"),
+            *((name, f"{side}/{self.block} = {total}") for name, side, total in each),
         ]
 
 
@@ -76,36 +84,38 @@ class ToPixels(Blocks):
     """Channels become blocks of pixels."""
 
     def output(self, *inputs: Shape) -> Shape:
-        channels, height, width = as_map(inputs[0], self.word)
-        if channels % self.block**2:
-            each = self.block**2
+        channels, *sides = as_map(inputs[0], self.word)
+        each = self.block ** len(sides)
+        if channels % each:
+            equals = f"{self.size_of(len(sides))} = {each}" if len(sides) > 1 else f"{each}"
             raise ShapeError(
-                f"{channels} input channels cannot be divided into {self.block}x{self.block} ="
-                f" {each} pixels each",
+                f"{channels} input channels cannot be divided into {equals}"
+                f" {POINTS[len(sides)]} each",
                 f"{-(-channels // each) * each} channels would fit",
             )
-        return channels // self.block**2, height * self.block, width * self.block
+        return channels // each, *(side * self.block for side in sides)
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
-        step = Fraction(1, self.block)
-        return Window((1, 1), (step, step))
+        axes = axes_of(output)
+        return Window((1,) * axes, (Fraction(1, self.block),) * axes, (0,) * axes)
 
     def work_out(self, element: Element) -> Worked:
-        row, down = divmod(element.row, self.block)
-        column, right = divmod(element.column, self.block)
-        channel = self._channel(element.channel, down, right, element.output[0])
-        return element.copied(channel, row, column)
+        places = [divmod(at, self.block) for at in element.position]
+        inside = tuple([own for _, own in places])
+        channel = self.channel_of(element.channel, inside, element.output[0])
+        return element.copied_from(channel, tuple([at for at, _ in places]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        channels, height, width = inputs[0]
+        channels, *sides = inputs[0]
+        factors = "*".join([str(self.block)] * len(sides))
+        each = zip(AXES[len(sides)], sides, output[1:], strict=True)
         return [
-            ("channels", f"{channels}/({self.block}*{self.block}) = {output[0]}"),
-            ("height", f"{height}*{self.block} = {output[1]}"),
-            ("width", f"{width}*{self.block} = {output[2]}"),
+            ("channels", f"{channels}/({factors}) = {output[0]}"),
+            *((name, f"{side}*{self.block} = {total}") for name, side, total in each),
         ]
 
 
-BLOCK = whole("height and width of the blocks", minimum=1, maximum=MOST, example="2")
+BLOCK = whole("size of the blocks along each axis", minimum=1, maximum=MOST, example="2")
 
 
 class PixelUnshuffle(ToChannels):
@@ -127,7 +137,11 @@ class PixelUnshuffle(ToChannels):
     block: int = BLOCK
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(constructor("nn.PixelUnshuffle", self.block))
+        axes = axes_of(output)
+        if axes == 2:
+            return TorchText(constructor("nn.PixelUnshuffle", self.block))
+        call = call_text(f"pixel_unshuffle{axes}d({{0}}, {{block}})", block=self.block)
+        return TorchText(call=call, helper=PIXEL_UNSHUFFLE[axes])
 
 
 class PixelShuffle(ToPixels):
@@ -150,7 +164,11 @@ class PixelShuffle(ToPixels):
     block: int = BLOCK
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(constructor("nn.PixelShuffle", self.block))
+        axes = axes_of(output)
+        if axes == 2:
+            return TorchText(constructor("nn.PixelShuffle", self.block))
+        call = call_text(f"pixel_shuffle{axes}d({{0}}, {{block}})", block=self.block)
+        return TorchText(call=call, helper=PIXEL_SHUFFLE[axes])
 
 
 class SpaceToDepth(ToChannels):
@@ -175,9 +193,9 @@ class SpaceToDepth(ToChannels):
     block: int = BLOCK
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(
-            call=call_text("space_to_depth({0}, {block})", block=self.block), helper=SPACE_TO_DEPTH
-        )
+        axes = axes_of(output)
+        call = call_text(f"space_to_depth{SUFFIX[axes]}({{0}}, {{block}})", block=self.block)
+        return TorchText(call=call, helper=SPACE_TO_DEPTH[axes])
 
 
 class DepthToSpace(ToPixels):
@@ -202,21 +220,80 @@ class DepthToSpace(ToPixels):
     block: int = BLOCK
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(
-            call=call_text("depth_to_space({0}, {block})", block=self.block), helper=DEPTH_TO_SPACE
-        )
+        axes = axes_of(output)
+        call = call_text(f"depth_to_space{SUFFIX[axes]}({{0}}, {{block}})", block=self.block)
+        return TorchText(call=call, helper=DEPTH_TO_SPACE[axes])
 
 
-SPACE_TO_DEPTH = helper('''\
+SUFFIX = {1: "1d", 2: "", 3: "3d"}
+
+# Torch has these for maps.
+PIXEL_UNSHUFFLE = {
+    1: helper('''\
+def pixel_unshuffle1d(x: Tensor, block: int) -> Tensor:
+    """Turns blocks of steps into channels, all steps of a channel together."""
+    return torch.unflatten(x, 2, (-1, block)).transpose(2, 3).flatten(1, 2)
+'''),
+    3: helper('''\
+def pixel_unshuffle3d(x: Tensor, block: int) -> Tensor:
+    """Turns blocks of voxels into channels, all voxels of a channel together."""
+    for axis in (4, 3, 2):
+        x = torch.unflatten(x, axis, (-1, block))
+    return x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+'''),
+}
+
+PIXEL_SHUFFLE = {
+    1: helper('''\
+def pixel_shuffle1d(x: Tensor, block: int) -> Tensor:
+    """Turns channels into blocks of steps: the inverse of `pixel_unshuffle`."""
+    return torch.unflatten(x, 1, (-1, block)).transpose(2, 3).flatten(2)
+'''),
+    3: helper('''\
+def pixel_shuffle3d(x: Tensor, block: int) -> Tensor:
+    """Turns channels into blocks of voxels: the inverse of `pixel_unshuffle`."""
+    sides = [block * side for side in x.shape[2:]]
+    x = torch.unflatten(x, 1, (-1, block, block, block))
+    return x.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(x.shape[0], -1, *sides)
+'''),
+}
+
+SPACE_TO_DEPTH = {
+    1: helper('''\
+def space_to_depth1d(x: Tensor, block: int) -> Tensor:
+    """Turns blocks of steps into channels, all channels of a step together."""
+    return torch.cat([x[:, :, i::block] for i in range(block)], 1)
+'''),
+    2: helper('''\
 def space_to_depth(x: Tensor, block: int) -> Tensor:
     """Turns blocks of pixels into channels, all channels of a pixel together."""
-    pixels = [x[:, :, i::block, j::block] for i in range(block) for j in range(block)]
-    return torch.cat(pixels, 1)
-''')
+    n = range(block)
+    return torch.cat([x[:, :, i::block, j::block] for i in n for j in n], 1)
+'''),
+    3: helper('''\
+def space_to_depth3d(x: Tensor, block: int) -> Tensor:
+    """Turns blocks of voxels into channels, all channels of a voxel together."""
+    n = range(block)
+    rows = [x[:, :, i::block, j::block] for i in n for j in n]
+    return torch.cat([row[..., k::block] for row in rows for k in n], 1)
+'''),
+}
 
-DEPTH_TO_SPACE = helper('''\
-def depth_to_space(x: Tensor, block: int) -> Tensor:
-    """Turns channels into blocks of pixels: the inverse of `space_to_depth`."""
-    pixels = torch.unflatten(x, 1, (block * block, -1)).transpose(1, 2)
-    return F.pixel_shuffle(pixels.flatten(1, 2), block)
-''')
+_DEPTH_TO_SPACE = '''\
+def depth_to_space{suffix}(x: Tensor, block: int) -> Tensor:
+    """Turns channels into blocks of {points}: the inverse of `space_to_depth`."""
+    {points} = torch.unflatten(x, 1, ({each}, -1)).transpose(1, 2)
+    return {shuffle}({points}.flatten(1, 2), block)
+'''
+DEPTH_TO_SPACE = {
+    axes: (PIXEL_SHUFFLE[axes] + "\n\n" if axes != 2 else "")
+    + helper(
+        _DEPTH_TO_SPACE.format(
+            suffix=SUFFIX[axes],
+            points=POINTS[axes],
+            each=" * ".join(["block"] * axes),
+            shuffle="F.pixel_shuffle" if axes == 2 else f"pixel_shuffle{axes}d",
+        )
+    )
+    for axes in (1, 2, 3)
+}

@@ -44,6 +44,26 @@ def test_the_order_of_the_channels() -> None:
     assert torch.equal(build(PixelShuffle(block=2), (12, 2, 3)).forward(torches), x)
 
 
+@pytest.mark.parametrize("shape", [(4, 9), (2, 4, 6, 2)])
+def test_of_series_and_volumes(shape: Shape) -> None:
+    """Each is the inverse of the other; the order is that of maps, with other axes."""
+    axes = len(shape) - 1
+    many = (shape[0] * 2**axes, *(side // 2 for side in shape[1:]))
+    whole = (shape[0], *(side // 2 * 2 for side in shape[1:]))
+    x = torch.randn(2, *whole)
+    for unshuffle, shuffle in ((PixelUnshuffle, PixelShuffle), (SpaceToDepth, DepthToSpace)):
+        conform(shuffle(block=2), many)
+        conform(unshuffle(block=2), whole)
+        deep = build(unshuffle(block=2), whole).forward(x)
+        assert torch.equal(build(shuffle(block=2), many).forward(deep), x)
+        for place in product(range(2), repeat=axes):
+            number = sum(2 ** (axes - 1 - axis) * at for axis, at in enumerate(place))
+            first = number * shape[0] if unshuffle is SpaceToDepth else number
+            step = 1 if unshuffle is SpaceToDepth else 2**axes
+            points = x[(slice(None), slice(None), *(slice(at, None, 2) for at in place))]
+            assert torch.equal(deep[:, first::step][:, : shape[0]], points)
+
+
 @pytest.mark.parametrize("kind", [PixelShuffle, DepthToSpace])
 def test_what_becomes_pixels(kind: type) -> None:
     op = kind(block=3)

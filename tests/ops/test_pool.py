@@ -325,6 +325,22 @@ def test_the_bands_keep_length_and_order():
     assert_close(bands[:, :3], 2 * nn.AvgPool2d(2)(x))
 
 
+@pytest.mark.parametrize("shape", [(3, 8), (2, 4, 6, 2)])
+def test_wavelets_of_series_and_volumes(shape):
+    """Sums and differences along each axis, with the length of what arrives."""
+    x = torch.randn(2, *shape)
+    for keep in ("ll", "all"):
+        conform(Wavelet(keep=keep), shape)
+    bands = run(Wavelet(keep="all").on_axes(len(shape) - 1), x)
+    assert_close(bands.norm(), x.norm())
+    assert_close(bands[:, : shape[0]], run(Wavelet().on_axes(len(shape) - 1), x))
+    expected = [x]
+    for axis in range(len(shape), 1, -1):
+        split = [e.unflatten(axis, (-1, 2)).unbind(axis + 1) for e in expected]
+        expected = [(a + b) / 2**0.5 for a, b in split] + [(a - b) / 2**0.5 for a, b in split]
+    assert_close(bands, torch.cat(expected, 1))
+
+
 # ---- adaptive, pyramid ---------------------------------------------------------------------------
 
 
