@@ -36,7 +36,9 @@ class Declared:
     fields: ClassVar[Mapping[str, Field]] = {}
 
     def __init_subclass__(cls) -> None:
-        own: dict[str, Field] = dict(cls.fields)
+        own: dict[str, Field] = {}
+        for base in reversed(cls.__bases__):
+            own |= getattr(base, "fields", {})
         for name, value in list(vars(cls).items()):
             if isinstance(value, Field):
                 value.name = name

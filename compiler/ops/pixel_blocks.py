@@ -35,7 +35,7 @@ class Blocks(Rearranging):
             place = place * self.block + at
         if self.blocks_first:
             return place * channels + channel
-        return channel * self.block ** len(inside) + place
+        return channel * int(self.block ** len(inside)) + place
 
     def size_of(self, axes: int) -> str:
         """`2x2`."""

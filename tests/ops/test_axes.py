@@ -90,6 +90,15 @@ LAYERS = [
 ]
 
 
+@pytest.mark.parametrize("axes", SHAPES)
+def test_filters_mixed_for_each_image(axes: int) -> None:
+    shape = SHAPES[axes]
+    for arguments in ({}, {"kernel": 2, "mode": "circular", "pad": 1}, {"stride": 2, "groups": 2}):
+        op = make("condconv", out=4, experts=3, bias=True, **{"kernel": 3, **arguments})
+        conform(op, shape, probe=None)
+        conform(op, shape, (3,), probe=None)
+
+
 MERGES = [REGISTRY[word]() for word in ("add", "mul", "concat", "maximum")]
 
 

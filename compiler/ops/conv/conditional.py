@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from itertools import product
 from typing import ClassVar
 
-from ...language.kinds import count, pair
-from ...shapes import PerAxis, Shape, ShapeError, plain, size, text
-from ..base import Kept, Kind, TorchText, Weight, constructor, helper
+from ...language.kinds import count
+from ...shapes import AXES, Shape, ShapeError, axes_of, plain, size, text
+from ..base import Kept, TorchText, Weight, constructor, helper, tuple_of
 from ..worked import Element, Step, Term, Worked, figure, sigmoid, summed
 from .conv import Grouped
 from .sliding import (
-    BIAS,
-    DILATION,
     MODE,
-    PAD,
     SAME,
     SAME_UPPER,
-    STRIDE,
     outputs_times,
 )
 
@@ -48,24 +46,17 @@ class CondConv(Grouped):
         "dilation,groups,bias,num_experts>experts) CondConv2D dynamic_conv DynamicConv "
         "DynamicConv2d Dynamic_conv2d DYConv2d",
     }
-    kind: ClassVar[Kind] = "conv"
-    spatial_axes: ClassVar[tuple[int, ...]] = (2,)
     paths: ClassVar[tuple[str, ...]] = ("shares",)
 
-    out: int = count("number of filters (output channels)")
-    kernel: PerAxis = pair("filter size", (1, 1))
-    stride: PerAxis = STRIDE
-    pad: PerAxis = PAD
-    dilation: PerAxis = DILATION
-    groups: int = count("groups of channels, convolved separately", 1)
-    bias: bool | str = BIAS
     mode: str = MODE
     same: bool = SAME
     same_upper: bool = SAME_UPPER
     experts: int = count("sets of filters that are mixed for each image", 4, example="4")
 
     def output(self, *inputs: Shape) -> Shape:
-        if len(inputs) > 1 and inputs[1] not in ((self.experts,), (self.experts, 1, 1)):
+        shares = (self.experts,)
+        one_place = (*shares, *(1,) * axes_of(inputs[0]))
+        if len(inputs) > 1 and inputs[1] not in (shares, one_place):
             raise ShapeError(
                 f"the shares of {self.experts} experts are {self.experts} numbers, and the body"
                 f" leaves {text(inputs[1])}",
@@ -92,7 +83,7 @@ class CondConv(Grouped):
         return self._convolved(output, inputs[0]) + shares
 
     def _convolved(self, output: Shape, input_shape: Shape) -> int:
-        return output[1] * output[2] * size(super().weights(input_shape)[0].shape)
+        return size(output[1:]) * size(super().weights(input_shape)[0].shape)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """The bias; without a body also the channel means, and bias and sigmoid of the shares."""
@@ -112,7 +103,7 @@ class CondConv(Grouped):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         options = self.pad_options(inputs[0])
         module = constructor(
-            "CondConv2d",
+            f"CondConv{axes_of(output)}d",
             inputs[0][0],
             self.out,
             plain(self.kernel),
@@ -130,7 +121,7 @@ class CondConv(Grouped):
             call = f"{call.removesuffix(')')}, {{1}})"
         elif call != "{m}({0})":  # the means are those of the map without its padding
             call = f"{call.removesuffix(')')}, {{0}})"
-        return TorchText(module, call, self.helpers(COND_CONV))
+        return TorchText(module, call, self.helpers(COND_CONV[axes_of(output)]))
 
     def work_out(self, element: Element) -> Worked:
         channels = element.inputs[0][0]
@@ -141,19 +132,13 @@ class CondConv(Grouped):
         def mixed(name: str, index: int) -> float:
             return sum(share * element.weight(name, (e, index)) for e, share in enumerate(shares))
 
-        area = self.kernel[0] * self.kernel[1]
-        windows = []
-        for n in range(inside):
-            start = (element.channel * inside + n) * area
-            windows.append(
-                self.covered(
-                    element,
-                    first + n,
-                    lambda row, column, start=start: mixed(
-                        "weight", start + row * self.kernel[1] + column
-                    ),
-                )
-            )
+        def read(n: int, *place: int) -> float:
+            index = element.channel * inside + n
+            for at, side in zip(place, self.kernel, strict=True):
+                index = index * side + at
+            return mixed("weight", index)
+
+        windows = [self.covered(element, first + n, partial(read, n)) for n in range(inside)]
         bias = mixed("bias", element.channel) if self.bias else None
         rule = f"{self.rule(inside, bias)}, weights mixed from those of {self.experts} experts"
         worked = summed(element, windows, bias, rule)
@@ -164,14 +149,15 @@ class CondConv(Grouped):
     def _shares(self, element: Element) -> tuple[list[float], list[Step]]:
         """The share of each expert, and how it is computed."""
         if len(element.inputs) > 1:
-            read = [element.read(1, e, 0, 0) for e in range(self.experts)]
+            there = (0,) * (axes_of(element.inputs[1]) or 2)
+            read = [element.read(1, e, *there) for e in range(self.experts)]
             return read, [
                 Step(f"share of expert {e}", figure(share), share) for e, share in enumerate(read)
             ]
-        channels, height, width = element.inputs[0]
+        channels, *sides = element.inputs[0]
+        places = list(product(*map(range, sides)))
         means = [
-            sum(element.read(0, c, row, column) for row in range(height) for column in range(width))
-            / (height * width)
+            sum([element.read(0, c, *place) for place in places]) / len(places)
             for c in range(channels)
         ]
         shares: list[float] = []
@@ -188,7 +174,8 @@ class CondConv(Grouped):
         return shares, steps
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
-        lines = [line for line in super().explain(output, inputs[0]) if line[0] in _OF_CONV]
+        names = AXES[axes_of(output)]
+        lines = [line for line in super().explain(output, inputs[0]) if line[0] in names]
         weights = self.weights(*inputs)
         one = super().weights(inputs[0])
         each = sum(size(weight.shape) for weight in one)
@@ -206,35 +193,36 @@ class CondConv(Grouped):
         ]
 
 
-_OF_CONV = ("height", "width")
-
-COND_CONV = helper('''\
-class CondConv2d(nn.Module):
+COND_CONV = {
+    axes: helper(f'''\
+class CondConv{axes}d(nn.Module):
     """A convolution with filters of its own for each image: a mixture of experts."""
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
+        kernel_size: {sizes},
         experts: int,
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
+        stride: {sizes} = 1,
+        padding: {sizes} = 0,
+        dilation: {sizes} = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
         routed: bool = False,
     ) -> None:
         super().__init__()
-        one = nn.Conv2d(in_channels, out_channels, kernel_size, groups=groups)
+        one = nn.Conv{axes}d(in_channels, out_channels, kernel_size, groups=groups)
         self.filters = one.weight.shape
         self.weight = nn.Parameter(torch.empty(experts, one.weight.numel()))
         self.bias = nn.Parameter(torch.empty(experts, out_channels)) if bias else None
         self.routing = None if routed else nn.Linear(in_channels, experts)
         self.stride, self.dilation, self.groups = stride, dilation, groups
-        rows, columns = (padding, padding) if isinstance(padding, int) else padding
-        self.padding = rows, columns
+        sides = [padding] * {axes} if isinstance(padding, int) else padding
+        around = [side for side in reversed(sides) for _ in range(2)]
+        self.around = [] if padding_mode == "zeros" else around
+        self.padding = 0 if self.around else padding
         self.padding_mode = padding_mode
         with torch.no_grad():
             for expert in range(experts):
@@ -247,18 +235,18 @@ class CondConv2d(nn.Module):
         """`given` are the shares of the experts, or the map that they are computed from."""
         shares = x if given is None else given
         if self.routing is not None:
-            shares = self.routing(shares.mean((2, 3))).sigmoid()
+            shares = self.routing(shares.flatten(2).mean(2)).sigmoid()
         shares = shares.flatten(1)
         weight = (shares @ self.weight).view(-1, *self.filters[1:])
         bias = None if self.bias is None else (shares @ self.bias).flatten()
-        padding = self.padding
-        if self.padding_mode != "zeros":
-            rows, columns = padding
-            x = F.pad(x, (columns, columns, rows, rows), self.padding_mode)
-            padding = 0, 0
+        if self.around:
+            x = F.pad(x, self.around, self.padding_mode)
         images = x.shape[0]
-        steps = self.stride, padding, self.dilation
+        steps = self.stride, self.padding, self.dilation
         x = x.reshape(1, -1, *x.shape[2:])
-        y = F.conv2d(x, weight, bias, *steps, images * self.groups)
+        y = F.conv{axes}d(x, weight, bias, *steps, images * self.groups)
         return y.view(images, -1, *y.shape[2:])
 ''')
+    for axes in (1, 2, 3)
+    for sizes in ["int" if axes == 1 else f"int | {tuple_of(axes)}"]
+}

@@ -64,8 +64,15 @@ class Learned(Biased, Sliding):
 class Grouped(Learned):
     """A convolution of `out` filters, in groups of channels."""
 
-    out: int
-    groups: int
+    kind: ClassVar[Kind] = "conv"
+
+    out: int = count("number of filters (output channels)")
+    kernel: PerAxis = pair("filter size", (1, 1))
+    stride: PerAxis = STRIDE
+    pad: PerAxis = PAD
+    dilation: PerAxis = DILATION
+    groups: int = count("groups of channels, convolved separately", 1)
+    bias: bool | str = BIAS
 
     def filters(self, channels: int) -> int:
         return self.out
@@ -112,15 +119,7 @@ class Conv(Standardized, Grouped):
         "conv same_upper standardize gain=1": "ScaledStdConv2dSame(in_channels,out_channels,"
         "kernel_size)",
     }
-    kind: ClassVar[Kind] = "conv"
 
-    out: int = count("number of filters (output channels)")
-    kernel: PerAxis = pair("filter size", (1, 1))
-    stride: PerAxis = STRIDE
-    pad: PerAxis = PAD
-    dilation: PerAxis = DILATION
-    groups: int = count("groups of channels, convolved separately", 1)
-    bias: bool | str = BIAS
     mode: str = MODE
     same: bool = SAME
     same_upper: bool = SAME_UPPER

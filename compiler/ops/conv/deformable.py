@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import ClassVar, Literal
 
-from ...language.kinds import count, flag, pair
-from ...shapes import PerAxis, Shape, ShapeError, plain, text
-from ..base import EVERYTHING, Kept, Kind, TorchText, Weight, Window, constructor, helper
+from ...language.kinds import count, flag
+from ...shapes import Shape, ShapeError, plain, text
+from ..base import EVERYTHING, Kept, TorchText, Weight, Window, constructor, helper
 from ..worked import Element, Term, Worked, products, sigmoid, summed
 from .conv import Grouped
-from .sliding import BIAS, DILATION, PAD, SAME, STRIDE, parameters
+from .sliding import SAME, parameters
 
 
 class Deform(Grouped):
@@ -32,18 +32,10 @@ class Deform(Grouped):
         "parameters, multiply-adds: those of `conv`, and those of the body"
     )
     called: ClassVar[str] = ""
-    kind: ClassVar[Kind] = "conv"
     spatial_axes: ClassVar[tuple[int, ...]] = (2,)
     paths: ClassVar[tuple[str, ...]] = ("shifts",)
     needs_paths: ClassVar[bool] = True
 
-    out: int = count("number of filters (output channels)")
-    kernel: PerAxis = pair("filter size", (1, 1))
-    stride: PerAxis = STRIDE
-    pad: PerAxis = PAD
-    dilation: PerAxis = DILATION
-    groups: int = count("groups of channels, convolved separately", 1)
-    bias: bool | str = BIAS
     same: bool = SAME
     modulated: bool = flag("the body also computes weights of what is read")
     offset_groups: int = count("groups of input channels with shifts of their own", 1, example="1")
