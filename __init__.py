@@ -336,7 +336,7 @@ def evaluate(
     """Evaluate a trained network: metrics, figures for each class, the confusion matrix.
 
         outcome = dotcnn.evaluate("runs/net", data=(images, labels), part="all")
-        outcome.metrics["top1"], outcome.per_class, outcome.confusion, outcome.probabilities
+        outcome.metrics["top1"], outcome.per_class, outcome.confusion, outcome.answers
 
     `run` is the folder of a run or, with `weights`, a spec. `data` is given as for `train`; the
     default is the data of the run. `part` is val, test, train or all. `tta` averages the
@@ -415,16 +415,13 @@ def _request_of_run(run: object, parameters: Mapping[str, object] | None) -> Req
 def _module_of_run(run: object, parameters: Mapping[str, object] | None) -> nn.Module:
     import torch
 
-    from .training.inference.ensemble_module import EnsembleModule
     from .training.inference.trained_model import open_run
     from .training.request import overrides_of
 
     model: TrainedModel = open_run(
         Path(str(run)), __version__, device=torch.device("cpu"), set=overrides_of(parameters or {})
     )
-    if len(model.modules) == 1:
-        return model.modules[0].eval()
-    return EnsembleModule(model.modules, bool(model.multi_label)).eval()
+    return model.module
 
 
 def _must_be_alone(what: str, **arguments: object) -> None:

@@ -109,7 +109,7 @@ def _ours(wanted: Request, opened: Opened, scratch: Path) -> Callable[[], None]:
         device=CPU,
         steps_per_epoch=len(batches),
     )
-    metrics = RunningMetrics(CPU, opened.dataset.multi_label)
+    metrics = RunningMetrics(CPU, opened.task)
     job = Job(
         request=wanted,
         data=opened,

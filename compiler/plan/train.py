@@ -25,14 +25,12 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import exact, show
 from .directive import Context, Directive, unknown_parts
+from .metrics import METRICS, PER_CLASS
 
 UNREACHED = "unreached"
 """The code of the warning that something would happen only after the last epoch."""
 
-METRICS = ("top1", "top5", "loss", "per_class", "precision", "recall", "f1")
-"""The metrics. For `loss` smaller is better, for all others larger."""
-
-SINGLE = ("top1", "top5", "loss", "precision", "recall", "f1")
+SINGLE = tuple(METRICS)
 """The metrics that are a single number, for comparing epochs."""
 
 
@@ -445,7 +443,7 @@ class Metrics(Directive):
         "metrics f1": "f1_score F1Score f1score",
     }
 
-    names: tuple[str, ...] = words("their names", METRICS)
+    names: tuple[str, ...] = words("their names", (*SINGLE, PER_CLASS))
 
     @classmethod
     def usual(cls, context: Context) -> Metrics:

@@ -21,6 +21,7 @@ from ...compiler.network import Network
 from ...compiler.ops.base import Op
 from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..tasks.task import Task
 from ..untrusted.bad_file import BadFile, first_line
 from ..untrusted.json_text import Optional, finite, misfit, natural, number
 from ..untrusted.safetensors_file import about_safetensors
@@ -239,14 +240,12 @@ def _shape(tensor: Tensor | None) -> str:
     return "x".join(map(str, tensor.shape)) or "one number"
 
 
-def facts_about(
-    classes: tuple[str, ...], preparation: str, network: str, spec: str, multi_label: bool
-) -> dict[str, str]:
+def facts_about(task: Task, preparation: str, network: str, spec: str) -> dict[str, str]:
     """The metadata that is stored beside weights."""
     return {
-        "classes": json.dumps(list(classes), ensure_ascii=False),
+        "task": task.word,
+        "classes": json.dumps(list(task.classes), ensure_ascii=False),
         "preparation": preparation,
         "network": network,
         "spec": spec,
-        "several": "yes" if multi_label else "no",
     }

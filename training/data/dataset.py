@@ -37,8 +37,8 @@ class Dataset:
     """Where the data comes from: the path in the spec, or a description."""
     licence: str = ""
     """Empty if it is not known."""
-    multi_label: bool = False
-    """Whether an image may be of several classes at once."""
+    task: str = "classification"
+    """What the labels ask for (`tasks/`)."""
     weighted: bool = False
     """Whether the plan has class weights; then no note suggests them."""
     bad: tuple[BadFile, ...] = ()
@@ -53,6 +53,11 @@ class Dataset:
     @property
     def train(self) -> Part:
         return self.parts[0]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may be of several classes at once."""
+        return self.task == "multi_label"
 
     def lines(self) -> Iterator[str]:
         """The lines that are shown before training starts."""

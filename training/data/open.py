@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -22,6 +22,8 @@ from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import LAYOUTS, axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
+from ..tasks.choose import task_of
+from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
 from .diagnostic import counted, problem
 from .images.check_files import Bad, unusable
@@ -66,6 +68,11 @@ class Opened:
     device: torch.device
     local_world: int = 1
     """The number of processes on this machine, which share its memory and its cores."""
+
+    @cached_property
+    def task(self) -> Task:
+        """What the network learns from the labels."""
+        return task_of(self.dataset.task, self.dataset.classes)
 
     def training(
         self,
@@ -511,7 +518,7 @@ def _described(
         ),
         data_set.origin,
         data_set.licence,
-        data_set.multi_label,
+        data_set.task,
         weighted,
         tuple(bad),
         (*data_set.notes, *divided.notes),

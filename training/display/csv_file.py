@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...dsl.atomic_file import write_whole
-from ..metrics.running_metrics import RUNNING
 from ..trainer.callbacks import Callback, EpochRecord, RunStart
 from ..untrusted.bad_file import BadFile
 from ..untrusted.open_file import read_text
@@ -23,12 +22,13 @@ class CsvFile(Callback):
 
     def __init__(self) -> None:
         self._path: Path | None = None
+        self._running: Sequence[str] = ()
         self._metrics: Sequence[str] = ()
         self._started = False
 
     def started(self, start: RunStart) -> None:
         self._path = start.folder / NAME
-        self._metrics = start.metrics
+        self._running, self._metrics = start.running, start.metrics
         self._started = False
 
     def before_training(self, record: EpochRecord) -> None:
@@ -36,7 +36,7 @@ class CsvFile(Callback):
 
     def epoch(self, record: EpochRecord) -> None:
         assert self._path is not None
-        row = _row(record, self._metrics)
+        row = _row(record, self._running, self._metrics)
         if not self._started:
             self._start_file(list(row), record.epoch)
             self._started = True
@@ -58,14 +58,14 @@ def _epoch_of(row: list[str]) -> float:
     return int(row[0]) if row and row[0].isdecimal() and len(row[0]) < 20 else float("inf")
 
 
-def _row(record: EpochRecord, metrics: Sequence[str]) -> dict[str, object]:
+def _row(record: EpochRecord, running: Sequence[str], metrics: Sequence[str]) -> dict[str, object]:
     """The columns of an epoch. Those of a validation are empty after an epoch without one, and
     those of training in epoch 0."""
     return {
         "epoch": record.epoch,
         "steps": record.steps,
         "lr": record.lr,
-        **{f"train_{name}": record.train.get(name, "") for name in RUNNING},
+        **{f"train_{name}": record.train.get(name, "") for name in running},
         **{f"val_{name}": record.val.get(name, "") for name in metrics},
         "best": int(record.best),
         "seconds": record.seconds,

@@ -104,7 +104,9 @@ class Live(Callback):
         self._print_epoch(record, self._progress.start)
 
     def _print_epoch(self, record: EpochRecord, start: RunStart) -> None:
-        line = epoch_line(record, start.epochs, self._console.width - 1, start.metrics)
+        line = epoch_line(
+            record, start.epochs, self._console.width - 1, start.metrics, start.running
+        )
         self._print(line, style="bold" if record.best else "")
 
     def note(self, line: str) -> None:

@@ -8,9 +8,8 @@ from ...compiler.report.figures import exact, plural
 from ...compiler.report.style import PLAIN, Style, laid_out
 from ...dsl.render import show
 from ..checkpoint.run_folder import shown
-from ..metrics.running_metrics import RUNNING
 from ..trainer.callbacks import EpochRecord, RunEnd, RunStart
-from .number_format import duration, metric, percent, rate, speed
+from .number_format import SHARES, duration, metric, percent, rate, speed
 
 
 def start_lines(start: RunStart, style: Style = PLAIN) -> list[str]:
@@ -43,7 +42,11 @@ def _batches(count: int) -> str:
 
 
 def epoch_line(
-    record: EpochRecord, epochs: int, width: int = 100, metrics: Sequence[str] = ()
+    record: EpochRecord,
+    epochs: int,
+    width: int = 100,
+    metrics: Sequence[str] = (),
+    running: Sequence[str] = ("loss", "top1"),
 ) -> str:
     """The line of an epoch. If `width` is too small, the least important columns are left out.
     Each column is as wide as its widest value, so that the lines of a run align. The columns of
@@ -57,10 +60,10 @@ def epoch_line(
 
     trained = record.epoch > 0
     if trained:
-        for name in RUNNING:
+        for name in running:
             column(1, _figure(name, name, record.train), _widest(name, name))
     else:
-        column(1, "before training", "  ".join(_widest(name, name) for name in RUNNING))
+        column(1, "before training", "  ".join(_widest(name, name) for name in running))
     for place, name in enumerate(record.val or metrics):
         label = f"val {name}"
         priority = 8 if place >= _METRICS else 2 if name == "loss" else 1
@@ -82,7 +85,7 @@ def _figure(label: str, name: str, values: Mapping[str, float]) -> str:
 
 
 def _widest(label: str, name: str) -> str:
-    return f"{label} {metric(name, 1e4 if name == 'loss' else 1)}"
+    return f"{label} {metric(name, 1 if name in SHARES else 1e4)}"
 
 
 def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-SHARES = ("top1", "top5", "precision", "recall", "f1")
-"""Metrics between 0 and 1, for which higher is better."""
+from ...compiler.plan.metrics import METRICS
+
+SHARES = tuple(name for name, metric in METRICS.items() if metric.share)
+"""Metrics between 0 and 1, which are shown in percent."""
 
 
 def duration(seconds: float) -> str:

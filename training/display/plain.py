@@ -52,8 +52,10 @@ class Plain(Callback):
 
     def epoch(self, record: EpochRecord) -> None:
         start, width = self._start, max(self._style.width, _WIDTH)
-        epochs, metrics = (start.epochs, start.metrics) if start else (record.epoch, ())
-        self._write(epoch_line(record, epochs, width, metrics))
+        if start is None:
+            self._write(epoch_line(record, record.epoch, width))
+        else:
+            self._write(epoch_line(record, start.epochs, width, start.metrics, start.running))
 
     def note(self, line: str) -> None:
         self._write("\n".join(map(show, line.splitlines())))

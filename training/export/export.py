@@ -15,6 +15,8 @@ from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
+from ..tasks.choose import recorded
+from ..tasks.multi_label import MultiLabel
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
@@ -131,11 +133,12 @@ def _known(weights: Weights | None) -> dict[str, str]:
     if not isinstance(weights, str | Path):
         return {}
     about = about_weights(Path(weights))
-    return {key: about[key] for key in ("classes", "preparation", "several") if key in about}
+    known = {key: about[key] for key in about if key in ("classes", "preparation")}
+    return {**known, "task": recorded(about)} if recorded(about) else known
 
 
 def _multi_label(known: Mapping[str, str]) -> bool | None:
-    return known["several"] == "yes" if "several" in known else None
+    return known["task"] == MultiLabel.word if "task" in known else None
 
 
 def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weights | None) -> str:

@@ -1,27 +1,26 @@
-"""The networks of an ensemble as one module, which averages their probabilities."""
+"""The networks of an ensemble as one module, which averages their answers."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from ..tasks.task import Task
+
 
 class EnsembleModule(nn.Module):
-    """An ensemble as a module: averages the probabilities of its networks and returns logits."""
+    """An ensemble as a module: its outputs give the averaged answers of its networks."""
 
-    def __init__(self, members: Sequence[nn.Module], multi_label: bool) -> None:
+    def __init__(self, members: Sequence[nn.Module], task: Task) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.multi_label = multi_label
+        self.task = task
         self.answers: Tensor | None = None
-        """The logits of each network for the last batch: networks x images x classes."""
+        """The outputs of each network for the last batch: networks x images x …."""
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = torch.stack([member(images).float() for member in self.members])
-        self.answers = logits
-        if self.multi_label:
-            return logits.sigmoid().mean(0).logit(eps=1e-7)
-        return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))
+        outputs = torch.stack([member(images).float() for member in self.members])
+        self.answers = outputs
+        return self.task.averaged(outputs)

@@ -21,10 +21,10 @@ from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import Opened, open_data
 from ..metrics.comparison import Comparison, of_ensemble
-from ..metrics.confusion import Tally
-from ..metrics.evaluation import evaluate, outcome_of, tally_for
+from ..metrics.evaluation import evaluate, outcome_of
 from ..metrics.evaluation_batch import evaluation_batch
 from ..metrics.outcome import Outcome
+from ..metrics.tally import Tally
 from ..optim.precision import FULL
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
@@ -63,7 +63,7 @@ def assess(
     """Evaluates a model on a part of the data, or on `all` of it; raises SpecError if there is no
     such part. The outcome says what `tta`, or an ensemble, gains or loses: with `tta`, the model is
     also evaluated on one view of each image."""
-    members = [tally_for(opened, opened.plan.train.loss) for _ in model.modules]
+    members = [opened.task.tally(opened.plan.train.loss, opened.device) for _ in model.modules]
     several = len(members) > 1
     outcome = _assess(model, opened, part, None, progress, members if several else ())
     images, comparisons = len(outcome.labels), []
@@ -92,7 +92,7 @@ def _assess(
     try:
         with using(model.device), freed_memory_kept(model.device):
             if tta is None:
-                module, callback = _module(model), _Progress(progress)
+                module, callback = _module(model, opened), _Progress(progress)
                 batch = _batch(model)
                 outcomes = [
                     evaluate(module, opened, one, batch=batch, callback=callback, members=members)
@@ -100,7 +100,7 @@ def _assess(
                 ]
                 if len(parts) == 1:
                     return outcomes[0]
-                each = [outcome.probabilities for outcome in outcomes]
+                each = [outcome.answers for outcome in outcomes]
             else:
                 each = [_by_views(model, opened, one, tta, progress) for one in parts]
     except BadImage as error:  # the file has changed since it was checked
@@ -110,17 +110,16 @@ def _assess(
         part,
         torch.cat(each),
         torch.cat(labels),
-        opened.dataset.classes,
-        opened.dataset.multi_label,
+        opened.task,
         opened.plan.train.loss,
     )
 
 
-def _module(model: TrainedModel) -> nn.Module:
+def _module(model: TrainedModel, opened: Opened) -> nn.Module:
     """The network, or those of an ensemble as one module."""
     if len(model.modules) == 1:
         return model.modules[0]
-    return EnsembleModule(model.modules, bool(model.multi_label)).eval()
+    return EnsembleModule(model.modules, opened.task).eval()
 
 
 def _batch(model: TrainedModel) -> int:

@@ -22,7 +22,6 @@ from ..data.images.in_memory import is_batch
 from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
-from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
 from .trained_model import TrainedModel
@@ -99,7 +98,8 @@ def probabilities(
         return torch.empty(0, 0)
     counts = [len(each) for each in views]
     of_logits = tta is not None and tta.average == "logits"
-    multi_label = bool(model.multi_label)
+    task = model.task
+    assert task is not None  # `_known`
 
     def logits_of(module: nn.Module, batch: int) -> list[Tensor]:
         return [
@@ -112,11 +112,9 @@ def probabilities(
     with using(model.device), torch.inference_mode():
         for module in model.modules:
             logits = with_fewer(partial(logits_of, module), min(_TOGETHER, len(pixels)))
-            answers = torch.cat(
-                logits if of_logits else [probabilities_of(part, multi_label) for part in logits]
-            )
+            answers = torch.cat(logits if of_logits else [task.answers(part) for part in logits])
             each = torch.stack([averaged(part, tta) for part in torch.split(answers, counts)])
-            each = probabilities_of(each, multi_label) if of_logits else each
+            each = task.answers(each) if of_logits else each
             total = each if total is None else total + each
     assert total is not None
     return (total / len(model.modules)).cpu()

@@ -22,6 +22,10 @@ from ..data.sources.arrays_given import ArrayData
 from ..export.trained import open_trained
 from ..request import Request, request
 from ..saved_request import best_of, request_of
+from ..tasks.choose import TASKS, recorded, task_of
+from ..tasks.classification import Classification
+from ..tasks.task import Task
+from .ensemble_module import EnsembleModule
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +40,25 @@ class TrainedModel:
     request: Request
     modules: tuple[nn.Module, ...]
     device: torch.device
-    classes: tuple[str, ...] | None
-    """The class names; None if the weights do not record them. Then the data defines them."""
     preparation: Preparation | None
     """The preprocessing; None if the weights do not record it. Then the plan defines it."""
-    multi_label: bool | None
-    """Whether an image may have several classes; None if the weights do not record it."""
+    task: Task | None
+    """What it answers; None if the weights do not record it. Then the data defines it."""
     epoch: int | None
     """The epoch after which the weights were saved, if it is recorded."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The class names; None if the weights do not record them."""
+        return self.task.classes if self.task is not None else None
+
+    @property
+    def module(self) -> nn.Module:
+        """The network, or those of an ensemble as one module."""
+        if len(self.modules) == 1:
+            return self.modules[0].eval()
+        assert self.task is not None
+        return EnsembleModule(self.modules, self.task).eval()
 
     @property
     def plan(self) -> TrainPlan:
@@ -122,9 +137,8 @@ def _open(
         request,
         modules,
         device,
-        classes_in(about),
         preparation_in(about, name),
-        about["several"] == "yes" if "several" in about else None,
+        task_in(about),
         int(epoch) if epoch.isdecimal() and len(weights) == 1 else None,
     )
 
@@ -150,6 +164,12 @@ def classes_in(about: Mapping[str, str]) -> tuple[str, ...] | None:
     except (KeyError, ValueError):
         return None
     return tuple(map(str, names)) if isinstance(names, list) else None
+
+
+def task_in(about: Mapping[str, str]) -> Task | None:
+    """What the network answers, if the weights record the classes."""
+    classes, word = classes_in(about), recorded(about) or Classification.word
+    return task_of(word, classes) if classes is not None and word in TASKS else None
 
 
 def preparation_in(about: Mapping[str, str], name: str) -> Preparation | None:

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from ...compiler.plan.loss import Loss
 from ..data.loader.batches import Batches
 from ..data.open import Opened
-from ..optim.losses import plain_loss
 from ..optim.precision import FULL, Precision
 from ..runtime.eval_mode import evaluating
 from ..runtime.memory_errors import with_fewer
+from ..tasks.task import Task
 from ..trainer.callbacks import Callback
-from .confusion import Tally
 from .outcome import Outcome
+from .tally import Tally
 
 Merge = Callable[[Sequence[Tensor]], None]
 """Sums the counts of several processes, in place."""
@@ -35,14 +35,14 @@ def evaluate(
     callback: Callback | None = None,
     members: Sequence[Tally] = (),
 ) -> Outcome:
-    """Metrics, confusion matrix and probabilities of a module that returns logits; with smaller
+    """Metrics, confusion matrix and answers of a module that returns outputs; with smaller
     batches if these do not fit into memory. The modes of its layers, training or evaluation, are
     restored afterwards. For an ensemble, the counts of each of its networks are added to
     `members`."""
-    loss = loss or opened.plan.train.loss
+    loss, task = loss or opened.plan.train.loss, opened.task
 
     def counted(size: int) -> tuple[Tally, Tensor, list[Tally]]:
-        kept, own = Probabilities(), [tally_for(opened, loss) for _ in members]
+        kept, own = Answers(), [task.tally(loss, opened.device) for _ in members]
         batches = opened.evaluation(part, batch=size)
         try:
             tally = count(
@@ -54,10 +54,10 @@ def evaluate(
 
     size = opened.plan.train.batch.size if batch is None else batch
     note = callback.note if callback is not None else lambda line: None
-    tally, probabilities, own = with_fewer(counted, size, note)
+    tally, answers, own = with_fewer(counted, size, note)
     for member, counts in zip(members, own, strict=True):
         member.add_counts(counts)
-    return _outcome(part, tally, probabilities, _labels(opened, part), opened.dataset.classes)
+    return _outcome(part, tally, answers, opened.stores[part].labels.cpu())
 
 
 def count(
@@ -68,24 +68,24 @@ def count(
     precision: Precision = FULL,
     callback: Callback | None = None,
     part: str = "val",
-    kept: Probabilities | None = None,
+    kept: Answers | None = None,
     merge: Merge | None = None,
     forward: Callable[[Tensor], Any] | None = None,
     members: Sequence[Tally] = (),
 ) -> Tally:
-    """The counts of an evaluation; the probabilities are added to `kept`, if it is given. `forward`
-    is the module compiled."""
-    multi_label = opened.dataset.multi_label
-    tally = tally_for(opened, loss)
+    """The counts of an evaluation; the answers are added to `kept`, if it is given. `forward` is
+    the module compiled."""
+    task = opened.task
+    tally = task.tally(loss, opened.device)
     context = precision.autocast(opened.device)
     with evaluating(module), torch.inference_mode(), context or nullcontext():
         for index, (images, labels, _) in enumerate(batches()):
-            logits = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
-            tally.add(logits, labels)
+            outputs = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
+            tally.add(outputs, labels)
             for member, answers in zip(members, getattr(module, "answers", ()), strict=False):
                 member.add(answers, labels)
             if kept is not None:
-                kept.add(probabilities_of(logits, multi_label))
+                kept.add(task.answers(outputs))
             if callback is not None:
                 callback.evaluating(part, index + 1, len(batches))
     if merge is not None:
@@ -93,19 +93,9 @@ def count(
     return tally
 
 
-def tally_for(opened: Opened, loss: Loss) -> Tally:
-    """A tally for the classes of the data, without any images yet."""
-    return Tally(
-        len(opened.dataset.classes),
-        multi_label=opened.dataset.multi_label,
-        loss=plain_loss(loss),
-        device=opened.device,
-    )
-
-
-class Probabilities:
-    """Collects probabilities on the device, and copies them to main memory in few large pieces: for
-    each copy, the program waits until the device has done all its work."""
+class Answers:
+    """Collects answers on the device, and copies them to main memory in few large pieces: for each
+    copy, the program waits until the device has done all its work."""
 
     LARGE = 2**24
     """The size of a piece in numbers: 64 megabytes."""
@@ -114,13 +104,13 @@ class Probabilities:
         self._on_device: list[Tensor] = []
         self._copied: list[Tensor] = []
 
-    def add(self, probabilities: Tensor) -> None:
-        self._on_device.append(probabilities)
+    def add(self, answers: Tensor) -> None:
+        self._on_device.append(answers)
         if sum(each.numel() for each in self._on_device) >= self.LARGE:
             self._copy()
 
     def all(self) -> Tensor:
-        """All probabilities, images x classes, on the CPU."""
+        """All answers, on the CPU."""
         self._copy()
         return torch.cat(self._copied)
 
@@ -130,40 +120,12 @@ class Probabilities:
             self._on_device.clear()
 
 
-def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
-    """Probabilities as float32: the sigmoid of logits for multi-label data, else the softmax."""
-    return logits.float().sigmoid() if multi_label else logits.float().softmax(1)
+def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Loss) -> Outcome:
+    """The outcome for given answers, as of test-time augmentation or an ensemble."""
+    tally = task.tally(loss, torch.device("cpu"))
+    tally.add(task.outputs(answers), labels)
+    return _outcome(part, tally, answers, labels)
 
 
-def outcome_of(
-    part: str,
-    probabilities: Tensor,
-    labels: Tensor,
-    classes: Sequence[str],
-    multi_label: bool,
-    loss: Loss,
-) -> Outcome:
-    """The outcome for given probabilities, as of test-time augmentation or an ensemble."""
-    least = torch.finfo(torch.float32).tiny
-    known = probabilities.float().clamp(min=least)
-    if multi_label:
-        logits = known.log() - (1 - probabilities.float()).clamp(min=least).log()
-    else:
-        logits = known.log()
-    tally = Tally(
-        len(classes), multi_label=multi_label, loss=plain_loss(loss), device=torch.device("cpu")
-    )
-    tally.add(logits, labels)
-    return _outcome(part, tally, probabilities, labels, classes)
-
-
-def _outcome(
-    part: str, tally: Tally, probabilities: Tensor, labels: Tensor, classes: Sequence[str]
-) -> Outcome:
-    return Outcome(
-        part, tally.metrics(), tally.per_class(classes), tally.confusion(), probabilities, labels
-    )
-
-
-def _labels(opened: Opened, part: str) -> Tensor:
-    return opened.stores[part].labels.cpu()
+def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor) -> Outcome:
+    return Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, labels)

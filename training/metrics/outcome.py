@@ -1,4 +1,4 @@
-"""The result of an evaluation: metrics, confusion matrix, probabilities."""
+"""The result of an evaluation: metrics, confusion matrix, answers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ class Outcome(NamedTuple):
     """For each class: `images` (their number), `precision`, `recall`, `f1`."""
     confusion: Tensor
     """int64, classes x classes: rows are true classes, columns predicted ones."""
-    probabilities: Tensor
-    """float32, images x classes, on the CPU."""
+    answers: Tensor
+    """What the task answers, float32, on the CPU: for classes, probabilities, images x classes."""
     labels: Tensor
     """int64, on the CPU."""
     comparisons: tuple[Comparison, ...] = ()
     """What test-time augmentation, or an ensemble, gains or loses."""
+
+    @property
+    def probabilities(self) -> Tensor:
+        """The answers of a classification."""
+        return self.answers

@@ -8,31 +8,30 @@ import torch
 from torch import Tensor
 
 from ..runtime.to_device import to_device
-
-RUNNING = ("loss", "top1")
-"""The names of the metrics."""
+from ..tasks.task import Task
 
 OFTEN = 32
 """The number of steps after which the collected outputs are summed on the device."""
 
 
 class RunningMetrics:
-    """The mean training loss of an epoch, and the accuracy at the time of each step."""
+    """The mean training loss of an epoch, and the running metric of the task, both at the time of
+    each step."""
 
-    def __init__(self, device: torch.device, multi_label: bool) -> None:
-        self.multi_label = multi_label
+    def __init__(self, device: torch.device, task: Task) -> None:
+        self.task = task
         self._device = device
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self._sums = self._zeros()
-        """The number of images, the sum of their losses, and the number of correct ones."""
+        """The number of images, the sum of their losses, and of their scores."""
 
     def _zeros(self) -> Tensor:
         kind = torch.float32 if self._device.type == "mps" else torch.float64
         return torch.zeros(3, dtype=kind, device=self._device)
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def add(self, loss: Tensor, outputs: Tensor, labels: Tensor) -> None:
         """Adds a batch. Work is deferred: many small operations cost more than a large one."""
-        self._kept.append((loss.detach(), logits.detach(), labels))
+        self._kept.append((loss.detach(), outputs.detach(), labels))
         if len(self._kept) >= OFTEN:
             self._flush()
 
@@ -43,16 +42,12 @@ class RunningMetrics:
         losses = torch.stack([loss for loss, _, _ in self._kept])
         sizes = torch.tensor([len(labels) for _, _, labels in self._kept])
         counts = to_device(sizes, self._device)
-        logits = torch.cat([logits for _, logits, _ in self._kept])
+        outputs = torch.cat([outputs for _, outputs, _ in self._kept])
         labels = torch.cat([labels for _, _, labels in self._kept])
         self._kept.clear()
-        if self.multi_label:
-            correct = ((logits > 0) == (labels > 0.5)).all(1).sum()
-        else:
-            classes = labels.argmax(1) if labels.ndim == 2 else labels
-            correct = (logits.argmax(1) == classes).sum()
+        score = self.task.score(outputs, labels)
         loss = (losses.to(self._sums.dtype) * counts).sum()
-        self._sums += torch.stack([counts.sum().to(loss), loss, correct.to(loss)])
+        self._sums += torch.stack([counts.sum().to(loss), loss, score.to(loss)])
 
     def counters(self) -> Tensor:
         """The sums that are added over the processes of distributed training."""
@@ -61,8 +56,8 @@ class RunningMetrics:
 
     def metrics(self) -> dict[str, float]:
         self._flush()
-        count, loss, correct = self._sums.tolist()
-        return dict(zip(RUNNING, (loss / count, correct / count), strict=True)) if count else {}
+        count, loss, score = self._sums.tolist()
+        return {"loss": loss / count, self.task.running: score / count} if count else {}
 
     def reset(self) -> None:
         self._kept.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...compiler.plan.train import EarlyStop
-from ..metrics.confusion import is_better
+from ..metrics.better import is_better
 
 
 class EarlyStopping:

@@ -71,14 +71,14 @@ class Contents:
     @cached_property
     def predicted(self) -> Tensor:
         """The most probable class of each image."""
-        return self.outcome.probabilities.argmax(1)
+        return self.outcome.answers.argmax(1)
 
     @cached_property
     def wrong(self) -> list[int]:
         """The indices of misclassified images, most confident first."""
         if self.multi_label:
             return []
-        confidence = self.outcome.probabilities.amax(1)
+        confidence = self.outcome.answers.amax(1)
         places = (self.predicted != self.outcome.labels).nonzero().flatten()
         order = confidence[places].argsort(descending=True, stable=True)
         return [int(place) for place in places[order]]

@@ -93,7 +93,7 @@ def _figure(
 ) -> Html:
     """`other` is the heatmap of the true class, of a mistake."""
     predicted, label = contents.classes[int(contents.predicted[index])], contents.class_of(index)
-    confidence = 100 * float(contents.outcome.probabilities[index].amax())
+    confidence = 100 * float(contents.outcome.answers[index].amax())
     what = f"predicted as {predicted}" if predicted != label else "correct"
     name = contents.name(index)
     alt = f"{name}: {label}, {what}"

@@ -25,7 +25,7 @@ def mistakes(contents: Contents) -> Html | None:
 
 def _figure(contents: Contents, index: int) -> Html:
     predicted, label = contents.classes[int(contents.predicted[index])], contents.class_of(index)
-    confidence = 100 * float(contents.outcome.probabilities[index].amax())
+    confidence = 100 * float(contents.outcome.answers[index].amax())
     name = contents.name(index)
     image = tag(viewable(contents.image(index)), f"{name}: {label}, predicted as {predicted}")
     caption = element(

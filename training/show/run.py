@@ -15,9 +15,9 @@ from ...compiler.report.figures import data_size, plural
 from ...compiler.shapes import Shape, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import SHARE, computer_budget
-from ..metrics.evaluation import probabilities_of
 from ..runtime.devices import using
 from ..runtime.memory_errors import is_out_of_memory
+from ..tasks.probabilities import probabilities_of
 from .input_images import InputImage
 from .subject import SEED, Subject
 

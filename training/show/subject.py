@@ -111,7 +111,7 @@ def subject_of_run(
         model.classes,
         model.plan,
         model.request.base,
-        bool(model.multi_label),
+        model.task is not None and model.task.word == "multi_label",
     )
 
 

@@ -35,6 +35,8 @@ class RunStart(NamedTuple):
     """The metrics of a validation, in the order of `EpochRecord.val`."""
     resumed: tuple[int, int] | None
     """The epoch, and the image in it, at which a run continues; None for a new run."""
+    running: Sequence[str] = ("loss", "top1")
+    """The metrics that are measured while training, in the order of `EpochRecord.train`."""
 
 
 class Step(NamedTuple):
@@ -63,8 +65,8 @@ class EpochRecord(NamedTuple):
     """The number of steps since the start of the run."""
     lr: float
     train: Mapping[str, float]
-    """`loss` and `top1`, measured while the weights change and images are augmented; empty for
-    epoch 0."""
+    """The loss and the running metric of the task, like `top1`, measured while the weights change
+    and images are augmented; empty for epoch 0."""
     val: Mapping[str, float]
     """The metrics of the plan on the validation set, by name; empty for an epoch that is not
     followed by validation (`validate 5`)."""

@@ -111,7 +111,7 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
     """Evaluates the ensemble, and writes its record and report."""
     data, path = job.data, folder.path
     model = open_run(path, job.version, device=job.device)
-    module = EnsembleModule(model.modules, data.dataset.multi_label).eval()
+    module = EnsembleModule(model.modules, data.task).eval()
     outcome = evaluate(module, data, "val", callback=job.callback)
     test = evaluate(module, data, "test") if "test" in data.stores else None
     count = job.plan.train.ensemble.count

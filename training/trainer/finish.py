@@ -91,9 +91,8 @@ def _comparisons(run: Run, module: nn.Module) -> tuple[Comparison, ...]:
         request=job.request,
         modules=(module.eval(),),
         device=job.device,
-        classes=job.data.dataset.classes,
         preparation=job.data.preparation,
-        multi_label=job.data.dataset.multi_label,
+        task=job.data.task,
         epoch=run.writer.position.best_epoch,
     )
 

@@ -22,8 +22,9 @@ from ..augment import augmenter
 from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
 from ..data.loader.order import sample, spans
-from ..metrics.confusion import Tally, is_best
+from ..metrics.better import is_best
 from ..metrics.evaluation import count
+from ..metrics.tally import Tally
 from ..optim.optimizers import rate_of, set_rate, step_unless
 from ..runtime.async_scalar import AsyncScalars, Sent, send
 from ..runtime.constant_outputs import constant_outputs

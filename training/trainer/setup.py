@@ -29,7 +29,6 @@ from ..checkpoint.writer import CheckpointWriter
 from ..data.loader.batches import Batches
 from ..data.open import Opened
 from ..inference.load import live
-from ..metrics.confusion import metric_names
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile
 from ..optim.choose_precision import Choice, choose
@@ -194,8 +193,7 @@ def _shown_metrics(job: Job) -> tuple[str, ...]:
 
 
 def _all_metrics(job: Job) -> tuple[str, ...]:
-    dataset = job.data.dataset
-    return metric_names(len(dataset.classes), dataset.multi_label)
+    return job.data.task.metrics
 
 
 _STORES = {
@@ -339,19 +337,13 @@ def _checkpoint_writer(
             "compile": {"on": compiling.on, "lines": list(compiling.lines)},
         },
     }
-    metadata = facts_about(
-        data.dataset.classes,
-        data.preparation.to_json(),
-        network.name,
-        spec,
-        data.dataset.multi_label,
-    )
+    metadata = facts_about(data.task, data.preparation.to_json(), network.name, spec)
     return CheckpointWriter(
         folder=folder,
         fixed=fixed,
         metadata=metadata,
         every=job.plan.train.checkpoint.every,
-        metrics=RunningMetrics(job.device, data.dataset.multi_label),
+        metrics=RunningMetrics(job.device, data.task),
         callback=job.callback,
         processes=job.processes,
     )
@@ -388,6 +380,7 @@ def _announce(
             batches=batches,
             metrics=_shown_metrics(job),
             resumed=(position.epoch + 1, position.position) if resumed else None,
+            running=("loss", job.data.task.running),
         )
     )
     return start_record(

@@ -374,7 +374,7 @@ def many(classes: int) -> Contents:
         **{
             **vars(contents().data),
             "dataset": Dataset(
-                "many", names, dataset.parts, "nowhere", multi_label=False, notes=(), bad=()
+                "many", names, dataset.parts, "nowhere", notes=(), bad=()
             ),
         }
     )

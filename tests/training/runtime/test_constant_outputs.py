@@ -9,7 +9,7 @@ import torch
 
 import dotcnn
 from dotcnn.compiler.plan.loss import CrossEntropy
-from dotcnn.training.metrics.confusion import Tally
+from dotcnn.training.metrics.confusion import ClassTally
 from dotcnn.training.optim.losses import loss_function
 
 from ..small import Looker, trained
@@ -52,9 +52,7 @@ def test_a_network_that_learns_is_not_reported(tmp_path: Path) -> None:
 
 
 def test_one_image_that_differs_is_enough() -> None:
-    tally = Tally(
-        3, multi_label=False, loss=loss_function(CrossEntropy.make()), device=torch.device("cpu")
-    )
+    tally = ClassTally("abc", loss_function(CrossEntropy.make()), torch.device("cpu"))
     tally.add(torch.zeros(5, 3), torch.zeros(5, dtype=torch.int64))
     assert tally.constant
     tally.add(torch.tensor([[0.0, 0.0, 0.1]]), torch.zeros(1, dtype=torch.int64))

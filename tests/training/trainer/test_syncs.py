@@ -11,12 +11,11 @@ import pytest
 import torch
 
 from dotcnn.benchmarks.cuda_suite.waits import Reads, Transfers, to_device_unseen
-from dotcnn.compiler.plan.loss import CrossEntropy
-from dotcnn.training.metrics.confusion import Tally
-from dotcnn.training.metrics.evaluation import Probabilities, evaluate
+from dotcnn.compiler.plan.loss import Bce, CrossEntropy
+from dotcnn.training.metrics.evaluation import Answers, evaluate
 from dotcnn.training.metrics.running_metrics import OFTEN, RunningMetrics
-from dotcnn.training.optim.losses import plain_loss
 from dotcnn.training.optim.precision import Precision
+from dotcnn.training.tasks.choose import task_of
 from dotcnn.training.trainer import finish
 from dotcnn.training.trainer.loop import Loop
 
@@ -81,11 +80,12 @@ def test_neither_do_fine_tuned_networks_read_more(tmp_path: Path) -> None:
 def test_counting_does_not_wait_for_the_device(multi_label: bool) -> None:
     """On `meta`, to read a value is an error."""
     meta = torch.device("meta")
-    tally = Tally(50, multi_label=multi_label, loss=plain_loss(CrossEntropy()), device=meta)
+    task = task_of("multi_label" if multi_label else "classification", list(map(str, range(50))))
+    tally = task.tally(Bce() if multi_label else CrossEntropy(), meta)
     labels = torch.empty((8, 50) if multi_label else (8,), device=meta)
     labels = labels if multi_label else labels.long()
     logits = torch.empty(8, 50, device=meta)
-    running = RunningMetrics(meta, multi_label)
+    running = RunningMetrics(meta, task)
     with to_device_unseen(), Transfers() as transfers:
         tally.add(logits, labels)
         for _ in range(OFTEN):
@@ -96,8 +96,8 @@ def test_counting_does_not_wait_for_the_device(multi_label: bool) -> None:
 def test_probabilities_are_copied_in_few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     batches = torch.rand(30, 8, 10)
     for large, copies in ((10**6, 1), (800, 3)):
-        monkeypatch.setattr(Probabilities, "LARGE", large)
-        kept = Probabilities()
+        monkeypatch.setattr(Answers, "LARGE", large)
+        kept = Answers()
         with Reads() as reads:
             for batch in batches:
                 kept.add(batch)

@@ -16,9 +16,9 @@ from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.schedule import Plateau
 from dotcnn.compiler.plan.train import EarlyStop, Validate
 from dotcnn.training.data.loader.batches import Batches
-from dotcnn.training.metrics.confusion import Tally
 from dotcnn.training.metrics.evaluation import count, evaluate
 from dotcnn.training.metrics.evaluation_batch import evaluation_batch
+from dotcnn.training.metrics.tally import Tally
 from dotcnn.training.optim.early_stopping import EarlyStopping
 from dotcnn.training.optim.precision import FULL
 from dotcnn.training.optim.schedules import PlateauState

@@ -87,8 +87,8 @@ class Contents:
     """Where the data comes from, in words."""
     licence: str = ""
     notes: tuple[str, ...] = ()
-    multi_label: bool = False
-    """Whether an image may be of several classes at once."""
+    task: str = "classification"
+    """What the labels ask for (`tasks/`)."""
 
 
 def outline(contents: Contents) -> Contents | None:

@@ -73,7 +73,7 @@ class ArrayData:
             parts,
             origin="arrays in memory",
             notes=tuple(notes),
-            multi_label=self.labels.multi_label,
+            task=self.labels.task,
         )
 
 

@@ -15,8 +15,8 @@ class Labels(NamedTuple):
     numbers: list[Any]
     """For each part: int64, or float32 of images x classes if images have several classes."""
     classes: tuple[str, ...]
-    multi_label: bool
-    """Whether images have several classes (multi-label)."""
+    task: str
+    """`classification`, or `multi_label` if an image may have several classes."""
 
 
 def as_labels(arrays: list[Any], names: tuple[str, ...]) -> Labels:
@@ -43,8 +43,8 @@ def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     multi_label = any((array.sum(axis=1) != 1).any() for array in arrays)
     classes = names or tuple(map(str, range(width)))
     if multi_label:
-        return Labels([a.astype(numpy.float32) for a in arrays], classes, True)
-    return Labels([a.argmax(axis=1).astype(numpy.int64) for a in arrays], classes, False)
+        return Labels([a.astype(numpy.float32) for a in arrays], classes, "multi_label")
+    return Labels([a.argmax(axis=1).astype(numpy.int64) for a in arrays], classes, "classification")
 
 
 def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
@@ -61,7 +61,7 @@ def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     if names and known.dtype.kind in "iu":
         if int(known[0]) < 0 or int(known[-1]) >= len(names):
             raise Unfit(f"there are labels up to {known[-1]}, but only {len(names)} class names")
-        return Labels([a.astype(numpy.int64) for a in arrays], names, False)
+        return Labels([a.astype(numpy.int64) for a in arrays], names, "classification")
     numbers = [numpy.searchsorted(known, array) for array in arrays]
     classes = tuple(
         item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
@@ -70,7 +70,7 @@ def _single(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     if set(classes) <= set(names):
         places = numpy.array([names.index(name) for name in classes])
         numbers, classes = [places[array] for array in numbers], names
-    return Labels([n.astype(numpy.int64) for n in numbers], classes, False)
+    return Labels([n.astype(numpy.int64) for n in numbers], classes, "classification")
 
 
 def _must_be_named(count: int, names: tuple[str, ...]) -> None:

@@ -43,7 +43,7 @@ def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
         parts,
         origin=data.path,
         notes=tuple(notes),
-        multi_label=labels.multi_label,
+        task=labels.task,
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ....compiler.ops.worked import figure
-from ...metrics.evaluation import probabilities_of
 from ...page.document import document
 from ...page.markup import Html, element, joined, section, table
 from ...page.picture import tag, viewable
+from ...tasks.probabilities import probabilities_of
 from ..subject import Subject
 from .probe import Kind, Probe, images_of, pixel_sizes, scores, unit_of
 

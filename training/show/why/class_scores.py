@@ -17,7 +17,7 @@ from torch import Tensor
 from ....compiler.shapes import size, text
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ...inference.layer_outputs import logits_of
-from ...metrics.evaluation import probabilities_of
+from ...tasks.probabilities import probabilities_of
 from ..subject import Subject
 
 

@@ -1,0 +1,28 @@
+"""The metrics of an evaluation, each declared once: what it is called, and which way is better."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    title: str
+    """As reports name it."""
+    share: bool = True
+    """Whether it is between 0 and 1, and shown in percent."""
+    higher: bool = True
+    """Whether higher is better."""
+
+
+METRICS = {
+    "top1": Metric("top-1 accuracy"),
+    "top5": Metric("top-5 accuracy"),
+    "loss": Metric("loss", share=False, higher=False),
+    "precision": Metric("precision"),
+    "recall": Metric("recall"),
+    "f1": Metric("F1"),
+}
+"""By the name in a spec."""
+
+PER_CLASS = "per_class"
+"""Not one number, but a table of all classes."""

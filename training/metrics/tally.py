@@ -1,0 +1,81 @@
+"""Counts the results of an evaluation on the device, batch by batch; metrics follow from the sums.
+
+    tally = task.tally(loss, device)
+    for …: tally.add(outputs, labels)
+    tally.metrics()                     # {"loss": 0.08, "top1": 0.98, …}
+
+Nothing is copied from the device until the metrics are requested. Sums of several processes, or of
+several parts of the data, can be added up.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..optim.losses import LossFunction
+
+_ROUNDING = 1e-6
+
+
+class Tally(ABC):
+    """The sums of an evaluation over its batches."""
+
+    further: int = 0
+    """The number of sums beside the number of images and their loss."""
+
+    def __init__(self, loss: LossFunction, device: torch.device) -> None:
+        self.loss = loss
+        zeros = torch.zeros(2 + self.further, dtype=torch.float64)
+        self.sums = zeros.to(device, torch.float32 if device.type == "mps" else torch.float64)
+        """The number of images, the sum of their losses, and further sums."""
+        self.differing = torch.zeros(1, dtype=torch.int64, device=device)
+        """The number of images whose outputs differ from those of the first image."""
+        self._first: Tensor | None = None
+
+    def add(self, outputs: Tensor, labels: Tensor) -> None:
+        """Adds the outputs of a batch."""
+        outputs = outputs.float()
+        if self._first is None:
+            self._first = outputs[:1].clone()
+        same = (outputs - self._first).abs() <= _ROUNDING * (1 + self._first.abs())
+        self.differing += (~same).flatten(1).any(1).sum()
+        count = len(labels)
+        loss = self.loss(outputs, labels) * count
+        further = [each.to(loss) for each in self.count(outputs, labels)]
+        self.sums += torch.stack([torch.full_like(loss, count), loss, *further]).to(self.sums)
+
+    @abstractmethod
+    def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Counts a batch; returns the further sums of it."""
+
+    def counters(self) -> tuple[Tensor, ...]:
+        """The counts that are summed over the processes of distributed training."""
+        return self.sums, self.differing
+
+    def add_counts(self, other: Tally) -> None:
+        """Adds the counts of other images."""
+        for counter, counted in zip(self.counters(), other.counters(), strict=True):
+            counter += counted
+
+    # ---- results ----
+
+    @property
+    def constant(self) -> bool:
+        """Whether the network gives the same outputs for all images."""
+        return float(self.sums[0]) > 1 and not int(self.differing)
+
+    @abstractmethod
+    def metrics(self) -> dict[str, float]:
+        """The metrics by name, in the order of the task; empty without images."""
+
+    def per_class(self) -> dict[str, Mapping[str, float]]:
+        """The figures of each class; empty if there are no classes."""
+        return {}
+
+    def confusion(self) -> Tensor:
+        """The confusion matrix: int64, on the CPU; empty if there is none."""
+        return torch.zeros(0, 0, dtype=torch.int64)

@@ -1,0 +1,10 @@
+"""What a network learns to answer: one file for each kind of answer, called a task.
+
+task.py             what every task declares: its metrics, how outputs become answers
+classification.py   one class for each image
+multi_label.py      several classes for each image, or none
+probabilities.py    softmax and sigmoid
+choose.py           the task of a data set
+
+Everything else of training, evaluation and prediction is the same for all tasks and asks them.
+"""

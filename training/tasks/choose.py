@@ -1,0 +1,25 @@
+"""The task of a data set, by the word that its description and the metadata of weights have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .classification import Classification
+from .multi_label import MultiLabel
+from .task import Task
+
+TASKS: Mapping[str, type[Task]] = {task.word: task for task in (Classification, MultiLabel)}
+
+
+_IN_0_1 = {"no": "classification", "yes": "multi_label"}
+
+
+def recorded(about: Mapping[str, str]) -> str:
+    """The word of the task in the metadata of weights; empty if they do not record it. Version
+    0.1.0 wrote whether an image may have several classes."""
+    return about.get("task") or _IN_0_1.get(about.get("several", ""), "")
+
+
+def task_of(word: str, classes: Sequence[str]) -> Task:
+    """The task `word` for these classes."""
+    return TASKS[word](tuple(classes))

@@ -1,0 +1,48 @@
+"""Classification: each image has one class."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.loss import Loss
+from ..metrics.confusion import FIVE, ClassTally
+from ..metrics.tally import Tally
+from ..optim.losses import plain_loss
+from .probabilities import probabilities_of
+from .task import Task
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """One class for each image; outputs are logits, and answers probabilities by softmax."""
+
+    word: ClassVar[str] = "classification"
+    labels: ClassVar[str] = "one class"
+    best: ClassVar[str] = "top1"
+    running: ClassVar[str] = "top1"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        five = ("top5",) if len(self.classes) > FIVE else ()
+        return ("loss", "top1", *five, "precision", "recall", "f1")
+
+    def tally(self, loss: Loss, device: torch.device) -> Tally:
+        return ClassTally(self.classes, plain_loss(loss), device)
+
+    def score(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        classes = labels.argmax(1) if labels.ndim == 2 else labels
+        return (outputs.argmax(1) == classes).sum()
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        return probabilities_of(outputs, independent=False)
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        return answers.float().clamp(min=torch.finfo(torch.float32).tiny).log()
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return outputs.log_softmax(2).logsumexp(0) - math.log(len(outputs))

@@ -1,0 +1,56 @@
+"""The interface of a task: what depends on the kind of answer that a network learns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.loss import Loss
+from ..metrics.tally import Tally
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """A kind of answer, for the classes of a data set. Outputs are what the module returns, labels
+    what the data says, and answers what users see: probabilities, for instance."""
+
+    word: ClassVar[str]
+    """The name by which records and weights know it."""
+    labels: ClassVar[str]
+    """What the data says about an image, in words: `one class`."""
+    best: ClassVar[str]
+    """The metric that selects the best epoch, unless the spec names another."""
+    running: ClassVar[str]
+    """The metric that is measured while training."""
+
+    classes: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of an evaluation, in their order."""
+
+    @abstractmethod
+    def tally(self, loss: Loss, device: torch.device) -> Tally:
+        """Counts for an evaluation, without any images yet. `loss` is that of training; the loss
+        of an evaluation has no label smoothing and no class weights."""
+
+    @abstractmethod
+    def score(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """The sum of the running metric over the images of a batch."""
+
+    @abstractmethod
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Outputs as answers, float32."""
+
+    @abstractmethod
+    def outputs(self, answers: Tensor) -> Tensor:
+        """Outputs that give these answers: of averaged answers, so that they can be evaluated."""
+
+    @abstractmethod
+    def averaged(self, outputs: Tensor) -> Tensor:
+        """The outputs of an ensemble, from those of its networks (networks x images x …)."""
