@@ -18,7 +18,7 @@ from ..diagnose.blame import first_line
 from ..diagnose.trial import tried_in
 from ..language.overrides import SectionOverride
 from ..network import Network, Node
-from ..shapes import text
+from ..shapes import Shape, text
 from .data import Data, classes_of
 from .layer_names import LayerNames
 from .make import examine
@@ -68,15 +68,21 @@ _MOST_NAMES = 8
 
 
 def wrong_classes(
-    data: Data, network: Network, count: int, name: str = "the data", names: Sequence[str] = ()
+    data: Data,
+    network: Network,
+    count: int,
+    name: str = "the data",
+    names: Sequence[str] = (),
+    *,
+    size: Shape = (),
 ) -> Diagnostic | None:
     """Errors if the number of outputs differs from the number of classes, auxiliary heads included.
 
-    `names` are the names of the classes, if known.
+    `names` are the names of the classes, if known; `size` is that of masks.
     """
     heads = [(network.output, LayerNames(network).last or network.output)]
     heads += [(head.node, _maker(head.node)) for head in network.aux]
-    wrong = [(output, maker) for output, maker in heads if output.shape != (count,)]
+    wrong = [(output, maker) for output, maker in heads if output.shape != (count, *size)]
     if not wrong:
         return None
     output = wrong[0][0]

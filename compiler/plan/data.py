@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Label
-from ..language.kinds import choice, custom, file_name, share, switch, whole
+from ..language.kinds import choice, custom, file_name, share, switch, tuple_of, whole
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
-from ..language.values import Text, percent, quoted
+from ..language.values import Text, percent, quoted, show
 from .directive import Context, Directive, conflict
 
 SMALL = 64
@@ -29,6 +29,16 @@ def _share_or_path(value: object) -> Any:
             raise ArgumentError("a folder cannot have this name")
         return str(value)
     return _SHARE.read(value)
+
+
+UNLABELLED = 255
+"""The value of pixels in a mask that have no label."""
+
+
+def _class_number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= UNLABELLED:
+        raise ArgumentError(f"{show(value)} is not a class number from 0 to {UNLABELLED}")
+    return value
 
 
 def _write(value: Any) -> str:
@@ -80,7 +90,7 @@ class NoData(Data):
 
 
 class Folder(Data):
-    """A folder with one folder of images for each class."""
+    """A folder with one folder of images for each class; or with images and their masks."""
 
     word = "data folder"
     image_files = True
@@ -95,6 +105,19 @@ class Folder(Data):
         write=_write,
         elsewhere="validation_split valid_pct split",
     )
+    masks: str | None = file_name(
+        "name of the folder of masks; by default one of the usual names", None, keyword_only=True
+    )
+    ignore: tuple[int, ...] | None = tuple_of(
+        "values in masks that stand for no label; 255 always does",
+        _class_number, "a class number, or several like (0, 11)", None, keyword_only=True,
+        elsewhere="ignore_index void_class",
+    )  # fmt: skip
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The values of masks that stand for no label."""
+        return (*(self.ignore or ()), UNLABELLED)
 
 
 class Digits(Data):

@@ -14,6 +14,7 @@ from ..language.signature import ArgumentError
 from ..language.values import exact, spelled
 from ..shapes import by
 from .directive import Context, Directive, taken_out
+from .loss import ends_in_map
 
 LARGE = 96
 """For inputs of at least this size, images are resized to one seventh more, 256 for 224, and
@@ -28,7 +29,7 @@ def usual_side(context: Context) -> Any:
     """The default size: that of the input, or a little more for large inputs."""
     assert context.size is not None
     height, width = context.size
-    if height != width:
+    if height != width or ends_in_map(context):  # of masks, no pixel is left out
         return height, width
     return round(height * 8 / 7) if height >= LARGE else height
 

@@ -25,11 +25,15 @@ class Loss(Directive):
         "a regression loss; networks are trained on classes here": "mse mseloss mae huber",
     }
 
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """What labels may ask for: the words of `training/tasks/`."""
     several_labels: ClassVar[bool] = False
     """Whether an image may have several classes, each decided independently."""
 
     @classmethod
     def usual(cls, context: Context) -> Loss:
+        if ends_in_map(context):
+            return CrossEntropy(dice=1.0)
         return Bce() if ends_in(context) == "each" else CrossEntropy()
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -51,6 +55,11 @@ class Loss(Directive):
         )
 
 
+def ends_in_map(context: Context) -> bool:
+    """Whether the network answers for each pixel."""
+    return context.network is not None and len(context.network.output.shape) > 1
+
+
 def ends_in(context: Context) -> str:
     """`each` if the network ends in independent probabilities, `one` if they add up to 1."""
     if context.network is None or not context.network.output.op.probabilities:
@@ -65,16 +74,25 @@ def _smoothing() -> float:
     )  # fmt: skip
 
 
+def _dice() -> Any:
+    return number(
+        "for masks: how much of the Dice loss is added, which counts a small object like a large"
+        " one", None, minimum=0, above=True, maximum=1000, keyword_only=True,
+    )  # fmt: skip
+
+
 class CrossEntropy(Loss):
-    """Softmax cross-entropy, for one class per image."""
+    """Softmax cross-entropy, for one class per image or pixel."""
 
     word = "loss cross_entropy"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "loss cross_entropy": "crossentropyloss categorical_crossentropy nll nllloss crossentropy"
         " sparse_categorical_crossentropy softmax ce crossentropylossflat",
     }
+    tasks = ("classification", "segmentation")
 
     smoothing: float = _smoothing()
+    dice: float | None = _dice()
 
 
 class Bce(Loss):
@@ -85,6 +103,7 @@ class Bce(Loss):
         "loss bce": "bceloss bcewithlogitsloss binary_crossentropy binary_cross_entropy multilabel"
         " binarycrossentropy",
     }
+    tasks = ("classification", "multi_label")
     several_labels = True
 
     smoothing: float = _smoothing()
@@ -97,6 +116,7 @@ class Focal(Loss):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "loss focal": "focalloss sigmoid_focal_loss focallossflat"
     }
+    tasks = ("classification", "segmentation")
 
     gamma: float = number(
         "focusing parameter: the larger it is, the less weight easy images have",
@@ -104,6 +124,43 @@ class Focal(Loss):
         minimum=0,
         maximum=100,
     )
+    dice: float | None = _dice()
+
+
+# ---- for masks -------------------------------------------------------------------------------
+
+
+class Dice(Loss):
+    """One minus the Dice coefficient of the classes that an image has: the overlap of what is
+    predicted with what is there (Milletari et al., arXiv:1606.04797).
+    """
+
+    word = "loss dice"
+    elsewhere: ClassVar[Mapping[str, str]] = {"loss dice": "diceloss dice_loss f1loss softdice"}
+    tasks = ("segmentation",)
+
+
+class Tversky(Loss):
+    """Dice loss with weights of its own for pixels that are wrongly found, and for those that are
+    missed (Salehi et al., arXiv:1706.05721).
+    """
+
+    word = "loss tversky"
+    elsewhere: ClassVar[Mapping[str, str]] = {"loss tversky": "tverskyloss tversky_loss"}
+    tasks = ("segmentation",)
+
+    found: float = number("weight of pixels that are wrongly found", 0.3, minimum=0, maximum=1)
+    missed: float = number("weight of pixels that are missed", 0.7, minimum=0, maximum=1)
+
+
+class Lovasz(Loss):
+    """A convex surrogate of the mean IoU (Berman et al., arXiv:1705.08790)."""
+
+    word = "loss lovasz"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "loss lovasz": "lovaszloss lovasz_softmax jaccardloss jaccard iou_loss iouloss"
+    }
+    tasks = ("segmentation",)
 
 
 # ---- class weights ---------------------------------------------------------------------------

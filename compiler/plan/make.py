@@ -133,7 +133,7 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
         several = several_ends(network)
         if several is not None:
             diagnostics.append(several)
-        elif len(network.output.shape) != 1:
+        elif not _can_be_learned(network):
             diagnostics.append(_ends_in_a_map(network))
     return diagnostics
 
@@ -158,15 +158,18 @@ def several_ends(network: Network) -> Diagnostic | None:
     )
 
 
-def _ends_in_a_map(network: Network) -> Diagnostic:
+def _can_be_learned(network: Network) -> bool:
+    """Whether it ends in numbers for the image, or in numbers for each of its pixels."""
     shape = network.output.shape
-    masks = len(shape) == 3 and size(shape[1:]) > 1
-    note = "segmentation (a class for each pixel) cannot be trained yet, only image classification"
+    return len(shape) == 1 or (len(shape) == 3 and size(shape[1:]) > 1)
+
+
+def _ends_in_a_map(network: Network) -> Diagnostic:
     return Diagnostic(
         "no-classes",
-        f"the network ends in {text(shape)}, and training needs one number for each class",
+        f"the network ends in {text(network.output.shape)}, and training needs one number for each"
+        " class",
         network.output.span,
-        notes=(note,) if masks else (),
         help="end it in `pool avg global, flatten, fc classes` to classify images",
     )
 

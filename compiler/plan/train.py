@@ -25,7 +25,7 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import exact, show
 from .directive import Context, Directive, unknown_parts
-from .metrics import METRICS, PER_CLASS
+from .metric_names import METRICS, PER_CLASS
 
 UNREACHED = "unreached"
 """The code of the warning that something would happen only after the last epoch."""
@@ -447,6 +447,8 @@ class Metrics(Directive):
 
     @classmethod
     def usual(cls, context: Context) -> Metrics:
+        if context.network is not None and len(context.network.output.shape) > 1:
+            return cls(names=("loss", "miou", "pixels", "per_class"))
         outputs = context.network.output.shape[0] if context.network else 0
         five = ("top5",) if outputs > 5 else ()
         return cls(names=("loss", "top1", *five, "per_class"))

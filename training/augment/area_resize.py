@@ -9,7 +9,7 @@ from torch import Tensor
 from ...compiler.plan.augment.passes import RESIZE
 from ...compiler.plan.augment.resizing import Crop, Resize
 from ...compiler.plan.fusion import Step
-from .per_image import BoundPass
+from .per_image import BoundPass, Moving
 from .registry import Resources, implements
 from .transforms import PART_DRAWS, parts
 
@@ -21,8 +21,11 @@ class AreaResize:
     def __init__(self, directive: Resize, step: Step, resources: Resources) -> None:
         self._size, self._mode = step.output_size, directive.mode
 
-    def __call__(self, drawn: Tensor) -> BoundPass:
-        return lambda images, _: _resized(images, self._size, self._mode)
+    def __call__(self, drawn: Tensor) -> Moving:
+        return Moving(
+            lambda images, _: _resized(images, self._size, self._mode),
+            lambda masks, _: _resized(masks, self._size, "nearest"),
+        )
 
 
 @implements(Crop, RESIZE)
@@ -33,10 +36,15 @@ class AreaCrop:
         self._directive, self._step = directive, step
         self._at = resources.layout.reserve(step.number, 1, PART_DRAWS)
 
-    def __call__(self, drawn: Tensor) -> BoundPass:
+    def __call__(self, drawn: Tensor) -> Moving:
         size = self._step.output_size
         boxes = parts(drawn[self._at], self._directive, self._step.input_size)
-        if drawn.device.type != "cpu":  # reading the boxes would make the program wait for a GPU
+        return Moving(
+            self._of_images(boxes, size), lambda masks, piece: nearest(masks, boxes[piece], size)
+        )
+
+    def _of_images(self, boxes: Tensor, size: tuple[int, int]) -> BoundPass:
+        if boxes.device.type != "cpu":  # reading the boxes would make the program wait for a GPU
             return lambda images, piece: cut_by_matrices(images, boxes[piece], size)
         places = boxes.int().tolist()
 
@@ -57,6 +65,22 @@ def cut_by_matrices(images: Tensor, boxes: Tensor, size: tuple[int, int]) -> Ten
     rows = _weights(top, height, images.shape[-2], size[0])
     columns = _weights(left, width, images.shape[-1], size[1])
     return rows.unsqueeze(1) @ images @ columns.mT.unsqueeze(1)
+
+
+def nearest(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same for masks (N x 1 x H x W): each pixel is the nearest one."""
+    left, top, width, height = boxes.unbind(1)
+    rows = _nearest(top, height, size[0], masks.shape[-2])
+    columns = _nearest(left, width, size[1], masks.shape[-1])
+    places = (rows.unsqueeze(2) * masks.shape[-1] + columns.unsqueeze(1)).flatten(1)
+    return masks.flatten(1).gather(1, places).view(len(masks), 1, *size)
+
+
+def _nearest(start: Tensor, length: Tensor, out: int, side: int) -> Tensor:
+    """The source of each pixel of the result, N x out."""
+    centers = torch.arange(out, device=start.device, dtype=torch.float32) + 0.5
+    places = start.view(-1, 1) + (length / out).view(-1, 1) * centers
+    return places.floor().long().clamp_(0, side - 1)
 
 
 def _weights(start: Tensor, length: Tensor, side: int, out: int) -> Tensor:

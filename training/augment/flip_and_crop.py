@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ...compiler.plan.data import UNLABELLED
 from .entries import column, constant
 from .homography import Size
 from .transforms import Transform
@@ -26,6 +27,13 @@ class FlipAndCrop:
 
     def __call__(self, images: Tensor, piece: slice) -> Tensor:
         """Flips and crops images of any type, which they keep."""
+        return self._copied(images, piece, self._fill)
+
+    def masks(self, masks: Tensor, piece: slice) -> Tensor:
+        """The same for the masks of the images; what comes from outside them has no label."""
+        return self._copied(masks, piece, (UNLABELLED,))
+
+    def _copied(self, images: Tensor, piece: slice, fill: Fill) -> Tensor:
         rows, columns = self._rows[piece], self._columns[piece]
         flat = (rows.unsqueeze(2) * images.shape[-1] + columns.unsqueeze(1)).flatten(1)
         pixels = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, images.shape[1], -1))
@@ -33,7 +41,7 @@ class FlipAndCrop:
         if self._in_rows is None or self._in_columns is None:
             return pixels
         inside = self._in_rows[piece].unsqueeze(2) & self._in_columns[piece].unsqueeze(1)
-        level = constant(self._fill, images.device).to(images.dtype).view(1, -1, 1, 1)
+        level = constant(fill, images.device).to(images.dtype).view(1, -1, 1, 1)
         return torch.where(inside.unsqueeze(1), pixels, level)
 
 

@@ -9,10 +9,10 @@ from ...compiler.plan.augment.passes import MOVE
 from ...compiler.plan.fusion import Pass
 from .flip_and_crop import FlipAndCrop
 from .homography import IDENTITY
-from .per_image import BoundPass
+from .per_image import Moving
 from .registry import Resources, implementation
 from .transforms import Border, MakeTransform, Transform
-from .warp import Fill, InverseMap, warp
+from .warp import Fill, InverseMap, warp, warp_masks
 
 
 class Geometry:
@@ -32,16 +32,23 @@ class Geometry:
             else:
                 self._transforms.append(implemented)
 
-    def __call__(self, drawn: Tensor) -> BoundPass:
+    def __call__(self, drawn: Tensor) -> Moving:
         transforms = [make(drawn) for make in self._transforms]
         out, fill = self._out, self._fill
         if self._moves:
-            return FlipAndCrop(transforms, drawn[0], out, fill)
-        if self._displacement is None:
-            inverse = InverseMap(transforms, drawn[0], out)
-            return lambda images, piece: warp(images.to(torch.float32), inverse, piece, fill)
-        inverse = InverseMap([*transforms, Transform(IDENTITY, self._border, out)], drawn[0], out)
-        field = self._displacement(drawn, out)
-        return lambda images, piece: warp(
-            images.to(torch.float32), inverse, piece, fill, field(piece)
-        )
+            copied = FlipAndCrop(transforms, drawn[0], out, fill)
+            return Moving(copied, copied.masks)
+        field = None
+        if self._displacement is not None:
+            transforms.append(Transform(IDENTITY, self._border, out))
+            field = self._displacement(drawn, out)
+        inverse = InverseMap(transforms, drawn[0], out)
+
+        def moved(images: Tensor, piece: slice) -> Tensor:
+            shift = field(piece) if field is not None else None
+            return warp(images.to(torch.float32), inverse, piece, fill, shift)
+
+        def masks(masks: Tensor, piece: slice) -> Tensor:
+            return warp_masks(masks, inverse, piece, field(piece) if field is not None else None)
+
+        return Moving(moved, masks)

@@ -1,4 +1,5 @@
-"""Mixup and CutMix: two images of a batch become one, and their labels are mixed in proportion.
+"""Mixup and CutMix: two images of a batch become one, and their labels are mixed in proportion. The
+masks of images are pasted like the images themselves.
 
 An image is mixed with the next one in the order of the epoch, which is shuffled anyway. The last
 image of a batch has no next one and is dropped: the caller passes one extra image for each mixing
@@ -88,7 +89,10 @@ class Paste(Mix):
         in_rows = ((rows >= top) & (rows < bottom)).unsqueeze(2)
         in_columns = ((columns >= left) & (columns < right)).unsqueeze(1)
         inside = (in_rows & in_columns).unsqueeze(1)
-        return torch.where(inside, images[1:], images[:-1]), mixed_labels(labels, share)
+        mixed = torch.where(inside, images[1:], images[:-1])
+        if labels.ndim == images.ndim - 1:  # masks
+            return mixed, torch.where(inside.squeeze(1), labels[1:], labels[:-1])
+        return mixed, mixed_labels(labels, share)
 
     def boxes(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """The rectangles, N x 4 (left, top, right, bottom), as in torchvision's CutMix; and the

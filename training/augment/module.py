@@ -19,6 +19,9 @@ from .per_image import ImagePass, Normalize, PerImage
 from .random_numbers import Draws
 from .registry import Normalization, Resources, implementation
 
+MASKS = 3
+"""The axes of labels that are masks: images x height x width."""
+
 
 class Augmenter(nn.Module):
     """Augments and normalizes the images of a batch, each with random numbers of its own.
@@ -26,8 +29,8 @@ class Augmenter(nn.Module):
     `images` are uint8, or float32 from 0 to 255, N x C x H x W; they are not changed. `indices` are
     their positions in the data: the random numbers of an image depend on seed, epoch and index
     alone; on a GPU, indices are best still on the CPU. Labels are returned unchanged or, where
-    images are mixed, as shares of classes. The last `guests` images and labels are not returned:
-    they are only there to be mixed with.
+    images are mixed, as shares of classes; masks (N x H x W) move along with their images. The last
+    `guests` images and labels are not returned: they are only there to be mixed with.
     """
 
     def __init__(
@@ -73,14 +76,18 @@ class Augmenter(nn.Module):
         on_cpu = self._draws_on_cpu(epoch, indices)
         for step in self._steps:
             if isinstance(step, PerImage):
-                images = step(images, drawn, on_cpu, self._reuse)
+                masks = labels if labels.ndim == MASKS else None
+                images, masks = step(images, drawn, on_cpu, self._reuse, masks)
+                labels = labels if masks is None else masks
             else:
                 images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
                 drawn, on_cpu = drawn[:, : len(images)], on_cpu[:, : len(images)]
         return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:
-        """Labels as shares of classes: one-hot, unless they are shares already."""
+        """Labels as shares of classes: one-hot unless they are shares; masks as they are."""
+        if labels.ndim == MASKS:
+            return labels
         if labels.ndim == 2:
             return labels.float()
         return one_hot(labels, self._classes)

@@ -8,6 +8,7 @@ the whole batch. Everything that does not depend on pixels is computed for the w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,6 +19,18 @@ BoundPass = Callable[[Tensor, slice], Tensor]
 """A pass with its random numbers; called with some images of a batch, and the slice of the batch
 that they are. Geometric passes accept any type; all others take float32 from 0 to 255, and may
 change it in place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """A bound pass that moves pixels: masks (N x 1 x H x W) move along with their images."""
+
+    images: BoundPass
+    masks: BoundPass
+
+    def __call__(self, images: Tensor, piece: slice) -> Tensor:
+        return self.images(images, piece)
+
 
 ImagePass = Callable[[Tensor], BoundPass]
 """A pass; called with the random numbers of a batch."""
@@ -66,16 +79,32 @@ class PerImage:
         """The output of the last call, which the next one may overwrite."""
 
     def __call__(
-        self, images: Tensor, drawn: Tensor, on_cpu: Tensor, reuse: bool = False
-    ) -> Tensor:
-        """Images of uint8 or float32, which are not changed, to float32. `drawn` are random numbers
-        on the device of the images, `on_cpu` those drawn on the CPU. With `reuse`, the output of
-        the last call is overwritten: allocating memory for a batch of photographs takes as long as
-        some of the passes."""
+        self,
+        images: Tensor,
+        drawn: Tensor,
+        on_cpu: Tensor,
+        reuse: bool = False,
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images of uint8 or float32, which are not changed, to float32; and their masks (N x H x
+        W), which move along. `drawn` are random numbers on the device of the images, `on_cpu` those
+        drawn on the CPU. With `reuse`, the output of the last call is overwritten: allocating
+        memory for a batch of photographs takes as long as some of the passes."""
         passes = [
             (one(on_cpu if isinstance(one, ChosenOnCpu) else drawn), takes_bytes)
             for one, takes_bytes in self._passes
         ]
+        if masks is not None:
+            masks = masks.unsqueeze(1)
+            for one, _ in passes:
+                if isinstance(one, Moving):
+                    masks = one.masks(masks, slice(0, len(masks)))
+            masks = masks.squeeze(1)
+        return self._on_images(images, passes, reuse), masks
+
+    def _on_images(
+        self, images: Tensor, passes: Sequence[tuple[BoundPass, bool]], reuse: bool
+    ) -> Tensor:
         pieces = round(len(images) / max(1, PIECE // max(1, images[0].numel())))
         if images.device.type != "cpu" or images.requires_grad or pieces <= 1:
             return self._normalize(_run(passes, images, slice(0, len(images))))

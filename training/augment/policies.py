@@ -20,11 +20,11 @@ from ..runtime.to_device import to_device
 from . import homography as h
 from .color import GRAY
 from .entries import constant
-from .per_image import BoundPass, ChosenOnCpu
+from .per_image import ChosenOnCpu, Moving
 from .random_numbers import whole
 from .registry import Resources, implements
 from .transforms import Border, Transform
-from .warp import Fill, InverseMap, warp
+from .warp import Fill, InverseMap, warp, warp_masks
 
 BINS = 31
 """The number of strengths."""
@@ -88,7 +88,7 @@ class Policy(ChosenOnCpu):
         reserve = resources.on_cpu.reserve
         self._at = [reserve(step.number, 3 * round, 3) for round in range(directive.rounds)]
 
-    def __call__(self, drawn: Tensor) -> BoundPass:
+    def __call__(self, drawn: Tensor) -> Moving:
         rounds = []
         for at in self._at:
             which, strength, sign = drawn[at]
@@ -102,13 +102,16 @@ class Policy(ChosenOnCpu):
                 images = self._round(images, kinds[piece], strengths[piece])
             return images
 
-        return change
+        def move(masks: Tensor, piece: slice) -> Tensor:
+            for kinds, strengths in rounds:
+                masks = self._round_of_masks(masks, kinds[piece], strengths[piece])
+            return masks
+
+        return Moving(change, move)
 
     def _round(self, images: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
         """Applies its operation to each image."""
-        members: dict[str, list[int]] = {name: [] for name in _NAMES}
-        for index, kind in enumerate(kinds):
-            members[_NAMES[kind]].append(index)
+        members = _members(kinds)
         if images.shape[1] != 3:  # without colors
             members["color"].clear()
         if min(images.shape[-2:]) <= 2:  # all border
@@ -135,6 +138,18 @@ class Policy(ChosenOnCpu):
             changed.index_copy_(0, at, done)
         return changed.round_()
 
+    def _round_of_masks(self, masks: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
+        """Moves the masks of the images that are moved."""
+        members = _members(kinds)
+        places = torch.tensor([index for name in _GEOMETRY for index in members[name]]).long()
+        if not len(places):
+            return masks
+        at = to_device(places, masks.device)
+        some = masks.index_select(0, at)
+        counts = {name: len(members[name]) for name in _GEOMETRY}
+        inverse = self._inverse(some, counts, strengths[places])
+        return masks.index_copy(0, at, warp_masks(some, inverse, slice(0, len(some))))
+
     def _strengths(self, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
         """Strengths in the units of each operation, with a random sign if the operation has one."""
         largest = tuple(self._largest(change) for change in CHANGES)
@@ -151,6 +166,10 @@ class Policy(ChosenOnCpu):
         raise NotImplementedError
 
     def _moved(self, images: Tensor, counts: Counts, strength: Tensor) -> Tensor:
+        inverse = self._inverse(images, counts, strength)
+        return warp(images, inverse, slice(0, len(images)), self._fill)
+
+    def _inverse(self, images: Tensor, counts: Counts, strength: Tensor) -> InverseMap:
         size = (images.shape[-2], images.shape[-1])
         by = {name: torch.zeros_like(strength) for name in counts}
         for name, part in _parts(counts):
@@ -160,8 +179,15 @@ class Policy(ChosenOnCpu):
         moved = h.moved(by["translate_x"].trunc(), by["translate_y"].trunc())
         back = h.product(back, h.product(moved, h.turned(by["rotate"])))
         transforms = [Transform(back, self._border, size)]
-        inverse = InverseMap(transforms, strength, size, images.device)
-        return warp(images, inverse, slice(0, len(images)), self._fill)
+        return InverseMap(transforms, strength, size, images.device)
+
+
+def _members(kinds: list[int]) -> dict[str, list[int]]:
+    """The images of each operation."""
+    members: dict[str, list[int]] = {name: [] for name in _NAMES}
+    for index, kind in enumerate(kinds):
+        members[_NAMES[kind]].append(index)
+    return members
 
 
 @implements(RandAugment, POLICY)

@@ -70,11 +70,13 @@ class RandomCrop:
     def __str__(self) -> str:
         return self._words
 
-    def __call__(self, images: Sequence[Tensor], epoch: int, indices: Sequence[int]) -> Tensor:
-        """Crops of whole images (uint8), as one tensor. Raises BadImage if one is too long and
-        thin."""
+    def __call__(
+        self, images: Sequence[Tensor], epoch: int, indices: Sequence[int], *, masks: int = 0
+    ) -> Tensor:
+        """Crops of whole images (uint8), as one tensor; the last channels may be masks. Raises
+        BadImage if one is too long and thin."""
         if self.fit is not None:
-            images = [self.fit.whole(image) for image in images]
+            images = [self.fit.whole(image, masks=masks) for image in images]
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         cut = []
         for image, (left, top, width, height) in zip(
@@ -82,7 +84,7 @@ class RandomCrop:
         ):
             part = image[:, top : top + height, left : left + width]
             same = (height, width) == self.size
-            cut.append(part if same else resized(part, self.size, "bilinear"))
+            cut.append(part if same else resized(part, self.size, "bilinear", masks))
         return torch.stack(cut)
 
     def boxes(self, sizes: Sequence[Size], epoch: int, indices: Sequence[int]) -> list[Box]:

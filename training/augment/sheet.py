@@ -56,7 +56,9 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     together = [
         Row(
             f"epoch {epoch + 1}",
-            shown(opened, fusion, opened.training_images(indices, epoch), indices, labels, epoch),
+            shown(
+                opened, fusion, opened.training_images(indices, epoch)[0], indices, labels, epoch
+            ),
         )
         for epoch in range(epochs)
     ]
@@ -103,7 +105,9 @@ def _alone(
         if number != crop.step.number or not isinstance(store, WholeImages):
             return None
         cut = RandomCrop(crop, plan.train.seed.value)
-        return tuple(map(viewed, cut([store.whole(index) for index in indices], 0, indices)))
+        masks = store.source.masks
+        crops = cut([store.whole(index) for index in indices], 0, indices, masks=masks)
+        return tuple(map(viewed, crops[:, : crops.shape[1] - masks]))
     one = only(number, plan.augment, fusion.input_size, fusion.channels)
     return shown(opened, one, batch, indices, labels, 0) if one.passes else None
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...compiler.plan.data import UNLABELLED
 from ..runtime.to_device import to_device
 from .entries import Entry, column, constant
 from .homography import IDENTITY, Matrix, Size, linear, product
@@ -130,6 +131,20 @@ def warp(
     if cover is not None:
         warped = warped.mul_(cover)
     return warped if level is None else warped.add_(level)
+
+
+def warp_masks(
+    masks: Tensor, inverse: InverseMap, piece: slice, displacement: Tensor | None = None
+) -> Tensor:
+    """Warps masks (N x 1 x H x W, class numbers) as `warp` does their images, with the nearest
+    pixel; pixels from outside the image have no label."""
+    grid, cover = _source_grid(inverse, piece, displacement)
+    shifted = masks.to(torch.float32) - UNLABELLED  # beyond the border, `grid_sample` fills in 0
+    padding = _PADDING[inverse.border]
+    warped = F.grid_sample(shifted, grid, "nearest", padding, align_corners=False)
+    if cover is not None:
+        warped = torch.where(cover < 0.5, 0.0, warped)
+    return (warped + UNLABELLED).to(masks.dtype)
 
 
 def _source_grid(

@@ -5,14 +5,53 @@ from __future__ import annotations
 from ...compiler.network import Network
 from ...compiler.plan.check import wrong_classes
 from ...compiler.plan.plan import TrainPlan
-from ...dsl.diagnostics import Diagnostic, SpecError
+from ...compiler.shapes import by, text
+from ...dsl.diagnostics import Diagnostic, Label, SpecError
+from ..tasks.segmentation import Segmentation
 from .dataset import Dataset
 from .diagnostic import listed
 
 
 def check_classes(network: Network, plan: TrainPlan, data: Dataset) -> Diagnostic | None:
-    """The error if the network has more or fewer outputs than there are classes; else None."""
-    return wrong_classes(plan.train.data, network, len(data.classes), data.name, data.classes)
+    """The error if the network does not end in what the labels are: a number for each class, or,
+    for masks, one for each class at each pixel. None if it does."""
+    shape, size = network.output.shape, network.input.shape[1:]
+    masks = data.task == Segmentation.word
+    if masks != (len(shape) > 1):
+        return _other_labels(network, plan, data, masks)
+    if masks and shape[1:] != size:
+        return Diagnostic(
+            "classes",
+            f"masks have a class for each pixel of the image, {by(size)}, and the network ends in"
+            f" {text(shape)}",
+            network.output.span,
+            help=f"add `upsample to={by(size)}` at its end, or pad its convolutions",
+        )
+    return wrong_classes(
+        plan.train.data,
+        network,
+        len(data.classes),
+        data.name,
+        data.classes,
+        size=size if masks else (),
+    )
+
+
+def _other_labels(network: Network, plan: TrainPlan, data: Dataset, masks: bool) -> Diagnostic:
+    """The error if a network that classifies images gets masks, or the reverse."""
+    place = plan.train.data.place("path") or plan.train.data.span
+    if masks:
+        labels, help = "a mask for each image", "end it in `conv classes 1x1`, at the image's size"
+    else:
+        labels = "one class for each image"
+        help = "end it in `pool avg global, flatten, fc classes`; or name data with masks"
+    return Diagnostic(
+        "classes",
+        f"{data.name} has {labels}, and the network ends in {text(network.output.shape)}",
+        network.output.span,
+        labels=(Label(place, labels),) if place else (),
+        help=help,
+    )
 
 
 def must_have_classes(

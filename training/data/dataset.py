@@ -71,15 +71,16 @@ class Dataset:
         yield from self.imbalance()
 
     def imbalance(self) -> Iterator[str]:
-        """A short table of the classes if the largest has more than three times as many images as
-        the smallest."""
+        """A short table of the classes if the largest has more than three times as many images, or
+        pixels, as the smallest."""
         counts = self.train.counts
         smallest, largest = min(counts), max(counts)
         if largest <= UNEVEN * smallest:
             return
         times = f"{largest / smallest:.1f} times" if smallest else "far more than"
+        what = "pixels" if self.task == "segmentation" else "images"
         advice = "" if self.weighted else "; `weights balanced` gives them equal weight"
-        yield f"the classes are uneven: the largest has {times} the images of the smallest{advice}"
+        yield f"the classes are uneven: the largest has {times} the {what} of the smallest{advice}"
         order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
         shown = order if len(order) <= 2 * _SHOWN + 1 else [*order[:_SHOWN], *order[-_SHOWN:]]
         width = max(len(self.classes[label]) for label in shown)

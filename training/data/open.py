@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
-from ...compiler.plan.data import Folder
+from ...compiler.plan.data import UNLABELLED, Folder
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import LAYOUTS, axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
-from ..tasks.choose import task_of
+from ..tasks.known_tasks import task_of
+from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
 from .diagnostic import counted, problem
@@ -33,7 +34,7 @@ from .images.resize import Fit, evaluation_fit, larger, training_fit
 from .loader.batches import Batches, Sharing
 from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts, outline
 from .loader.memory_budget import ORDER, Where, cores, place
-from .loader.order import shared, spans
+from .loader.order import sample, shared, spans
 from .loader.shared_memory import shared_memory
 from .loader.store import (
     InMemory,
@@ -69,7 +70,7 @@ class Opened:
     local_world: int = 1
     """The number of processes on this machine, which share its memory and its cores."""
 
-    @cached_property
+    @property
     def task(self) -> Task:
         """What the network learns from the labels."""
         return task_of(self.dataset.task, self.dataset.classes)
@@ -120,17 +121,26 @@ class Opened:
             random_crops=random_crops,
         )
 
-    def training_images(self, indices: Sequence[int], epoch: int) -> Tensor:
-        """Training images before the augmentation of batches: with the random crops of an epoch, if
-        that is done when they are read. On the CPU."""
+    def training_images(self, indices: Sequence[int], epoch: int) -> tuple[Tensor, Tensor]:
+        """Training images and their labels before the augmentation of batches: with the random
+        crops of an epoch, if that is done when they are read. On the CPU."""
         store = self.stores["train"]
         if isinstance(store, InMemory):
-            return torch.stack([store.read(index) for index in indices])
-        return store.read_batch(indices, epoch)
+            images = torch.stack([store.read(index) for index in indices])
+        else:
+            images = store.read_batch(indices, epoch)
+        masks = store.source.masks
+        if masks:
+            return images[:, :-masks], images[:, -masks:].squeeze(1)
+        return images, store.labels.cpu()[indices]
 
     def image(self, part: str, index: int) -> Tensor:
         """One image of a part, resized and cropped: uint8, on the CPU."""
-        return self.stores[part].read(index)
+        return self.stores[part].read(index)[: self.preparation.channels]
+
+    def mask(self, part: str, index: int) -> Tensor:
+        """The mask of one image, where labels are masks: uint8, on the CPU."""
+        return self.stores[part].read(index)[-1]
 
     def name(self, part: str, index: int) -> str:
         """The name of an image, to be shown."""
@@ -198,7 +208,8 @@ def open_data(
 
     threads = threads or max(1, cores() // processes.local_world)
     crop = RandomCrop.of(plan)
-    storing = _Storing(channels, device, threads, progress, processes, budget, cache, crop)
+    masks = parts["train"].masks
+    storing = _Storing(channels + masks, device, threads, progress, processes, budget, cache, crop)
     where, stores, wrong = storing.stores(parts, fits)
     prefix = _folders(parts)
     bad = [
@@ -253,6 +264,7 @@ class _Storing:
     """Decodes images, or checks their files: each process of a machine does a share."""
 
     channels: int
+    """Those of images and masks."""
     device: torch.device
     threads: int
     progress: Progress
@@ -374,14 +386,14 @@ class _Storing:
         def own() -> Tensor:
             if source.images.is_meta:
                 raise MemoryError("there is not enough shared memory for the images")
-            return fitted(source.images, fit, self.channels)
+            return fitted(source, fit, self.channels)
 
         if place is None:
             return self._in_memory(own, source, kept)
 
         def put() -> None:
             if self.processes.local.rank == 0:
-                fitted(source.images, fit, self.channels, place)
+                fitted(source, fit, self.channels, place)
 
         self.processes.together(put)
         return self._in_memory(lambda: place, source.without_pixels(), kept)
@@ -451,7 +463,7 @@ def _must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], chann
     """Raises SpecError if the images cannot have the channels of the input. Files can be read with
     one or three channels; arrays keep the channels that they have."""
     for source in parts.values():
-        have = source.images.shape[1] if isinstance(source, Arrays) else 3
+        have = source.images.shape[1] - source.masks if isinstance(source, Arrays) else 3
         if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
             continue
         size = "x".join(map(str, plan.input[1:]))
@@ -496,9 +508,24 @@ def _must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None
     lost = [
         name for name, count in zip(dataset.classes, dataset.train.counts, strict=True) if not count
     ]
-    if lost and dataset.bad:
+    if lost and dataset.bad and data_set.task != Segmentation.word:
         message = f"no image is left of the class `{lost[0]}`: all its files are unusable"
         raise problem("empty-class", message, plan.train.data, notes=(data_set.origin,))
+
+
+def _counts(store: Store, classes: int) -> tuple[int, ...]:
+    """The number of images of each class; of masks, the number of pixels, from a sample of them."""
+    if not store.source.masks:
+        return class_counts(store.labels, classes)
+    chosen = sample(len(store), _MASKS).tolist()
+    counted = torch.zeros(UNLABELLED + 1, dtype=torch.int64)
+    for index in chosen:
+        counted += store.read(index)[-1].flatten().bincount(minlength=UNLABELLED + 1)
+    return tuple(counted[:classes].tolist())
+
+
+_MASKS = 512
+"""At most so many masks are looked at for the shares of classes."""
 
 
 def _described(
@@ -513,7 +540,7 @@ def _described(
         data_set.name,
         data_set.classes,
         tuple(
-            Part(name, len(stores[name]), class_counts(stores[name].labels, len(data_set.classes)))
+            Part(name, len(stores[name]), _counts(stores[name], len(data_set.classes)))
             for name in order
         ),
         data_set.origin,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...compiler.plan.metrics import METRICS
+from ...compiler.plan.metric_names import METRICS
 
-SHARES = tuple(name for name, metric in METRICS.items() if metric.share)
-"""Metrics between 0 and 1, which are shown in percent."""
+SHARES = (*(name for name, metric in METRICS.items() if metric.share), "iou")
+"""Metrics between 0 and 1, which are shown in percent; `iou` is one of a class."""
 
 
 def duration(seconds: float) -> str:

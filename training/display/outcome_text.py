@@ -35,7 +35,8 @@ def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: St
         lines += ["", *(show(each.text) for each in outcome.comparisons)]
     if len(outcome.confusion):
         lines += _confusions(outcome, names, style)
-    lines += ["", *_per_class(outcome, names, style)]
+    if outcome.per_class:
+        lines += ["", *_per_class(outcome, names, style)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -94,10 +95,11 @@ def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str
         return lambda row: metric(key, figures[row][key]) if isfinite(figures[row][key]) else ""
 
     figures = list(outcome.per_class.values())
+    count, *shares = figures[0]
     columns: list[Column[int]] = [
         Column("class", lambda row: names[row], least=8),
-        Column("images", lambda row: exact(int(figures[row]["images"])), right=True),
-        *(Column(key, share(key), right=True) for key in ("precision", "recall", "f1")),
+        Column(count, lambda row: exact(int(figures[row][count])), right=True),
+        *(Column(key, share(key), right=True) for key in shares),
     ]
     return grid([columns], range(len(figures)), style)
 

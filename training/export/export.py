@@ -15,7 +15,7 @@ from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
-from ..tasks.choose import recorded
+from ..tasks.known_tasks import recorded
 from ..tasks.multi_label import MultiLabel
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold

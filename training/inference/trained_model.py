@@ -22,8 +22,8 @@ from ..data.sources.arrays_given import ArrayData
 from ..export.trained import open_trained
 from ..request import Request, request
 from ..saved_request import best_of, request_of
-from ..tasks.choose import TASKS, recorded, task_of
 from ..tasks.classification import Classification
+from ..tasks.known_tasks import TASKS, recorded, task_of
 from ..tasks.task import Task
 from .ensemble_module import EnsembleModule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...compiler.plan.metrics import METRICS
+from ...compiler.plan.metric_names import METRICS
 
 
 def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:

@@ -21,7 +21,8 @@ class Outcome(NamedTuple):
     confusion: Tensor
     """int64, classes x classes: rows are true classes, columns predicted ones."""
     answers: Tensor
-    """What the task answers, float32, on the CPU: for classes, probabilities, images x classes."""
+    """What the task answers, float32, on the CPU: for classes, probabilities, images x classes. For
+    masks, which would be too many, how good each is: its mean IoU."""
     labels: Tensor
     """int64, on the CPU."""
     comparisons: tuple[Comparison, ...] = ()

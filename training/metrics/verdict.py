@@ -116,6 +116,10 @@ class Finding(NamedTuple):
     text: str
 
 
+_JUDGED = ("classification", "multi_label")
+"""The tasks whose metrics the rules know."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """The metrics of a run, and what is needed to judge them."""
@@ -144,9 +148,9 @@ class Facts:
         predicted: Sequence[int] = (),
         stopped_early: bool = False,
     ) -> Facts | None:
-        """None if there is no validation set."""
+        """None if there is no validation set, or the rules do not know the task."""
         val, source = dataset.part("val"), network.program.main.source
-        if val is None:
+        if val is None or dataset.task not in _JUDGED:
             return None
         return Facts(
             plan,

@@ -26,7 +26,7 @@ _LONG = 4
 def confusion(contents: Contents) -> Html | None:
     if contents.multi_label:
         return None
-    matrix = contents.outcome.confusion
+    matrix, unit = contents.outcome.confusion, contents.data.task.unit
     wrong = int(matrix.sum() - matrix.diagonal().sum())
     shown: Html | str = ""
     if len(matrix) <= LARGEST_TABLE:
@@ -38,7 +38,7 @@ def confusion(contents: Contents) -> Html | None:
         "Confusion matrix",
         element("p", f"{_HOW}.", class_="faint") if shown else "",
         shown,
-        _most(contents, wrong) if wrong else element("p", "All images are classified correctly."),
+        _most(contents, wrong) if wrong else element("p", f"All {unit}s are classified correctly."),
     )
 
 
@@ -106,9 +106,10 @@ def _most(contents: Contents, wrong: int) -> Html:
         ]
         for pair in pairs
     ]
-    total = plural(len(contents.outcome.labels), "image")
+    unit = contents.data.task.unit
+    total = plural(int(contents.outcome.confusion.sum()), unit)
     count = f"{exact(wrong)} of {total} {'is' if wrong == 1 else 'are'} misclassified."
-    head = ["true class", "predicted as", "images", "of the class"]
+    head = ["true class", "predicted as", f"{unit}s", "of the class"]
     return joined(
         [
             element("h3", "Most frequent confusions"),

@@ -1,4 +1,4 @@
-"""The report's table of precision, recall and F1 of each class."""
+"""The report's table of the figures of each class: precision, recall and F1; of masks, IoU."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ def classes(contents: Contents) -> Html | None:
     names = list(per_class)
     if len(names) <= _SHOWN:
         return section("classes", "Metrics per class", _table(contents, names))
-    order = sorted(names, key=lambda name: per_class[name].get("f1", 0.0))
+    decisive = "iou" if contents.data.task.dense else "f1"
+    order = sorted(names, key=lambda name: per_class[name].get(decisive, 0.0))
     rest = details(
         f"The other {exact(len(order) - _SHOWN)} classes", _table(contents, order[_SHOWN:])
     )
-    which = element("p", f"The {_SHOWN} classes with the lowest F1.", class_="faint")
+    lowest = f"The {_SHOWN} classes with the lowest {_TITLES[decisive]}."
+    which = element("p", lowest, class_="faint")
     return section("classes", "Metrics per class", which, _table(contents, order[:_SHOWN]), rest)
 
 
 def _table(contents: Contents, names: list[str]) -> Html:
-    head = ["class", "images", "precision", "recall", "F1"]
+    count, *shares = contents.outcome.per_class[names[0]]
     rows = []
     for name in names:
         figures = contents.outcome.per_class[name]
-        shares = [figures.get(key, float("nan")) for key in ("precision", "recall", "f1")]
         rows.append(
-            [
-                name,
-                exact(int(figures.get("images", 0))),
-                *map(_with_bar, shares),
-            ]
+            [name, exact(int(figures[count])), *(_with_bar(figures[key]) for key in shares)]
         )
+    head = ["class", count, *(_TITLES.get(key, key) for key in shares)]
     return table("Metrics per class", head, rows)
+
+
+_TITLES = {"f1": "F1", "iou": "IoU", "dice": "Dice"}
 
 
 def _with_bar(share: float) -> Html:

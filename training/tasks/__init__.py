@@ -4,7 +4,8 @@ task.py             what every task declares: its metrics, how outputs become an
 classification.py   one class for each image
 multi_label.py      several classes for each image, or none
 probabilities.py    softmax and sigmoid
-choose.py           the task of a data set
+segmentation.py     a class for each pixel
+known_tasks.py      the task of a data set
 
 Everything else of training, evaluation and prediction is the same for all tasks and asks them.
 """

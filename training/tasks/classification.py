@@ -12,7 +12,7 @@ from torch import Tensor
 from ...compiler.plan.loss import Loss
 from ..metrics.confusion import FIVE, ClassTally
 from ..metrics.tally import Tally
-from ..optim.losses import plain_loss
+from ..optim.losses import LossFunction, loss_function, plain_loss
 from .probabilities import probabilities_of
 from .task import Task
 
@@ -30,6 +30,9 @@ class Classification(Task):
     def metrics(self) -> tuple[str, ...]:
         five = ("top5",) if len(self.classes) > FIVE else ()
         return ("loss", "top1", *five, "precision", "recall", "f1")
+
+    def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
+        return loss_function(loss, weights)
 
     def tally(self, loss: Loss, device: torch.device) -> Tally:
         return ClassTally(self.classes, plain_loss(loss), device)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...compiler.plan.loss import Loss
 from ..metrics.confusion import TagTally
 from ..metrics.tally import Tally
-from ..optim.losses import plain_loss
+from ..optim.losses import LossFunction, loss_function, plain_loss
 from .probabilities import probabilities_of
 from .task import Task
 
@@ -28,6 +28,9 @@ class MultiLabel(Task):
     @property
     def metrics(self) -> tuple[str, ...]:
         return ("loss", "top1", "precision", "recall", "f1")
+
+    def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
+        return loss_function(loss, weights)
 
     def tally(self, loss: Loss, device: torch.device) -> Tally:
         return TagTally(self.classes, plain_loss(loss), device)

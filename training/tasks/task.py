@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ...compiler.plan.loss import Loss
 from ..metrics.tally import Tally
+from ..optim.losses import LossFunction
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,25 @@ class Task(ABC):
     running: ClassVar[str]
     """The metric that is measured while training."""
 
+    unit: ClassVar[str] = "image"
+    """What is counted in a confusion matrix."""
+    dense: ClassVar[bool] = False
+    """Whether answers are images: too large to be kept for all images of an evaluation."""
+
     classes: tuple[str, ...]
 
     @property
     @abstractmethod
     def metrics(self) -> tuple[str, ...]:
         """The metrics of an evaluation, in their order."""
+
+    def shown(self, wanted: Collection[str]) -> tuple[str, ...]:
+        """Those of the metrics that a plan wants; all if it wants others."""
+        return tuple(name for name in self.metrics if name in wanted) or self.metrics
+
+    @abstractmethod
+    def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
+        """The loss that training minimizes; `weights` are those of classes."""
 
     @abstractmethod
     def tally(self, loss: Loss, device: torch.device) -> Tally:
@@ -42,6 +57,11 @@ class Task(ABC):
     @abstractmethod
     def score(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The sum of the running metric over the images of a batch."""
+
+    def quality(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """How good the answer to each image is, from 0 to 1: of a dense task, kept instead of the
+        answers."""
+        raise NotImplementedError
 
     @abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:

@@ -176,10 +176,10 @@ def _checkpoint(folder: RunFolder, processes: Processes) -> dict[str, Any] | Non
 
 
 def _best_metric(job: Job) -> str:
-    """The metric that selects the best epoch: `top1` instead of `top5` if there are at most five
-    classes, for which that is always 1."""
+    """The metric that selects the best epoch; if the task does not have it, as `top5` of at most
+    five classes, which is always 1, that which is usual for the task."""
     name = job.plan.train.checkpoint.metric
-    return "top1" if name == "top5" and "top5" not in _all_metrics(job) else name
+    return name if name in job.data.task.metrics else job.data.task.best
 
 
 def _shown_metrics(job: Job) -> tuple[str, ...]:
@@ -189,11 +189,7 @@ def _shown_metrics(job: Job) -> tuple[str, ...]:
     names = {*train.metrics.names, _best_metric(job)}
     names |= {train.early_stop.metric} if train.early_stop else set()
     names |= {train.schedule.metric} if isinstance(train.schedule, Plateau) else set()
-    return tuple(name for name in _all_metrics(job) if name in names)
-
-
-def _all_metrics(job: Job) -> tuple[str, ...]:
-    return job.data.task.metrics
+    return job.data.task.shown(names)
 
 
 _STORES = {

@@ -18,7 +18,7 @@ from ..optim.early_stopping import EarlyStopping
 from ..optim.ema import Average
 from ..optim.freeze_after import FrozenAfter
 from ..optim.lookahead import SlowWeights
-from ..optim.losses import LossFunction, loss_function, mean_one, with_aux
+from ..optim.losses import mean_one, with_aux
 from ..optim.optimizers import make_optimizer, parameter_groups, rate_of, restore_optimizer
 from ..optim.precision import Precision
 from ..optim.schedules import Length, Rates
@@ -147,7 +147,7 @@ def criterion_of(network: Network, plan: TrainPlan, opened: Opened) -> Callable[
     """The loss of a network's outputs, including auxiliary heads and class weights."""
     weights = class_weights(plan.train.weights, opened.dataset)
     weights = mean_one(weights, opened.dataset.train.counts)
-    function: LossFunction = loss_function(
+    function = opened.task.loss(
         plan.train.loss, None if weights is None else weights.to(opened.device)
     )
     return with_aux(function, [head.weight for head in network.aux])

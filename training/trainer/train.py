@@ -145,7 +145,14 @@ def _check_data(request: Request, data: Opened) -> None:
     """Raises SpecError if the network or its loss does not fit the data."""
     plan, dataset = request.plan, data.dataset
     problem = check_classes(request.network, plan, dataset)
-    loss = plan.train.loss
+    loss, task = plan.train.loss, data.task
+    if problem is None and task.word not in loss.tasks and not dataset.multi_label:
+        problem = Diagnostic(
+            "loss",
+            f"the labels of {dataset.name} are {task.labels}, which `{loss.word}` does not compare",
+            loss.span or request.network.output.span,
+            help="take it out: there is a usual one",
+        )
     if problem is None and dataset.multi_label and not loss.several_labels:
         problem = Diagnostic(
             "several-labels",

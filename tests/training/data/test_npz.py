@@ -169,7 +169,7 @@ def test_labels_of_any_kind() -> None:
     assert as_labels([numpy.array([[1.0], [0.0]])], ()).classes == ("0", "1")
     assert as_labels([numpy.array([True, False])], ()).classes == ("False", "True")
     found = as_labels([numpy.array([[0, 1], [1, 0]])], ())
-    assert (found.multi_label, found.numbers[0].tolist()) == (False, [1, 0])
+    assert (found.task, found.numbers[0].tolist()) == ("classification", [1, 0])
     found = as_labels([numpy.array([2, 0]), numpy.array([1])], ("a", "b", "c", "d"))
     assert (found.classes, found.numbers[1].tolist()) == (("a", "b", "c", "d"), [1])
     found = as_labels([numpy.array(["dog", "cat"])], ("dog", "cat", "cow"))

@@ -15,7 +15,7 @@ from dotcnn.compiler.plan.loss import Bce, CrossEntropy
 from dotcnn.training.metrics.better import is_best, is_better
 from dotcnn.training.metrics.evaluation import outcome_of
 from dotcnn.training.metrics.tally import Tally
-from dotcnn.training.tasks.choose import task_of
+from dotcnn.training.tasks.known_tasks import task_of
 from dotcnn.training.tasks.task import Task
 
 ONE, SEVERAL = CrossEntropy(smoothing=0.1), Bce(smoothing=0.1)

@@ -266,7 +266,7 @@ def test_whatever_a_spec_or_data_are_called_it_stays_text() -> None:
     network = dotcnn.compile(spec)
     dataset = contents().data.dataset
     names = tuple(f"{HARM}{place}" for place in range(10))
-    evil = Dataset(HARM, names, dataset.parts, HARM, HARM, notes=(HARM,), bad=(), multi_label=False)
+    evil = Dataset(HARM, names, dataset.parts, HARM, HARM, notes=(HARM,), bad=())
     opened = type(contents().data)(
         **{**vars(contents().data), "dataset": evil},
     )
@@ -373,9 +373,7 @@ def many(classes: int) -> Contents:
     opened = type(contents().data)(
         **{
             **vars(contents().data),
-            "dataset": Dataset(
-                "many", names, dataset.parts, "nowhere", notes=(), bad=()
-            ),
+            "dataset": Dataset("many", names, dataset.parts, "nowhere", notes=(), bad=()),
         }
     )
     module = dotcnn.load(network).eval()

@@ -15,7 +15,7 @@ from dotcnn.compiler.plan.loss import Bce, CrossEntropy
 from dotcnn.training.metrics.evaluation import Answers, evaluate
 from dotcnn.training.metrics.running_metrics import OFTEN, RunningMetrics
 from dotcnn.training.optim.precision import Precision
-from dotcnn.training.tasks.choose import task_of
+from dotcnn.training.tasks.known_tasks import task_of
 from dotcnn.training.trainer import finish
 from dotcnn.training.trainer.loop import Loop
 

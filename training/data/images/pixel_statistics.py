@@ -66,19 +66,21 @@ def measured(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of the training images. Of images that stay in
     their files, each process reads a share."""
+    masks = store.source.masks
     if isinstance(store, InMemory):
-        images = store.images
+        images = store.images[:, : store.images.shape[1] - masks]
         chosen = sample(len(store), max(1, MOST // images[0].numel()))
         if len(chosen) < len(store):
             images = images[chosen.to(images.device)]
         return mean_and_std(counted(images), scale)
-    numbers = store.channels * store.fit.crop[0] * store.fit.crop[1]
+    channels = store.channels - masks
+    numbers = channels * store.fit.crop[0] * store.fit.crop[1]
     chosen = sample(len(store), max(1, min(MOST_FILES, MOST // numbers)))
     mine = chosen[shared(0, len(chosen), *processes.sharing)].tolist()
-    empty = torch.zeros((store.channels, 256), dtype=torch.int64)
+    empty = torch.zeros((channels, 256), dtype=torch.int64)
 
     def count() -> Tensor:
-        one: Callable[[int], Tensor] = lambda i: counted(store.read(mine[i])[None])  # noqa: E731
+        one: Callable[[int], Tensor] = lambda i: counted(store.read(mine[i])[None, :channels])  # noqa: E731
         return sum(each(one, len(mine), threads, "measuring pixels", progress), empty)
 
     return mean_and_std(sum(processes.together(count), empty), scale)

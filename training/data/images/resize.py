@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -35,19 +36,19 @@ class Fit:
     mode: str
     crop: Size
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, *, masks: int = 0) -> Tensor:
         """Images (uint8, ... x C x H x W) at the size of the crop; raises BadImage if they are too
-        long and thin."""
-        images = self.whole(images)
+        long and thin. The last channels may be masks, whose numbers are not mixed."""
+        images = self.whole(images, masks=masks)
         sides = zip(images.shape[-2:], self.crop, strict=True)
         top, left = (round((have - want) / 2) for have, want in sides)
         return images[..., top : top + self.crop[0], left : left + self.crop[1]]
 
-    def whole(self, images: Tensor) -> Tensor:
+    def whole(self, images: Tensor, *, masks: int = 0) -> Tensor:
         """Images before the crop; raises BadImage."""
         self.must_be_bounded(images.shape[-2], images.shape[-1])
         size = self.resized(images.shape[-2], images.shape[-1])
-        return images if size == images.shape[-2:] else resized(images, size, self.mode)
+        return images if size == images.shape[-2:] else resized(images, size, self.mode, masks)
 
     def must_be_bounded(self, height: int, width: int) -> None:
         """Raises BadImage for a size that would become too large."""
@@ -80,8 +81,12 @@ def larger(one: Fit, other: Fit) -> Fit:
     return max(one, other, key=lambda fit: math.prod(fit.resized(1000, 1000)))
 
 
-def resized(images: Tensor, size: Size, mode: str) -> Tensor:
-    """Images, or one image, of another size: antialiased, as bytes."""
+def resized(images: Tensor, size: Size, mode: str, masks: int = 0) -> Tensor:
+    """Images, or one image, of another size: antialiased, as bytes. Of the last channels, if they
+    are masks, each pixel is the nearest one."""
+    if masks and mode != "nearest":
+        pixels = resized(images[..., :-masks, :, :], size, mode)
+        return torch.cat([pixels, resized(images[..., -masks:, :, :], size, "nearest")], -3)
     whole = images if images.ndim == 4 else images.unsqueeze(0)
     if mode == "nearest":
         result = F.interpolate(whole, size, mode="nearest-exact")

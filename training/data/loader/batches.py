@@ -26,6 +26,7 @@ from .worker_processes import Stream
 class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
+    """A class, or a row of numbers, for each image; or its mask, uint8."""
     indices: Tensor
     """Indices of the images in the part, int64, on the CPU: the random numbers of an image depend
     on these, and the augmentation reads some of them."""
@@ -137,8 +138,7 @@ class Batches:
         try:
             for number, (_, position_after, together) in enumerate(plan):
                 requested = time.perf_counter()
-                images = next(source)
-                batch = Batch(images, labels[number], places[number])
+                batch = self._batch(next(source), labels[number], places[number])
                 self.state = State(epoch, position_after)
                 self.together = together
                 now = time.perf_counter()
@@ -156,7 +156,7 @@ class Batches:
         else:
             epoch = self.state.epoch if self._random_crops else None
             images = to_device(self.store.read_batch(indices.tolist(), epoch), self.device)
-        return Batch(images, labels, indices)
+        return self._batch(images, labels, indices)
 
     def close(self) -> None:
         """Ends the worker processes."""
@@ -197,6 +197,13 @@ class Batches:
         for indices in places:
             chosen = images.index_select(0, to_device(indices, images.device))
             yield to_device(chosen, self.device)
+
+    def _batch(self, images: Tensor, labels: Tensor, indices: Tensor) -> Batch:
+        """A batch; where labels are masks, they come as channels of the images."""
+        masks = self.store.source.masks
+        if masks:
+            images, labels = images[:, :-masks], images[:, -masks:].squeeze(1)
+        return Batch(images, labels, indices)
 
     def _labels(self, order: Tensor) -> Tensor:
         labels = self.store.labels

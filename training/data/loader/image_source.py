@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from ..images.mask_file import MaskCode
 from ..sources.file_names import clean
 from .packed_strings import Strings
 
@@ -22,6 +23,8 @@ class Arrays:
     """The class of each image (int64), or, if it may have several, images x classes (float32)."""
     numbers: Tensor | None = None
     """The indices of the images in their file; None if these are all images of the file."""
+    masks: int = 0
+    """The number of the last channels of `images` that are masks: the class of each pixel."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,7 +46,9 @@ class Arrays:
 
     def select(self, indices: Tensor) -> Arrays:
         numbers = indices if self.numbers is None else self.numbers[indices]
-        return Arrays(self.images[indices], self.labels[indices], numbers)
+        return replace(
+            self, images=self.images[indices], labels=self.labels[indices], numbers=numbers
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,13 @@ class Files:
     paths: Strings
     """The path of each file relative to `root`, with `/` between the parts."""
     labels: Tensor
+    mask_files: MaskFiles | None = None
+    """The masks of the images, in the same order; None if labels are not masks."""
+
+    @property
+    def masks(self) -> int:
+        """The number of further channels that are masks: the class of each pixel."""
+        return 0 if self.mask_files is None else 1
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -68,8 +80,25 @@ class Files:
         return map(clean, self.paths)
 
     def select(self, indices: Tensor) -> Files:
-        paths = Strings(self.paths[index] for index in indices.tolist())
-        return Files(self.root, paths, self.labels[indices])
+        masks = None if self.mask_files is None else self.mask_files.select(indices)
+        return Files(self.root, self.paths.select(indices), self.labels[indices], masks)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskFiles:
+    """The masks of image files, each in a file of its own."""
+
+    root: str
+    paths: Strings
+    """The path of each mask relative to `root`."""
+    code: MaskCode
+
+    def read(self, index: int) -> Tensor:
+        """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
+        return self.code.read(os.path.join(self.root, self.paths[index]))
+
+    def select(self, indices: Tensor) -> MaskFiles:
+        return replace(self, paths=self.paths.select(indices))
 
 
 ImageSource = Arrays | Files

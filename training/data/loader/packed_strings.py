@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import overload
 
+from torch import Tensor
+
 
 class Strings(Sequence[str]):
     """An immutable sequence of strings. A plain list of a million names is a million objects, and
@@ -23,6 +25,9 @@ class Strings(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    def select(self, indices: Tensor) -> Strings:
+        return Strings(self[index] for index in indices.tolist())
 
     @overload
     def __getitem__(self, index: int) -> str: ...

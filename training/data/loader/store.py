@@ -16,7 +16,7 @@ from ..images.color_modes import in_channels
 from ..images.decode import decode
 from ..images.image_file import BadImage
 from ..images.resize import Fit
-from .image_source import Files, ImageSource
+from .image_source import Arrays, Files, ImageSource
 from .thread_pool import Progress, each, unwatched
 
 
@@ -25,7 +25,8 @@ class InMemory:
     """Images that are decoded once and kept."""
 
     images: Tensor
-    """uint8, images x channels x height x width, on the CPU or the device."""
+    """uint8, images x channels x height x width, on the CPU or the device. The last channels may be
+    masks."""
     labels: Tensor
     """On the same device."""
     source: ImageSource
@@ -45,6 +46,7 @@ class WholeImages:
     source: Files
     fit: Fit
     channels: int
+    """Those of the image and of its mask, if it has one."""
     crop: RandomCrop | None
     """The random crop of training images that is done when they are read."""
 
@@ -68,7 +70,7 @@ class WholeImages:
         """An image, resized and center-cropped. Raises BadImage, since a file may have changed
         after it was checked."""
         with self._named(index):
-            return self.fit(self.whole(index))
+            return self.fit(self.whole(index), masks=self.source.masks)
 
     def read_batch(self, indices: Sequence[int], epoch: int | None) -> Tensor:
         """Images as one tensor; with the random crops of an epoch, if it is given."""
@@ -82,7 +84,7 @@ class WholeImages:
                 with self._named(index):
                     images.append(self.whole(index))
             with self._named(some[0]):
-                crops.append(self.crop(images, epoch, some))
+                crops.append(self.crop(images, epoch, some, masks=self.source.masks))
         return torch.cat(crops)
 
     @contextmanager
@@ -103,7 +105,7 @@ class OnDisk(WholeImages):
     """Images that are read from their files each time."""
 
     def whole(self, index: int) -> Tensor:
-        return decode(self.source.path(index), self.channels)
+        return with_mask(self.source, index, self.channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +129,19 @@ class WholeInMemory(WholeImages):
 Store = InMemory | OnDisk | WholeInMemory
 
 
+def with_mask(files: Files, index: int, channels: int) -> Tensor:
+    """The whole image of a file; if there are masks, with its mask as the last of the `channels`.
+    Raises BadImage."""
+    image = decode(files.path(index), channels - files.masks)
+    if files.mask_files is None:
+        return image
+    mask = files.mask_files.read(index)
+    if mask.shape != image.shape[1:]:
+        (height, width), (tall, broad) = mask.shape, image.shape[1:]
+        raise BadImage(f"its mask has {width} x {height} pixels, and the image {broad} x {tall}")
+    return torch.cat([image, mask[None]])
+
+
 def whole_in_memory(
     files: Files,
     fit: Fit,
@@ -142,7 +157,7 @@ def whole_in_memory(
 
     def one(index: int) -> Tensor | str:
         try:
-            image = decode(files.path(index), channels)
+            image = with_mask(files, index, channels)
             for each in (fit, *([crop.fit] if crop.fit is not None else [])):
                 each.must_be_bounded(image.shape[-2], image.shape[-1])
         except BadImage as error:
@@ -174,7 +189,7 @@ def estimated_bytes(files: Files, channels: int) -> int:
     sizes = []
     for index in chosen:
         with suppress(BadImage):
-            image = decode(files.path(index), channels)
+            image = with_mask(files, index, channels)
             sizes.append(image.numel())
     return round(sum(sizes) / max(1, len(sizes)) * len(files))
 
@@ -200,7 +215,7 @@ def decoded(
     def one(place: int) -> str:
         index = indices[place]
         try:
-            images[index] = fit(decode(source.path(index), channels))
+            images[index] = fit(with_mask(source, index, channels), masks=source.masks)
         except BadImage as error:
             return error.reason
         return ""
@@ -212,15 +227,23 @@ def decoded(
 _CHUNK = 1024
 
 
-def fitted(images: Tensor, fit: Fit, channels: int, into: Tensor | None = None) -> Tensor:
-    """Images of an array, resized and cropped; in `into`, if it is given."""
+def fitted(source: Arrays, fit: Fit, channels: int, into: Tensor | None = None) -> Tensor:
+    """Images of an array with their masks, resized and cropped; in `into`, if it is given."""
+    images, masks = source.images, source.masks
+
+    def converted(part: Tensor) -> Tensor:
+        if not masks:
+            return in_channels(part, channels).contiguous()
+        pixels = in_channels(part[:, :-masks], channels - masks)
+        return torch.cat([pixels, part[:, -masks:]], 1)
+
     if into is None and fit.leaves(images.shape[-2], images.shape[-1]):
-        return in_channels(images, channels).contiguous()
+        return converted(images)
     shape = (len(images), channels, *fit.crop)
     resized = torch.empty(shape, dtype=torch.uint8) if into is None else into
     for start in range(0, len(images), _CHUNK):
         part = images[start : start + _CHUNK]
-        resized[start : start + _CHUNK] = fit(in_channels(part, channels).contiguous())
+        resized[start : start + _CHUNK] = fit(converted(part), masks=masks)
     return resized
 
 

@@ -19,6 +19,7 @@ from ....dsl.program import Program
 from ..diagnostic import problem
 from .file_names import resolve
 from .folder_tree import Unreadable, classes_in, must_be_folder, parts_in
+from .mask_folder import mask_set
 
 
 def classes_for(
@@ -64,6 +65,9 @@ def _of_folder(data: Folder, base: Path) -> int | None:
     root = resolve(data.path, base)
     must_be_folder(root, data.path, data)
     try:
+        masks = mask_set(data, root)
+        if masks is not None:
+            return len(masks.classes.names)
         return len(classes_in(parts_in(root).get("train", root))) or None
     except Unreadable as error:
         raise problem("unreadable", str(error), data) from None

@@ -7,7 +7,8 @@ from pathlib import Path
 from ....compiler.plan.data import Data, Digits, Folder, Idx, Named, Npz
 from ....compiler.plan.plan import TrainPlan
 from .file_names import resolve
-from .folder_tree import Unreadable, images_in, must_be_folder, parts_in
+from .folder_tree import Unreadable, files_below, images_in, must_be_folder, parts_in
+from .mask_folder import mask_folders
 
 _DIGITS = 1797
 _KNOWN = {
@@ -62,6 +63,9 @@ def _of_folder(data: Folder, base: Path) -> tuple[int, bool] | None:
     root = resolve(data.path, base)
     must_be_folder(root, data.path, data)
     try:
+        masks = mask_folders(root, data.masks)
+        if masks:
+            return len(files_below(masks["train"][0])), len(masks) > 1
         parts = parts_in(root)
         images = images_in(parts.get("train", root))
     except Unreadable:

@@ -8,7 +8,8 @@ import torch
 
 from ....compiler.plan.data import Folder
 from ..diagnostic import counted, listed, problem
-from ..loader.image_source import Contents, Files
+from ..images.mask_file import MaskCode
+from ..loader.image_source import Contents, Files, MaskFiles
 from ..loader.packed_strings import Strings
 from .file_names import clean, resolve
 from .folder_tree import (
@@ -20,6 +21,7 @@ from .folder_tree import (
     must_be_folder,
     parts_in,
 )
+from .mask_folder import MaskSet, mask_set, missing_masks
 
 LAYOUT = "one folder of images for each class; or such folders inside `train` and `val`"
 
@@ -35,6 +37,9 @@ def folder(data: Folder, base: Path) -> Contents:
 
 
 def _folder(data: Folder, root: Path, base: Path) -> Contents:
+    masks = mask_set(data, root)
+    if masks is not None:
+        return _with_masks(data, root, masks)
     parts = {part: images_in(path) for part, path in part_folders(data, root).items()}
     if isinstance(data.val, str):
         place = resolve(data.val, base)
@@ -59,6 +64,28 @@ def _folder(data: Folder, root: Path, base: Path) -> Contents:
         {part: _files(part_images, classes) for part, part_images in parts.items()},
         origin=data.path,
         notes=tuple(notes),
+    )
+
+
+def _with_masks(data: Folder, root: Path, found: MaskSet) -> Contents:
+    """A data set whose labels are masks."""
+    known = found.classes
+    code = MaskCode(len(known.names), data.ignored, known.colors, known.two_valued)
+    return Contents(
+        clean(root.resolve().name),
+        known.names,
+        {
+            part: Files(
+                pairs.root,
+                Strings(pairs.images),
+                torch.zeros(len(pairs.images), dtype=torch.int64),
+                MaskFiles(pairs.root, Strings(pairs.masks), code),
+            )
+            for part, pairs in found.parts.items()
+        },
+        origin=data.path,
+        notes=(*found.notes, *missing_masks(found.parts)),
+        task="segmentation",
     )
 
 

@@ -107,6 +107,13 @@ def images_in(root: Path) -> ImageTree:
     return tree
 
 
+def files_below(root: Path) -> list[str]:
+    """All image files in a folder and below it: paths relative to it, sorted."""
+    files: list[str] = []
+    _collect(str(root), "", files, Counter(), set(), 0)
+    return sorted((file.removeprefix("/") for file in files), key=lambda file: (clean(file), file))
+
+
 def folders(root: str) -> list[tuple[str, str]]:
     """The names and paths of the folders in a folder, without hidden ones."""
     return [(entry.name, entry.path) for entry in _entries(root) if _is_dir(entry)]

@@ -21,6 +21,9 @@ METRICS = {
     "precision": Metric("precision"),
     "recall": Metric("recall"),
     "f1": Metric("F1"),
+    "miou": Metric("mean IoU"),
+    "dice": Metric("mean Dice"),
+    "pixels": Metric("pixel accuracy"),
 }
 """By the name in a spec."""
 

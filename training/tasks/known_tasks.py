@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from .classification import Classification
 from .multi_label import MultiLabel
+from .segmentation import Segmentation
 from .task import Task
 
-TASKS: Mapping[str, type[Task]] = {task.word: task for task in (Classification, MultiLabel)}
+TASKS: Mapping[str, type[Task]] = {
+    task.word: task for task in (Classification, MultiLabel, Segmentation)
+}
 
 
 _IN_0_1 = {"no": "classification", "yes": "multi_label"}

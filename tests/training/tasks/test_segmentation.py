@@ -1,0 +1,371 @@
+"""Networks that answer for each pixel: masks are read, moved with their images, learned and
+measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from dotcnn import SpecError
+from dotcnn.compiler.plan.data import UNLABELLED, Folder
+from dotcnn.compiler.plan.loss import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
+from dotcnn.dsl.source import Source
+from dotcnn.training.augment import augmenter
+from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.sources.mask_folder import matched
+from dotcnn.training.optim.mask_losses import mask_loss
+from dotcnn.training.request import request
+from dotcnn.training.tasks.segmentation import Segmentation
+
+from ..small import trained
+
+NETWORK = """
+network Tiny {{
+  input 3x{height}x{width}
+  conv 8 3x3 same, bn
+  one: relu
+  pool max 2x2
+  conv 16 3x3 same, bn, relu
+  upsample 2
+  concat {{ | | from one }}
+  conv 16 3x3 same, bn, relu
+  conv classes 1x1
+}}
+"""
+SIZE = 24, 32
+
+
+def spec(train: str, height: int = SIZE[0], width: int = SIZE[1]) -> str:
+    return NETWORK.format(height=height, width=width) + f"train {{\n{train}\n}}\n"
+
+
+def save(path: Path, pixels: numpy.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def squares(seed: int, size: tuple[int, int] = SIZE) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """A dark image with a red and a blue square, and the mask of them."""
+    random = numpy.random.default_rng(seed)
+    image = random.integers(0, 60, (*size, 3)).astype(numpy.uint8)
+    mask = numpy.zeros(size, numpy.uint8)
+    for number, color in ((1, (200, 50, 50)), (2, (50, 50, 220))):
+        top, left = random.integers(0, size[0] - 9), random.integers(0, size[1] - 9)
+        mask[top : top + 9, left : left + 9] = number
+        image[top : top + 9, left : left + 9] = color
+    return image, mask
+
+
+def write_set(root: Path, layout: str = "{part}/images/{name}.png {part}/masks/{name}.png") -> Path:
+    of_images, of_masks = layout.split()
+    for part, count in (("train", 12), ("val", 4)):
+        for number in range(count):
+            image, mask = squares(number + 100 * len(part))
+            save(root / of_images.format(part=part, name=number), image)
+            save(root / of_masks.format(part=part, name=number), mask)
+    return root
+
+
+def opened(root: Path) -> Opened:
+    made = request(Source("net.cnn", spec(f'data folder "{root}"')), here=root)
+    return open_data(made.plan, made.base)
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "{part}/images/{name}.png {part}/masks/{name}.png",
+        "images/{part}/{name}.png masks/{part}/{name}.png",
+        "{part}/JPEGImages/{name}.png {part}/SegmentationClass/{name}_gt.png",
+        "{part}/{name}.png {part}_masks/{name}.png",
+        "{part}/{name}.png {part}annot/{name}.png",
+        "{part}/{name}.png {part}/{name}_mask.png",
+        "images/{part}/a/img{name}x.png labels/{part}/a/L_img{name}x_labelIds.png",
+    ],
+)
+def test_layouts_of_folders(tmp_path: Path, layout: str) -> None:
+    data = opened(write_set(tmp_path, layout))
+    assert data.dataset.task == "segmentation"
+    assert data.dataset.classes == ("0", "1", "2")
+    assert [(part.name, part.count) for part in data.dataset.parts] == [("train", 12), ("val", 4)]
+    image, mask = squares(100 * len("val") + 2)
+    assert numpy.array_equal(data.image("val", 2).permute(1, 2, 0).numpy(), image)
+    assert numpy.array_equal(data.mask("val", 2).numpy(), mask)
+
+
+def test_names_with_common_beginnings_are_matched() -> None:
+    images = ["scan_1.jpg", "scan_10.jpg", "scan_11.jpg"]
+    masks = ["m_scan_1_seg.png", "m_scan_10_seg.png", "m_scan_11_seg.png"]
+    assert matched(images, masks) == dict(zip(images, masks, strict=True))
+
+
+def test_classes_are_named_by_a_table(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "classes.txt").write_text("ground\nred roof\nblue roof\n")
+    assert opened(tmp_path).dataset.classes == ("ground", "red roof", "blue roof")
+
+
+def test_masks_may_be_colors(tmp_path: Path) -> None:
+    colors = numpy.array([[0, 0, 0], [128, 64, 128], [70, 70, 70]], numpy.uint8)
+    for part in ("train", "val"):
+        for number in range(4):
+            image, mask = squares(number)
+            save(tmp_path / part / "images" / f"{number}.png", image)
+            save(tmp_path / part / "masks" / f"{number}.png", colors[mask])
+    (tmp_path / "class_dict.csv").write_text(
+        "name,r,g,b\nground,0,0,0\nroad,128,64,128\nhouse,70,70,70\n"
+    )
+    data = opened(tmp_path)
+    assert data.dataset.classes == ("ground", "road", "house")
+    assert numpy.array_equal(data.mask("val", 1).numpy(), squares(1)[1])
+
+
+def test_black_and_white_masks_have_two_classes(tmp_path: Path) -> None:
+    for number in range(8):
+        image, mask = squares(number)
+        save(tmp_path / "images" / f"{number}.png", image)
+        save(tmp_path / "masks" / f"{number}.png", numpy.where(mask > 0, 255, 0).astype("uint8"))
+    data = opened(tmp_path)
+    assert data.dataset.classes == ("background", "object")
+    assert set(data.mask("train", 0).unique().tolist()) == {0, 1}
+
+
+def test_values_without_a_label(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    text = spec(f'data folder "{tmp_path}" ignore=2')
+    made = request(Source("net.cnn", text), here=tmp_path)
+    data = open_data(made.plan, made.base)
+    assert data.dataset.classes == ("0", "1")
+    assert set(data.mask("train", 0).unique().tolist()) == {0, 1, UNLABELLED}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (numpy.zeros((9, 9), numpy.uint8), "its mask has 9 x 9 pixels, and the image 32 x 24"),
+        (numpy.full(SIZE, 7, numpy.uint8), "the mask has the class number 7; there are 3 classes"),
+        (
+            numpy.dstack([numpy.full(SIZE, value, numpy.uint8) for value in (1, 2, 3)]),
+            "the mask has colors, and no table says which class each stands for",
+        ),
+    ],
+)
+def test_bad_masks_are_named(tmp_path: Path, wrong: numpy.ndarray, said: str) -> None:
+    write_set(tmp_path)
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    save(tmp_path / "train" / "masks" / "3.png", wrong)
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path)
+    (diagnostic,) = caught.value.diagnostics
+    assert any("3.png" in note and said in note for note in diagnostic.notes)
+
+
+def test_images_without_a_mask_are_left_out_and_named(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "train" / "masks" / "5.png").unlink()
+    data = opened(tmp_path)
+    assert data.dataset.train.count == 11
+    assert "train: 1 image has no mask: 5.png" in data.dataset.notes
+
+
+def test_a_network_that_classifies_images_gets_no_masks(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    text = "network N { input 3x24x32\nconv 8 3x3\npool avg global\nflatten\nfc classes }"
+    with pytest.raises(SpecError, match="has a mask for each image, and the network ends in 3"):
+        trained(tmp_path / "run", f'{text}\ntrain {{ data folder "{tmp_path}" }}')
+
+
+# ---- masks move with their images ------------------------------------------------------------
+
+
+AUGMENTATIONS = [
+    "flip horizontal",
+    "flip both",
+    "rotate 30",
+    "shift 20%",
+    "shear 10",
+    "zoom 0.7..1.4",
+    "perspective 0.3",
+    "elastic",
+    "crop scale=30%..100%",
+    "crop 16x16\nresize 24x32",
+    "randaugment",
+    "trivial",
+]
+POLICIES = ("randaugment", "trivial")
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_masks_move_as_images_do(tmp_path: Path, augmentation: str) -> None:
+    """An image that encodes its own columns, and a mask of the same numbers: after augmentation,
+    the two agree to within half a column, wherever no fill is mixed in."""
+    write_set(tmp_path)
+    made = request(
+        Source("net.cnn", spec(f'data folder "{tmp_path}"') + f"augment {{\n{augmentation}\n}}\n"),
+        here=tmp_path,
+    )
+    data = open_data(made.plan, made.base)
+    augment = augmenter(made.plan, data.preparation)
+    assert augment is not None
+    plane = torch.arange(SIZE[1]).expand(16, *SIZE).to(torch.uint8)
+    images = torch.stack([200 + plane, torch.full_like(plane, 255), torch.full_like(plane, 255)], 1)
+    if augmentation in POLICIES:  # which change colors: only an edge is seen
+        images = torch.where(plane > 15, 255, 0).to(torch.uint8)[:, None].expand(16, 3, *SIZE)
+    moved, labels = augment(images.contiguous(), plane.contiguous(), torch.arange(16), 0)
+    assert (labels.shape, labels.dtype) == ((16, *moved.shape[-2:]), torch.uint8)
+    levels = unnormalized(moved, data)
+    labeled = labels != UNLABELLED
+    if augmentation in POLICIES:
+        left, right = levels[:, 0][labels < 12], levels[:, 0][(labels > 19) & labeled]
+        assert abs(float(left.mean() - right.mean())) > 60
+        return
+    inside = labeled & (levels[:, 1] > 254.5)
+    assert inside.float().mean() > 0.3
+    off = (levels[:, 0] - 200 - labels)[inside].abs()
+    assert float(off.max()) < 1.01
+    assert float(off.mean()) < 0.35
+
+
+def unnormalized(images: torch.Tensor, data: Opened) -> torch.Tensor:
+    std, mean = (
+        torch.tensor(each).view(-1, 1, 1) for each in (data.preparation.std, data.preparation.mean)
+    )
+    return (images * std + mean) / data.preparation.scale
+
+
+# ---- losses and metrics ----------------------------------------------------------------------
+
+
+def pictures() -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(3)
+    logits = 2 * torch.randn(3, 4, 6, 5, generator=random, dtype=torch.float64)
+    masks = torch.randint(4, (3, 6, 5), generator=random)
+    masks[0, :2] = UNLABELLED
+    return logits, masks
+
+
+def images_of(logits: torch.Tensor, masks: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+    """For each image: the probabilities and the classes of its labeled pixels."""
+    for one, mask in zip(logits, masks, strict=True):
+        labeled = mask != UNLABELLED
+        yield one.softmax(0)[:, labeled].T, mask[labeled]
+
+
+def test_cross_entropy_is_the_mean_over_labeled_pixels_then_images() -> None:
+    logits, masks = pictures()
+    each = [F.nll_loss(shares.log(), classes) for shares, classes in images_of(logits, masks)]
+    assert mask_loss(CrossEntropy())(logits, masks) == pytest.approx(float(sum(each)) / 3)
+
+
+@pytest.mark.parametrize("loss", [Dice(), Tversky(found=0.2, missed=0.9)])
+def test_overlap_losses_follow_their_formula(loss: Loss) -> None:
+    logits, masks = pictures()
+    found, missed = (0.5, 0.5) if isinstance(loss, Dice) else (0.2, 0.9)
+    whole = []
+    for shares, classes in images_of(logits, masks):
+        of_classes = []
+        for number in classes.unique():
+            there = (classes == number).double()
+            both = (shares[:, number] * there).sum()
+            extra = (shares[:, number] * (1 - there)).sum()
+            lost = ((1 - shares[:, number]) * there).sum()
+            of_classes.append(1 - both / (both + found * extra + missed * lost))
+        whole.append(sum(of_classes) / len(of_classes))
+    assert float(mask_loss(loss)(logits, masks)) == pytest.approx(float(sum(whole)) / 3)
+
+
+def test_lovasz_is_the_jaccard_loss_at_hard_answers() -> None:
+    """For probabilities of 0 and 1, it is one minus the IoU of the classes that an image has."""
+    _, masks = pictures()
+    answers = masks.roll(1, 2).clamp(max=3)
+    logits = 200.0 * F.one_hot(answers, 4).permute(0, 3, 1, 2).double()
+    expected = []
+    for one, mask in zip(answers, masks, strict=True):
+        labeled = mask != UNLABELLED
+        of_classes = []
+        for number in mask[labeled].unique():
+            said, there = (one == number) & labeled, mask == number
+            of_classes.append(1 - float((said & there).sum() / (said | there).sum()))
+        expected.append(sum(of_classes) / len(of_classes))
+    assert float(mask_loss(Lovasz())(logits, masks)) == pytest.approx(sum(expected) / 3)
+
+
+def test_focal_without_focus_is_cross_entropy() -> None:
+    logits, masks = pictures()
+    focal = mask_loss(Focal(gamma=0.0, dice=0.5))(logits, masks)
+    assert float(focal) == pytest.approx(float(mask_loss(CrossEntropy(dice=0.5))(logits, masks)))
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(dice=1.0), Focal(), Dice(), Tversky(), Lovasz()])
+def test_gradients_are_right_and_unlabeled_pixels_have_none(loss: Loss) -> None:
+    logits, masks = pictures()
+    logits.requires_grad_()
+    function = mask_loss(loss)
+    assert torch.autograd.gradcheck(lambda x: function(x, masks), logits)
+    (gradient,) = torch.autograd.grad(function(logits, masks), logits)
+    assert not gradient[0, :, :2].any()
+
+
+def test_the_mean_over_parts_of_a_batch_is_that_of_the_batch() -> None:
+    logits, masks = pictures()
+    function = mask_loss(CrossEntropy(dice=1.0))
+    parts = 2 / 3 * function(logits[:2], masks[:2]) + 1 / 3 * function(logits[2:], masks[2:])
+    assert float(parts) == pytest.approx(float(function(logits, masks)))
+
+
+def test_metrics_computed_by_hand() -> None:
+    """Two of three pixels of `a` are found, and one of `b` is taken for it; `c` never occurs."""
+    task = Segmentation(("a", "b", "c"))
+    tally = task.tally(CrossEntropy(), torch.device("cpu"))
+    answers = torch.tensor([[[0, 0, 1], [0, 1, 0]]])
+    masks = torch.tensor([[[0, 0, 0], [1, 1, UNLABELLED]]]).to(torch.uint8)
+    tally.add(9.0 * F.one_hot(answers, 3).permute(0, 3, 1, 2).float(), masks)
+    metrics = tally.metrics()
+    assert metrics["pixels"] == pytest.approx(3 / 5)
+    assert metrics["miou"] == pytest.approx((2 / 4 + 1 / 3) / 2)
+    assert metrics["dice"] == pytest.approx((4 / 6 + 2 / 4) / 2)
+    figures = tally.per_class()["a"]
+    assert (figures["pixels"], figures["iou"]) == (3, 0.5)
+    assert tally.confusion().tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+# ---- a run -----------------------------------------------------------------------------------
+
+
+def test_a_network_learns_masks(tmp_path: Path) -> None:
+    write_set(tmp_path / "data")
+    augment = "augment {\nflip horizontal\nrotate 10\n}\n"
+    train = f'data folder "{tmp_path / "data"}"\nepochs 8\nbatch 4\noptimizer adamw lr=2e-2'
+    result = trained(tmp_path / "run", spec(train) + augment)
+    assert result.metrics["miou"] > 0.5
+    assert {"loss", "miou", "dice", "pixels"} == set(result.metrics)
+    assert result.report is not None
+    text = result.report.read_text()
+    assert "IoU" in text
+    assert result.outcome is not None
+    assert len(result.outcome.answers) == 4  # the mean IoU of each image
+
+
+def test_a_folder_of_classes_named_images_stays_one_of_classes(tmp_path: Path) -> None:
+    for name in ("cats", "images"):
+        for number in range(6):
+            save(tmp_path / name / f"{number}.png", squares(number)[0])
+    made = request(
+        Source(
+            "net.cnn",
+            "network N { input 3x24x32\nconv 8 3x3\npool avg global\nflatten\nfc classes }\n"
+            f'train {{ data folder "{tmp_path}" }}',
+        ),
+        here=tmp_path,
+    )
+    assert isinstance(made.plan.train.data, Folder)
+    assert open_data(made.plan, made.base).dataset.classes == ("cats", "images")
