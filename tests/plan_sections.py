@@ -20,6 +20,10 @@ ENDS = ["pool avg global, flatten, fc 10", "flatten, fc classes, softmax", "flat
 INPUTS = ["3x32x32", "1x8x8", "4x16x24", "3x96x96"]
 
 
+MASKS = ("loss dice", "loss tversky", "loss lovasz")
+"""Statements for a network that answers for each pixel."""
+
+
 def network(input: str = "3x32x32", end: str = ENDS[0]) -> str:
     return NETWORK.format(input=input, end=end)
 
@@ -126,6 +130,9 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "loss cross_entropy": ["loss cross_entropy smoothing=0.1"],
         "loss bce": ["loss bce"],
         "loss focal": ["loss focal gamma=1.5"],
+        "loss dice": ["loss dice"],
+        "loss tversky": ["loss tversky found=0.2 missed=0.8"],
+        "loss lovasz": ["loss lovasz"],
         "weights": ["weights balanced", "weights [1, 2, 0.5]", "weights (3,)"],
         "precision": ["precision bf16", "precision tf32=off"],
         "channels_last": ["channels_last", "channels_last off", "channels_last auto"],

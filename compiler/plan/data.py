@@ -90,7 +90,10 @@ class NoData(Data):
 
 
 class Folder(Data):
-    """A folder with one folder of images for each class; or with images and their masks."""
+    """A folder with one folder of images for each class.
+
+    Or with images and their masks: folders `images` and `masks`, both with the same names.
+    """
 
     word = "data folder"
     image_files = True

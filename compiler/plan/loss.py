@@ -12,6 +12,7 @@ from ..language.kinds import custom, number, real_number
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show, spelled
+from ..shapes import text
 from .directive import Context, Directive
 
 
@@ -38,6 +39,10 @@ class Loss(Directive):
 
     def problems(self, context: Context) -> Iterator[Problem]:
         """Checks the loss against the last layer, which implies whether classes are exclusive."""
+        misfit = self._misfit(context)
+        if misfit is not None:
+            yield misfit
+            return
         end = ends_in(context)
         if not end or self.origin is None or self.several_labels == (end == "each"):
             return
@@ -52,6 +57,25 @@ class Loss(Directive):
             labels=(Label(first_line(last.span), f"`{last.op.word}` is the last"),),
             help=f"write `loss {instead}`, or take the last layer out: the loss has it built in",
             edits=(Edit(self.origin.span, f"loss {instead}"),),
+        )
+
+    def _misfit(self, context: Context) -> Problem | None:
+        """The error if the loss compares masks and the network does not answer for each pixel, or
+        the reverse."""
+        if context.network is None or self.origin is None:
+            return None
+        on_map, last = ends_in_map(context), context.network.output
+        if any((task == "segmentation") == on_map for task in self.tasks):
+            return None
+        wanted = "answers for whole images" if on_map else "masks"
+        instead = "loss cross_entropy dice=1" if on_map else "loss cross_entropy"
+        return Problem(
+            "conflict",
+            f"`{self.word}` is for {wanted}, and the network ends in {text(last.shape)}",
+            self.origin.span,
+            labels=(Label(first_line(last.span), f"it ends in {text(last.shape)}"),),
+            help=f"write `{instead}`",
+            edits=(Edit(self.origin.span, instead),),
         )
 
 

@@ -18,7 +18,7 @@ from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text
 from dotcnn.dsl.source import Source
 from networks import network as elaborated
-from plan_sections import ENDS, GOOD, good_sections, network, specs
+from plan_sections import ENDS, GOOD, MASKS, good_sections, network, specs
 
 ALL = [(section, word) for section, kinds in REGISTRY.items() for word in kinds]
 STATEMENTS = [
@@ -45,6 +45,7 @@ def spec(section: str, line: str) -> str:
         more = "" if word == "from" else more
         more += "freeze all\n" if word in ("unfreeze", "cache") else ""
     end = ENDS[2].replace("7", "10") if line == "loss bce" else ENDS[0].replace("10", "classes")
+    end = ENDS[3] if line.startswith(MASKS) else end
     return f"{network(end=end)}\n{section} {{\n{more}{line}\n}}\n"
 
 
@@ -64,7 +65,8 @@ def test_it_is_accepted(section: str, line: str) -> None:
 def test_what_it_says_can_be_read_again(section: str, line: str) -> None:
     """The text of a directive, every argument written out, is that directive again."""
     made = plan(elaborated(spec(section, line)), needs_data=False)
-    again = plan(elaborated(network() + "\n".join(describe(made, section))), needs_data=False)
+    net = network(end=ENDS[3] if line.startswith(MASKS) else ENDS[0])
+    again = plan(elaborated(net + "\n".join(describe(made, section))), needs_data=False)
     in_section = [one for one in made.directives() if one.section == section]
     assert in_section == [one for one in again.directives() if one.section == section]
 

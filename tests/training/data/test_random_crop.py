@@ -203,7 +203,7 @@ def test_files_and_memory_give_the_same_crops(tmp_path: Path) -> None:
         epochs.append(images)
     assert not any(torch.equal(epochs[0][index], epochs[1][index]) for index in epochs[0])
     for index, image in epochs[1].items():
-        assert torch.equal(streamed.training_images([index], 1)[0], image)
+        assert torch.equal(streamed.training_images([index], 1)[0][0], image)
 
 
 def test_evaluation_is_never_cropped_at_random(tmp_path: Path) -> None:
