@@ -100,6 +100,11 @@ def by(numbers: PerAxis) -> str:
     return "x".join(map(str, numbers))
 
 
+def window_words(sides: PerAxis) -> str:
+    """`a 3x3 window`; of a series, `a window of 9`."""
+    return f"a {by(sides)} window" if len(sides) > 1 else f"a window of {sides[0]}"
+
+
 def named(names: Sequence[str]) -> str:
     """`depth, height and width`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import ClassVar, Literal
 
@@ -15,7 +15,6 @@ from .base import EVERYTHING, POINT, Autocast, TorchText, Window, constructor
 from .worked import (
     Element,
     Group,
-    Place,
     Step,
     Term,
     Worked,
@@ -85,19 +84,17 @@ class Softmax(Activation):
             f"exp(x) / the sum of exp over the {f'{self.parts} parts' if self.parts > 1 else over}"
         )
 
-    def _together(self, element: Element) -> Iterator[Term]:
+    def _together(self, element: Element) -> list[Term]:
         """What adds up to 1 with an element, that itself included."""
         channels, *sides = element.inputs[0]
         if self.over == "places":
-            for place in product(*map(range, sides)):
-                yield element.term_at(element.channel, place)
-            return
+            places = product(*[range(side) for side in sides])
+            return [element.term_at(element.channel, place) for place in places]
         step = channels // self.parts if self.parts > 1 else 1
-        for channel in range(element.channel % step, channels, step):
-            yield element.here(channel)
+        return [element.here(each) for each in range(element.channel % step, channels, step)]
 
     def work_out(self, element: Element) -> Worked:
-        terms = [*self._together(element)]
+        terms = self._together(element)
         # Less the maximum, the result is the same and no exponential overflows.
         most = largest(term.value for term in terms)
         shift = most if abs(most) > 80 and math.isfinite(most) else 0.0
@@ -106,9 +103,8 @@ class Softmax(Activation):
         total = sum(term.product for term in terms)
         each = f"exp({{v}}{less})"
         group = Group("sum of exp", tuple(terms), "sum", total, each=each)
-        place = Place(0, element.channel, element.position)
-        own = next(term for term in terms if term.place == place)
-        result = quotient(own.product, total)
+        own = element.here()
+        result = quotient(exp(own.value - shift), total)
         step = Step("share", f"exp({figure(own.value)}{less})/{figure(total)}", result)
         return Worked(element.at, self.rule(), result, (group,), (step,))
 

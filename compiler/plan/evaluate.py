@@ -25,11 +25,16 @@ MODES = ("bilinear", "bicubic", "nearest")
 MODE_DOC = "interpolation"
 
 
-def usual_side(context: Context) -> Any:
+def usual_side(context: Context) -> int | tuple[int, int]:
     """The default size: that of the input, or a little more for large inputs."""
     assert context.size is not None
-    height, width = context.size
-    if height != width or ends_in_map(context):  # of masks, no pixel is left out
+    # Of masks, no pixel is left out.
+    return context.size if ends_in_map(context) else usual_side_for(context.size)
+
+
+def usual_side_for(size: tuple[int, int]) -> int | tuple[int, int]:
+    height, width = size
+    if height != width:
         return height, width
     return round(height * 8 / 7) if height >= LARGE else height
 

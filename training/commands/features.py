@@ -106,6 +106,7 @@ def _computed(options: argparse.Namespace, plain: bool) -> tuple[Subject, Node, 
     data = None if plain else options.images
     subject = open_subject(options, data=data, input=options.input)
     subject.must_have_learned("a table of features")
+    subject.must_see_one_image("`cnn features`")
     node = _layer(subject, options.layer)
     with progress_display(options) as callback:
         pool, progress = options.pool, callback.reading

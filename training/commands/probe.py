@@ -89,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
         subject_of_run(Path(name), __version__, device=device, data=options.data, set=options.set)
         for name in options.runs
     ]
+    for each in subjects:
+        each.must_see_one_image("`cnn probe`")
     size, pixels = pixel_sizes(kind, subjects)
     probes, images, label = [], [], ""
     with progress_display(options) as callback:

@@ -53,8 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "shown",
         nargs="*",
         metavar="IMAGE [LAYER]",
-        help="images, folders with images, .npy or .npz files; then a layer, by the name that"
-        " `cnn report` shows",
+        help="images, folders with images, .npy or .npz files; series: .npy, .npz, .wav; volumes:"
+        " .npy, .npz, clips (.gif, .webp, .tif), folders of frames; for several inputs a file for"
+        " each, or NAME=FILE; then a layer, by the name that `cnn report` shows",
     )
     parser.add_argument(
         "--weights", metavar="FILE", help="learned weights of a spec: .safetensors, .pt, .npz"
@@ -65,7 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ROWS",
-        help='numbers instead of an image, as in "1 2 3; 4 5 6"; once for each channel',
+        help='numbers instead of an image, as in "1 2 3; 4 5 6"; once for each channel of an image,'
+        " or slice of a volume; a series has a row for each channel",
+    )
+    given.add_argument(
+        "--noise", action="store_true", help="normal noise instead of an image (--seed: another)"
     )
     given.add_argument(
         "--image",
@@ -86,7 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--at",
         metavar="POSITION",
-        help="work out the output at row,column or channel,row,column, or number N of a vector",
+        help="work out the output at row,column or channel,row,column, or number N of a vector; of"
+        " a series at step or channel,step, of a volume at [channel,]slice,row,column",
     )
     output.add_argument(
         "--training",
@@ -168,7 +174,8 @@ def run(options: argparse.Namespace) -> int:
         return show_learned(
             options, subject, lambda: _images(subject, options.shown, matrices, options)
         )
-    paths, layers = _divided(options.shown, subject, has_image=bool(matrices or options.image))
+    known = bool(matrices or options.image or options.noise)
+    paths, layers = _divided(options.shown, subject, has_image=known)
     images = _images(subject, paths, matrices, options)
     at = _position(options.at)
     if at is not None:
@@ -192,7 +199,10 @@ def _subject(options: argparse.Namespace, matrices: Sequence[Tensor]) -> Subject
 
     try:
         # A matrix of another size than the spec's input is what the network is shown.
-        input = options.input or (matrix_shape(matrices) if matrices else None)
+        input = options.input
+        if matrices and not input:
+            axes = _axes(options)
+            input = None if axes is None else matrix_shape(matrices, axes)
     except NoMatrix as error:
         raise UsageError(f"--matrix: {error}") from None
     try:
@@ -203,6 +213,20 @@ def _subject(options: argparse.Namespace, matrices: Sequence[Tensor]) -> Subject
             raise
     # A file of images without classes is no data to train on, but it can be searched.
     return open_subject(options, data=None, input=input)
+
+
+def _axes(options: argparse.Namespace) -> int | None:
+    """The number of axes of a spec's only input; None if it has several."""
+    from ...compiler.commands.specs import given_spec, network_of
+    from ...compiler.shapes import axes_of
+
+    if os.path.isdir(options.file):
+        return 2
+    try:
+        inputs = network_of(given_spec(options.file, options), options).inputs
+    except SpecError:
+        return 2  # with the size of the matrix, it may be well
+    return axes_of(inputs[0].shape) if len(inputs) == 1 else None
 
 
 def _matrices(texts: Sequence[str]) -> list[Tensor]:
@@ -223,11 +247,12 @@ def _divided(
 
     *paths, last = words or [""]
     for word in paths:
-        if not os.path.exists(word) and not Path(word).suffix and os.sep not in word:
+        file = _file_of(word, subject)
+        if not os.path.exists(file) and not Path(file).suffix and os.sep not in file:
             raise UsageError(
                 f"there is no image {word}; name one layer at a time, after the images"
             )
-    if not last or os.path.exists(last):
+    if not last or os.path.exists(_file_of(last, subject)):
         return list(words), ()
     try:
         layers = select(subject.network, last).layers
@@ -243,6 +268,14 @@ def _divided(
         raise UsageError(
             f"{error.message}; {error.help}" if error.help else error.message
         ) from None
+
+
+def _file_of(word: str, subject: Subject) -> str:
+    """The file of `left=a.png`, for a network with several inputs."""
+    name, equals, rest = word.partition("=")
+    inputs = subject.network.inputs
+    named = equals and len(inputs) > 1 and any(node.name == name for node in inputs)
+    return rest if named and not os.path.exists(word) else word
 
 
 def _one_layer(subject: Subject, layers: Sequence[Node]) -> tuple[Node]:
@@ -263,31 +296,50 @@ def _images(
     matrices: Sequence[Tensor],
     options: argparse.Namespace,
 ) -> list[InputImage]:
-    from ..show.input_images import from_data, from_files, from_matrices
+    from ..show.input_images import NoMatrix, from_data, from_files, from_matrices, noise
 
-    ways = sum(map(bool, (paths, matrices, options.image)))
+    ways = sum(map(bool, (paths, matrices, options.image, options.noise)))
     if ways > 1:
-        raise UsageError("give files, --matrix or --image, not several of these")
+        raise UsageError("give files, --matrix, --image or --noise, not several of these")
+    if options.noise:
+        return [noise(subject, options.seed)]
     if matrices:
-        return [from_matrices(matrices)]
+        try:
+            return [from_matrices(matrices, subject.network.inputs)]
+        except NoMatrix as error:
+            raise UsageError(f"--matrix: {error}") from None
     if options.image:
         return from_data(subject, options.image, options.part)
     if not paths:
         raise UsageError(
-            'what should the network see? Name an image, or give --matrix "1 2 3; 4 5 6" or'
-            " --image N (of the spec's data)"
+            f"what should the network see? Name {_what_it_sees(subject)}, or give --matrix"
+            ' "1 2 3; 4 5 6", --noise or --image N (of the spec\'s data)'
         )
     return from_files(subject, paths)
+
+
+def _what_it_sees(subject: Subject) -> str:
+    """What a network is shown, in words: `an image`, `a series (.npy, .npz, .wav)`."""
+    from ...compiler.shapes import axes_of
+
+    inputs = subject.network.inputs
+    if len(inputs) > 1:
+        return f"a file for each input ({', '.join(node.name for node in inputs)})"
+    return {
+        1: "a series (.npy, .npz, .wav)",
+        2: "an image",
+        3: "a volume (.npy, .npz, a clip, a folder of frames)",
+    }.get(axes_of(inputs[0].shape), "a vector (.npy, .npz)")
 
 
 def _position(written: str | None) -> tuple[int, ...] | None:
     if written is None:
         return None
     words = [word for word in written.replace(",", " ").split() if word]
-    if not 1 <= len(words) <= 3 or not all(word.isdecimal() for word in words):
+    if not 1 <= len(words) <= 4 or not all(word.isdecimal() for word in words):
         raise UsageError(
             f"--at {written} is not a position: write row,column or channel,row,column (from 0 on),"
-            " or one number for a vector"
+            " or one number for a vector; of a volume, slice,row,column"
         )
     return tuple(map(int, words))
 
@@ -308,7 +360,7 @@ def _lines(
         for place, image in enumerate(shown.images):
             yield ""
             if len(shown.images) > 1:
-                yield printable(image.name)
+                yield printable(image.title)
             yield from text.worked_lines(layers[0], shown.worked(layers[0], at, place), style)
         return
     if len(layers) == 1:
@@ -343,6 +395,7 @@ def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) ->
         return
     from ..show.page.page_html import page_html
 
+    shown.subject.must_see_one_image("a page (.html)")
     first = layers[0] if layers else None
     html = page_html(
         shown.subject,

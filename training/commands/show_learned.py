@@ -49,7 +49,11 @@ def add_learned_options(parser: argparse.ArgumentParser) -> None:
         help="the nine parts of images that excite channels most; of a folder with --data",
     )
     group.add_argument(
-        "--seed", type=whole, default=0, metavar="N", help="another noise for --dream (default: 0)"
+        "--seed",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="another noise for --dream and --noise (default: 0)",
     )
 
 
@@ -88,6 +92,7 @@ def _why(
     if options.why and not options.shown and os.path.isfile(options.why):
         # `--why photo.jpg`: argparse took the image for the class.
         options.why, options.shown = "", [options.why]
+    subject.must_see_one_image("--why")
     classes = choose_classes(subject, options.why, "--why") if options.why else None
     given = images()
     reasons = []
@@ -127,6 +132,7 @@ def _of_layer(options: argparse.Namespace, subject: Subject) -> _View:
         sets = filters_of(subject, choose_layer(subject, options.filters, "--filters"))
         lines = [line for each in sets for line in ["", *filters_lines(each, look)]]
         return _View(lines[1:], filters_data(sets), lambda: filters_sheet(subject, sets))
+    subject.must_see_one_image("--dream" if options.dream is not None else "--patches")
     with progress_display(options) as callback:
         if options.dream is not None:
             from ..show.learned.dream import dream, dream_data, dream_lines, dream_sheet

@@ -1,23 +1,32 @@
-"""The images that a network is shown: files, matrices typed in, images of the spec's data."""
+"""What a network is shown: files, matrices typed in, images of the spec's data, noise.
+
+A network of several inputs is shown something for each of them: files in their order, or by name,
+`left=a.png right=b.png`. `input_arrays.py` reads what is not an image.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ...compiler.shapes import Shape, text
+from ...compiler.network import Node
+from ...compiler.shapes import Shape, axes_of, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
+from ..data.images.preprocessing import Preparation
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
+from ..data.sources.file_names import clean
 from ..inference.predict import found_in
 from ..runtime.devices import using
+from .input_arrays import numbers_in
 from .subject import Subject
 
 MAX_MATRIX = 4096
@@ -26,33 +35,105 @@ MAX_MATRIX = 4096
 
 @dataclass(frozen=True, eq=False)
 class InputImage:
-    """One image, as it is seen and as the network gets it."""
+    """One image, as it is seen and as the network gets it; or a series, a volume, a vector. Of a
+    network with several inputs, what the first one gets, with the `others`."""
 
     name: str
     input: Tensor
-    """Prepared: float32, channels x height x width, on the CPU."""
+    """Prepared: float32, in the shape of the input, on the CPU."""
     pixels: Tensor | None
-    """As it is seen, at the size of the input: uint8, channels x height x width; None for a matrix
-    whose numbers are no levels of gray."""
+    """As it is seen, at the size of the input: uint8, channels x height x width; None for what is
+    not an image, and for a matrix whose numbers are no levels of gray."""
     label: str | None = None
     """Its class, if it is known."""
     size: tuple[int, int] | None = None
     """Height and width of the file, before resize and crop."""
+    origin: str = ""
+    """How something that is not an image became the input, in words for the user."""
+    others: tuple[InputImage, ...] = ()
+    """What the further inputs get, in their order."""
+
+    @property
+    def parts(self) -> tuple[InputImage, ...]:
+        """What each input gets."""
+        return (self, *self.others)
+
+    @property
+    def title(self) -> str:
+        """The names of all parts."""
+        return " + ".join(dict.fromkeys(part.name for part in self.parts))
 
 
 def from_files(subject: Subject, paths: Sequence[str]) -> list[InputImage]:
-    """Images of files and folders; raises SpecError for files that are no images."""
-    images, bad = [], []
+    """What files and folders have for the inputs; raises SpecError for files of another kind."""
+    inputs = subject.network.inputs
+    if len(inputs) == 1:
+        return _for_input(subject, inputs[0], paths)
+    by_input = [
+        _for_input(subject, node, given)
+        for node, given in zip(inputs, _divided(subject, paths), strict=True)
+    ]
+    counts = {node.name: len(each) for node, each in zip(inputs, by_input, strict=True)}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{count} for {name}" for name, count in counts.items())
+        message = f"the inputs of {subject.network.name} do not get equally many: {listed}"
+        raise SpecError([Diagnostic("several-inputs", message)])
+    return [_joined(parts) for parts in zip(*by_input, strict=True)]
+
+
+def _divided(subject: Subject, paths: Sequence[str]) -> list[list[str]]:
+    """The files for each input: by name, or in the order of the inputs. Raises SpecError."""
+    inputs = subject.network.inputs
+    names = [node.name for node in inputs]
+    given: dict[str, list[str]] = {name: [] for name in names}
+    bare = []
+    for path in paths:
+        name, equals, rest = path.partition("=")
+        if equals and name in given and not os.path.exists(path):
+            given[name].append(rest)
+        else:
+            bare.append(path)
+    if bare and len(bare) % len(inputs) == 0 and not any(given.values()):
+        return [bare[place :: len(inputs)] for place in range(len(inputs))]
+    if bare or not all(given.values()):
+        listed = ", ".join(f"{node.name} {text(node.shape)}" for node in inputs)
+        message = f"{subject.network.name} has {len(inputs)} inputs: {listed}"
+        example = " ".join(f"{name}=FILE" for name in names)
+        help = f"name a file for each, in this order, or `{example}`"
+        raise SpecError([Diagnostic("several-inputs", message, help=help)])
+    return list(given.values())
+
+
+def _joined(parts: Sequence[InputImage]) -> InputImage:
+    return replace(parts[0], others=tuple(parts[1:]))
+
+
+def _for_input(subject: Subject, node: Node, paths: Sequence[str]) -> list[InputImage]:
+    """What files and folders have for one input."""
+    images: list[InputImage] = []
+    bad = []
     with quiet():
-        for name, source in found_in(paths, subject.network.input.shape):
-            try:
-                if isinstance(source, BadImage):
-                    raise source
-                whole = decode(source, subject.preparation.channels)
-                size = (whole.shape[-2], whole.shape[-1])
-                images.append(_image(subject, name, subject.preparation.fit(whole), size=size))
-            except BadImage as error:
-                bad.append(Diagnostic("bad-image", f"{name}: {error.reason}"))
+        if len(node.shape) == 3:
+            preparation, _ = subject.preparation_for(node)
+            for name, source in found_in(paths, node.shape):
+                try:
+                    if isinstance(source, BadImage):
+                        raise source
+                    whole = decode(source, preparation.channels)
+                    size = (whole.shape[-2], whole.shape[-1])
+                    images.append(_image(preparation, name, preparation.fit(whole), size=size))
+                except BadImage as error:
+                    bad.append(Diagnostic("bad-image", f"{name}: {error.reason}"))
+        else:
+            of_frames = subject.preparation_for(node)[0] if len(node.shape) == 4 else None
+            for path in paths:
+                try:
+                    images += [
+                        InputImage(each.name, each.values, None, origin=each.origin)
+                        for each in numbers_in(path, node, of_frames)
+                    ]
+                except BadImage as error:
+                    bad.append(Diagnostic("bad-input", f"{clean(path)}: {error.reason}"))
     if bad:
         raise SpecError(bad)
     if not images:
@@ -60,10 +141,22 @@ def from_files(subject: Subject, paths: Sequence[str]) -> list[InputImage]:
     return images
 
 
+def noise(subject: Subject, seed: int = 0) -> InputImage:
+    """Normal noise for each input."""
+    generator = torch.Generator().manual_seed(seed)
+    return _joined(
+        [
+            InputImage("noise", torch.randn(node.shape, generator=generator), None)
+            for node in subject.network.inputs
+        ]
+    )
+
+
 def from_data(
     subject: Subject, numbers: Sequence[int], part: str = "val", progress: Progress = unwatched
 ) -> list[InputImage]:
     """Images of the spec's data by their number in a part; raises SpecError."""
+    subject.must_see_one_image("--image")
     with using(subject.device):
         opened = open_data(subject.plan, subject.base, device=subject.device, progress=progress)
     if part not in opened.stores:
@@ -86,19 +179,19 @@ def from_data(
         name = f"{part} {number}"
         if store.source.name(number) != f"#{number}":  # its file, or its number in all of the data
             name += f" ({store.source.name(number)})"
-        images.append(_image(subject, name, pixels, label=classes))
+        images.append(_image(subject.preparation, name, pixels, label=classes))
     return images
 
 
 def _image(
-    subject: Subject,
+    preparation: Preparation,
     name: str,
     pixels: Tensor,
     *,
     label: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> InputImage:
-    return InputImage(name, subject.preparation.prepare(pixels[None])[0], pixels, label, size)
+    return InputImage(name, preparation.prepare(pixels[None])[0], pixels, label, size)
 
 
 # ---- matrices --------------------------------------------------------------------------------
@@ -137,18 +230,44 @@ def _number(word: str) -> float:
     return number
 
 
-def matrix_shape(matrices: Sequence[Tensor]) -> Shape:
-    """The input shape that matrices need, one for each channel; raises NoMatrix."""
+def matrix_shape(matrices: Sequence[Tensor], axes: int = 2) -> Shape:
+    """The input shape that matrices need. Of a map there is one for each channel; of a volume one
+    for each slice, of a series a row for each channel, of a vector a single row. Raises
+    NoMatrix."""
     sizes = {tuple(matrix.shape) for matrix in matrices}
     if len(sizes) > 1:
         both = " and ".join(sorted(text(size) for size in sizes))
         raise NoMatrix(f"the matrices of the channels differ in size: {both}")
-    return (len(matrices), *sizes.pop())
+    ((rows, columns),) = sizes
+    if axes == 1:
+        return len(matrices) * rows, columns
+    if axes == 0:
+        return (len(matrices) * rows * columns,)
+    return (1, len(matrices), rows, columns) if axes == 3 else (len(matrices), rows, columns)
 
 
-def from_matrices(matrices: Sequence[Tensor]) -> InputImage:
-    """An image of matrices, one for each channel; the network gets the numbers as they are."""
-    image = torch.stack(list(matrices))
-    levels = bool(((image >= 0) & (image <= 255) & (image == image.round())).all())
-    pixels = image.to(torch.uint8) if levels else None
-    return InputImage("matrix", image, pixels)
+def from_matrices(matrices: Sequence[Tensor], inputs: Sequence[Node] = ()) -> InputImage:
+    """What matrices are for each input, in their order (by default, for an image); the network
+    gets the numbers as they are. Raises NoMatrix."""
+    if len(inputs) < 2:
+        shape = matrix_shape(matrices, axes_of(inputs[0].shape) if inputs else 2)
+        return _of_numbers(torch.stack(list(matrices)).view(shape))
+    left, parts = list(matrices), []
+    for node in inputs:
+        own: list[Tensor] = []
+        while left and sum(each.numel() for each in own) < size(node.shape):
+            own.append(left.pop(0))
+        shape = matrix_shape(own, axes_of(node.shape)) if own else ()
+        if size(shape) != size(node.shape) or shape[-1] != node.shape[-1]:
+            have = f", not {text(shape)}" if own else ": there is no matrix left for it"
+            raise NoMatrix(f"the input `{node.name}` is {text(node.shape)}{have}")
+        parts.append(_of_numbers(torch.stack(own).view(node.shape)))
+    if left:
+        raise NoMatrix(f"there are {len(left)} matrices more than the inputs take")
+    return _joined(parts)
+
+
+def _of_numbers(values: Tensor) -> InputImage:
+    levels = bool(((values >= 0) & (values <= 255) & (values == values.round())).all())
+    seen = values.to(torch.uint8) if levels and values.ndim == 3 else None
+    return InputImage("matrix", values, seen)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...compiler.network import Network, Node
 from ...compiler.ops.worked import Element, Read, Worked
 from ...compiler.report.figures import data_size, plural
-from ...compiler.shapes import Shape, size, text
+from ...compiler.shapes import LINES, Shape, axes_of, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.memory_budget import SHARE, computer_budget
 from ..runtime.devices import using
@@ -41,6 +41,8 @@ class Shown:
     def probabilities(self) -> Tensor | None:
         """Images x classes; None if the network does not end in classes."""
         node = self.subject.network.output
+        if len(self.subject.network.outputs) > 1 and not node.op.probabilities:
+            return None  # which of them are classes, nothing says
         if node.shape[0] < 2 or size(node.shape) > node.shape[0] or self.subject.learned == "fixed":
             return None
         output = self.outputs[node.index].float().flatten(1)
@@ -76,9 +78,9 @@ class Shown:
     def _reader(self, node: Node, image: int) -> Read:
         inputs = [self.output(source, image) for source in node.inputs]
 
-        def read(input: int, channel: int, row: int, column: int) -> float:
+        def read(input: int, channel: int, *position: int) -> float:
             values = inputs[input]
-            return float(values[channel] if values.ndim == 1 else values[channel, row, column])
+            return float(values[channel] if values.ndim == 1 else values[(channel, *position)])
 
         return read
 
@@ -86,21 +88,15 @@ class Shown:
 def run_network(subject: Subject, images: Sequence[InputImage], *, training: bool = False) -> Shown:
     """Computes the outputs of all layers; `training` as in training, with the same random draws
     each time. Raises SpecError if that is not possible."""
-    batch = torch.stack([image.input for image in images]).to(subject.device)
     network = subject.network
-    if tuple(batch.shape[1:]) != network.input.shape:
-        message = (
-            f"the input of {network.name} is {text(network.input.shape)},"
-            f" not {text(tuple(batch.shape[1:]))}"
-        )
-        raise SpecError([Diagnostic("input-size", message, help="give it images of its size")])
+    given = batches(subject, images)
     _must_fit(network, len(images))
     state = {name: value.clone() for name, value in subject.module.state_dict().items()}
     try:
         with using(subject.device), torch.no_grad(), _fitting(len(images)):
             subject.module.train(training)
             torch.manual_seed(SEED)
-            outputs = subject.layers(batch)
+            outputs = subject.layers(given[0], given=given)
     except ValueError as error:
         if not training:
             raise
@@ -112,6 +108,21 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
         if training:
             subject.module.load_state_dict(state)
     return Shown(subject, images, {index: each.cpu() for index, each in outputs.items()}, training)
+
+
+def batches(subject: Subject, images: Sequence[InputImage]) -> dict[int, Tensor]:
+    """What each input gets, by its index: images x channels x …, on the device. Raises SpecError if
+    the size is not that of the input."""
+    network, given = subject.network, {}
+    for place, node in enumerate(network.inputs):
+        batch = torch.stack([image.parts[place].input for image in images])
+        shape = tuple(batch.shape[1:])
+        if shape != node.shape:
+            one = "the input" if len(network.inputs) == 1 else f"the input `{node.name}`"
+            message = f"{one} of {network.name} is {text(node.shape)}, not {text(shape)}"
+            raise SpecError([Diagnostic("input-size", message, help="give it images of its size")])
+        given[node.index] = batch.to(subject.device)
+    return given
 
 
 def _must_fit(network: Network, images: int) -> None:
@@ -145,7 +156,7 @@ def position_in(node: Node, at: Sequence[int]) -> tuple[int, ...]:
     """A position as the user writes it, in full; raises SpecError if it is not in the output."""
     shape = node.shape
     position = tuple(at)
-    if len(shape) == 3 and len(position) == 2:
+    if len(shape) > 1 and len(position) == len(shape) - 1:
         position = (0, *position)
     inside = len(position) == len(shape) and all(
         place < side for place, side in zip(position, shape, strict=True)
@@ -161,4 +172,5 @@ def _positions(shape: Shape) -> str:
     last = ",".join(str(side - 1) for side in shape)
     if len(shape) == 1:
         return f"positions are numbers from 0 to {last}"
-    return f"write row,column or channel,row,column, from 0,0,0 to {last}"
+    where = ",".join(line[:-1] for line in LINES[axes_of(shape)])
+    return f"write {where} or channel,{where}, from {','.join('0' * len(shape))} to {last}"

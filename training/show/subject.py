@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from ...compiler.build.elaborate import elaborate
 from ...compiler.language.overrides import SectionOverride, divide
 from ...compiler.load_spec import load
-from ...compiler.network import Network
+from ...compiler.network import Network, Node
 from ...compiler.plan.data import NoData
-from ...compiler.plan.evaluate import Normalize
+from ...compiler.plan.evaluate import CentreCrop, Normalize, Resize, usual_side_for
 from ...compiler.plan.make import plan
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import Shape, text
@@ -49,7 +49,8 @@ class Subject:
     """In evaluation mode, on `device`."""
     device: torch.device
     learned: Learned
-    preparation: Preparation
+    image_preparation: Preparation | None
+    """The preprocessing of its input (of several, of the first); None if that is not an image."""
     preparation_from: str
     """Where the preprocessing comes from, in words for the user."""
     classes: tuple[str, ...] | None
@@ -61,6 +62,33 @@ class Subject:
     @cached_property
     def layers(self) -> LayerOutputs:
         return LayerOutputs(self.network, self.module)
+
+    @property
+    def preparation(self) -> Preparation:
+        """How images become its input; raises SpecError for a network of something else."""
+        if self.image_preparation is None:
+            shape = self.network.input.shape
+            message = f"the input of {self.network.name} is {text(shape)}, which is not an image"
+            raise SpecError([Diagnostic("not-an-image", message)])
+        return self.image_preparation
+
+    def must_see_one_image(self, what: str) -> None:
+        """Raises SpecError for what is made for networks of a single image."""
+        if len(self.network.inputs) > 1:
+            names = ", ".join(node.name for node in self.network.inputs)
+            message = f"{what} works on one image, and {self.network.name} has several inputs"
+            raise SpecError([Diagnostic("several-inputs", message, notes=(f"these are {names}",))])
+        if self.image_preparation is None:
+            shape = text(self.network.input.shape)
+            message = f"{what} works on images, and the input of {self.network.name} is {shape}"
+            raise SpecError([Diagnostic("not-an-image", message)])
+
+    def preparation_for(self, node: Node) -> tuple[Preparation, str]:
+        """How images become one of its inputs, or the slices of a volume; and where that comes
+        from, in words for the user."""
+        if node is self.network.input and self.image_preparation is not None:
+            return self.image_preparation, self.preparation_from
+        return _preparation((node.shape[0], *node.shape[-2:]), self.plan, self.learned)
 
     @property
     def has_data(self) -> bool:
@@ -115,10 +143,10 @@ def subject_of_run(
     )
 
 
-def _preparation_of_run(model: TrainedModel) -> tuple[Preparation, str]:
+def _preparation_of_run(model: TrainedModel) -> tuple[Preparation | None, str]:
     if model.preparation is not None:
         return model.preparation, f"as {model.name} records it"
-    return _preparation(model.request.network, model.plan, "learned")
+    return _preparation_of_input(model.request.network, model.plan, "learned")
 
 
 def subject_of_spec(
@@ -155,18 +183,13 @@ def subject_of_spec(
         classes=counted,
         **limits,
     )
-    if len(built.inputs) > 1:
-        names = ", ".join(node.name for node in built.inputs)
-        message = f"{built.name} has several inputs ({names}), and one image is shown to a network"
-        help = "look at it from Python: `dotcnn.load(…)` returns its module"
-        raise SpecError([Diagnostic("several-inputs", message, help=help)])
     planned = plan(built, overrides, needs_data=False)
     torch.manual_seed(SEED)
     module = open_trained(built, version, weights, heads=False).module.to(device)
     learned = _learned(built, weights)
     preparation = preparation_in(about, str(weights))
     if preparation is None:
-        preparation, origin = _preparation(built, planned, learned)
+        preparation, origin = _preparation_of_input(built, planned, learned)
     else:
         origin = f"as {weights} records it"
     return Subject(
@@ -202,14 +225,24 @@ def _learned(network: Network, weights: Path | None) -> Learned:
 # ---- preprocessing ---------------------------------------------------------------------------
 
 
-def _preparation(network: Network, plan: TrainPlan, learned: Learned) -> tuple[Preparation, str]:
-    """The preprocessing that a spec says, or a usual one if it says none."""
+def _preparation_of_input(
+    network: Network, plan: TrainPlan, learned: Learned
+) -> tuple[Preparation | None, str]:
     shape = network.input.shape
-    if len(shape) != 3:
-        message = f"the input of {network.name} is {text(shape)}, which is not an image"
-        raise SpecError([Diagnostic("not-an-image", message)])
+    return _preparation(shape, plan, learned) if len(shape) == 3 else (None, "")
+
+
+def _preparation(shape: Shape, plan: TrainPlan, learned: Learned) -> tuple[Preparation, str]:
+    """The preprocessing that a spec says for an image of this shape, or a usual one if it says
+    none."""
+    if shape != plan.input:
+        size = shape[1], shape[2]
+        resize, crop = Resize.make(side=usual_side_for(size)), CentreCrop.make(side=size)
+        evaluate = replace(plan.evaluate, resize=resize, crop=crop)
+        plan = replace(plan, input=shape, evaluate=evaluate)
     written = plan.evaluate.normalize
-    if written.written and written.pixels.mean is not None:
+    mean = written.pixels.mean
+    if written.written and mean is not None and len(mean) in (1, shape[0]):
         return Preparation.of(plan, (), ()), "as the spec's `evaluate` says"
     if learned == "fixed":
         # Filters are shown on the levels themselves, so that their numbers can be checked by hand.

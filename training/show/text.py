@@ -15,7 +15,7 @@ from ...compiler.report.figures import plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, FAINT, HEAVY, Style, laid_out, wrapped
 from ...compiler.report.wording import Wording
-from ...compiler.shapes import text
+from ...compiler.shapes import LINES, text
 from ...dsl.render import show as printable
 from .input_images import InputImage
 from .layer_figures import STRONGEST, LayerSummary, strength, strongest, summary
@@ -37,23 +37,46 @@ def heading(subject: Subject, images: Sequence[InputImage], style: Style) -> lis
         "fixed": "nothing to learn",
         "random": "initial, random weights: --weights FILE shows what it has learned",
     }[subject.learned]
-    names = ", ".join(printable(image.name) for image in images[:3])
+    names = ", ".join(printable(_named(subject, image)) for image in images[:3])
     more = f" and {len(images) - 3} more" if len(images) > 3 else ""
     network = f"{subject.network.name} ({printable(subject.name)})"
     lines = wrapped(f"{network}, {weights}", style, code=BOLD)
     first = images[0]
-    origin = "" if first.pixels is None or first.name == "matrix" else _origin(subject, first)
-    return [*lines, *wrapped(f"input: {names}{more}{origin}", style)]
+    inputs = subject.network.inputs
+    if len(inputs) == 1:
+        return [
+            *lines,
+            *wrapped(f"input: {names}{more}{_origin(subject, inputs[0], first)}", style),
+        ]
+    lines += wrapped(f"inputs: {names}{more}", style) if len(images) > 1 else []
+    for node, part in zip(inputs, first.parts, strict=True):
+        seen = f"{node.name}: {printable(part.name)}{_origin(subject, node, part)}"
+        lines += wrapped(seen, style) if len(images) == 1 else []
+    return lines
 
 
-def _origin(subject: Subject, image: InputImage) -> str:
-    return f"; {fitted(subject, image)}, {subject.preparation_from}"
+def _named(subject: Subject, image: InputImage) -> str:
+    """The name of an image; of several inputs, with what each gets."""
+    if len(image.parts) == 1:
+        return image.name
+    inputs = subject.network.inputs
+    pairs = zip(inputs, image.parts, strict=True)
+    return f"({', '.join(f'{node.name} {part.name}' for node, part in pairs)})"
 
 
-def fitted(subject: Subject, image: InputImage) -> str:
+def _origin(subject: Subject, node: Node, image: InputImage) -> str:
+    if image.origin:
+        return f"; {image.origin}"
+    if image.pixels is None or image.name == "matrix":
+        return ""
+    return f"; {fitted(subject, image, node)}, {subject.preparation_for(node)[1]}"
+
+
+def fitted(subject: Subject, image: InputImage, node: Node | None = None) -> str:
     """How an image came to the size of the input, in its own figures (height x width)."""
-    shape = text(subject.network.input.shape)
-    fit, size = subject.preparation.fit, image.size
+    node = node or subject.network.input
+    shape = text(node.shape)
+    fit, size = subject.preparation_for(node)[0].fit, image.size
     if size is None or fit.leaves(*size):
         return shape
     resized = fit.resized(*size)
@@ -69,10 +92,18 @@ def fits_as_numbers(nodes: Sequence[Node]) -> bool:
     """Whether all layers together are few enough numbers to print."""
     values = 0
     for node in nodes:
-        if len(node.shape) == 3 and max(node.shape[1:]) > NUMBERS_UP_TO:
+        if not _as_numbers(node):
             return False
         values += math.prod(node.shape)
     return values <= _MOST_VALUES
+
+
+def _as_numbers(node: Node) -> bool:
+    """Whether its maps are small enough to be printed as numbers; a series fills a few lines."""
+    if len(node.shape) == 2:
+        return node.shape[1] <= NUMBERS_UP_TO**2
+    few = len(node.shape) < 4 or math.prod(node.shape[1:]) <= _MOST_VALUES // 4
+    return len(node.shape) == 1 or (few and max(node.shape[1:]) <= NUMBERS_UP_TO)
 
 
 def layer_table(subject: Subject, summaries: Sequence[LayerSummary], style: Style) -> list[str]:
@@ -170,7 +201,7 @@ def channel_table(output: Tensor, most: int, style: Style) -> list[str]:
 
 
 def numbers(output: Tensor, style: Style, indent: str = "  ") -> list[str]:
-    """The values of one image's output of a layer (channels x height x width, or a vector)."""
+    """The values of one image's output of a layer: a vector, or maps of any number of axes."""
     if output.ndim == 1:
         return _vector(output, style, indent)
     chosen = list(range(len(output)))
@@ -183,7 +214,14 @@ def numbers(output: Tensor, style: Style, indent: str = "  ") -> list[str]:
     for channel in chosen:
         if len(output) > 1:
             lines.append(style.paint(f"{indent}channel {channel}", FAINT))
-        lines += matrix(output[channel], indent)
+        if output.ndim == 2:
+            lines += _vector(output[channel], style, indent)
+        elif output.ndim == 3:
+            lines += matrix(output[channel], indent)
+        else:
+            for place, each in enumerate(output[channel]):
+                lines.append(style.paint(f"{indent}slice {place}", FAINT))
+                lines += matrix(each, indent)
     return [*lines, *remark]
 
 
@@ -209,7 +247,8 @@ def _vector(values: Tensor, style: Style, indent: str) -> list[str]:
 def worked_lines(node: Node, worked: Worked, style: Style) -> list[str]:
     """One output of a layer with its arithmetic."""
     at = ", ".join(map(str, worked.at))
-    where = "channel, row, column" if len(worked.at) == 3 else "number"
+    axes = [line[:-1] for line in LINES[len(worked.at) - 1]] if len(worked.at) > 1 else []
+    where = ", ".join(["channel", *axes]) if axes else "number"
     title = f"{node.name} at {at} ({where}): {worked.rule}"
     body = worked.lines() or [("", worked.formula)]
     return [*wrapped(title, style, code=BOLD), *laid_out(body, style)]
@@ -218,11 +257,11 @@ def worked_lines(node: Node, worked: Worked, style: Style) -> list[str]:
 def layer_lines(shown: Shown, node: Node, style: Style) -> list[str]:
     """A layer's feature maps as numbers, or a table of its channels; and one output worked out."""
     lines: list[str] = []
-    if len(node.shape) == 3 and max(node.shape[1:]) > NUMBERS_UP_TO:
+    if not _as_numbers(node):
         lines += channel_table(shown.outputs[node.index], _MOST_CHANNELS, style)
     else:
         for place, image in enumerate(shown.images):
-            name = printable(image.name) if len(shown.images) > 1 else node.name
+            name = printable(image.title) if len(shown.images) > 1 else node.name
             lines.append(f"{name}, {text(node.shape)}:")
             lines += numbers(shown.output(node, place), style)
     if node.inputs:
@@ -238,9 +277,10 @@ def _first_position(shown: Shown, node: Node) -> tuple[int, ...]:
     maps the middle, where nothing is padding."""
     if len(node.shape) == 1:
         return (0,)
-    small = max(node.shape[1:]) <= NUMBERS_UP_TO
+    sides = node.shape[1:]
     channel = 0 if node.shape[0] <= _MOST_MAPS else strongest(shown.outputs[node.index], 1)[0]
-    return (channel, 0, 0) if small else (channel, node.shape[1] // 2, node.shape[2] // 2)
+    small = max(sides) <= NUMBERS_UP_TO
+    return (channel, *(0 if small else side // 2 for side in sides))
 
 
 def all_numbers(shown: Shown, nodes: Sequence[Node], style: Style) -> list[str]:
@@ -249,12 +289,12 @@ def all_numbers(shown: Shown, nodes: Sequence[Node], style: Style) -> list[str]:
     wording = Wording(shown.subject.network)
     for place, image in enumerate(shown.images):
         if len(shown.images) > 1:
-            lines += [style.paint(printable(image.name), BOLD)]
+            lines += [style.paint(printable(image.title), BOLD)]
         for node in nodes:
             layer = f": {wording.layer(node)}" if node.inputs else ""
             lines.append(f"{node.name}{layer}, {text(node.shape)}")
             lines += [*numbers(shown.output(node, place), style), ""]
-    first = nodes[1]
+    first = next(node for node in nodes if node.inputs)
     return lines + worked_lines(first, shown.worked(first, _first_position(shown, first)), style)
 
 
@@ -268,7 +308,7 @@ def data_of(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None) ->
     data: dict[str, Any] = {
         "network": subject.network.name,
         "weights": subject.learned,
-        "images": [image.name for image in shown.images],
+        "images": [image.title for image in shown.images],
         "layers": [
             layer_data(summary(node, shown.outputs[node.index]))
             for node in nodes

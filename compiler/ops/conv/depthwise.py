@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ...language.kinds import count, pair
-from ...shapes import PerAxis, Shape, axes_of, by, size
+from ...shapes import PerAxis, Shape, axes_of, size, window_words
 from ..base import ANY_AXES, Kept, Kind, TorchText, Weight, constructor, helper
 from ..worked import Element, Worked, summed
 from .conv import Learned
@@ -146,7 +146,7 @@ class Separable(PerChannel):
             windows.append(window._replace(factor=factor))
         bias = self.bias_of(element, "pointwise.bias")
         rule = (
-            f"for each channel the sum of value*weight over a {by(self.kernel)} window; then the"
+            f"for each channel the sum of value*weight over {window_words(self.kernel)}; then the"
             " sum of these, each times its 1x1 weight"
         )
         return summed(element, windows, bias, rule + (", + bias" if self.bias else ""))

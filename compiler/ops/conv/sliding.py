@@ -22,6 +22,7 @@ from ...shapes import (
     plain,
     size,
     window_output,
+    window_words,
 )
 from ..base import ANY_AXES, Autocast, Kept, Op, Option, Weight, Window, call_text, helper, tuple_of
 from ..examples import backward_lines, correlation_lines, readers
@@ -354,7 +355,7 @@ class Sliding(Op):
 
     def rule(self, channels: int, bias: float | None) -> str:
         over = f" and {channels} channels" if channels > 1 else ""
-        return f"sum of value*weight over a {by(self.kernel)} window{over}" + (
+        return f"sum of value*weight over {window_words(self.kernel)}{over}" + (
             ", + bias" if bias is not None else ""
         )
 

@@ -87,7 +87,7 @@ def test_a_fully_connected_layer_is_seen_as_the_map_that_it_reads() -> None:
 
 def test_blue_first_is_shown_as_the_colors_that_they_are() -> None:
     looked = subject("conv 4 3x3")
-    bgr = replace(looked, preparation=replace(looked.preparation, order="bgr"))
+    bgr = replace(looked, image_preparation=replace(looked.preparation, order="bgr"))
     (filters,), (flipped,) = sets(looked, "conv"), sets(bgr, "conv")
     assert torch.equal(filters.weights.flip(1), flipped.weights)
 

@@ -24,14 +24,17 @@ _USUAL = ("x_test", "test_x", "X_test", "x", "X", "images", "image", "x_val", "x
 def images_in_file(path: Path, shape: Shape) -> Tensor:
     """The images of a file: uint8, images x channels x height x width; raises BadImage."""
     try:
-        array = read_npy(path) if path.suffix.lower() == ".npy" else _images_of(path)
-        images = as_images(_as_batch(array, shape), shape)
+        images = as_images(_as_batch(array_in(path), shape), shape)
         return in_channels(images, shape[0])
     except (BadFile, Unfit, ValueError) as error:
         raise BadImage(str(error)) from None
 
 
-def _images_of(path: Path) -> Any:
+def array_in(path: Path) -> Any:
+    """The array of a file; of several in a .npz file, that with a usual name for images. Raises
+    BadImage or BadFile."""
+    if path.suffix.lower() == ".npy":
+        return read_npy(path)
     with open_npz(path) as arrays:
         names = list(arrays)
         usual = names if len(names) == 1 else [name for name in _USUAL if name in arrays]

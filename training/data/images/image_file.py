@@ -60,9 +60,10 @@ def picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
     return next(pages(source))
 
 
-def pages(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
-    """The pages of a file, upright (a TIFF may have several); raises BadImage."""
-    data = source if isinstance(source, bytes) else _contents(os.fspath(source))
+def pages(source: str | os.PathLike[str] | bytes, *, frames: bool = False) -> Iterator[Image.Image]:
+    """The pages of a file, upright (a TIFF may have several); with `frames`, those of an animation,
+    too. Each is valid until the next is read. Raises BadImage."""
+    data = source if isinstance(source, bytes) else contents(os.fspath(source))
     if not data:
         raise BadImage("it is empty")
     try:
@@ -72,7 +73,7 @@ def pages(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
             _must_be_of_a_size(*image.size)
             image.load()
             yield upright(image)
-            has_page = image.format == "TIFF" and _next_page(image)
+            has_page = (frames or image.format == "TIFF") and _next_page(image)
     except UnidentifiedImageError:
         raise BadImage(_what_else(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -89,7 +90,8 @@ def _next_page(image: Image.Image) -> bool:
     return True
 
 
-def _contents(path: str) -> bytes:
+def contents(path: str) -> bytes:
+    """The bytes of a regular file, within a limit; raises BadImage."""
     try:
         # Without O_NONBLOCK, opening a named pipe would wait until something is written to it.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)

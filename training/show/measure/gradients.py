@@ -74,6 +74,12 @@ class Gradients:
 def measure_gradients(subject: Subject, progress: Progress = unwatched) -> Gradients:
     """Runs one batch of the spec's data; without data, of noise. Raises SpecError."""
     network = subject.network
+    if len(network.outputs) > 1:
+        names = ", ".join(output.name for output in network.outputs)
+        message = (
+            f"{network.name} has several outputs ({names}), and no loss says what they are for"
+        )
+        raise SpecError([Diagnostic("no-loss", message)])
     if len(network.output.shape) != 1:
         message = f"the output of {network.name} is a map: there is no loss to take the gradient of"
         raise SpecError([Diagnostic("no-loss", message)])
@@ -94,7 +100,8 @@ def measure_gradients(subject: Subject, progress: Progress = unwatched) -> Gradi
         with using(subject.device), torch.enable_grad():
             subject.module.train()
             torch.manual_seed(SEED)
-            logits = subject.layers(images.to(subject.device), [target])[target.index]
+            given = {index: each.to(subject.device) for index, each in images.items()}
+            logits = subject.layers(given[0], [target], given)[target.index]
             loss = plain_loss(subject.plan.train.loss)(logits.float(), labels.to(subject.device))
             torch.autograd.backward(loss)
             layers = tuple(
@@ -117,9 +124,11 @@ def _norm(part: torch.nn.Module | None) -> float:
     return math.sqrt(squares / numbers) if numbers else 0.0
 
 
-def _batch(subject: Subject, progress: Progress) -> tuple[Tensor, Tensor, str]:
+def _batch(subject: Subject, progress: Progress) -> tuple[dict[int, Tensor], Tensor, str]:
+    """What each input gets, by its index, with labels; and what it is, in words."""
     network = subject.network
     if subject.has_data:
+        subject.must_see_one_image("--gradients with data")
         with using(subject.device):
             opened = open_data(
                 subject.plan, subject.base, device=torch.device("cpu"), progress=progress
@@ -129,14 +138,16 @@ def _batch(subject: Subject, progress: Progress) -> tuple[Tensor, Tensor, str]:
             raise SpecError([wrong])
         images, labels, _ = next(iter(opened.training(batch=_BATCH, seed=SEED)(0)))
         words = f"{len(images)} training images of {opened.dataset.name}"
-        return opened.preparation.prepare(images), labels, words
+        return {0: opened.preparation.prepare(images)}, labels, words
     generator = torch.Generator().manual_seed(SEED)
-    images = torch.randn(_BATCH, *network.input.shape, generator=generator)
+    noise = {
+        node.index: torch.randn(_BATCH, *node.shape, generator=generator) for node in network.inputs
+    }
     classes = network.output.shape[0]
     labels = torch.randint(0, classes, (_BATCH,), generator=generator)
     if subject.plan.train.loss.several_labels:
         labels = torch.nn.functional.one_hot(labels, classes).float()
-    return images, labels, f"{_BATCH} images of noise with random labels (--data takes real ones)"
+    return noise, labels, f"{_BATCH} images of noise with random labels (--data takes real ones)"
 
 
 # ---- text --------------------------------------------------------------------------------------

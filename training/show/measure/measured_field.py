@@ -103,7 +103,8 @@ def measure_field(subject: Subject, node: Node, images: Sequence[InputImage] = (
     """Measures the field of the middle of a layer's map. Raises SpecError for a layer that has no
     map."""
     network = subject.network
-    if len(node.shape) != 3 or not node.inputs or len(network.input.shape) != 3:
+    subject.must_see_one_image("--field")
+    if len(node.shape) != 3 or not node.inputs:
         message = f"{node.name} has no map: its output is {text(node.shape)}"
         raise SpecError([Diagnostic("no-map", message, help="name a layer with a map")])
     generator = torch.Generator().manual_seed(SEED)
