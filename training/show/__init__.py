@@ -2,7 +2,8 @@
 
 subject.py        the network that is looked at: a spec, a gallery name or a run, with its weights
 choose_layer.py   which layer, channels and classes of it, as the command line names them
-input_images.py   the images it is given: files, matrices, images of the spec's data
+input_images.py   what it is given: files, matrices, images of the spec's data, noise
+input_arrays.py   series, volumes and vectors: arrays, sound, clips, folders of frames
 data_images.py    all images of a folder or of a data set, in bounded memory
 run.py            runs the network on images, and works out single outputs
 layer_figures.py  for each layer: range, mean, zeros, dead channels; which channels are strongest

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from commands import run
-from dotcnn.training.show.pictures.curves import curve
+from dotcnn.training.show.pictures.series_picture import curve
 
 SERIES = """\
 network Series {

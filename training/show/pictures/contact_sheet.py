@@ -22,8 +22,8 @@ from ....compiler.shapes import text
 from ..layer_figures import STRONGEST, strongest
 from ..run import Shown
 from .adjust import fitted, in_color
-from .curves import curve
 from .picture_sheet import Cell, Group, PictureSheet, Share
+from .series_picture import curve
 
 Gray = Literal["raw", "abs", "scaled"]
 """What gray means."""
