@@ -18,6 +18,7 @@ from dotcnn.compiler.ops.attention import (
     MatMul,
     OverMaps,
 )
+from dotcnn.compiler.shapes import Shape, all_axes
 from dotcnn.training.runtime.import_torchvision import torchvision
 from ops.conformance import build, conform, refuses
 
@@ -88,6 +89,54 @@ def test_what_attention_refuses() -> None:
     refuses(Attention(windows=(2, 2), grid=(2, 2)), MAP, match="two ways", stricter=True)
     refuses(Attention(halo=1), MAP, match="`halo` is what is around", stricter=True)
     refuses(Attention(), (12,), match="needs a map")
+
+
+KINDS = [
+    Attention(heads=2),
+    Attention(heads=2, by_head=True, key=1),
+    Attention(heads=2, position="bias"),
+    Attention(heads=2, position="relative"),
+    Attention(heads=2, windows=all_axes(2), halo=1),
+    Attention(heads=2, windows=all_axes(2), position="relative"),
+    Attention(heads=2, grid=all_axes(2), position="bias"),
+    CrossCovariance(heads=2),
+    FourierPosition(waves=4),
+]
+
+
+@pytest.mark.parametrize("op", KINDS, ids=str)
+@pytest.mark.parametrize("shape", [(12, 6), (12, 2, 4, 2)], ids=str)
+def test_of_series_and_volumes(op: Attention, shape: Shape) -> None:
+    # Waves are computed once for a batch.
+    conform(op, shape, batch=1 if isinstance(op, FourierPosition) else 2, probe=None)
+
+
+@pytest.mark.parametrize("position", ["none", "bias", "relative"])
+@pytest.mark.parametrize("part", ["", "windows", "grid"])
+def test_a_row_is_a_series_and_a_slice_a_map(position: str, part: str) -> None:
+    """Of a volume with one slice, of a map with one row, and of a series the same weights give the
+    same outputs."""
+    sizes = {1: (3,), 2: (1, 3), 3: (1, 1, 3)}
+    x = torch.randn(2, 12, 6)
+    outputs = []
+    for axes, size in sizes.items():
+        op = Attention(heads=2, position=position, **({part: size} if part else {}))
+        built = build(op, (12, *(1,) * (axes - 1), 6))
+        state = built.state()
+        for name, value in state.items():
+            along = name in ("position_bias", "length_rel" if axes == 1 else "width_rel")
+            value.copy_(torch.linspace(-1, 1, value.numel()).view_as(value) if along else 0 * value)
+        outputs.append(built.forward(x.view(2, 12, *(1,) * (axes - 1), 6)).flatten(2))
+    assert torch.allclose(outputs[0], outputs[1], atol=1e-6)
+    assert torch.allclose(outputs[0], outputs[2], atol=1e-6)
+
+
+def test_products_of_series_and_volumes() -> None:
+    for left, right in (((3, 8), (8, 5)), ((3, 2, 2, 2), (8, 1, 2, 2))):
+        conform(MatMul(), left, right, probe=None)
+        conform(MatMul(transpose=True), left, (3, *right[1:]), probe=None)
+    others = [(12, 2, 3)] * 2
+    refuses(Attention(heads=3), (12, 6), *others, match="different axes", stricter=True)
 
 
 def test_the_weights_of_positions_hold_the_size() -> None:

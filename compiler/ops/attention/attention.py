@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import ClassVar, Literal
 
 from ...language.kinds import choice, count, flag, natural, pair
 from ...language.signature import ArgumentError
-from ...shapes import Pair, Shape, ShapeError, by, plain, size, text
+from ...shapes import AXES, LINES, PerAxis, Shape, ShapeError, axes_of, by, size, text
 from ..base import EVERYTHING, Kept, TorchText, Weight, Window, constructor, helper
 from ..worked import Element, Worked, products, summed
 from .heads import COUNTED, Heads, OverMaps, softmax
@@ -53,8 +54,8 @@ class Attention(OverMaps):
         example="16",
     )
     position: str = choice("what tells places apart", POSITIONS, "none")
-    windows: Pair | None = pair("height and width of the windows to attend within", None)
-    grid: Pair | None = pair("height and width of grids to attend within", None)
+    windows: PerAxis | None = pair("height and width of the windows to attend within", None)
+    grid: PerAxis | None = pair("height and width of grids to attend within", None)
     halo: int = natural("rows and columns around each window that have keys, too", 0)
     by_head: bool = flag(
         "the channels are query, key and value of one head after the other, not those of all heads"
@@ -69,8 +70,8 @@ class Attention(OverMaps):
     # ---- sizes ----
 
     @property
-    def _part(self) -> Pair | None:
-        """Height and width of a window, or of a grid."""
+    def _part(self) -> PerAxis | None:
+        """The size of a window, or of a grid."""
         return self.windows or self.grid
 
     def divided(self, *inputs: Shape) -> Heads:
@@ -84,7 +85,8 @@ class Attention(OverMaps):
                 "use the same strides in all paths",
             )
         if part is not None:
-            for side, each, name in zip(heads.queries, part, ("rows", "columns"), strict=True):
+            lines = LINES[len(heads.queries)]
+            for side, each, name in zip(heads.queries, part, lines, strict=True):
                 if side % each:
                     raise ShapeError(
                         f"{side} {name} cannot be divided into windows of {each}",
@@ -93,38 +95,35 @@ class Attention(OverMaps):
                     )
         return heads
 
-    def _places(self, heads: Heads) -> tuple[Pair, Pair]:
-        """Height and width of what attends together: its queries and its keys."""
+    def _places(self, heads: Heads) -> tuple[PerAxis, PerAxis]:
+        """The sizes of what attends together: its queries and its keys."""
         if self._part is None:
             return heads.queries, heads.keys
-        height, width = self._part
-        return self._part, (height + 2 * self.halo, width + 2 * self.halo)
+        return self._part, tuple([side + 2 * self.halo for side in self._part])
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         heads = self.divided(*inputs)
-        (rows, columns), (key_rows, key_columns) = self._places(heads)
+        queries, keys = self._places(heads)
         if self.position == "bias":
-            distances = (rows + key_rows - 1) * (columns + key_columns - 1)
+            distances = math.prod(n + m - 1 for n, m in zip(queries, keys, strict=True))
             return (Weight("position_bias", (distances, self.heads)),)
         if self.position == "relative":
-            return (
-                Weight("height_rel", (2 * key_rows - 1, heads.key)),
-                Weight("width_rel", (2 * key_columns - 1, heads.key)),
-            )
+            named = zip(_relative_names(len(keys)), keys, strict=True)
+            return tuple([Weight(name, (2 * side - 1, heads.key)) for name, side in named])
         return ()
 
     def _scores(self, heads: Heads) -> int:
         """The number of pairs of a query and a key, in all heads."""
         _, keys = self._places(heads)
-        return self.heads * heads.queries[0] * heads.queries[1] * keys[0] * keys[1]
+        return self.heads * size(heads.queries) * size(keys)
 
     def _relative(self, heads: Heads) -> int:
         """Products of queries with the vectors of distances."""
         if self.position != "relative":
             return 0
         _, keys = self._places(heads)
-        distances = 2 * (keys[0] + keys[1]) - 2
-        return self.heads * heads.queries[0] * heads.queries[1] * distances * heads.key
+        distances = sum(2 * side - 1 for side in keys)
+        return self.heads * size(heads.queries) * distances * heads.key
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
         heads = self.divided(*inputs)
@@ -133,18 +132,18 @@ class Attention(OverMaps):
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """Scale and softmax of each score; sums of those of a position."""
         heads = self.divided(*inputs)
-        sums = {"none": 0, "bias": 1, "relative": 2}[self.position]
+        sums = {"none": 0, "bias": 1, "relative": len(heads.keys)}[self.position]
         return (2 + sums) * self._scores(heads)
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         if self.windows is None:
             return EVERYTHING
         # Where in its window a place lies differs: this is all that any of them may see.
-        (height, width), halo = self.windows, self.halo
+        sides = [side + self.halo for side in self.windows]
         return Window(
-            (2 * (height + halo) - 1, 2 * (width + halo) - 1),
-            (1, 1),
-            (1 - height - halo, 1 - width - halo),
+            tuple([2 * side - 1 for side in sides]),
+            (1,) * len(sides),
+            tuple([1 - side for side in sides]),
         )
 
     def holds_size(self, *inputs: Shape) -> tuple[str, str]:
@@ -158,10 +157,10 @@ class Attention(OverMaps):
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         heads = self.divided(*inputs)
-        queries, keys = heads.queries[0] * heads.queries[1], heads.keys[0] * heads.keys[1]
+        queries, keys = size(heads.queries), size(heads.keys)
         if self._part is not None:
-            (height, width), (down, right) = self._places(heads)
-            keys = queries // (height * width) * down * right
+            inside, around = self._places(heads)
+            keys = queries // size(inside) * size(around)
         read = self.heads * (queries * heads.key + keys * (heads.key + heads.value))
         if self.position == "none" and heads.key == heads.value:
             # The fused kernel keeps what it reads, its output, and a number for each query.
@@ -172,25 +171,30 @@ class Attention(OverMaps):
         relative = self.heads * queries * heads.key if self.position == "relative" else 0
         return Kept(own=read + self._scores(heads) + relative)
 
+    def gives_view(self, *inputs: Shape) -> bool:
+        return self._part is None or axes_of(inputs[0]) > 1
+
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        heads = self.divided(*inputs)
-        names = {"none": "Attention", "bias": "BiasedAttention", "relative": "RelativeAttention"}
+        heads, axes = self.divided(*inputs), axes_of(output)
         arguments: list[object] = [self.heads]
         queries, keys = self._places(heads)
+        name, own = "Attention", ""
         if self.position == "bias":
-            arguments.append(plain(queries))
+            name, own = "BiasedAttention", BIASED_ATTENTION
+            arguments.append(queries)
         elif self.position == "relative":
-            arguments += [plain(keys), heads.key]
+            name = f"RelativeAttention{_SUFFIX[axes]}"
+            own = RELATIVE_ATTENTION[axes]
+            arguments += [keys, heads.key]
         module = constructor(
-            names[self.position],
+            name,
             *arguments,
             key=(self.key if len(inputs) == 1 else None, None),
             by_head=(self.by_head and len(inputs) == 1, False),
-            windows=(None if self.windows is None else plain(self.windows), None),
-            grid=(None if self.grid is None else plain(self.grid), None),
+            windows=(self.windows and tuple(self.windows), None),
+            grid=(self.grid and tuple(self.grid), None),
             halo=(self.halo, 0),
         )
-        own = {"none": "", "bias": BIASED_ATTENTION, "relative": RELATIVE_ATTENTION}[self.position]
         read = ", ".join(f"{{{n}}}" for n in range(len(inputs)))
         return TorchText(module, f"{{m}}({read})", "\n\n".join(filter(None, (ATTENTION, own))))
 
@@ -200,26 +204,29 @@ class Attention(OverMaps):
         heads = self.divided(*element.inputs)
         head, own = divmod(element.channel, heads.value)
         query = [
-            element.read(number, channel, element.row, element.column)
+            element.read(number, channel, *element.position)
             for n in range(heads.key)
             for number, channel in [self._query(element, heads, head, n)]
         ]
-        places = self._attended(heads, element.row, element.column)
+        places = self._attended(heads, element.position)
+        inside = [
+            all(0 <= at < side for at, side in zip(place, heads.keys, strict=True))
+            for place in places
+        ]
         scores: list[float] = []
-        for row, column in places:
-            inside = 0 <= row < heads.keys[0] and 0 <= column < heads.keys[1]
+        for place, there in zip(places, inside, strict=True):
             score = 0.0
-            if inside:
+            if there:
                 for n in range(heads.key):
                     number, channel = self._key(element, heads, head, n)
-                    score += query[n] * element.read(number, channel, row, column)
+                    score += query[n] * element.read(number, channel, *place)
             score /= math.sqrt(heads.key)
-            scores.append(score + self._positional(element, heads, head, query, (row, column)))
+            scores.append(score + self._positional(element, heads, head, query, place))
         number, channel = self._value(element, heads, head, own)
         terms = [
-            element.term(channel, row, column, weight, input=number)
-            for (row, column), weight in zip(places, softmax(scores), strict=True)
-            if 0 <= row < heads.keys[0] and 0 <= column < heads.keys[1]
+            element.term_at(channel, place, weight, input=number)
+            for place, there, weight in zip(places, inside, softmax(scores), strict=True)
+            if there
         ]
         rule = (
             f"sum of value*weight over {len(places)} places, weights: softmax of query*key /"
@@ -227,47 +234,48 @@ class Attention(OverMaps):
         )
         return summed(element, [products(f"head {head}", terms)], None, rule)
 
-    def _attended(self, heads: Heads, row: int, column: int) -> list[Pair]:
+    def _attended(self, heads: Heads, position: PerAxis) -> list[PerAxis]:
         """The places whose keys a query sees; those of a halo may lie outside the map."""
-        (height, width), (rows, columns) = heads.queries, heads.keys
+        along: list[Sequence[int]] = [range(side) for side in heads.keys]
         if self.windows is not None:
-            top, left = row // self.windows[0] * self.windows[0], column // self.windows[1]
-            left = left * self.windows[1]
-            return [
-                (top + down, left + right)
-                for down in range(-self.halo, self.windows[0] + self.halo)
-                for right in range(-self.halo, self.windows[1] + self.halo)
+            firsts = [at // side * side for at, side in zip(position, self.windows, strict=True)]
+            along = [
+                range(first - self.halo, first + side + self.halo)
+                for first, side in zip(firsts, self.windows, strict=True)
             ]
-        if self.grid is not None:
-            down, right = height // self.grid[0], width // self.grid[1]
-            return [
-                (row % down + n * down, column % right + m * right)
-                for n in range(self.grid[0])
-                for m in range(self.grid[1])
+        elif self.grid is not None:
+            steps = self._steps(heads)
+            along = [
+                [at % step + n * step for n in range(count)]
+                for at, step, count in zip(position, steps, self.grid, strict=True)
             ]
-        return [(n, m) for n in range(rows) for m in range(columns)]
+        return list(product(*along))
+
+    def _steps(self, heads: Heads) -> PerAxis:
+        """How far the places of a grid are apart."""
+        if self.grid is None:
+            return (1,) * len(heads.keys)
+        return tuple([side // n for side, n in zip(heads.queries, self.grid, strict=True)])
 
     def _positional(
-        self, element: Element, heads: Heads, head: int, query: Sequence[float], key: Pair
+        self, element: Element, heads: Heads, head: int, query: Sequence[float], key: PerAxis
     ) -> float:
         if self.position == "none":
             return 0.0
         queries, keys = self._places(heads)
-        steps = (1, 1)
-        if self.grid is not None:
-            steps = (heads.queries[0] // self.grid[0], heads.queries[1] // self.grid[1])
-        # How far the key lies below and to the right.
-        down = (key[0] - element.row) // steps[0]
-        right = (key[1] - element.column) // steps[1]
+        # How far the key lies behind the query, along each axis.
+        each = zip(key, element.position, self._steps(heads), strict=True)
+        away = [(there - here) // step for there, here, step in each]
         if self.position == "bias":
-            place = (keys[0] - self.halo - 1 - down) * (queries[1] + keys[1] - 1)
-            place += keys[1] - self.halo - 1 - right
+            place = 0
+            for distance, n, m in zip(away, queries, keys, strict=True):
+                place = place * (n + m - 1) + m - self.halo - 1 - distance
             return element.weight("position_bias", (place, head))
-        # Keys are counted from the first row of the halo.
-        down, right = down + self.halo + keys[0] - 1, right + self.halo + keys[1] - 1
+        # Keys are counted from the first of the halo.
+        rows = [d + self.halo + side - 1 for d, side in zip(away, keys, strict=True)]
+        named = list(zip(_relative_names(len(keys)), rows, strict=True))
         return sum(
-            query[n]
-            * (element.weight("height_rel", (down, n)) + element.weight("width_rel", (right, n)))
+            query[n] * sum([element.weight(name, (row, n)) for name, row in named])
             for n in range(heads.key)
         )
 
@@ -276,8 +284,7 @@ class Attention(OverMaps):
         _, keys = self._places(heads)
         shared = ", keys and values shared by all" if heads.shared else ""
         scores = self._scores(heads)
-        area = keys[0] * keys[1]
-        places = f"{heads.queries[0]}*{heads.queries[1]} places * {area} keys"
+        places = f"{'*'.join(map(str, heads.queries))} places * {size(keys)} keys"
         lines = [
             (
                 "heads",
@@ -297,6 +304,11 @@ class Attention(OverMaps):
         return [*lines, ("multiply-adds", f"{macs} = {self.macs(output, *inputs):,}")]
 
 
+def _relative_names(axes: int) -> list[str]:
+    """`height_rel`, `width_rel`: the weights with a vector for each distance."""
+    return [f"{name}_rel" for name in AXES[axes]]
+
+
 ATTENTION = helper('''\
 class Attention(nn.Module):
     """Each place gets a mean of all values, weighted by how well its query fits their keys."""
@@ -306,14 +318,13 @@ class Attention(nn.Module):
         heads: int,
         key: int | None = None,
         by_head: bool = False,
-        windows: int | tuple[int, int] | None = None,
-        grid: int | tuple[int, int] | None = None,
+        windows: tuple[int, ...] | None = None,
+        grid: tuple[int, ...] | None = None,
         halo: int = 0,
     ) -> None:
         super().__init__()
         self.heads, self.key, self.by_head, self.halo = heads, key, by_head, halo
-        part = windows if grid is None else grid
-        self.part = (part, part) if isinstance(part, int) else part
+        self.part = windows if grid is None else grid
         self.grid = grid is not None
 
     def forward(
@@ -324,10 +335,10 @@ class Attention(nn.Module):
     ) -> Tensor:
         if k is None or v is None:
             q, k, v = self.apart(q)
-        height, width = q.shape[2:]
+        sides = q.shape[2:]
         if self.part is not None:
-            q = self.divided(q)
-            k, v = (self.divided(x, self.halo) for x in (k, v))
+            q = self.divided(q, self.part)
+            k, v = (self.divided(x, self.part, self.halo) for x in (k, v))
         places = q.shape[2:]
         q = torch.unflatten(q.flatten(2), 1, (self.heads, -1)).mT.contiguous()
         k = torch.unflatten(k.flatten(2), 1, (-1, q.shape[-1])).mT.contiguous()
@@ -336,7 +347,7 @@ class Attention(nn.Module):
         scores = self.position(q)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=scores)
         y = torch.unflatten(y.mT.flatten(1, 2), 2, places)
-        return y if self.part is None else self.together(y, height, width)
+        return y if self.part is None else self.together(y, self.part, sides)
 
     def position(self, q: Tensor) -> Tensor | None:
         """What is added to the scores of queries and keys."""
@@ -354,25 +365,37 @@ class Attention(nn.Module):
             q, k, v = torch.split(x, [self.heads * each for each in sizes], 1)
         return q, k, v
 
-    def divided(self, x: Tensor, halo: int = 0) -> Tensor:
+    def divided(self, x: Tensor, part: tuple[int, ...], halo: int = 0) -> Tensor:
         """The map by its windows, which become images, or by its grids."""
-        assert self.part is not None
-        rows, columns = self.part
+        axes = len(part)
         if self.grid:
-            x = torch.unflatten(x, 3, (columns, -1))
-            x = torch.unflatten(x, 2, (rows, -1))
-            return x.permute(0, 3, 5, 1, 2, 4).flatten(0, 2)
-        x = F.pad(x, (halo, halo, halo, halo)) if halo else x
-        x = x.unfold(2, rows + 2 * halo, rows).unfold(3, columns + 2 * halo, columns)
-        return x.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+            for axis in range(axes, 0, -1):
+                x = torch.unflatten(x, 1 + axis, (part[axis - 1], -1))
+            inside, images = range(2, 2 + 2 * axes, 2), range(3, 3 + 2 * axes, 2)
+        else:
+            x = F.pad(x, [halo] * (2 * axes)) if halo else x
+            for axis, size in enumerate(part):
+                x = x.unfold(2 + axis, size + 2 * halo, size)
+            inside, images = range(2 + axes, 2 + 2 * axes), range(2, 2 + axes)
+        return x.permute(0, *images, 1, *inside).flatten(0, axes)
 
-    def together(self, x: Tensor, height: int, width: int) -> Tensor:
+    def together(
+        self,
+        x: Tensor,
+        part: tuple[int, ...],
+        sides: tuple[int, ...],
+    ) -> Tensor:
         """The map of which these are the windows or grids."""
-        assert self.part is not None
-        rows, columns = self.part
-        x = torch.unflatten(x, 0, (-1, height // rows, width // columns))
-        order = (0, 3, 4, 1, 5, 2) if self.grid else (0, 3, 1, 4, 2, 5)
-        return x.permute(order).flatten(4).flatten(2, 3)
+        counts = [side // n for side, n in zip(sides, part, strict=True)]
+        x = torch.unflatten(x, 0, (-1, *counts))
+        axes, order = len(part), [0, 1 + len(part)]
+        for axis in range(1, 1 + axes):
+            image, inside = axis, 1 + axes + axis
+            order += [inside, image] if self.grid else [image, inside]
+        x = x.permute(order)
+        for axis in range(2, 2 + axes):
+            x = x.flatten(axis, axis + 1)
+        return x
 ''')
 
 
@@ -383,66 +406,83 @@ class BiasedAttention(Attention):
     def __init__(
         self,
         heads: int,
-        size: int | tuple[int, int],
+        size: tuple[int, ...],
         key: int | None = None,
         by_head: bool = False,
-        windows: int | tuple[int, int] | None = None,
-        grid: int | tuple[int, int] | None = None,
+        windows: tuple[int, ...] | None = None,
+        grid: tuple[int, ...] | None = None,
         halo: int = 0,
     ) -> None:
         super().__init__(heads, key, by_head, windows, grid, halo)
-        rows, columns = (size, size) if isinstance(size, int) else size
-        self.size = rows, columns
-        distances = (2 * (rows + halo) - 1) * (2 * (columns + halo) - 1)
+        self.size = size
+        self.distances = [2 * (side + halo) - 1 for side in size]
+        distances = torch.Size(self.distances).numel()
         self.position_bias = nn.Parameter(torch.empty(distances, heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
 
     def position(self, q: Tensor) -> Tensor:
-        rows, columns = self.size
-        down, right = rows + 2 * self.halo, columns + 2 * self.halo
-        bias = torch.unflatten(self.position_bias.mT, 1, (rows + down - 1, -1))
+        axes = len(self.size)
+        bias = torch.unflatten(self.position_bias.mT, 1, self.distances)
         # Of a query the distances to all keys, of which the last has the first.
-        bias = bias.unfold(1, down, 1).unfold(2, right, 1).flip(3, 4)
-        return bias.flatten(3).flatten(1, 2)[None]
+        for axis, side in enumerate(self.size):
+            bias = bias.unfold(1 + axis, side + 2 * self.halo, 1)
+        bias = bias.flip(list(range(1 + axes, 1 + 2 * axes)))
+        return bias.flatten(1 + axes).flatten(1, axes)[None]
 ''')
 
 
-RELATIVE_ATTENTION = helper('''\
-class RelativeAttention(Attention):
-    """Attention with learned vectors for each distance along height and width, times queries."""
+_SUFFIX = {1: "1d", 2: "", 3: "3d"}
+
+
+def _by_axis(pattern: str, axes: int) -> str:
+    """The lines of a pattern for each axis, indented as in a method."""
+    return "\n".join(
+        " " * 8 + pattern.format(name=name, number=number) for number, name in enumerate(AXES[axes])
+    )
+
+
+RELATIVE_ATTENTION = {
+    axes: helper(f'''\
+class RelativeAttention{_SUFFIX[axes]}(Attention):
+    """Attention with learned vectors for each distance along an axis, times queries."""
 
     def __init__(
         self,
         heads: int,
-        size: int | tuple[int, int],
+        size: tuple[int, ...],
         channels: int,
         key: int | None = None,
         by_head: bool = False,
-        windows: int | tuple[int, int] | None = None,
-        grid: int | tuple[int, int] | None = None,
+        windows: tuple[int, ...] | None = None,
+        grid: tuple[int, ...] | None = None,
         halo: int = 0,
     ) -> None:
         super().__init__(heads, key, by_head, windows, grid, halo)
-        rows, columns = (size, size) if isinstance(size, int) else size
-        self.size = rows, columns
-        self.height_rel = nn.Parameter(torch.empty(2 * rows - 1, channels))
-        self.width_rel = nn.Parameter(torch.empty(2 * columns - 1, channels))
-        for weight in (self.height_rel, self.width_rel):
+        self.size = size
+        counts = [(2 * side - 1, channels) for side in size]
+{_by_axis("self.{name}_rel = nn.Parameter(torch.empty(counts[{number}]))", axes)}
+        for weight in ({weights}{"," * (axes == 1)}):
             nn.init.trunc_normal_(weight, std=channels**-0.5)
 
     def position(self, q: Tensor) -> Tensor:
-        rows, columns = self.size[0] - 2 * self.halo, self.size[1] - 2 * self.halo
-        q = torch.unflatten(q, 2, (rows, columns))
-        across = self.by_key(q @ self.width_rel.mT)
-        down = self.by_key((q @ self.height_rel.mT).transpose(2, 3)).transpose(2, 3)
-        return (down[..., None] + across[..., None, :]).flatten(4).flatten(2, 3)
+        queries = [side - 2 * self.halo for side in self.size]
+        q = torch.unflatten(q, 2, queries)
+{_by_axis("{name} = self.by_key(q @ self.{name}_rel.mT, {number})", axes)}
+        return ({" + ".join(AXES[axes])}).flatten({2 + axes}).flatten(2, {1 + axes})
 
-    def by_key(self, scores: Tensor) -> Tensor:
-        """From the scores of each distance, those of each key: query i has its keys from distance
-        K - 1 - i on, of 2K - 1."""
+    def by_key(self, scores: Tensor, axis: int) -> Tensor:
+        """From the scores of each distance along an axis, those of each key: query i has its
+        keys from distance K - 1 - i on, of 2K - 1."""
+        scores = scores.transpose(2 + axis, -2)
         queries, distances = scores.shape[-2:]
         keys = (distances + 1) // 2
         shifted = F.pad(F.pad(scores, (0, 1)).flatten(-2), (0, distances - queries))
         shifted = torch.unflatten(shifted, -1, (-1, distances))
-        return shifted[..., :queries, keys - 1 :]
+        by_key = shifted[..., :queries, keys - 1 :].transpose(2 + axis, -2)
+        # The same for all places along the other axes of the keys.
+        after = len(self.size) - 1 - axis
+        return by_key.reshape(*by_key.shape[:-1], *[1] * axis, keys, *[1] * after)
 ''')
+    for axes in (1, 2, 3)
+    for weights in [", ".join(f"self.{name}" for name in _relative_names(axes))]
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import ClassVar, Literal
 
 from ...language.kinds import count, flag
@@ -85,11 +86,10 @@ class CrossCovariance(OverMaps):
     def work_out(self, element: Element) -> Worked:
         heads = self.divided(*element.inputs)
         head, own = divmod(element.channel, heads.value)
-        _, height, width = element.output
-        places = [(row, column) for row in range(height) for column in range(width)]
+        places = list(product(*map(range, element.output[1:])))
 
         def normalized(number: int, channel: int) -> list[float]:
-            values = [element.read(number, channel, row, column) for row, column in places]
+            values = [element.read(number, channel, *place) for place in places]
             length = max(math.sqrt(sum(value * value for value in values)), 1e-12)
             return [value / length for value in values]
 
@@ -102,7 +102,7 @@ class CrossCovariance(OverMaps):
         terms = []
         for n, weight in enumerate(softmax(scores)):
             number, channel = self._value(element, heads, head, n)
-            terms.append(element.term(channel, element.row, element.column, weight, input=number))
+            terms.append(element.term_at(channel, element.position, weight, input=number))
         rule = (
             f"sum of value*weight over {heads.key} channels, weights: softmax of temperature *"
             " query*key"

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from ...language.kinds import count, number
 from ...language.signature import ArgumentError
-from ...shapes import Shape, as_map, size
-from ..base import Autocast, Kept, Kind, Op, TorchText, Weight, constructor, helper
+from ...shapes import AXES, Shape, as_map, axes_of, size
+from ..base import ANY_AXES, Autocast, Kept, Kind, Op, TorchText, Weight, constructor, helper
 from ..worked import Element, Step, Worked, figure
 
 
@@ -21,6 +21,7 @@ class FourierPosition(Op):
 
     autocast: ClassVar[Autocast] = "follow"  # what is added has the precision of a convolution
     kind: ClassVar[Kind] = "attention"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     word: ClassVar[str] = "fourier_position"
     example: ClassVar[str] = "fourier_position 32"
     arithmetic: ClassVar[str] = (
@@ -48,42 +49,41 @@ class FourierPosition(Op):
         return as_map(inputs[0], self.word)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        channels = inputs[0][0]
+        channels, axes = inputs[0][0], axes_of(inputs[0])
         return (
-            Weight("projection.weight", (channels, 2 * self.waves, 1, 1)),
+            Weight("projection.weight", (channels, axes * self.waves, *(1,) * axes)),
             Weight("projection.bias", (channels,)),
         )
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
-        return 2 * self.waves * size(output)
+        return axes_of(output) * self.waves * size(output)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """The bias and the sum, and the waves."""
-        return 2 * size(output) + 2 * self.waves * output[1] * output[2]
+        return 2 * size(output) + axes_of(output) * self.waves * size(output[1:])
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(once=2 * self.waves * output[1] * output[2])
+        return Kept(once=axes_of(output) * self.waves * size(output[1:]))
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        module = constructor(
-            "FourierPosition", output[0], self.waves, temperature=(self.temperature, 10000.0)
-        )
-        return TorchText(module, helper=FOURIER_POSITION)
+        axes, temperature = axes_of(output), (self.temperature, 10000.0)
+        name = "FourierPosition" + {1: "1d", 2: "", 3: "3d"}[axes]
+        module = constructor(name, output[0], self.waves, temperature=temperature)
+        return TorchText(module, helper=FOURIER_POSITION[axes])
 
     def work_out(self, element: Element) -> Worked:
-        _, height, width = element.output
-        own = element.term(element.channel, element.row, element.column)
+        own, axes = element.here(), len(element.position)
         total = 0.0
-        for wave in range(2 * self.waves):
-            # First those of the row, then those of the column.
-            at, side = element.row, height
-            if wave >= self.waves:
-                at, side = element.column, width
-            index = wave % self.waves
+        for wave in range(axes * self.waves):
+            # First those of the first axis.
+            axis, index = divmod(wave, self.waves)
+            at, side = element.position[axis], element.output[1 + axis]
             angle = (at + 1) / (side + 1e-6) * 2 * math.pi
             angle /= self.temperature ** (2 * (index // 2) / self.waves)
             value = math.cos(angle) if index % 2 else math.sin(angle)
-            total += value * element.weight("projection.weight", (element.channel, wave, 0, 0))
+            total += value * element.weight(
+                "projection.weight", (element.channel, wave, *(0,) * axes)
+            )
         total += element.weight("projection.bias", (element.channel,))
         step = Step("with position", f"{figure(own.value)} + {figure(total)}", own.value + total)
         if total < 0:
@@ -92,32 +92,49 @@ class FourierPosition(Op):
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels = output[0]
-        weights = 2 * self.waves * channels
+        names = AXES[axes_of(output)]
+        axes, weights = len(names), len(names) * self.waves * channels
         return [
-            ("waves", f"{self.waves} along the height and {self.waves} along the width"),
-            ("parameters", f"{channels}*2*{self.waves} + {channels} = {weights + channels:,}"),
+            ("waves", " and ".join(f"{self.waves} along the {name}" for name in names)),
+            (
+                "parameters",
+                f"{channels}*{axes}*{self.waves} + {channels} = {weights + channels:,}",
+            ),
             (
                 "multiply-adds",
-                f"{'*'.join(map(str, output))} * 2*{self.waves} = {self.macs(output):,}",
+                f"{'*'.join(map(str, output))} * {axes}*{self.waves} = {self.macs(output):,}",
             ),
         ]
 
 
-FOURIER_POSITION = helper('''\
-class FourierPosition(nn.Module):
-    """Adds a learned mixture of waves along height and width."""
+_ROWS = """\
+        rows, columns = (self.along(side, x) for side in x.shape[2:])
+        rows = rows.unsqueeze(2).expand(-1, -1, x.shape[3])
+        columns = columns.unsqueeze(1).expand(-1, x.shape[2], -1)"""
+_SLICES = """\
+        slices, rows, columns = (self.along(side, x) for side in x.shape[2:])
+        slices = slices[:, :, None, None].expand(-1, *x.shape[2:])
+        rows = rows[:, None, :, None].expand(-1, *x.shape[2:])
+        columns = columns[:, None, None, :].expand(-1, *x.shape[2:])"""
+_BY_AXES = (
+    (1, "1d", "", "the length", "steps", "        steps = self.along(x.shape[2], x)"),
+    (2, "", "2 * ", "height and width", "rows, columns", _ROWS),
+    (3, "3d", "3 * ", "depth, height and width", "slices, rows, columns", _SLICES),
+)
+FOURIER_POSITION = {
+    axes: helper(f'''\
+class FourierPosition{suffix}(nn.Module):
+    """Adds a learned mixture of waves along {along}."""
 
     def __init__(self, channels: int, waves: int, temperature: float = 10000.0) -> None:
         super().__init__()
         self.waves = waves
         self.temperature = temperature
-        self.projection = nn.Conv2d(2 * waves, channels, 1)
+        self.projection = nn.Conv{axes}d({times}waves, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows, columns = (self.along(side, x) for side in x.shape[2:])
-        rows = rows.unsqueeze(2).expand(-1, -1, x.shape[3])
-        columns = columns.unsqueeze(1).expand(-1, x.shape[2], -1)
-        waves: Tensor = self.projection(torch.cat([rows, columns]).unsqueeze(0))
+{waves}
+        waves: Tensor = self.projection(torch.cat([{each}]).unsqueeze(0))
         return x + waves
 
     def along(self, side: int, x: Tensor) -> Tensor:
@@ -129,3 +146,5 @@ class FourierPosition(nn.Module):
         waves = torch.stack([angles.sin(), angles.cos()], 1).flatten(0, 1)
         return waves.to(self.projection.weight.dtype)
 ''')
+    for axes, suffix, times, along, each, waves in _BY_AXES
+}

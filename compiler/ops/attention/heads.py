@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from ...shapes import Pair, Shape, ShapeError, as_map, text
-from ..base import Autocast, Kind, Op
+from ...shapes import Pair, PerAxis, Shape, ShapeError, as_map, text
+from ..base import ANY_AXES, Autocast, Kind, Op
 from ..worked import Element, exp
 
 COUNTED = (
@@ -26,9 +26,9 @@ class Heads(NamedTuple):
     """Channels of a value in each head."""
     shared: bool
     """Whether all heads read the same keys and values."""
-    queries: Pair
-    keys: Pair
-    """Height and width of the maps."""
+    queries: PerAxis
+    keys: PerAxis
+    """The sizes of the maps: height and width."""
 
 
 class OverMaps(Op):
@@ -36,6 +36,7 @@ class OverMaps(Op):
 
     autocast: ClassVar[Autocast] = "low"
     kind: ClassVar[Kind] = "attention"
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     paths: ClassVar[tuple[str, ...]] = ("queries", "keys", "values")
     scales: ClassVar[bool] = False
 
@@ -51,7 +52,7 @@ class OverMaps(Op):
         """The same, whatever else an operation asks of its inputs."""
         maps = [as_map(shape, self.word) for shape in inputs]
         if len(maps) == 1:
-            return self._of_one(*maps[0])
+            return self._of_one(maps[0][0], maps[0][1:])
         (queries, *place), (keys, *key_place), (values, *value_place) = maps
         if key_place != value_place:
             raise ShapeError(
@@ -73,10 +74,15 @@ class OverMaps(Op):
         if not shared and values % self.heads:
             raise ShapeError(*self._cannot(values, "channels of values"))
         value = values if shared else values // self.heads
-        return Heads(each, value, shared, (place[0], place[1]), (key_place[0], key_place[1]))
+        if len(place) != len(key_place):
+            raise ShapeError(
+                f"queries are {text(tuple(place))} and keys {text(tuple(key_place))}: they have"
+                " different axes",
+                "give all three paths the same axes",
+            )
+        return Heads(each, value, shared, tuple(place), tuple(key_place))
 
-    def _of_one(self, channels: int, height: int, width: int) -> Heads:
-        places = (height, width)
+    def _of_one(self, channels: int, places: PerAxis) -> Heads:
         if self.key is None:
             each, rest = divmod(channels, 3 * self.heads)
             if rest or not each:

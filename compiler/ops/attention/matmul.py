@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import ClassVar, Literal
 
 from ...language.kinds import flag
-from ...shapes import Shape, ShapeError, as_map, size, text
-from ..base import EVERYTHING, Autocast, Kept, Kind, Op, TorchText, Window, helper
+from ...shapes import Shape, ShapeError, as_map, by, size, text
+from ..base import ANY_AXES, EVERYTHING, Autocast, Kept, Kind, Op, TorchText, Window, helper
 from ..worked import Element, Worked, products, summed
 from .heads import COUNTED
 
@@ -31,6 +32,7 @@ class MatMul(Op):
         "output[c, d] = sum of left[c, q] * right[d, q] with `transpose_right`, as C x D x 1\n"
         "multiply-adds: output elements * terms of a sum" + COUNTED
     )
+    spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     paths: ClassVar[tuple[str, ...]] = ("left", "right")
     needs_paths: ClassVar[bool] = True
     torch_calls: ClassVar[tuple[str, ...]] = ("flatten", "transpose", "unsqueeze")
@@ -51,12 +53,12 @@ class MatMul(Op):
                 if self.transpose_right
                 else f"end the right path with `conv {terms}`",
             )
-        return (rows, columns, 1) if self.transpose_right else (rows, right[1], right[2])
+        return (rows, columns, 1) if self.transpose_right else (rows, *right[1:])
 
     @staticmethod
     def _sides(shape: Shape, summed_by_channel: bool) -> tuple[int, int]:
         """What stays of a map, and what is summed over."""
-        channels, places = shape[0], shape[1] * shape[2]
+        channels, places = shape[0], size(shape[1:])
         return (places, channels) if summed_by_channel else (channels, places)
 
     def macs(self, output: Shape, *inputs: Shape) -> int:
@@ -80,20 +82,20 @@ class MatMul(Op):
         return TorchText(call=f"matmul({{0}}, {right}{turned})", helper=MATMUL)
 
     def work_out(self, element: Element) -> Worked:
-        _, height, width = element.inputs[0]
-        across = element.inputs[1][2]
+        left, right = element.inputs
+        places = list(product(*map(range, left[1:])))
+        summed_places = list(product(*map(range, right[1:]))) if self.transpose_right else []
         terms = []
-        for n in range(self._sides(element.inputs[0], self.transpose)[1]):
+        for n in range(self._sides(left, self.transpose)[1]):
             if self.transpose_right:
-                factor = element.read(1, element.row, n // across, n % across)
+                factor = element.read(1, element.row, *summed_places[n])
             else:
-                factor = element.read(1, n, element.row, element.column)
+                factor = element.read(1, n, *element.position)
             if self.transpose:
-                place = element.channel // width, element.channel % width
-                terms.append(element.term(n, place[0], place[1], factor))
+                terms.append(element.term_at(n, places[element.channel], factor))
             else:
-                terms.append(element.term(element.channel, n // width, n % width, factor))
-        over = "channels" if self.transpose else f"{height}x{width} places"
+                terms.append(element.term_at(element.channel, places[n], factor))
+        over = "channels" if self.transpose else f"{by(left[1:])} places"
         return summed(element, [products("terms", terms)], None, f"sum of left*right over {over}")
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -105,7 +107,7 @@ class MatMul(Op):
 def _terms(shape: Shape, by_channel: bool) -> str:
     if by_channel:
         return f"{shape[0]} channels"
-    return f"{shape[1]}*{shape[2]} = {shape[1] * shape[2]} places"
+    return f"{'*'.join(map(str, shape[1:]))} = {size(shape[1:])} places"
 
 
 MATMUL = helper('''\
