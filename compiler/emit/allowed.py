@@ -32,11 +32,9 @@ _METHODS = frozenset({"__init__", "forward", "predict"})
 _OF_LIBRARIES = re.compile(r"nn\.[A-Z]\w*|nn\.init\.[a-z]\w*_|F\.[a-z]\w*")
 """Calls of torch: modules, initializers, functions. Deeper names, which may lead to other modules,
 are allowed only if an operation declares them (`Op.torch_calls`)."""
-_OF_VALUES = frozenset(
-    "_replace children copy_ detach float forward modules numel requires_grad_".split()
-)
+_OF_VALUES = frozenset("_replace copy_ detach float forward modules numel requires_grad_".split())
 """Methods of tensors, modules and named tuples, besides those that operations declare."""
-_OF_MODULES = frozenset({"append", "forward", "modules"})
+_OF_MODULES = frozenset({"append", "extend", "forward", "modules"})
 """Methods of `self`, besides its attributes."""
 _READ = _OF_VALUES | {"bias", "gain", "groups", "logits", "shape", "stride", "training", "weight"}
 _GROUPS = "getattr(module, 'groups', 1)"
@@ -154,7 +152,7 @@ class _Checker:
         self.items = {
             each.target.id
             for each in loops
-            if isinstance(each.target, ast.Name) and _is_of_self(each.iter)
+            if isinstance(each.target, ast.Name) and _is_list(each.iter)
         }
         self.local = {argument.arg for argument in given.args} | assigned
         for argument in given.args[1:]:
@@ -258,11 +256,9 @@ def _assigned(node: ast.AST) -> Iterator[str]:
             yield from _assigned(child)
 
 
-def _is_of_self(node: ast.expr) -> bool:
-    """`self.cells`, `self[0].children()`."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        node = node.func.value
-    return isinstance(node, ast.Attribute | ast.Subscript) and _is_self(node.value)
+def _is_list(node: ast.expr) -> bool:
+    """`self`, `self.cells`."""
+    return _is_self(node.value if isinstance(node, ast.Attribute) else node)
 
 
 def _is_self(node: ast.AST) -> bool:

@@ -59,6 +59,9 @@ class Step(NamedTuple):
     """The names of the numbers in the call."""
 
 
+SELF = "self"
+"""In place of the name of a module: a class that is a list of modules itself."""
+
 Owner = Scope | Node
 """What has the module that a `share` calls."""
 
@@ -290,6 +293,14 @@ class Bodies:
         is_loop = origin(scope).kind == "loop"
         return is_loop and not self.is_chain(scope) and self.carry(scope) is None
 
+    def is_own_loop(self, scope: Scope) -> bool:
+        """Whether it is a round of nothing but a loop that passes several values on."""
+        return (
+            origin(scope).kind == "loop"
+            and self.carry(scope) is not None
+            and (origin(scope) is not scope)
+        )
+
     def carry(self, scope: Scope) -> tuple[Carry, list[Node]] | None:
         """How the rounds of a loop with `carry` pass values on, and what the first round reads."""
         loop = origin(scope)
@@ -435,6 +446,12 @@ class Bodies:
         if self.is_list(scope):
             yield from self._rounds(scope)
             return
+        if self.is_own_loop(scope):
+            carried = self.carry(scope)
+            assert carried is not None
+            own = Step(_key(origin(scope)), scope, SELF, str(carried[0]), (), 0, carry=carried[0])
+            yield own, carried[1], self.interface(scope)[1]
+            return
         keys: dict[Key, int] = {}
         for part in self.parts(scope):
             key = _key(part)
@@ -453,7 +470,7 @@ class Bodies:
             yield step, part.inputs, [part]
             return
         inputs, outputs = self.interface(part)
-        carried = self.carry(part)
+        carried = None if self.is_own_loop(part) else self.carry(part)
         if carried is not None:
             carry, first = carried
             yield Step(key, part, name, str(carry), (), 0, carry=carry), first, outputs
@@ -481,12 +498,6 @@ class Bodies:
             inputs, outputs = self.interface(inner)
             modules = [self.module_of(self.owner(each), loop) for each in self.modules_for(inner)]
             key, template = (*_key(loop), number), _called(f"self[{number}]", inputs, modules)
-            carried = self.carry(inner)
-            if carried is not None:
-                carry, first = carried
-                own = Step(key, inner, str(number), str(carry), (), 0, carry=carry)
-                yield own, first, outputs
-                continue
             yield Step(key, inner, str(number), template, (), 0), inputs, outputs
 
 

@@ -19,7 +19,7 @@ from .forward_names import SHORT
 from .layout import Group, statement
 from .made_modules import Class, Modules, Parameter
 from .scopes import unchanged
-from .source import Comments, Names, camel, docstring
+from .source import Comments, Names, camel, docstring, singular
 
 DIVISIBLE = helper(
     """\
@@ -133,7 +133,7 @@ class Classes(Modules):
     ) -> list[str]:
         chain = is_chain(contents, len(body.inputs))
         base = "nn.Sequential" if chain else "nn.Module"
-        if self.bodies.is_list(scope):
+        if self.bodies.is_list(scope) or self.bodies.is_own_loop(scope):
             base = "nn.ModuleList"
         block = origin(scope).definition
         described = self.comments.above(block.span) if block is not None else []
@@ -154,9 +154,16 @@ class Classes(Modules):
             words = [part.op.short_word for part in parts if isinstance(part, Node)]
             if len(words) == len(parts) <= 3:
                 return "".join([word.upper() if len(word) <= 2 else camel(word) for word in words])
-            label = what.parent.label or "blocks"
-            return camel(label.rstrip("s") if label.endswith("s") else f"{label}_block")
+            return camel(_one_of(what.parent.label))
+        if label is None and what.kind == "loop":
+            around = scope.parent if scope is not what else None
+            return camel("blocks" if around is None else _one_of(around.label))
         return camel(label or what.word)
+
+
+def _one_of(label: str | None) -> str:
+    """What a round of a loop with this label is called: `stage` for `stages`."""
+    return singular(label or "blocks") or f"{label}_block"
 
 
 def class_text(
@@ -255,7 +262,9 @@ def _sorted(
 
 def _is_class(scope: Scope, bodies: Bodies) -> bool:
     """Whether a scope becomes a class; a loop is written where it is used."""
-    return scope.parent is not None and (origin(scope).kind != "loop" or bodies.is_list(scope))
+    is_loop = origin(scope).kind == "loop"
+    is_class = not is_loop or bodies.is_list(scope) or bodies.is_own_loop(scope)
+    return scope.parent is not None and is_class
 
 
 def _scopes_in(scope: Scope, bodies: Bodies) -> list[Scope]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from ..build.scoping import not_for_modules
 from ..language.values import python
 from ..network import Node
+from .body import SELF
 from .branches import Arm, Choice, Item, Place, Ref, places
 from .class_contents import Contents
-from .code import Code, Constant, Either, Named, all_of, negated, replaced
+from .code import Call, Code, Constant, Either, Named, all_of, negated, replaced
 from .layout import STEP, WIDTH, Group, statement
 from .made_modules import Parameter
 from .source import Names
@@ -129,7 +130,10 @@ def _assigned(contents: Contents, items: Sequence[Item], indent: int) -> list[st
 
 
 def _made_lines(code: Code, place: Place, indent: int) -> list[str]:
-    margin, name, doc = STEP * indent, place.step.name, code.doc()
+    margin, name = STEP * indent, place.step.name
+    if name == SELF and isinstance(code, Call):
+        return statement(Group("self.extend(", (code.parts[0].doc(),), ")"), indent)
+    doc = code.doc()
     if name.isdigit():  # an item of a list
         return statement(Group("self.append(", (doc,), ")"), indent)
     if isinstance(code, Either) and len(f"{margin}self.{name} = {doc}") > WIDTH:

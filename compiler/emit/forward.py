@@ -13,11 +13,11 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..network import Node, Scope
-from .body import Carry, in_place, is_head
+from .body import SELF, Carry, in_place, is_head
 from .branches import Choice, Item, Place, Ref, places
 from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
-from .source import Names
+from .source import Names, singular
 
 _METHODS = re.compile(r"\{0\}(\.\w+\([^()]*(\([^()]*\))?[^()]*\))+")
 """`x.narrow(1, 0, 16)`."""
@@ -278,7 +278,8 @@ class Forward:
                 names.append(known)
                 continue
             name = known
-            if self.uses[operand] > 0 or known in names:  # it is read again after the loop
+            again = place.operands[number + 1 :].count(operand)
+            if self.uses[operand] > again or known in names:  # it is read after the loop, too
                 label = carry.names[number]
                 name = self.names.free(label) if label else self.variable((key, number), ())
                 self.first.setdefault(name, len(self.lines))
@@ -287,7 +288,7 @@ class Forward:
             self.uses[during] = 1
             self.holds[name] = during
             names.append(name)
-        item = _singular(place.step.name)
+        item = singular("" if place.step.name == SELF else place.step.name) or "block"
         if item not in self.items_of_loops:  # one loop after another may use the same name
             item = self.names.free(item)
             self.items_of_loops.add(item)
@@ -296,8 +297,7 @@ class Forward:
         order = sorted(changed, key=lambda number: (not carry.next[number][0], carry.next[number]))
         news = [carry.next[number][1] for number in order if carry.next[number][0]]
         name = place.step.name
-        modules = f"self[{name}].children()" if name.isdigit() else f"self.{name}"
-        self.put(f"for {item} in {modules}:")
+        self.put(f"for {item} in {'self' if name == SELF else f'self.{name}'}:")
         self.indent += 1
         results = [call]
         if carry.outputs > 1 and news == list(range(carry.outputs)) and len(order) == len(news):
@@ -529,13 +529,6 @@ def _text(place: Place, operands: Sequence[str]) -> str:
     """The text of a call."""
     step = place.step
     return step.template.format(*operands, m=f"self.{step.name}", **place.texts)
-
-
-def _singular(name: str) -> str:
-    """`cell` for `cells`; what one of them is called."""
-    return (
-        name[:-1] if len(name) > 2 and name.endswith("s") and not name.endswith("ss") else "block"
-    )
 
 
 def _joins(place: Place) -> bool:

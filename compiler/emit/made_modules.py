@@ -11,7 +11,7 @@ from ..language.values import Word
 from ..network import Node, Scope
 from ..ops.base import REGISTRY, CallText, ClassName, helpers_of
 from ..shapes import axes_of
-from .body import Bodies, Key, Step, first_of_shared, is_shortcut, origin
+from .body import SELF, Bodies, Key, Step, first_of_shared, is_shortcut, origin
 from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
 from .loops import loop
@@ -97,7 +97,7 @@ class Modules:
         """The code that creates the module of a step."""
         if isinstance(step.item, Node):
             return self.layer(step.item, of)
-        return self.part(step.item, of)
+        return self.loop(step.item, of) if step.name == SELF else self.part(step.item, of)
 
     def number(self, step: Step, name: str, of: Of) -> Code:
         """The code of a number in the call of a step."""
@@ -129,7 +129,8 @@ class Modules:
     def part(self, part: Scope, of: Of) -> Code:
         if self.bodies.is_empty(part):
             return Call(Callee("nn.Identity", ()))
-        if origin(part).kind == "loop" and not self.bodies.is_list(part):
+        is_class = self.bodies.is_list(part) or self.bodies.is_own_loop(part)
+        if origin(part).kind == "loop" and not is_class:
             return self.loop(part, of)
         return self.classes[id(part)].call(of, part)
 

@@ -54,6 +54,12 @@ class Names:
         return result
 
 
+def singular(name: str) -> str:
+    """`cell` for `cells`; empty if it does not look like the name of several."""
+    several = len(name) > 2 and name.endswith("s") and not name.endswith("ss")
+    return name[:-1] if several else ""
+
+
 def camel(word: str) -> str:
     """The class name for a word: `InvertedResidual` for `inverted_residual`; `SEUnit` stays."""
     return "".join(part[:1].upper() + part[1:] for part in word.split("_"))
