@@ -85,6 +85,8 @@ class BlockCalls:
         """The value of an argument; a label that is no word of the language stands for its map."""
         node = argument.value
         value = self._block_or_value(evaluate(node, env), module)
+        if isinstance(value, MapRef) and labels.knows(node, scope):  # a loop may have carried it
+            return MapRef(value.name, labels.reference(Argument(node.span, None, node), scope))
         if not isinstance(value, Word) or (value in _words() and value != "input"):
             return value
         if labels.knows(node, scope):

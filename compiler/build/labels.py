@@ -191,9 +191,9 @@ class Labels:
         carried.
         """
         owner = next((o for o in _visible(scope) if name in o.named or name in o.maps), None)
-        if owner is not None and name in owner.maps:
+        if owner is not None and name in owner.maps and node is None:
             owner.maps[name] = node
-        elif owner is not None:
+        elif owner is not None:  # `maps` stays what came in by that name
             owner.named[name] = node if node is not None else Scope("form", "", scope.span, None)
 
     def alias(self, label: Name, scope: Scope, node: Node) -> None:

@@ -117,7 +117,7 @@ def _only_part(scope: Scope, weighted: set[int]) -> Scope | None:
     only = candidates[0]
     if not isinstance(only, Scope) or only.label is not None:
         return None
-    if labels & only.named.keys():  # a label names one thing only
+    if labels & (only.named.keys() - only.maps.keys()):  # a label names one thing only
         return None
     if nodes and (scope.kind != "iteration" or only.kind == "loop"):
         return None

@@ -140,6 +140,8 @@ class Bodies:
         }
         self.ends = [self.computed(node) for node in ends]
         self.returned = {node.index for node in self.ends}
+        self.last_values: dict[int, Scope] = {}
+        self.last_values = self.find_last_values()
 
     def computed(self, node: Node) -> Node:
         return node.inputs[0] if node.index in self.left_out else node
@@ -187,12 +189,38 @@ class Bodies:
                     inputs.setdefault(source.index, source)
             consumers = self.network.consumers[node.index]
             outside = any(c.index >= end and c.index not in self.left_out for c in consumers)
-            if node.index in self.returned or outside:
+            if node.index in self.returned or outside or self.is_handed_on(node, scope):
                 outputs.append(node)
         if not outputs:  # nothing reads its output, but it has weights
             inside = self.network.nodes[start:end]
             outputs = [node for node in inside if node.index not in self.left_out][-1:]
         return self.in_order(scope, inputs), outputs
+
+    def is_handed_on(self, node: Node, scope: Scope) -> bool:
+        """Whether the last round of a loop returns a layer, and so do parts of it, because other
+        rounds do: nothing reads it any more, but all rounds are called in the same way."""
+        loop = self.last_values.get(node.index)
+        return loop is not None and any(each is loop for each in scope.chain() if each is not scope)
+
+    def find_last_values(self) -> dict[int, Scope]:
+        """What the last round of a loop that carries hands on, as other rounds do: the loop, by
+        index of the layer."""
+        result: dict[int, Scope] = {}
+        stack: list[Scope] = [self.network.root]
+        while stack:
+            scope = stack.pop()
+            stack += [child for child in scope.children if isinstance(child, Scope)]
+            if scope.kind != "loop" or not scope.maps:
+                continue
+            rounds = [child for child in scope.children if isinstance(child, Scope)]
+            first = self.own_interface(rounds[0])[1] if len(rounds) > 1 else []
+            for name, node in scope.carried.items():
+                start, end = self.ranges[id(rounds[-1])] if rounds else (0, 0)
+                if node is not None and start <= node.index < end:
+                    following = rounds[1].maps.get(name) if first else None
+                    if any(each is following for each in first):
+                        result[node.index] = scope
+        return result
 
     def in_order(self, scope: Scope, inputs: dict[int, Node]) -> list[Node]:
         """The inputs of a scope: what arrives, then what it is given by name, then others. A layer

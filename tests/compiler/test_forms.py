@@ -123,6 +123,24 @@ network N {
     assert source.count("class ") == 2
 
 
+def test_a_block_carries_what_it_was_given() -> None:
+    """A parameter that a loop carries is in each round what the round before made of it."""
+    text = """
+block cell(old) { add { | conv 8 | from old, conv 8 } }
+block cells(old) { repeat 3 { cell old, carry old=input }, mul old }
+network N {
+  input 3x8x8
+  a: conv 8
+  conv 8, cells a
+}
+"""
+    network = dotcnn.compile(text)
+    by_name = {node.name: [each.name for each in node.inputs] for node in network.nodes}
+    reads = [by_name[f"cells.blocks.{number}.conv2"] for number in range(3)]
+    assert reads == [["a"], ["conv"], ["cells.blocks.0.add"]]
+    assert by_name["cells.mul"] == ["cells.blocks.2.add", "cells.blocks.1.add"]
+
+
 def test_paths_stand_under_the_bar_of_their_form() -> None:
     text = """network N {
   input 3x8x8

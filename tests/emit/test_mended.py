@@ -51,6 +51,13 @@ BODIES = {
     "a loop that carries, in a loop that carries":
         "old: conv 8\n conv 4, for n in [2, 3, 1] {{ repeat n {{ pair old 4, carry old=input }},"
         " carry old=old }}, mul old",
+    "a chain of rounds that are loops that carry":
+        "conv 4, repeat 2 {{ old: from input\n repeat 3 {{ pair old 4, carry old=input }} }}",
+    "a loop that carries, whose last round hands on what nothing reads":
+        "old: conv 8\n conv 4, stages: for n in [2, 3, 2] {{"
+        " repeat n {{ pair old 4, carry old=input }}, carry old=old }}",
+    "a block that carries what it was given":
+        "a: conv 4\n conv 8, deeper a 2, deeper a 3",
     "a loop whose first round is given one layer twice":
         "old: conv 4\n repeat 4 {{ pair old 4, carry old=input }}, add old",
     "rounds of several layers, the first of which is given one layer twice":
@@ -105,6 +112,7 @@ block both(a, b) { mul a, add b }
 block outer(first) { pair first 4, pair input 4 }
 block parts(n) { one: conv n
  two: relu }
+block deeper(old, n) { pair old 4, repeat n { pair old 4, carry old=input }, mul old }
 block cut(n) { conv 2*n, slice n/2..n, conv n }
 block shaped(n) {
   split (n - 2) 2 { | relu | tanh }
@@ -184,6 +192,14 @@ def test_numbers_in_calls_are_arguments() -> None:
     assert "self.half =" not in source_of(
         "a block in which a number is called like a method of modules"
     )
+
+
+def test_rounds_that_are_loops_are_called_in_a_loop() -> None:
+    source = source_of("a loop that carries, whose last round hands on what nothing reads")
+    assert "class Stage(nn.ModuleList):" in source
+    assert "        for stage in self.stages:\n            old, x = stage(x, old)\n" in source
+    source = source_of("a chain of rounds that are loops that carry")
+    assert "        for block in self:\n            x, old = block(x, old), x\n" in source
 
 
 def test_roots_are_computed() -> None:
