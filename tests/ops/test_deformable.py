@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dotcnn.compiler.ops.conv import Deform, Involution
+from dotcnn.compiler.shapes import Shape, all_axes
 from ops.conformance import build, conform, refuses
 
 DEFORM = [
@@ -135,6 +136,25 @@ def test_involution() -> None:
     told = refuses(op, (4, 5, 6), (6, 3, 5), match="filters of each place are 12x3x5")
     assert "`conv 12`" in told
     refuses(op, (3, 5, 6), (12, 3, 5), match="divided into 2 groups")
+
+
+@pytest.mark.parametrize("shape", [(4, 7), (4, 3, 4, 5)], ids=str)
+def test_involution_of_series_and_volumes(shape: Shape) -> None:
+    """With the same filter everywhere, it is a depthwise convolution."""
+    axes = len(shape) - 1
+    for arguments in ({"same": True}, {"stride": all_axes(2), "dilation": all_axes(1)}):
+        op = Involution(kernel=all_axes(3), groups=2, **arguments).on_axes(axes)
+        sides = op.output(shape)[1:]
+        taps = 3**axes
+        conform(op, shape, (2 * taps, *sides), flop_counter=0, probe=None)
+        x, one = torch.randn(2, *shape), torch.randn(2, taps)
+        filters = one.view(1, -1, *[1] * axes).expand(2, -1, *sides)
+        convolve = (F.conv1d, F.conv2d, F.conv3d)[axes - 1]
+        weight = one.view(2, 1, *[3] * axes).repeat_interleave(2, 0)
+        padding = 1 if op.same else 0
+        expected = convolve(x, weight, None, op.stride, padding, groups=4)
+        result = build(op, shape, (2 * taps, *sides)).forward(x, filters)
+        assert torch.allclose(result, expected, atol=1e-5)
 
 
 def test_an_involution_of_one_filter_is_a_depthwise_convolution() -> None:

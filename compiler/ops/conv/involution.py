@@ -7,6 +7,7 @@ from typing import ClassVar
 from ...language.kinds import count, pair
 from ...shapes import PerAxis, Shape, ShapeError, plain, size, text
 from ..base import Kept, Kind, TorchText, Weight, call_text, helper
+from ..padding import padded_size
 from ..worked import Element, Worked, summed
 from .sliding import DILATION, PAD, SAME, STRIDE, Sliding
 
@@ -30,7 +31,6 @@ class Involution(Sliding):
         " elementwise"
     )
     kind: ClassVar[Kind] = "conv"
-    spatial_axes: ClassVar[tuple[int, ...]] = (2,)
     paths: ClassVar[tuple[str, ...]] = ("filters",)
     needs_paths: ClassVar[bool] = True
 
@@ -77,32 +77,43 @@ class Involution(Sliding):
         return 0
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        # What the filters lie on, by place.
-        return Kept(inputs=(1,), own=size(output) * size(self.kernel))
+        if len(self.kernel) == 2:  # what the filters lie on, by place
+            return Kept(inputs=(1,), own=size(output) * size(self.kernel))
+        sides = self.sides(inputs[0])
+        if not any(map(any, sides)):
+            return Kept(inputs=(0, 1))
+        return Kept(inputs=(1,), own=padded_size(sides, inputs[0]))
 
     def gives_view(self, *inputs: Shape) -> bool:
         return True
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        padding = self.padding(0, inputs[0][1])[0], self.padding(1, inputs[0][2])[0]
+        axes = len(self.kernel)
+        padding = tuple([before for before, _ in self.sides(inputs[0])])
         steps = {"dilation": self.dilation, "padding": padding, "stride": self.stride}
-        usual = {"dilation": (1, 1), "padding": (0, 0), "stride": (1, 1)}
-        given = {n: plain(value) for n, value in steps.items() if value != usual[n]}
+        usual = {"dilation": (1,) * axes, "padding": (0,) * axes, "stride": (1,) * axes}
+        given: dict[str, object] = {
+            n: plain(value) if axes == 2 else tuple(value)
+            for n, value in steps.items()
+            if axes != 2 or value != usual[n]
+        }
         options = "".join(f", {name}={{{name}}}" for name in given)
-        pattern = f"involution({{0}}, {{1}}, {{kernel}}, {{groups}}{options})"
-        call = call_text(pattern, kernel=plain(self.kernel), groups=self.groups, **given)
-        return TorchText(call=call, helper=INVOLUTION)
+        name = "involution" if axes == 2 else "involution_along"
+        pattern = f"{name}({{0}}, {{1}}, {{kernel}}, {{groups}}{options})"
+        kernel = plain(self.kernel) if axes == 2 else tuple(self.kernel)
+        call = call_text(pattern, kernel=kernel, groups=self.groups, **given)
+        return TorchText(call=call, helper=INVOLUTION if axes == 2 else INVOLUTION_ALONG)
 
     def work_out(self, element: Element) -> Worked:
         group = element.channel // (element.inputs[0][0] // self.groups)
-        first = group * self.kernel[0] * self.kernel[1]
-        window = self.covered(
-            element,
-            element.channel,
-            lambda row, column: element.read(
-                1, first + row * self.kernel[1] + column, element.row, element.column
-            ),
-        )
+
+        def read(*place: int) -> float:
+            channel = group
+            for at, side in zip(place, self.kernel, strict=True):
+                channel = channel * side + at
+            return element.read(1, channel, *element.position)
+
+        window = self.covered(element, element.channel, read)
         return summed(element, [window], None, self.rule(1, None) + ", weights of its place")
 
     def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
@@ -137,4 +148,29 @@ def involution(
     weights = torch.unflatten(filters.flatten(2), 1, (groups, 1, -1))
     y = (windows * weights).sum(3).flatten(1, 2)
     return torch.unflatten(y, 2, filters.shape[2:])
+''')
+
+# Torch unfolds maps alone. Windows are views here, of any number of axes.
+INVOLUTION_ALONG = helper('''\
+def involution_along(
+    x: Tensor,
+    filters: Tensor,
+    kernel: tuple[int, ...],
+    groups: int,
+    dilation: tuple[int, ...],
+    padding: tuple[int, ...],
+    stride: tuple[int, ...],
+) -> Tensor:
+    """Each place has filters of its own, which the channels of a group share."""
+    axes = len(kernel)
+    if any(padding):
+        x = F.pad(x, [side for side in reversed(padding) for _ in range(2)])
+    for axis in range(axes):
+        reach = dilation[axis] * (kernel[axis] - 1) + 1
+        x = x.unfold(2 + axis, reach, stride[axis])[..., :: dilation[axis]]
+    windows = torch.unflatten(x, 1, (groups, -1))
+    weights = torch.unflatten(filters, 1, (groups, 1, *kernel))
+    places, taps = range(3 + axes, 3 + 2 * axes), range(3, 3 + axes)
+    weights = weights.permute(0, 1, 2, *places, *taps)
+    return (windows * weights).sum(list(places)).flatten(1, 2)
 ''')
