@@ -30,13 +30,13 @@ def confusion(contents: Contents) -> Html | None:
     wrong = int(matrix.sum() - matrix.diagonal().sum())
     shown: Html | str = ""
     if len(matrix) <= LARGEST_TABLE:
-        shown = _table(contents.classes, matrix)
+        shown = _table(contents.classes, matrix, in_percent=contents.data.task.dense)
     elif len(matrix) <= LARGEST_PICTURE:
         shown = _picture(matrix)
     return section(
         "confusion",
         "Confusion matrix",
-        element("p", f"{_HOW}.", class_="faint") if shown else "",
+        element("p", _how(contents), class_="faint") if shown else "",
         shown,
         _most(contents, wrong) if wrong else element("p", f"All {unit}s are classified correctly."),
     )
@@ -45,7 +45,13 @@ def confusion(contents: Contents) -> Html | None:
 _HOW = "Rows are true classes, columns are predicted classes"
 
 
-def _table(classes: tuple[str, ...], matrix: Tensor) -> Html:
+def _how(contents: Contents) -> str:
+    if not contents.data.task.dense:
+        return f"{_HOW}."
+    return f"{_HOW}; numbers are percentages of the pixels of the true class."
+
+
+def _table(classes: tuple[str, ...], matrix: Tensor, *, in_percent: bool) -> Html:
     upright = any(len(name) > _LONG for name in classes)
     head = [
         element("th", name, scope="col", title=name, class_="long" if upright else None)
@@ -57,7 +63,7 @@ def _table(classes: tuple[str, ...], matrix: Tensor) -> Html:
             "tr",
             element("th", classes[row], scope="row", title=classes[row]),
             *(
-                _cell(classes, row, column, count, totals[row])
+                _cell(classes, row, column, count, totals[row], in_percent)
                 for column, count in enumerate(counts)
             ),
         )
@@ -75,7 +81,9 @@ def _table(classes: tuple[str, ...], matrix: Tensor) -> Html:
     )
 
 
-def _cell(classes: tuple[str, ...], row: int, column: int, count: int, total: int) -> Html:
+def _cell(
+    classes: tuple[str, ...], row: int, column: int, count: int, total: int, in_percent: bool
+) -> Html:
     if not count:
         return Html('<td class="none">0</td>')
     share = count / total
@@ -83,9 +91,8 @@ def _cell(classes: tuple[str, ...], row: int, column: int, count: int, total: in
     # Rare confusions should be visible, and the text readable on the strongest color.
     strength = 0.12 + 0.4 * (share if row == column else sqrt(share))
     title = escape(f"{classes[row]} predicted as {classes[column]}: {count} of {total}")
-    return Html(
-        f'<td class="{css}" style="--share:{strength:.2f}" title="{title}">{exact(count)}</td>'
-    )
+    text = f"{100 * share:.1f}" if in_percent else exact(count)
+    return Html(f'<td class="{css}" style="--share:{strength:.2f}" title="{title}">{text}</td>')
 
 
 def _picture(matrix: Tensor) -> Html:
@@ -109,6 +116,8 @@ def _most(contents: Contents, wrong: int) -> Html:
     unit = contents.data.task.unit
     total = plural(int(contents.outcome.confusion.sum()), unit)
     count = f"{exact(wrong)} of {total} {'is' if wrong == 1 else 'are'} misclassified."
+    if contents.data.task.dense:
+        count += _missed(contents)
     head = ["true class", "predicted as", f"{unit}s", "of the class"]
     return joined(
         [
@@ -117,3 +126,24 @@ def _most(contents: Contents, wrong: int) -> Html:
             table("Most frequent confusions", head, rows, numbers_from=2),
         ]
     )
+
+
+def _missed(contents: Contents) -> str:
+    """In words, what the classes are taken for of which less than half is found."""
+    matrix = contents.outcome.confusion
+    shares = matrix.double() / matrix.sum(1, keepdim=True).clamp(min=1)
+    found = shares.diagonal().clone()
+    worst = [n for n in found.argsort().tolist() if matrix[n].sum() and found[n] < 0.5]
+    shares.fill_diagonal_(0)
+    parts = [
+        f"{contents.classes[n]} ({100 * float(shares[n].max()):.0f} % taken for"
+        f" {contents.classes[int(shares[n].argmax())]})"
+        for n in worst[:_MISSED]
+    ]
+    if not parts:
+        return ""
+    more = f" and {len(worst) - _MISSED} more" if len(worst) > _MISSED else ""
+    return f" Less than half is found of {', '.join(parts)}{more}."
+
+
+_MISSED = 5

@@ -98,6 +98,13 @@ svg circle.one {{ fill: var(--one); stroke: none; }} svg circle.two {{ fill: var
 .gallery.pairs {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }}
 .gallery img {{ width: 100%; height: auto; border-radius: .35rem; border: 1px solid var(--line);
   display: block; background: var(--ground); }}
+.gallery.quads {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 28rem), 1fr)); }}
+.quad {{ display: grid; grid-template-columns: repeat(4, 1fr); gap: .35rem; }}
+.legend {{ display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; margin: .75rem 0;
+  list-style: none; font-size: .875rem; }}
+.swatch {{ display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
+  margin-right: .4rem; vertical-align: -.08rem; border: 1px solid var(--line); }}
+.named {{ white-space: nowrap; }}
 .pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: .35rem; }}
 .gallery figcaption {{ font-size: .875rem; line-height: 1.35; margin-top: .35rem;
   overflow-wrap: anywhere; }}
@@ -126,11 +133,13 @@ img.matrix {{ width: 100%; height: auto; max-width: 40rem;
 .scale {{ display: flex; align-items: center; gap: .6rem; font-size: .875rem;
   color: var(--faint); }}
 .scale .bar {{ width: 10rem; height: .8rem; border-radius: .2rem; border: 1px solid var(--line); }}
-@media (min-width: 48rem) {{ .large .row figure {{ width: min(24rem, 29vw); }} }}
+@media (min-width: 48rem) {{ .large .row figure {{ width: min(24rem, 29vw); }}
+  .large .row.four figure {{ width: min(24rem, 43vw); }} }}
 @media print {{ .tall {{ max-height: none; }} section {{ break-inside: avoid-page; }} }}
 @media (max-width: 30rem) {{
   body {{ font-size: 15px; }} main, header, footer {{ padding-left: 1rem; padding-right: 1rem; }}
   .gallery {{ grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: .75rem; }}
+  .gallery.quads {{ grid-template-columns: 1fr; }} .quad {{ grid-template-columns: 1fr 1fr; }}
   dl.figures dd {{ font-size: 1.25rem; }} .meter {{ display: none; }}
   dl.facts {{ grid-template-columns: 1fr; gap: 0; }} dl.facts dd {{ margin-bottom: .5rem; }}
 }}

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite, nan
 
+from ...compiler.plan.metric_names import METRICS
 from ...compiler.report.figures import exact
 from ..display.number_format import SHARES, duration, loss, metric, rate
 from ..metrics.guessing import Guessing
@@ -13,13 +14,6 @@ from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
 from .chart import Line, chart
 from .contents import Contents
 from .markup import Html, details, element, section, table
-
-_TITLES = {
-    "loss": "Loss",
-    "lr": "Learning rate",
-    "top1": "Top-1 accuracy",
-    "top5": "Top-5 accuracy",
-}
 
 
 def curves(contents: Contents) -> Html | None:
@@ -59,7 +53,11 @@ def _on_a_part(contents: Contents) -> str:
 
 
 def _title(name: str) -> str:
-    return _TITLES.get(name, name.capitalize())
+    title = METRICS[name].title if name in METRICS else _OTHERS.get(name, name)
+    return title[:1].upper() + title[1:]
+
+
+_OTHERS = {"lr": "learning rate"}
 
 
 def _charts(

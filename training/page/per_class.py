@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ...compiler.report.figures import exact
+from ..masks.class_colors import class_colors
 from .contents import Contents
 from .markup import Html, details, element, section, table
+from .mask_answers import named
 
 _SHOWN = 40
 """With more classes, those with the lowest F1 are shown first, and the others folded."""
@@ -30,16 +32,29 @@ def classes(contents: Contents) -> Html | None:
 def _table(contents: Contents, names: list[str]) -> Html:
     count, *shares = contents.outcome.per_class[names[0]]
     rows = []
+    marks = _colored(contents)
     for name in names:
         figures = contents.outcome.per_class[name]
         rows.append(
-            [name, exact(int(figures[count])), *(_with_bar(figures[key]) for key in shares)]
+            [
+                marks.get(name, name),
+                exact(int(figures[count])),
+                *(_with_bar(figures[key]) for key in shares),
+            ]
         )
     head = ["class", count, *(_TITLES.get(key, key) for key in shares)]
     return table("Metrics per class", head, rows)
 
 
 _TITLES = {"f1": "F1", "iou": "IoU", "dice": "Dice"}
+
+
+def _colored(contents: Contents) -> dict[str, Html]:
+    """The names of classes beside their colors in pictures of masks."""
+    if not contents.data.task.dense:
+        return {}
+    colors = class_colors(contents.classes).tolist()
+    return {name: named(name, color) for name, color in zip(contents.classes, colors, strict=True)}
 
 
 def _with_bar(share: float) -> Html:

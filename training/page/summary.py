@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from ...compiler.analysis import Analysis
+from ...compiler.plan.metric_names import METRICS
 from ...compiler.plan.train import SINGLE
 from ...compiler.report.figures import exact, short
 from ..display.number_format import duration, metric
@@ -13,7 +14,6 @@ from .contents import Contents
 from .markup import Html, element, section
 
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
-_NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
 
 
 def summary(contents: Contents, analysis: Analysis) -> Html:
@@ -62,7 +62,7 @@ def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]
     wanted = [name for name in SINGLE if name in contents.data.plan.train.metrics.names]
     for name in wanted or metrics:
         if name in metrics:
-            yield _NAMES.get(name, name), metric(name, metrics[name])
+            yield METRICS[name].title, metric(name, metrics[name])
     yield "parameters", short(analysis.totals.params)
     yield "multiply-adds", short(analysis.totals.macs)
     if contents.epochs:

@@ -20,6 +20,8 @@ from .document import document
 from .filters import filters
 from .gradcam_section import gradcam_section
 from .initial_weights import transfer
+from .markup import Html
+from .mask_answers import mask_answers
 from .mistakes import mistakes
 from .network import network as drawn
 from .network import spec
@@ -76,6 +78,13 @@ def _into_run(path: Path, contents: Contents) -> Path:
     return path
 
 
+def _of_images(contents: Contents) -> list[Html | None]:
+    """The sections about single images."""
+    if contents.data.task.dense:
+        return [mask_answers(contents)]
+    return [mistakes(contents), gradcam_section(contents)]
+
+
 def report(contents: Contents) -> str:
     """The HTML of the report."""
     analysis = analyse(contents.network)
@@ -84,7 +93,7 @@ def report(contents: Contents) -> str:
         curves(contents),
         confusion(contents),
         classes(contents),
-        *([] if contents.data.task.dense else [mistakes(contents), gradcam_section(contents)]),
+        *_of_images(contents),
         filters(contents),
         transfer(contents),
         drawn(contents, analysis),

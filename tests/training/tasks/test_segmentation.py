@@ -10,7 +10,6 @@ import numpy
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from dotcnn import SpecError
 from dotcnn.compiler.plan.data import UNLABELLED, Folder
@@ -23,53 +22,8 @@ from dotcnn.training.optim.mask_losses import mask_loss
 from dotcnn.training.request import request
 from dotcnn.training.tasks.segmentation import Segmentation
 
+from ..mask_sets import SIZE, save, spec, squares, write_set
 from ..small import trained
-
-NETWORK = """
-network Tiny {{
-  input 3x{height}x{width}
-  conv 8 3x3 same, bn
-  one: relu
-  pool max 2x2
-  conv 16 3x3 same, bn, relu
-  upsample 2
-  concat {{ | | from one }}
-  conv 16 3x3 same, bn, relu
-  conv classes 1x1
-}}
-"""
-SIZE = 24, 32
-
-
-def spec(train: str, height: int = SIZE[0], width: int = SIZE[1]) -> str:
-    return NETWORK.format(height=height, width=width) + f"train {{\n{train}\n}}\n"
-
-
-def save(path: Path, pixels: numpy.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def squares(seed: int, size: tuple[int, int] = SIZE) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """A dark image with a red and a blue square, and the mask of them."""
-    random = numpy.random.default_rng(seed)
-    image = random.integers(0, 60, (*size, 3)).astype(numpy.uint8)
-    mask = numpy.zeros(size, numpy.uint8)
-    for number, color in ((1, (200, 50, 50)), (2, (50, 50, 220))):
-        top, left = random.integers(0, size[0] - 9), random.integers(0, size[1] - 9)
-        mask[top : top + 9, left : left + 9] = number
-        image[top : top + 9, left : left + 9] = color
-    return image, mask
-
-
-def write_set(root: Path, layout: str = "{part}/images/{name}.png {part}/masks/{name}.png") -> Path:
-    of_images, of_masks = layout.split()
-    for part, count in (("train", 12), ("val", 4)):
-        for number in range(count):
-            image, mask = squares(number + 100 * len(part))
-            save(root / of_images.format(part=part, name=number), image)
-            save(root / of_masks.format(part=part, name=number), mask)
-    return root
 
 
 def opened(root: Path) -> Opened:

@@ -1,0 +1,5 @@
+"""Masks for people and other programs: colors of classes, overlays, polygons, whole large images.
+
+class_colors.py     a color for each class, the same in pages, PNG palettes and overlays
+mask_overlay.py     masks over their images; which pixels are right and which are wrong
+"""
