@@ -174,3 +174,46 @@ def test_figures_stand_in_the_boxes() -> None:
     assert ("156 params · 118k MACs", False) in first.lines()
     assert not drawn.boxes[0].figures
     assert b"118k MACs" in draw(analysed(LENET), "svg", figures=["macs"])
+
+
+SHARED = """
+block tower(width) {
+  conv width 3x3 same, relu
+  conv width 3x3 same, relu
+}
+
+network Net {
+  input left 3x8x8
+  input right 3x8x8
+  from left
+  one: tower 4
+  from right
+  other: share one
+  concat one other
+  unit: conv 8 3x3 same
+  repeat 3 { share unit }
+  conv 2 1x1
+}
+"""
+
+
+def test_what_is_shared_is_one_box_that_says_so() -> None:
+    drawn = of(SHARED)
+    assert "other: / share one / 4 layers, the same weights" in texts(drawn)
+    assert "conv 8 3x3 same / weights of unit x3" in texts(drawn)
+    assert {"".join(t.split(" / ")[-1:]) for t, box in zip(texts(drawn), drawn.boxes, strict=True)
+            if box.dashed} == {"4 layers, the same weights", "weights of unit x3"}  # fmt: skip
+    assert "stroke-dasharray" in mermaid(drawn)
+
+
+def test_what_is_shared_unfolds_under_a_title_of_its_own() -> None:
+    drawn = of(SHARED, unfold=True)
+    titles = [title for title, _ in frames(drawn)]
+    assert "one: tower 4" in titles
+    assert "other: share one, the same weights" in titles
+    assert sum(box.shared for box in drawn.boxes) == 4 + 3
+
+
+def test_both_sides_that_change_are_written_in_full() -> None:
+    drawn = of("network Net { input 1x9x9\nrepeat 2 { conv 4 3x3, relu }\n}")
+    assert [box.output for box in drawn.boxes if box.count > 1] == ["4x7x7 .. 4x5x5"]

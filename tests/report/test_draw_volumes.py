@@ -95,3 +95,16 @@ def test_two_towers_are_two_rows() -> None:
     tops = {min(y for _, y in g.items[-1].points) for g in maps_of(scene)}  # type: ignore[union-attr]
     assert len(maps_of(scene)) == 7
     assert len(tops) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("several/two_stream", ["3x224x224", "20x224x224"]),
+        ("several/age_and_gender", ["age:", "gender:"]),
+        ("detection/yolov3", ["large", "medium", "small"]),
+    ],
+)
+def test_every_input_and_output_is_drawn(name: str, shown: list[str]) -> None:
+    said = words_of(volumes(analyse(gallery(name))))
+    assert [words for words in shown if words not in said] == []

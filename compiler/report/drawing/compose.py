@@ -284,6 +284,12 @@ class Composer:
                 plan.sides.append(self._side([vertex], begin, end, within=set(trunk)))
 
 
+def boxes_of(vertex: Vertex) -> list[Box]:
+    if isinstance(vertex, Frame):
+        return boxes_in(vertex)
+    return [vertex] if isinstance(vertex, Box) else []
+
+
 def _weight(vertices: Iterable[Vertex]) -> int:
     return sum(len(boxes_in(v)) if isinstance(v, Frame) else 1 for v in vertices)
 
@@ -567,8 +573,7 @@ class _Builder:
     def _beside(self, side: Side, inner: Block) -> None:
         source, target = self._source(side), self._target(side)
         low, high = self._range(side)
-        # What does not come back, an auxiliary head, stands on the left; all else on the right.
-        hand = -1 if target is None else 1
+        hand = 1 if target is not None else self._lighter(side, low, low + inner.length)
         m = low
         if high is not None:
             room = max(0.0, high - low - inner.length)
@@ -589,6 +594,13 @@ class _Builder:
             for vertex, points in inner.exits.items():
                 enter = self._enter(target, at, hand)
                 self._line(vertex, target, [*shifted(points, m, c), (at, c), *enter])
+
+    def _lighter(self, side: Side, low: float, high: float) -> int:
+        """What does not come back stands on the left if it is an auxiliary head, and where less is
+        on the right; other outputs are spread over both sides."""
+        aux = any(box.aux for vertex in side.vertices for box in boxes_of(vertex))
+        left, right = self._free(low, high, -1), self._free(low, high, 1)
+        return -1 if aux or -left <= right else 1
 
     # ---- room at the sides ----
 

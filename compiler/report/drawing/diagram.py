@@ -40,8 +40,10 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[Item]:
         x0, y0, x1, y1 = placed.frames[frame]
         size = x1 - x0, y1 - y0
         if frame.count > 1:
-            yield Rectangle(x0 + STACKED, y0 + STACKED, *size, "frame", 8, frame.aux)
-        yield Rectangle(x0, y0, *size, "frame", 8, frame.aux)
+            yield Rectangle(
+                x0 + STACKED, y0 + STACKED, *size, "frame", 8, frame.aux or frame.shared
+            )
+        yield Rectangle(x0, y0, *size, "frame", 8, frame.aux or frame.shared)
 
 
 def _frame_titles(picture: Picture, placed: Placed) -> Iterator[Item]:
@@ -78,7 +80,7 @@ def _boxes(picture: Picture, placed: Placed) -> Iterator[Item]:
         x, y = placed.boxes[box]
         width, height = box_size(box)
         left, top = x - width / 2, y - height / 2
-        shape = width, height, box.kind, min(height / 2, 11) if box.small else 5, box.aux
+        shape = width, height, box.kind, min(height / 2, 11) if box.small else 5, box.dashed
         items: list[Item] = []
         if box.count > 1:
             items.append(Rectangle(left + STACKED, top + STACKED, *shape))

@@ -56,7 +56,7 @@ def _box(box: Box) -> str:
     lines = [line for line, _ in box.lines()]
     if box.count > 1:
         lines.append(f"x{box.count}")
-    style = ' style="rounded,filled,dashed"' if box.aux else ""
+    style = ' style="rounded,filled,dashed"' if box.dashed else ""
     return (
         f"label={quoted(chr(10).join(lines))} tooltip={quoted(box.tooltip)} "
         f"fillcolor={quoted(tint.fill)} color={quoted(tint.stroke)}{style}"
@@ -65,7 +65,7 @@ def _box(box: Box) -> str:
 
 def _frame(frame: Frame) -> str:
     title = frame.title + (f" x{frame.count}" if frame.count > 1 else "")
-    style = "rounded,dashed" if frame.aux else "rounded,filled"
+    style = "rounded,dashed" if frame.aux or frame.shared else "rounded,filled"
     return (
         f'label={quoted(title.strip())} labeljust=l style="{style}" fontsize=10 '
         f"color={quoted(FRAME.light)} fillcolor={quoted(GROUND.light)}"

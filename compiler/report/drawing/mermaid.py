@@ -15,6 +15,9 @@ def mermaid(picture: Picture, *, horizontal: bool = False) -> str:
         label = f"|{quoted(arrow.source.output)}|" if arrow.labeled else ""
         line = "-.->" if arrow.target.aux else "-->"
         lines.append(f"  n{arrow.source.number} {line}{label} n{arrow.target.number}")
+    for box in picture.boxes:
+        if box.dashed:
+            lines.append(f"  style n{box.number} stroke-dasharray:4 3")
     for kind in picture.kinds():
         tint = TINTS[kind]
         # The text stays dark on light boxes, whatever theme the page has.

@@ -6,7 +6,7 @@ off both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from ...analysis import Analysis
 from ...network import Node, Scope
@@ -126,7 +126,7 @@ class _Painter:
         repeats = names[:1] if count > 1 else []
         if isinstance(part, Node):
             self.node(part, frame, count, repeats)
-        elif self.is_closed(part):
+        elif self.is_closed(part) or self.is_shared(part):
             self.closed(part, names, frame, count, repeats, same)
         elif part.kind == "loop" and part.label is None and count == 1:
             self.scope(part, frame)
@@ -136,6 +136,7 @@ class _Painter:
             inner.name, inner.label = part.name, part.label or ""
             inner.only_name = _only_name(part)
             inner.aux = part.aux and not frame.inside_aux
+            inner.shared = part.shares is not None and self.structure.size(part) > 1
             inner.inside_aux = part.aux
             self.scope(part, inner)
 
@@ -147,6 +148,8 @@ class _Painter:
         if _only_name(scope):
             return own
         what = self.wording_of(scope, same)
+        if scope.shares is not None:
+            what = f"{what}, the same weights"
         word, _, arguments = what.partition(" ")
         return f"{own} {arguments}" if own.startswith(word) else f"{own}: {what}"
 
@@ -159,6 +162,12 @@ class _Painter:
     def is_closed(self, scope: Scope) -> bool:
         deep = self.max_depth is not None and depth(scope) >= self.max_depth
         return deep and self.structure.size(scope) > 1
+
+    def is_shared(self, scope: Scope) -> bool:
+        """Whether it is drawn as one box because its layers are drawn elsewhere, with the same
+        weights."""
+        unfolded = self.unfold or scope.name in self.opened
+        return scope.shares is not None and not unfolded and self.structure.size(scope) > 1
 
     def frame(self, title: str, parent: Frame, count: int) -> Frame:
         frame = Frame(title, parent, count, name=parent.name)
@@ -185,7 +194,12 @@ class _Painter:
         """A part drawn as one box."""
         nodes, name = self.structure.nodes(scope), name_of_several(names)
         box = Box("part", frame, name, part=scope, aux=scope.aux, count=count, repeats=repeats)
-        box.after.append(f"{self.wording_of(scope, same)}, {plural(len(nodes), 'layer')}")
+        what, layers = self.wording_of(scope, same), plural(len(nodes), "layer")
+        if scope.shares is not None:
+            box.main, box.label, box.shared = what, scope.label or "", True
+            box.after.append(f"{layers}, the same weights")
+        else:
+            box.after.append(f"{what}, {layers}")
         self.box(box)
         for node in nodes:
             box.nodes.append(node)
@@ -198,6 +212,9 @@ class _Painter:
             label = node.label or ""
             host = self.box(Box(node.op.kind, frame, text, label, count=count, aux=node.aux))
             host.repeats += repeats
+            host.shared = node.shared is not None
+            if node.shared is not None and not any(scope.shared for scope in _around(frame)):
+                host.after.append(f"weights of {node.shared.name}")
         elif host.kind in ("norm", "activation") and node.op.kind in _CARRIES:
             # Norm and activation come before the main layer (pre-activation).
             host.before.append(host.main)
@@ -339,12 +356,23 @@ def _straight(pairs: Sequence[tuple[Box, Box]]) -> set[tuple[Box, Box]]:
     }
 
 
+def _around(frame: Frame) -> Iterator[Frame]:
+    """A frame and those around it."""
+    around: Frame | None = frame
+    while around is not None:
+        yield around
+        around = around.parent
+
+
 def _span_of(shapes: list[Shape]) -> str:
-    """`64x56x56`, or `64..224x56x56` if it grows between iterations."""
+    """`64x56x56`, or `64..224x56x56` if it grows between iterations; of several sides that change,
+    both shapes in full, `64x7x7 .. 64x4x4`."""
     first, last = shapes[0], shapes[-1]
     if first == last or len(first) != len(last):
         return text(last)
-    pairs = zip(first, last, strict=True)
+    pairs = list(zip(first, last, strict=True))
+    if sum(a != b for a, b in pairs) > 1:
+        return f"{text(first)} .. {text(last)}"
     return "x".join(str(a) if a == b else f"{a}..{b}" for a, b in pairs)
 
 
@@ -359,7 +387,11 @@ def _simplify(root: Frame) -> None:
             only.count *= frame.count
             only.repeats = [*frame.repeats, *only.repeats]
             joint = "." if frame.only_name else ": "
-            only.title = joint.join(filter(None, [frame.title, only.title]))
+            # What is applied once more has its own title where it is written.
+            titles = [frame.title, "" if frame.shared else only.title]
+            only.title = joint.join(filter(None, titles))
+            only.shared = only.shared or frame.shared
+            only.label = only.label or frame.label
             only.aux = only.aux or frame.aux
             only.parent = parent
             parent.frames[parent.frames.index(frame)] = only

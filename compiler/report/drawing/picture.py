@@ -26,6 +26,8 @@ class Frame:
     aux: bool = False
     """Whether it is an auxiliary head."""
     inside_aux: bool = False
+    shared: bool = False
+    """Whether it applies another part once more, with the same weights."""
     boxes: list[Box] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     number: int = 0
@@ -55,9 +57,17 @@ class Box:
     repeats: list[str] = field(default_factory=list)
     """What it repeats, if anything: the names of the first iterations."""
     aux: bool = False
+    shared: bool = False
+    """Whether its weights are those of another box."""
     number: int = 0
     figures: list[str] = field(default_factory=list)
     """Lines with figures, below all others."""
+
+    @property
+    def dashed(self) -> bool:
+        """Whether its outline is dashed: it is there in training only, or has no weights of its
+        own."""
+        return self.aux or self.shared
 
     @property
     def joins(self) -> str:

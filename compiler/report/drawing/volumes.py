@@ -16,7 +16,7 @@ from ...ops.base import EVERYTHING
 from ...shapes import AXES, Shape, axes_of, named, size, text
 from . import text_width as measure
 from .blocks import Vertex
-from .compose import Composer, Plan
+from .compose import Composer, Plan, Side, boxes_of
 from .paint import picture
 from .palette import TINTS
 from .picture import Box, Frame, Picture, boxes_in
@@ -148,10 +148,13 @@ class _Drawn:
         self.picture = drawing
         self.regions = Regions(drawing, "right")
         self.arches: list[tuple[_Stage, _Stage]] = []
+        self.strips: list[tuple[_Stage | None, list[_Stage]]] = []
+        """What leads to further outputs, with what it reads; or reads another input and leads to
+        another output."""
         self.count = 0
         """Of blocks, if all of them were drawn."""
         self.sequence = self._sequence()
-        stages = _stages(self.sequence)
+        stages = self._stages(self.sequence)
         self.kinds = {stage.kind for stage in stages}
         maps = [stage.shape for stage in stages if stage.is_map]
         self.side = _scale([side for shape in maps for side in shape[1:][-2:]], _HIGHEST, _LOWEST)
@@ -173,14 +176,17 @@ class _Drawn:
         """As detailed as is legible: where there is too much, inner parts are one block each."""
         deepest = max([_level(frame) for frame in self.picture.frames], default=0)
         for level in range(deepest, -1, -1):
-            self.arches = []
+            self.arches, self.strips = [], []
             found: dict[Vertex, _Stage] = {}
             sequence = self._region(self.picture.root, level, found)
             if level == deepest:
-                self.count = len(_stages(sequence))
-            if len(_stages(sequence)) <= MOST or level == 0:
+                self.count = len(self._stages(sequence))
+            if len(self._stages(sequence)) <= MOST or level == 0:
                 return sequence
         raise AssertionError
+
+    def _stages(self, sequence: _Sequence) -> list[_Stage]:
+        return [*_stages(sequence), *(stage for _, row in self.strips for stage in row)]
 
     def _region(self, frame: Frame, level: int, found: dict[Vertex, _Stage]) -> _Sequence:
         composer, plan = self._plan(frame)
@@ -193,10 +199,22 @@ class _Drawn:
         for source, target in plan.skips:
             self._arch(found, source, target)
         for side in plan.sides:
+            if not side.targets:
+                self._strip(side, level, found)
             for source in side.sources:
                 for target in side.targets:
                     self._arch(found, source, target)
         return sequence
+
+    def _strip(self, side: Side, level: int, found: dict[Vertex, _Stage]) -> None:
+        """What hangs on the trunk and does not come back; auxiliary heads are not drawn."""
+        if all(box.aux for vertex in side.vertices for box in boxes_of(vertex)):
+            return
+        pieces = [piece for vertex in side.vertices for piece in self._vertex(vertex, level, found)]
+        row = _stages(pieces)
+        if row:
+            sources = [found[source] for source in side.sources if source in found]
+            self.strips.append((sources[-1] if sources else None, row))
 
     def _plan(self, frame: Frame) -> tuple[Composer, Plan]:
         composer, plan = self.regions.composer(frame), Plan()
@@ -285,7 +303,7 @@ class _Drawn:
 
     def draw(self) -> None:
         """Places and draws everything around the axis y = 0."""
-        top, x = 0.0, 0.0
+        top, bottom, x = 0.0, 0.0, 0.0
         before: list[_Stage] = []
         for rows in _grouped(self.sequence):
             heights = [self._reach(row) for row in rows]
@@ -300,16 +318,36 @@ class _Drawn:
                     stage.y = y
                 ends.append(self._spread(row, begin))
                 y += below + _ROWS
+            bottom = max(bottom, y - _ROWS)
             x = max(ends) + _GAP
             for row in rows:
                 for first in before:
                     self._connect(first, row[0])
                 self._row(row)
             before = [row[-1] for row in rows]
+        for source, row in self.strips:
+            bottom = self._draw_strip(source, row, bottom)
         top = self._arches(top)
         left, _, right, bottom = _extent(self.items)
         self.items = [moved(item, -left, -top) for item in self.items]
         self.width, self.height = right - left, bottom - top
+
+    def _draw_strip(self, source: _Stage | None, row: list[_Stage], bottom: float) -> float:
+        """Draws a row below everything; returns where it ends."""
+        above, below = self._reach(row)
+        y = bottom + _ROWS + above
+        for stage in row:
+            stage.y = y
+        if source is None:
+            self._spread(row, 0.0)
+        else:
+            thickness, height, slant = self._size(source)
+            self._spread(row, source.x + thickness + slant + _GAP)
+            begin = source.x + thickness / 2
+            points = [(begin, source.y + height / 2), (begin, y), (row[0].x, y)]
+            self.items.insert(0, Line(points, head=True, thick=1.0))
+        self._row(row)
+        return y + below
 
     def _reach(self, row: list[_Stage]) -> tuple[float, float]:
         """How far a row reaches above and below its axis."""
@@ -403,7 +441,7 @@ class _Drawn:
     def _arches(self, top: float) -> float:
         """Shortcuts run above everything, short ones below long ones; returns how high they are."""
         drawn: list[tuple[float, float, float]] = []
-        order = {stage: number for number, stage in enumerate(_stages(self.sequence))}
+        order = {stage: number for number, stage in enumerate(self._stages(self.sequence))}
         for first, second in sorted(self.arches, key=lambda pair: pair[1].x - pair[0].x):
             if order[second] - order[first] < 2:
                 continue  # what lies between them is not drawn
