@@ -29,7 +29,7 @@ has weights of its own kind. Auxiliary heads are in test_behaviour.py."""
 
 FLAT = frozenset({"mobilenet_v3_small", "shufflenet_v2_x0_5", "pool_tree"})
 
-TOO_LARGE = frozenset({"c3d", "s3d", "unet3d"})
+TOO_LARGE = frozenset({"c3d", "resnet50_med3d", "s3d", "unet3d"})
 """Volumes of these take minutes; those of the others have the same layers."""
 
 

@@ -14,6 +14,8 @@ from dotcnn.training.inference.load import construct
 from measured import torchvision_models
 from networks import gallery
 
+from .written_out import WRITTEN_OUT
+
 PUBLISHED = {
     "r3d_18": (33_371_472, "40.697"),
     "mc3_18": (11_695_440, "43.343"),
@@ -33,6 +35,7 @@ def test_figures(name: str) -> None:
 
 def test_figures_of_papers() -> None:
     assert analyse(gallery("scans/unet3d")).totals.params == 19_069_955
+    assert analyse(gallery("scans/resnet50_med3d")).totals.params - 4098 == 46_155_072
     assert gallery("scans/unet3d").output.shape == (3, 28, 44, 44)
     keywords = analyse(gallery("series/ds_cnn")).totals
     assert (keywords.params, keywords.params + keywords.buffers - 9) == (23_756, 24_908)
@@ -61,16 +64,34 @@ def filled(model: nn.Module) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_outputs(name: str) -> None:
-    """With the weights of torchvision's, one after the other."""
-    theirs: nn.Module = getattr(torchvision_models().video, name)().double().eval()
-    network = gallery(f"video/{name}", input_shape=CLIPS.get(name, (3, 8, 48, 48)))
+    """Of those that torchvision has."""
+    theirs: nn.Module = getattr(torchvision_models().video, name)()
+    same_outputs(f"video/{name}", theirs, CLIPS.get(name, (3, 8, 48, 48)))
+
+
+SLOW = ("scans/resnet50_med3d",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in WRITTEN_OUT],
+)
+def test_outputs_of_those_that_are_written_out(name: str) -> None:
+    make, shape = WRITTEN_OUT[name]
+    same_outputs(name, make(), shape)
+
+
+def same_outputs(name: str, theirs: nn.Module, shape: tuple[int, ...]) -> None:
+    """With their weights, one after the other."""
+    theirs = theirs.double().eval()
+    network = gallery(name, input_shape=shape)
     ours = construct(dotcnn.emit(network), network.name).double().eval()
     with torch.no_grad():
         filled(theirs)
         weights = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
         for mine, other in weights:
             mine.copy_(other)
-        clips = torch.randn(1, *network.input.shape, dtype=torch.float64)
-        found, expected = ours(clips), theirs(clips)
+        inputs = torch.randn(2, *shape, dtype=torch.float64)
+        found, expected = ours(inputs), theirs(inputs)
     assert expected.std() > 1e-3
     assert torch.equal(found, expected)
