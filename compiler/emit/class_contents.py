@@ -68,7 +68,7 @@ from .made_modules import (
     plain_pair,
     type_text,
 )
-from .scopes import Of, channels, default_of, names_of, text_of, unchanged, value_of
+from .scopes import Of, channels, default_of, names_of, one_of_pair, text_of, unchanged, value_of
 from .source import Names
 from .traced_values import code_of
 from .traced_walk import Twin
@@ -78,6 +78,9 @@ _KINDS = 16
 """At most this number of calls is traced."""
 _OFTEN = 3
 """An expression that occurs this often in a class gets a name."""
+
+
+_NONE = Named("")
 
 
 class Contents(NamedTuple):
@@ -182,10 +185,11 @@ class Expressions:
         if first is not None:
             name = python_names[""] = taken.free(wanted)
             found.insert(0, Parameter(name, first, [first(unchanged, scope) for scope in scopes]))
-        for word in what.maps:
+        for number, word in enumerate(what.maps):
             name = python_names[f"map {word}"] = taken.free(f"{word}_channels")
             read = map_channels(word)
-            found.append(Parameter(name, read, [read(unchanged, scope) for scope in scopes]))
+            given = Parameter(name, read, [read(unchanged, scope) for scope in scopes])
+            found.insert(number + (first is not None), given)
         region = text_of(what)
         for part in parts_of(region) if region is not None else ():
             if isinstance(part, Let) and f"let {part.name.value}" not in python_names:
@@ -216,14 +220,13 @@ class Expressions:
         return [*found.values()]
 
     def traced(self) -> list[tuple[Twin, _Call]]:
-        """The traced copy of one call of each kind: of the one with the most iterations, since it
-        shows most about loops."""
+        """The traced copy of one call of each kind: of the one that shows most."""
         bodies = self.modules.bodies
         most: dict[object, _Call] = {}
         for call in self.calls:
             if origin(call.scope).kind != "loop" and not bodies.is_list(call.scope):
                 kind = call.kind, *map(type_text, call.names.values())
-                if kind not in most or _rounds_in(call) > _rounds_in(most[kind]):
+                if kind not in most or _shown(call) > _shown(most[kind]):
                     most[kind] = call
         return [
             (Twin(bodies.network, call.scope, self.python_names), call)
@@ -233,10 +236,10 @@ class Expressions:
     # ---- modules ----
 
     def contents(self) -> Contents:
+        self.find_all_conditions(self.items)
         made = {p.step.key: self.module(p) for p in places(self.items) if p.step.name}
         for place in places(self.items):
             place.numbers |= {name: self.number(place, name) for name in place.step.numbers}
-        self.find_all_conditions(self.items)
         contents = Contents(self.items, self.outputs, made, self.local)
         contents, self.parameters = without_unused(self.with_widths(contents), self.parameters)
         alone: dict[Key, Code] = {}
@@ -320,6 +323,9 @@ class Expressions:
                 return code
         if all(equal_values(value, values[0]) for value in values):
             return own[0]
+        chosen = self.chosen(candidates, values, calls)
+        if chosen is not None:
+            return chosen
         modules = self.modules
 
         def read(of: Of, scope: Scope) -> Any:
@@ -330,13 +336,34 @@ class Expressions:
 
         return self.argument(leaf, values, calls, read)
 
+    def chosen(
+        self, candidates: Sequence[Code], values: Sequence[Any], calls: Sequence[_Call]
+    ) -> Code | None:
+        """A conditional expression for what depends on an `if` before: the channels after it."""
+        for arm in arms_in(self.items):
+            taken = [call.kind in arm.calls for call in calls]
+            if arm.condition is None or all(taken) or not any(taken):
+                continue
+            if not all(type(value) is int for value in values):
+                continue
+            if not self.matches(arm.condition, taken, calls):
+                continue
+            sides: list[Code] = []
+            for side in (True, False):
+                own = [value for value, each in zip(values, taken, strict=True) if each is side]
+                its = [call for call, each in zip(calls, taken, strict=True) if each is side]
+                same = all(equal_values(value, own[0]) for value in own)
+                codes = [*candidates, *([Constant(own[0])] if same else [])]
+                simple = (code for code in codes if isinstance(code, Named | Constant))
+                sides += [next((code for code in simple if self.matches(code, own, its)), _NONE)]
+            if _NONE not in sides:
+                return Conditional(None, sides[0], arm.condition, sides[1])
+        return None
+
     def matches(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:
         try:
             values = [code.value(call.names) for call in calls]
-            return all(map(equal_values, values, wanted)) and not any(
-                type(value) is float and type(other) is int
-                for value, other in zip(values, wanted, strict=True)
-            )
+            return all(map(_fits, values, wanted))
         except NO_VALUE:
             return False
 
@@ -344,14 +371,15 @@ class Expressions:
         """A new argument for a value that the text of the spec does not determine."""
         values = dict(zip(map(id, calls), own, strict=True))
         whole = [values.get(id(call), own[0]) for call in self.calls]
-        wanted = leaf.name or ("channels" if isinstance(own[0], int) else VALUE)
+        usual = {int: "channels", tuple: "size"}
+        wanted = leaf.name or usual.get(type(own[0]), VALUE)
         for name in self.further.setdefault(wanted, []):
             if [call.names[name] for call in self.calls] == whole:
                 return Named(name)
         name = self.taken.free(wanted)
         self.further[wanted].append(name)
         default = leaf.usual if type(leaf.usual) in (bool, int) else ...
-        self.parameters.append(Parameter(name, read, whole, default))
+        self.parameters.append(Parameter(name, read, whole, default, is_exact=not leaf.name))
         for call, value in zip(self.calls, whole, strict=True):
             call.names[name] = value
         return Named(name)
@@ -449,6 +477,13 @@ class Expressions:
                 yield twin.of(node)
 
 
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a value does what another does as an argument: `(2, 2)` what 2 does, 2.0 not."""
+    if isinstance(wanted, int):
+        value = one_of_pair(value)
+    return equal_values(value, wanted) and not (type(value) is float and type(wanted) is int)
+
+
 def without_unused(
     contents: Contents, parameters: Sequence[Parameter]
 ) -> tuple[Contents, list[Parameter]]:
@@ -464,7 +499,7 @@ def without_unused(
     kept = [p for p in parameters if p.name in used]
     indexed = {inner for code in codes for inner in code.indexed()}
     for parameter in kept:
-        parameter.indexed = parameter.name in indexed
+        parameter.is_exact |= parameter.name in indexed
     kept.sort(key=lambda p: (p.default is not ..., p.leaf.usual is not ...))
     return contents._replace(local=local), kept
 
@@ -524,9 +559,11 @@ def _selects_arms(choice: Choice, codes: Sequence[Code | None], calls: Sequence[
     return True
 
 
-def _rounds_in(call: _Call) -> int:
+def _shown(call: _Call) -> tuple[int, int]:
+    """How much a call shows: of loops, and of what depends on a stride, if it is not 1."""
     parts = origin(call.scope).parts
-    return sum(part.count for part in parts if isinstance(part, Scope) and part.kind == "loop")
+    rounds = [part.count for part in parts if isinstance(part, Scope) and part.kind == "loop"]
+    return sum(rounds), sum(value != 1 for value in call.names.values() if type(value) is int)
 
 
 def _is_special(module: Constructor | None) -> bool:

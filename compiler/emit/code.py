@@ -421,7 +421,9 @@ def plus(first: Sum, second: Sum, times: int = 1) -> Sum:
 
 def from_sum(parts: Sum) -> Code:
     result: Code = Constant(0)
-    for key in sorted(parts, key=lambda key: (not key, parts[key] < 0, *map(str, key))):
+    keys = sorted(parts, key=lambda key: (not key, parts[key] < 0, *map(str, key)))
+    first_added = next((key for key in keys if parts[key] > 0), None)  # `2 - i`, not `-i + 2`
+    for key in sorted(keys, key=lambda key: key != first_added):
         first = result == Constant(0) and parts[key] > 0
         factor = parts[key] if first else abs(parts[key])
         factors = [Constant(factor)] * (factor != 1 or not key) + [*key]

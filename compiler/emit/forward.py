@@ -56,6 +56,8 @@ class Forward:
     ) -> None:
         self.items = _without_unused(items, {*outputs})
         self.places = list(places(self.items))
+        self.beside: list[Place] = []
+        """The steps that are computed under the same conditions as this one."""
         self.outputs = tuple(outputs)
         self.names = names
         self.shapes = shapes
@@ -153,6 +155,11 @@ class Forward:
         return self.lines
 
     def all(self, items: Sequence[Item]) -> None:
+        around, self.beside = self.beside, [item for item in items if isinstance(item, Place)]
+        self.each(items)
+        self.beside = around
+
+    def each(self, items: Sequence[Item]) -> None:
         at = 0
         while at < len(items):
             item = items[at]
@@ -399,7 +406,7 @@ class Forward:
         """Writes `a, b = x.chunk(2, 1)` if all parts are read; returns whether it did."""
         parts = [
             each
-            for each in self.places
+            for each in self.beside
             if each.operands == place.operands and each.step.template.startswith(f"{source}[")
         ]
         numbers = [each.step.template[len(source) + 1 : -1] for each in parts]

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from .code import (
     INDEX,
+    NO_VALUE,
     VALUE,
     Call,
     Callee,
@@ -82,12 +83,24 @@ def _single_round(code: Code, number: int) -> Code:
 
 def _comprehension(code: Code, values: Arguments, start: int, count: Code) -> Code:
     """`*[… for i in range(count)]`; the index of the first iteration is `start`."""
-    element = with_leaves(code, iter(values))
+    element = with_leaves(code, (_constant(value, start, count) for value in values))
     counts = INDEX in element.names()
     source = function("range", count)
     if start and counts:
         source = function("range", Constant(start), operation("+", count, Constant(start)))
     return Loop(INDEX if counts else "_", element, source)
+
+
+def _constant(value: Code, start: int, count: Code) -> Code:
+    """The number that an expression over the loop index is in all iterations: 1 for
+    `max(1, 2 - i)` from the second on."""
+    if not isinstance(count, Constant) or value.names() != {INDEX}:
+        return value
+    try:
+        found = [value.value({INDEX: start + n}) for n in range(count.content)]
+    except NO_VALUE:
+        return value
+    return Constant(found[0]) if found and all(each == found[0] for each in found) else value
 
 
 def _formulas(arguments: Sequence[Arguments]) -> Arguments | None:

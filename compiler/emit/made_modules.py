@@ -32,8 +32,8 @@ class Parameter:
     """Its value in each call."""
     default: Any = ...
     """`...` if there is none."""
-    indexed: bool = False
-    """Whether the class reads `kernel[0]` of it."""
+    is_exact: bool = False
+    """Whether a number is no size for all axes to what reads it: `kernel[0]`."""
 
     @property
     def leaf(self) -> Leaf:
@@ -47,7 +47,7 @@ class Parameter:
         if "float" in types:
             types.pop("int", None)  # which `float` includes
         sides = [value for value in self.values if isinstance(value, tuple)]
-        if sides and not self.indexed and all(type(n) is int for each in sides for n in each):
+        if sides and not self.is_exact and all(type(n) is int for each in sides for n in each):
             types = {"int": None, **types}  # as torch takes a size for all axes
         return " | ".join(types)
 

@@ -88,6 +88,12 @@ BODIES = {
         "a: conv 4, add {{ | from a, conv 4, relu | from a | from a, conv 4 1x1, bn }}, mul a",
     "an if with the same layers in both arms":
         "armed 4 on, armed 6 off",
+    "an if that decides how many channels there are after it":
+        "narrowed 6, narrowed 4, narrowed 2",
+    "a stride of one axis, which is 1 in some calls":
+        "axes 1, axes 2",
+    "parts of the channels in both arms of an if":
+        "conv 8, parted on, parted off",
     "one more label for what is there":
         "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
@@ -113,6 +119,11 @@ block outer(first) { pair first 4, pair input 4 }
 block parts(n) { one: conv n
  two: relu }
 block deeper(old, n) { pair old 4, repeat n { pair old 4, carry old=input }, mul old }
+block narrowed(n) { if channels > n { conv n 1x1, bn }, conv n 3x3 same, relu, conv 8 }
+block axes(stride) { conv 4 3x3 stride=(1, stride) same, relu }
+block parted(wide) {
+  if wide { split { | relu | conv 4 }, conv 8 } else { split { | conv 4 | tanh }, bn }
+}
 block cut(n) { conv 2*n, slice n/2..n, conv n }
 block shaped(n) {
   split (n - 2) 2 { | relu | tanh }
@@ -200,6 +211,18 @@ def test_rounds_that_are_loops_are_called_in_a_loop() -> None:
     assert "        for stage in self.stages:\n            old, x = stage(x, old)\n" in source
     source = source_of("a chain of rounds that are loops that carry")
     assert "        for block in self:\n            x, old = block(x, old), x\n" in source
+
+
+def test_values_that_depend_on_an_if_or_on_an_axis_are_expressions() -> None:
+    source = source_of("an if that decides how many channels there are after it")
+    assert "def __init__(self, in_channels: int, n: int) -> None:" in source
+    assert "n if in_channels > n else in_channels" in source
+    source = source_of("a stride of one axis, which is 1 in some calls")
+    assert "stride=(1, stride)" in source
+    assert source_of("parts of the channels in both arms of an if").count("x.chunk(2, 1)\n") == 2
+    assert "*[Bottleneck(512, 128) for _ in range(3)]" in dotcnn.emit(
+        dotcnn.compile("fcn_resnet50")
+    )
 
 
 def test_roots_are_computed() -> None:
