@@ -309,19 +309,23 @@ def _relative_names(axes: int) -> list[str]:
     return [f"{name}_rel" for name in AXES[axes]]
 
 
-ATTENTION = helper('''\
+_OPTIONS = """\
+        key: int | None = None,
+        by_head: bool = False,
+        windows: tuple[int, ...] | None = None,
+        grid: tuple[int, ...] | None = None,
+        halo: int = 0,
+"""
+"""Arguments of all three."""
+
+ATTENTION = helper(f'''\
 class Attention(nn.Module):
     """Each place gets a mean of all values, weighted by how well its query fits their keys."""
 
     def __init__(
         self,
         heads: int,
-        key: int | None = None,
-        by_head: bool = False,
-        windows: tuple[int, ...] | None = None,
-        grid: tuple[int, ...] | None = None,
-        halo: int = 0,
-    ) -> None:
+{_OPTIONS}    ) -> None:
         super().__init__()
         self.heads, self.key, self.by_head, self.halo = heads, key, by_head, halo
         self.part = windows if grid is None else grid
@@ -399,7 +403,7 @@ class Attention(nn.Module):
 ''')
 
 
-BIASED_ATTENTION = helper('''\
+BIASED_ATTENTION = helper(f'''\
 class BiasedAttention(Attention):
     """Attention with a learned number for each head and distance of a query from a key."""
 
@@ -407,12 +411,7 @@ class BiasedAttention(Attention):
         self,
         heads: int,
         size: tuple[int, ...],
-        key: int | None = None,
-        by_head: bool = False,
-        windows: tuple[int, ...] | None = None,
-        grid: tuple[int, ...] | None = None,
-        halo: int = 0,
-    ) -> None:
+{_OPTIONS}    ) -> None:
         super().__init__(heads, key, by_head, windows, grid, halo)
         self.size = size
         self.distances = [2 * (side + halo) - 1 for side in size]
@@ -451,12 +450,7 @@ class RelativeAttention{_SUFFIX[axes]}(Attention):
         heads: int,
         size: tuple[int, ...],
         channels: int,
-        key: int | None = None,
-        by_head: bool = False,
-        windows: tuple[int, ...] | None = None,
-        grid: tuple[int, ...] | None = None,
-        halo: int = 0,
-    ) -> None:
+{_OPTIONS}    ) -> None:
         super().__init__(heads, key, by_head, windows, grid, halo)
         self.size = size
         counts = [(2 * side - 1, channels) for side in size]
