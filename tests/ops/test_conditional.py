@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
+import dotcnn
 from dotcnn.compiler.ops.conv import CondConv, Conv
 from dotcnn.compiler.shapes import Shape
 from ops.conformance import attempt, build, conform, maps, operations, pairs, refuses
@@ -70,6 +72,47 @@ def test_experts_start_as_convolutions_do() -> None:
         values = built.state()[name]
         assert 0.8 * bound < values.abs().max() <= bound
         assert not torch.equal(values[0], values[1])
+
+
+class DynamicConv(nn.Module):
+    """Chen et al., 2019, section 3: attention over kernels, by squeeze and excitation and a softmax
+    with a temperature; each image is convolved with the sum of its kernels."""
+
+    def __init__(self, channels: int, out: int, kernels: int, hidden: int, tau: float) -> None:
+        super().__init__()
+        self.kernels = nn.Parameter(torch.randn(kernels, out, channels, 3, 3))
+        self.squeeze, self.excite = nn.Linear(channels, hidden), nn.Linear(hidden, kernels)
+        self.tau = tau
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.squeeze(x.mean((2, 3))).relu()
+        attention = torch.softmax(self.excite(hidden) / self.tau, 1)
+        outputs = [
+            F.conv2d(
+                image[None], sum(a * k for a, k in zip(each, self.kernels, strict=True)), padding=1
+            )
+            for image, each in zip(x, attention, strict=True)
+        ]
+        return torch.cat(outputs)
+
+
+def test_dynamic_convolution_is_written_with_it() -> None:
+    torch.manual_seed(0)
+    spec = """network N {
+      input 8x5x6
+      condconv 6 3x3 same experts=4 bias=off {
+        pool avg global, flatten, fc 2, relu, fc 4, scale_by 1/30, softmax
+      }
+    }"""
+    ours, theirs = dotcnn.load(spec), DynamicConv(8, 6, 4, 2, 30.0)
+    weights = dict(ours.named_parameters())
+    with torch.no_grad():
+        weights.pop("condconv.weight").copy_(theirs.kernels.flatten(1))
+        rest = [*theirs.squeeze.parameters(), *theirs.excite.parameters()]
+        for value, other in zip(weights.values(), rest, strict=True):
+            value.copy_(other)
+    x = torch.randn(3, 8, 5, 6)
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)
 
 
 def test_what_is_refused() -> None:

@@ -27,7 +27,8 @@ class CondConv(Grouped):
     arXiv:1904.04971). A body computes them otherwise, as a vector with a number for each expert:
     `condconv 64 { from shares }` reads a labeled layer, so that several convolutions have the same;
     `condconv 64 { pool avg global, flatten, fc 4, relu, fc 4, softmax }` is dynamic convolution
-    (arXiv:1912.03458). The mixing of the filters is counted with the multiply-adds.
+    (arXiv:1912.03458); `scale_by 1/30` before the softmax is its temperature of 30. The mixing of
+    the filters is counted with the multiply-adds.
     """
 
     word: ClassVar[str] = "condconv"
