@@ -90,7 +90,7 @@ class Scope:
         self.input: Node | None = None
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
-        """Labelled nodes and scopes, for references."""
+        """Labeled nodes and scopes, for references."""
         self.maps: dict[str, Node | None] = {}
         """What it is given by name: the labels passed to a block; in a round, or before the first
         one, what a loop carries."""

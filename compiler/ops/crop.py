@@ -10,11 +10,11 @@ from ..language.signature import ArgumentError
 from ..language.values import Interval, show
 from ..shapes import AXES, LAYOUTS, LINES, PerAxis, Shape, ShapeError, as_map, axes_of, text
 from .base import TorchText, Window, call_text, helper
-from .shape import Seen, size_like
+from .shape import View, size_like
 from .worked import Element, Worked
 
 
-class Crop(Seen):
+class Crop(View):
     """Cuts out a part of the map, by default its center; `crop top=1` cuts the first row off."""
 
     word: ClassVar[str] = "crop"
@@ -118,7 +118,7 @@ class Crop(Seen):
 
     def work_out(self, element: Element) -> Worked:
         starts = zip(element.position, self._start(element.output, element.inputs[0]), strict=True)
-        return element.copied_from(element.channel, tuple([at + start for at, start in starts]))
+        return element.copied(element.channel, tuple([at + start for at, start in starts]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         axes = axes_of(output)
@@ -197,7 +197,7 @@ def _read_channels(value: object) -> tuple[int, int]:
     return ends.low, ends.high  # type: ignore[return-value]
 
 
-class Slice(Seen):
+class Slice(View):
     """Some of the channels, from the first given up to the last, without the last."""
 
     word: ClassVar[str] = "slice"
@@ -231,7 +231,7 @@ class Slice(Seen):
         return TorchText(call=call)
 
     def work_out(self, element: Element) -> Worked:
-        return element.copied_from(self.channels[0] + element.channel, element.position)
+        return element.copied(self.channels[0] + element.channel, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         first, last = self.channels

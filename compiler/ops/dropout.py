@@ -75,7 +75,7 @@ class Dropout(SameShape):
 
     def work_out(self, element: Element) -> Worked:
         if not element.training or not self.p:
-            return element.copied_from(element.channel, element.position)._replace(
+            return element.copied(element.channel, element.position)._replace(
                 rule="in evaluation nothing is dropped" if self.p else "p=0 drops nothing"
             )
         term = element.here()

@@ -83,7 +83,7 @@ class Linear(Op):
         (inputs,) = element.inputs[0]
         own = element.channel
         terms = [
-            element.term(number, factor=element.weight("weight", (own, number)))
+            element.term(number, element.position, element.weight("weight", (own, number)))
             for number in range(inputs)
         ]
         bias = element.weight("bias", (own,)) if self.bias else None

@@ -101,7 +101,7 @@ class Merge(NoMultiplyAdds):
                 n if side > 1 else 0 for n, side in zip(place, sides, strict=True)
             )
             at = tuple(position) if len(shape) > 1 else (0, 0)
-            terms.append(element.term_at(channel, at, input=index))
+            terms.append(element.term(channel, at, input=index))
         return terms
 
     def together(self, element: Element, rule: str, group: Group) -> Worked:
@@ -252,7 +252,7 @@ class Concat(Merge):
         while channel >= element.inputs[path][0]:
             channel -= element.inputs[path][0]
             path += 1
-        return element.copied_from(channel, element.position, input=path)
+        return element.copied(channel, element.position, input=path)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
@@ -382,7 +382,7 @@ class Chunk(NoMultiplyAdds):
         if self.sizes is not None:
             before = sum(self.sizes[: self.index])
         channel = before + element.channel
-        return element.copied_from(channel, element.position)
+        return element.copied(channel, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         if self.sizes is not None:

@@ -103,7 +103,7 @@ class Pad(Rearranging):
         ]
         if None in inside:
             return element.constant(self.value, "padding")
-        return element.copied_from(element.channel, tuple([n for n in inside if n is not None]))
+        return element.copied(element.channel, tuple([n for n in inside if n is not None]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         axes = axes_of(output)

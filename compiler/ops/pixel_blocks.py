@@ -68,7 +68,7 @@ class ToChannels(Blocks):
             if self.channel_of(channel, inside, channels) == element.channel:
                 break
         places = zip(element.position, inside, strict=True)
-        return element.copied_from(channel, tuple([at * self.block + own for at, own in places]))
+        return element.copied(channel, tuple([at * self.block + own for at, own in places]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels, *sides = inputs[0]
@@ -103,7 +103,7 @@ class ToPixels(Blocks):
         places = [divmod(at, self.block) for at in element.position]
         inside = tuple([own for _, own in places])
         channel = self.channel_of(element.channel, inside, element.output[0])
-        return element.copied_from(channel, tuple([at for at, _ in places]))
+        return element.copied(channel, tuple([at for at, _ in places]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         channels, *sides = inputs[0]

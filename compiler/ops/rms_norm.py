@@ -135,7 +135,7 @@ def variance(name: str, terms: Sequence[Term], *, unbiased: bool = False) -> Gro
 def own_map(element: Element) -> list[Term]:
     """All elements of the same channel."""
     positions = product(*map(range, element.inputs[0][1:]))
-    return [element.term_at(element.channel, position) for position in positions]
+    return [element.term(element.channel, position) for position in positions]
 
 
 def own_position(element: Element) -> list[Term]:

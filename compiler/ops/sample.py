@@ -62,7 +62,7 @@ class Sample(NoMultiplyAdds):
 
     def work_out(self, element: Element) -> Worked:
         if not element.training:
-            return element.copied_from(element.channel, element.position)._replace(
+            return element.copied(element.channel, element.position)._replace(
                 rule="in evaluation, the mean"
             )
         mean = element.here()

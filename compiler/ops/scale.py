@@ -42,7 +42,7 @@ def offset(element: Element, added: float, rule: str) -> Worked:
 # ---- learned -----------------------------------------------------------------------------------
 
 
-class Learned(Pointwise):
+class LearnedNumber(Pointwise):
     """One learned number for all elements, or one for each channel."""
 
     kind: ClassVar[Kind] = "norm"
@@ -90,7 +90,7 @@ class Learned(Pointwise):
         return " of its channel" if self.per == "channel" else ""
 
 
-class Factor(Learned):
+class Factor(LearnedNumber):
     """A learned factor."""
 
     key: ClassVar[str] = "weight"
@@ -150,7 +150,7 @@ class LayerScale(Factor):
         return "x * gamma of its channel"
 
 
-class Bias(Learned):
+class Bias(LearnedNumber):
     """A learned offset, of all elements or of each channel."""
 
     word: ClassVar[str] = "bias"

@@ -23,7 +23,7 @@ from .base import (
     call_text,
     constructor,
 )
-from .worked import Element, Worked, raveled, unravelled
+from .worked import Element, Worked, raveled, unraveled
 
 
 class Rearranging(NoMultiplyAdds):
@@ -39,7 +39,7 @@ class Rearranging(NoMultiplyAdds):
         return Kept()
 
 
-class Seen(Rearranging):
+class View(Rearranging):
     """A view of the input: the same memory in another shape."""
 
     @property
@@ -66,7 +66,7 @@ def size_like(like: Shape, input_shape: Shape, word: str) -> PerAxis:
 # ---- other shapes -----------------------------------------------------------------------------
 
 
-class Flatten(Seen):
+class Flatten(View):
     """Turns a map into a vector: channels, then rows, then columns."""
 
     word: ClassVar[str] = "flatten"
@@ -84,7 +84,7 @@ class Flatten(Seen):
         return TorchText(constructor("nn.Flatten"))
 
     def work_out(self, element: Element) -> Worked:
-        return element.copied_from(*unravelled(element.channel, element.inputs[0]))
+        return element.copied(*unraveled(element.channel, element.inputs[0]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", product(inputs[0]))]
@@ -106,7 +106,7 @@ def read_shape(value: object) -> Shape:
     return tuple(axes)
 
 
-class Reshape(Seen):
+class Reshape(View):
     """Arranges the same numbers in another shape."""
 
     word: ClassVar[str] = "reshape"
@@ -152,7 +152,7 @@ class Reshape(Seen):
         return TorchText(call=call_text(f"{{0}}.reshape({{0}}.shape[0], {axes})", **sides))
 
     def work_out(self, element: Element) -> Worked:
-        return element.copied_from(*unravelled(raveled(element), element.inputs[0]))
+        return element.copied(*unraveled(raveled(element), element.inputs[0]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         return [("numbers", f"{product(inputs[0])}; {product(self.to)}")]
@@ -174,7 +174,7 @@ def _names(shape: Shape) -> tuple[str, ...]:
     return "channels", *AXES[axes_of(shape)]
 
 
-class Permute(Seen):
+class Permute(View):
     """The axes in a different order: 0 is channels, 1 height, 2 width."""
 
     word: ClassVar[str] = "permute"
@@ -209,7 +209,7 @@ class Permute(Seen):
     def work_out(self, element: Element) -> Worked:
         order = range(len(self.axes))
         channel, *position = (element.at[self.axes.index(axis)] for axis in order)
-        return element.copied_from(channel, tuple(position))
+        return element.copied(channel, tuple(position))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         names = _names(output)
@@ -249,7 +249,7 @@ class Shuffle(Rearranging):
     def work_out(self, element: Element) -> Worked:
         each = element.output[0] // self.groups
         position, group = divmod(element.channel, self.groups)
-        return element.copied_from(group * each + position, element.position)
+        return element.copied(group * each + position, element.position)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         each = output[0] // self.groups

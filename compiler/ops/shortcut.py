@@ -89,7 +89,7 @@ class PadShortcut(NoMultiplyAdds):
         if not 0 <= channel < channels:
             return element.constant(0.0, "an added channel of zeros")
         steps = zip(element.position, self.stride, strict=True)
-        return element.copied_from(channel, tuple(at * step for at, step in steps))
+        return element.copied(channel, tuple(at * step for at, step in steps))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         added = self.out - inputs[0][0]

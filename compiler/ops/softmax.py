@@ -89,7 +89,7 @@ class Softmax(Activation):
         channels, *sides = element.inputs[0]
         if self.over == "places":
             places = product(*[range(side) for side in sides])
-            return [element.term_at(element.channel, place) for place in places]
+            return [element.term(element.channel, place) for place in places]
         step = channels // self.parts if self.parts > 1 else 1
         return [element.here(each) for each in range(element.channel % step, channels, step)]
 

@@ -152,11 +152,11 @@ class Upsample(Rearranging):
             for axis, at in enumerate(element.position)
         ]
         if self.mode == "nearest":
-            return element.copied_from(element.channel, tuple([pixels[0][0] for pixels in near]))
+            return element.copied(element.channel, tuple([pixels[0][0] for pixels in near]))
         terms = []
         for pixels in product(*near):
             position, weights = zip(*pixels, strict=True)
-            terms.append(element.term_at(element.channel, position, prod(weights)))
+            terms.append(element.term(element.channel, position, prod(weights)))
         window = products(f"channel {element.channel}", terms, len(near[-1]))
         points = f"{by(tuple(map(len, near)))} neighboring {POINTS[len(near)]}"
         rule = f"sum of value*weight over {points}"

@@ -225,31 +225,19 @@ class Element:
     def term(
         self,
         channel: int,
-        row: int = 0,
-        column: int = 0,
-        factor: float | None = None,
-        *,
-        input: int = 0,
-    ) -> Term:
-        """A value of a map, and its weight if it is multiplied by one."""
-        return self.term_at(channel, (row, column), factor, input=input)
-
-    def term_at(
-        self,
-        channel: int,
         position: PerAxis,
         factor: float | None = None,
         *,
         input: int = 0,
     ) -> Term:
-        """The same for any number of axes."""
+        """A value of a map, and its weight if it is multiplied by one."""
         value = self.read(input, channel, *position)
         product = value if factor is None else value * factor
         return Term(value, factor, product, Place(input, channel, position))
 
     def here(self, channel: int | None = None, factor: float | None = None) -> Term:
         """The value at the same position, by default of the same channel."""
-        return self.term_at(self.channel if channel is None else channel, self.position, factor)
+        return self.term(self.channel if channel is None else channel, self.position, factor)
 
     def padded(
         self, mode: str, channel: int, position: PerAxis, factor: float | None = None
@@ -261,15 +249,11 @@ class Element:
         ]
         if None in inside:
             return Term(0.0, factor, 0.0, None)
-        return self.term_at(channel, tuple([at for at in inside if at is not None]), factor)
+        return self.term(channel, tuple([at for at in inside if at is not None]), factor)
 
-    def copied(self, channel: int, row: int = 0, column: int = 0, *, input: int = 0) -> Worked:
+    def copied(self, channel: int, position: PerAxis, *, input: int = 0) -> Worked:
         """A copy of an input element, of a map or a vector."""
-        return self.copied_from(channel, (row, column), input=input)
-
-    def copied_from(self, channel: int, position: PerAxis, *, input: int = 0) -> Worked:
-        """The same for any number of axes."""
-        term = self.term_at(channel, position, input=input)
+        term = self.term(channel, position, input=input)
         source = _place(Place(input, channel, position), self.inputs)
         group = Group("copied", (term,), "copy", term.value)
         step = Step("copied", source, term.value)
@@ -285,7 +269,7 @@ class Element:
         return Worked(self.at, rule, step.value, (group,), (step,), note=note)
 
 
-def unravelled(index: int, shape: Shape) -> tuple[int, PerAxis]:
+def unraveled(index: int, shape: Shape) -> tuple[int, PerAxis]:
     """Channel and position of an element in the order of memory."""
     if len(shape) == 1:
         return index, (0, 0)

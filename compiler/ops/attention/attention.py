@@ -224,7 +224,7 @@ class Attention(OverMaps):
             scores.append(score + self._positional(element, heads, head, query, place))
         number, channel = self._value(element, heads, head, own)
         terms = [
-            element.term_at(channel, place, weight, input=number)
+            element.term(channel, place, weight, input=number)
             for place, there, weight in zip(places, inside, softmax(scores), strict=True)
             if there
         ]

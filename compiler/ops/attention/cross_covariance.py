@@ -102,7 +102,7 @@ class CrossCovariance(OverMaps):
         terms = []
         for n, weight in enumerate(softmax(scores)):
             number, channel = self._value(element, heads, head, n)
-            terms.append(element.term_at(channel, element.position, weight, input=number))
+            terms.append(element.term(channel, element.position, weight, input=number))
         rule = (
             f"sum of value*weight over {heads.key} channels, weights: softmax of temperature *"
             " query*key"

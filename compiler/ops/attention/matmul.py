@@ -92,9 +92,9 @@ class MatMul(Op):
             else:
                 factor = element.read(1, n, *element.position)
             if self.transpose:
-                terms.append(element.term_at(n, places[element.channel], factor))
+                terms.append(element.term(n, places[element.channel], factor))
             else:
-                terms.append(element.term_at(element.channel, places[n], factor))
+                terms.append(element.term(element.channel, places[n], factor))
         over = "channels" if self.transpose else f"{by(left[1:])} places"
         return summed(element, [products("terms", terms)], None, f"sum of left*right over {over}")
 

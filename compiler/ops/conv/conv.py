@@ -25,7 +25,7 @@ from .sliding import (
 from .standardized import EPS, GAIN, STANDARDIZE, Standardized
 
 
-class Learned(Biased, Sliding):
+class LearnedFilters(Biased, Sliding):
     """A convolution whose filters are learned."""
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -61,7 +61,7 @@ class Learned(Biased, Sliding):
         ]
 
 
-class Grouped(Learned):
+class Grouped(LearnedFilters):
     """A convolution of `out` filters, in groups of channels."""
 
     kind: ClassVar[Kind] = "conv"

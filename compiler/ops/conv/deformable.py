@@ -134,7 +134,7 @@ class Deform(Grouped):
             for n, m in ((0, 0), (0, 1), (1, 0), (1, 1)):
                 share = (1 - abs(y - above - n)) * (1 - abs(x - before - m))
                 if 0 <= above + n < height and 0 <= before + m < width:
-                    terms.append(element.term(channel, above + n, before + m, share * weight))
+                    terms.append(element.term(channel, (above + n, before + m), share * weight))
         return terms
 
     def examples(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from ...language.kinds import count, pair
 from ...shapes import PerAxis, Shape, axes_of, size, window_words
 from ..base import ANY_AXES, Kept, Kind, TorchText, Weight, constructor, helper
 from ..worked import Element, Worked, summed
-from .conv import Learned
+from .conv import LearnedFilters
 from .sliding import (
     BIAS,
     DILATION,
@@ -25,7 +25,7 @@ from .sliding import (
 from .standardized import EPS, GAIN, STANDARDIZE, Standardized
 
 
-class PerChannel(Learned):
+class PerChannel(LearnedFilters):
     """A convolution with filters of its own for each channel."""
 
     multiplier: int

@@ -159,7 +159,7 @@ class Deconv(Biased):
             for pairs in product(*reaching):
                 sources, taps = zip(*pairs, strict=True)
                 factor = element.weight("weight", (channel, own, *taps))
-                terms.append(element.term_at(channel, sources, factor))
+                terms.append(element.term(channel, sources, factor))
             windows.append(products(f"channel {channel}", terms, max(len(reaching[-1]), 1)))
         rule = f"sum of value*weight over all inputs whose {by(self.kernel)} window covers it"
         worked = summed(

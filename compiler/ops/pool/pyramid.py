@@ -19,7 +19,7 @@ from ..base import (
     helper,
 )
 from ..examples import Lines
-from ..worked import Element, Worked, unravelled
+from ..worked import Element, Worked, unraveled
 from .basic import Average, Max
 from .windows import INDEX, adaptive_reads, explain_adaptive
 
@@ -79,7 +79,7 @@ class Pyramid(NoMultiplyAdds):
             if element.channel < before + cells:
                 break
             before += cells
-        channel, place = unravelled(element.channel - before, (channels, *grid))
+        channel, place = unraveled(element.channel - before, (channels, *grid))
         pool = self.single.make(kernel=grid, adaptive=True).on_axes(len(grid))
         cell = pool.work_out(
             Element(

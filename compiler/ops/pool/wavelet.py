@@ -91,7 +91,7 @@ class Wavelet(NoMultiplyAdds):
         for inside in product((0, 1), repeat=axes):
             odd = sum(own for own, each in zip(inside, differs, strict=True) if each) % 2
             place = tuple([2 * at + n for at, n in zip(element.position, inside, strict=True)])
-            terms.append(element.term_at(channel, place, -1.0 if odd else 1.0))
+            terms.append(element.term(channel, place, -1.0 if odd else 1.0))
         named = [name for name, each in zip(AXES[axes], differs, strict=True) if each]
         name = NAMES[axes][band] if axes in NAMES else f"differences along {', '.join(named)}"
         name = name if band else "sum"

@@ -196,7 +196,7 @@ class Pool(NoMultiplyAdds):
         """The window of an output; `fill` is the value of the padding."""
         spans, sides = self.spans(element), element.inputs[0][1:]
         terms = [
-            element.term_at(element.channel, place)
+            element.term(element.channel, place)
             if all(0 <= at < side for at, side in zip(place, sides, strict=True))
             else Term(fill, None, fill, None)
             for place in product(*spans)
