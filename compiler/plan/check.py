@@ -75,10 +75,12 @@ def wrong_classes(
     names: Sequence[str] = (),
     *,
     size: Shape = (),
+    noun: str = "class",
 ) -> Diagnostic | None:
     """Errors if the number of outputs differs from the number of classes, auxiliary heads included.
 
-    `names` are the names of the classes, if known; `size` is that of masks.
+    `names` are the names of the classes, if known; `size` is that of masks. `noun` is what the
+    network has an output for: `number` where labels are numbers.
     """
     heads = [(network.output, LayerNames(network).last or network.output)]
     heads += [(head.node, _maker(head.node)) for head in network.aux]
@@ -89,7 +91,8 @@ def wrong_classes(
     places = [_count_place(maker) for _, maker in wrong]
     ends = "an auxiliary head ends" if output.aux else "the network ends"
     numbers = text(output.shape)
-    counted = f"{count:,} class{'es' * (count != 1)}"
+    many = f"{noun}{'es' if noun.endswith('s') else 's'}"
+    counted = f"{count:,} {noun if count == 1 else many}"
     data_place = data.place("path") or data.span
     rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     listed = ", ".join(f"`{each}`" for each in names[:_MOST_NAMES]) + rest
@@ -99,10 +102,13 @@ def wrong_classes(
         first_line(places[0].place),
         label=f"{ends} in {numbers}",
         labels=(Label(data_place, counted),) if data_place else (),
-        notes=(f"the classes are {listed}",) if names else (),
-        help=f"write {places[0].how}: it is the number of classes in the data",
+        notes=(f"the {many} are {listed}",) if names else (),
+        help=f"write {places[0].how}: it is {_COUNTED[noun]} in the data",
         edits=tuple(dict.fromkeys(each.edit for each in places if each.edit)),
     )
+
+
+_COUNTED = {"class": "the number of classes", "number": "how many numbers each image has"}
 
 
 def _maker(output: Node) -> Node:

@@ -23,7 +23,6 @@ class Loss(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {"loss": "criterion loss_func loss_fn objective"}
     advice: ClassVar[Mapping[str, str]] = {
         "give it to the loss: `loss cross_entropy smoothing=0.1`": "label_smoothing smoothing",
-        "a regression loss; networks are trained on classes here": "mse mseloss mae huber",
     }
 
     tasks: ClassVar[tuple[str, ...]] = ()

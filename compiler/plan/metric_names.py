@@ -24,6 +24,9 @@ METRICS = {
     "miou": Metric("mean IoU"),
     "dice": Metric("mean Dice"),
     "pixels": Metric("pixel accuracy"),
+    "mae": Metric("mean absolute error", share=False, higher=False),
+    "rmse": Metric("root mean squared error", share=False, higher=False),
+    "r2": Metric("R2", share=False),
 }
 """By the name in a spec."""
 

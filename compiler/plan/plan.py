@@ -11,6 +11,7 @@ from ... import __version__
 from ..language.signature import ArgumentError, Field
 from ..language.values import Text, Word
 from ..shapes import Shape
+from . import number_loss  # noqa: F401 - it enters its directives
 from .augment.augmentation import Augmentation
 from .data import Data, Split
 from .directive import REGISTRY, Context, Directive

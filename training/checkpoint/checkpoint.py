@@ -245,6 +245,7 @@ def facts_about(task: Task, preparation: str, network: str, spec: str) -> dict[s
     return {
         "task": task.word,
         "classes": json.dumps(list(task.classes), ensure_ascii=False),
+        **task.facts,
         "preparation": preparation,
         "network": network,
         "spec": spec,

@@ -7,6 +7,8 @@ from ...compiler.plan.check import wrong_classes
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import by, text
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
+from ..tasks.known_tasks import task_of
+from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from .dataset import Dataset
 from .diagnostic import listed
@@ -27,13 +29,18 @@ def check_classes(network: Network, plan: TrainPlan, data: Dataset) -> Diagnosti
             network.output.span,
             help=f"add `upsample to={by(size)}` at its end, or pad its convolutions",
         )
+    count, noun = len(data.classes), "class"
+    if data.task == Regression.word:
+        loss = task_of(data.task, data.classes).loss_for(plan.train.loss)
+        count, noun = task_of(data.task, data.classes).outputs_for(loss), "number"
     return wrong_classes(
         plan.train.data,
         network,
-        len(data.classes),
+        count,
         data.name,
         data.classes,
         size=size if masks else (),
+        noun=noun,
     )
 
 
@@ -43,7 +50,7 @@ def _other_labels(network: Network, plan: TrainPlan, data: Dataset, masks: bool)
     if masks:
         labels, help = "a mask for each image", "end it in `conv classes 1x1`, at the image's size"
     else:
-        labels = "one class for each image"
+        labels = f"{task_of(data.task, data.classes).labels} for each image"
         help = "end it in `pool avg global, flatten, fc classes`; or name data with masks"
     return Diagnostic(
         "classes",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from ..tasks.regression import NO_SCALE, Regression, Scale
 from .diagnostic import counted, listed
 
 
@@ -39,6 +40,8 @@ class Dataset:
     """Empty if it is not known."""
     task: str = "classification"
     """What the labels ask for (`tasks/`)."""
+    scale: Scale = NO_SCALE
+    """By which numbers are standardized, if labels are numbers."""
     weighted: bool = False
     """Whether the plan has class weights; then no note suggests them."""
     bad: tuple[BadFile, ...] = ()
@@ -62,13 +65,24 @@ class Dataset:
     def lines(self) -> Iterator[str]:
         """The lines that are shown before training starts."""
         names = listed(list(self.classes), 12)
-        yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
+        if self.task == Regression.word:
+            yield f"{self.name}: {counted(len(self.classes), 'number')} ({names}) for each image"
+        else:
+            yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
         sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
         yield f"images: {sizes}"
         yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
         yield from self.notes
         yield from bad_lines(self.bad)
-        yield from self.imbalance()
+        if self.task == Regression.word:
+            yield from self.numbers()
+        else:
+            yield from self.imbalance()
+
+    def numbers(self) -> Iterator[str]:
+        """The mean and the deviation of each number, by which it is standardized."""
+        for name, mean, deviation in zip(self.classes[:_LISTED], *self.scale, strict=False):
+            yield f"  {name}: {mean:.5g} on average, with a standard deviation of {deviation:.5g}"
 
     def imbalance(self) -> Iterator[str]:
         """A short table of the classes if the largest has more than three times as many images, or
@@ -96,6 +110,7 @@ class Dataset:
 
 UNEVEN = 3
 _SHOWN = 5
+_LISTED = 12
 _BAR = 20
 _USES = {"train": "training", "val": "validation", "test": "testing"}
 _BAD_SHOWN = 10

@@ -18,11 +18,14 @@ from torch import Tensor
 
 from ...compiler.language.values import percent
 from ...compiler.plan.data import UNLABELLED, Folder
+from ...compiler.plan.loss import Loss
+from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import LAYOUTS, axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
 from ..tasks.known_tasks import task_of
+from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
@@ -52,6 +55,7 @@ from .sources.arrays_given import ArrayData
 from .sources.divide import Divided, divide
 from .sources.file_names import clean
 from .sources.read import contents
+from .sources.standardize import standardized
 
 MOST_WORKERS = 16
 
@@ -73,7 +77,12 @@ class Opened:
     @property
     def task(self) -> Task:
         """What the network learns from the labels."""
-        return task_of(self.dataset.task, self.dataset.classes)
+        return task_of(self.dataset.task, self.dataset.classes, self.dataset.scale)
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of the plan, or, if it names none, that which is usual for the task."""
+        return self.task.loss_for(self.plan.train.loss)
 
     def training(
         self,
@@ -198,10 +207,15 @@ def open_data(
     channels = _channels(plan)
 
     def read() -> Contents:
-        return arrays.contents(plan.input) if arrays else contents(data, base, plan.input)
+        if arrays:
+            return arrays.contents(plan.input)
+        as_numbers = isinstance(plan.train.loss, NumberLoss)
+        return contents(data, base, plan.input, as_numbers=as_numbers)
 
     whole = _read_by_each(read, processes, only_names=isinstance(data, Folder))
     divided = divide(whole, data, plan.train.split)
+    if whole.task == Regression.word:
+        whole, divided = standardized(whole, divided)
     parts = divided.parts
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
     _must_have_channels(plan, parts, channels)
@@ -513,8 +527,12 @@ def _must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None
         raise problem("empty-class", message, plan.train.data, notes=(data_set.origin,))
 
 
-def _counts(store: Store, classes: int) -> tuple[int, ...]:
-    """The number of images of each class; of masks, the number of pixels, from a sample of them."""
+def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
+    """The number of images of each class, or of those that have each number; of masks, the number
+    of pixels, from a sample of them."""
+    classes = len(data_set.classes)
+    if data_set.task == Regression.word:
+        return tuple((~store.labels.isnan()).sum(0).tolist())
     if not store.source.masks:
         return class_counts(store.labels, classes)
     chosen = sample(len(store), _MASKS).tolist()
@@ -539,13 +557,11 @@ def _described(
     return Dataset(
         data_set.name,
         data_set.classes,
-        tuple(
-            Part(name, len(stores[name]), _counts(stores[name], len(data_set.classes)))
-            for name in order
-        ),
+        tuple(Part(name, len(stores[name]), _counts(stores[name], data_set)) for name in order),
         data_set.origin,
         data_set.licence,
         data_set.task,
+        data_set.scale,
         weighted,
         tuple(bad),
         (*data_set.notes, *divided.notes),

@@ -101,7 +101,7 @@ def end_lines(finished: RunEnd, start: RunStart | None) -> list[str]:
     """Why the run ended, the metrics of the best epoch, and where the results are."""
     lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
     if finished.best_epoch is not None:
-        wanted = start.plan.train.metrics.names if start is not None else ()
+        wanted = start.metrics if start is not None else ()
         best = {key: value for key, value in finished.best.items() if key in wanted}
         figures = {f"val {key}": value for key, value in (best or finished.best).items()}
         lines.append(f"best: epoch {finished.best_epoch}, {metrics(figures)}")

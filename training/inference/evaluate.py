@@ -63,7 +63,7 @@ def assess(
     """Evaluates a model on a part of the data, or on `all` of it; raises SpecError if there is no
     such part. The outcome says what `tta`, or an ensemble, gains or loses: with `tta`, the model is
     also evaluated on one view of each image."""
-    members = [opened.task.tally(opened.plan.train.loss, opened.device) for _ in model.modules]
+    members = [opened.task.tally(opened.loss, opened.device) for _ in model.modules]
     several = len(members) > 1
     outcome = _assess(model, opened, part, None, progress, members if several else ())
     images, comparisons = len(outcome.labels), []
@@ -111,7 +111,7 @@ def _assess(
         torch.cat(each),
         torch.cat(labels),
         opened.task,
-        opened.plan.train.loss,
+        opened.loss,
     )
 
 

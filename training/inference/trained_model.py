@@ -23,7 +23,7 @@ from ..export.trained import open_trained
 from ..request import Request, request
 from ..saved_request import best_of, request_of
 from ..tasks.classification import Classification
-from ..tasks.known_tasks import TASKS, recorded, task_of
+from ..tasks.known_tasks import TASKS, recorded, recorded_scale, task_of
 from ..tasks.task import Task
 from .ensemble_module import EnsembleModule
 
@@ -169,7 +169,9 @@ def classes_in(about: Mapping[str, str]) -> tuple[str, ...] | None:
 def task_in(about: Mapping[str, str]) -> Task | None:
     """What the network answers, if the weights record the classes."""
     classes, word = classes_in(about), recorded(about) or Classification.word
-    return task_of(word, classes) if classes is not None and word in TASKS else None
+    if classes is None or word not in TASKS:
+        return None
+    return task_of(word, classes, recorded_scale(about))
 
 
 def preparation_in(about: Mapping[str, str], name: str) -> Preparation | None:

@@ -39,7 +39,7 @@ def evaluate(
     batches if these do not fit into memory. The modes of its layers, training or evaluation, are
     restored afterwards. For an ensemble, the counts of each of its networks are added to
     `members`."""
-    loss, task = loss or opened.plan.train.loss, opened.task
+    loss, task = loss or opened.loss, opened.task
 
     def counted(size: int) -> tuple[Tally, Tensor, list[Tally]]:
         kept, own = Answers(), [task.tally(loss, opened.device) for _ in members]

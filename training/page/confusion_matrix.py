@@ -24,7 +24,7 @@ _LONG = 4
 
 
 def confusion(contents: Contents) -> Html | None:
-    if contents.multi_label:
+    if not len(contents.outcome.confusion):
         return None
     matrix, unit = contents.outcome.confusion, contents.data.task.unit
     wrong = int(matrix.sum() - matrix.diagonal().sum())

@@ -15,6 +15,7 @@ from ..data.open import Opened
 from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
 from ..metrics.verdict import Facts, verdict
+from ..tasks.classification import Classification
 from ..trainer.callbacks import EpochRecord
 
 
@@ -36,9 +37,9 @@ class Contents:
         return self.data.dataset.classes
 
     @property
-    def multi_label(self) -> bool:
-        """Whether an image can have several classes."""
-        return self.outcome.labels.ndim == 2
+    def one_class(self) -> bool:
+        """Whether each image has one class."""
+        return self.data.task.word == Classification.word
 
     @property
     def device(self) -> torch.device:
@@ -76,7 +77,7 @@ class Contents:
     @cached_property
     def wrong(self) -> list[int]:
         """The indices of misclassified images, most confident first."""
-        if self.multi_label:
+        if not self.one_class:
             return []
         confidence = self.outcome.answers.amax(1)
         places = (self.predicted != self.outcome.labels).nonzero().flatten()

@@ -22,7 +22,7 @@ _TOGETHER = 16
 
 
 def gradcam_section(contents: Contents) -> Html | None:
-    if contents.multi_label:
+    if not contents.one_class:
         return None
     node = last_map(contents.network)
     if node is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...compiler.report.figures import exact
+from ..display.number_format import SHARES, metric
 from ..masks.class_colors import class_colors
 from .contents import Contents
 from .markup import Html, details, element, section, table
@@ -39,7 +40,7 @@ def _table(contents: Contents, names: list[str]) -> Html:
             [
                 marks.get(name, name),
                 exact(int(figures[count])),
-                *(_with_bar(figures[key]) for key in shares),
+                *(_figure(key, figures[key]) for key in shares),
             ]
         )
     head = ["class", count, *(_TITLES.get(key, key) for key in shares)]
@@ -55,6 +56,10 @@ def _colored(contents: Contents) -> dict[str, Html]:
         return {}
     colors = class_colors(contents.classes).tolist()
     return {name: named(name, color) for name, color in zip(contents.classes, colors, strict=True)}
+
+
+def _figure(name: str, value: float) -> Html | str:
+    return _with_bar(value) if name in SHARES else metric(name, value)
 
 
 def _with_bar(share: float) -> Html:

@@ -82,7 +82,7 @@ def _of_images(contents: Contents) -> list[Html | None]:
     """The sections about single images."""
     if contents.data.task.dense:
         return [mask_answers(contents)]
-    return [mistakes(contents), gradcam_section(contents)]
+    return [mistakes(contents), gradcam_section(contents)] if contents.one_class else []
 
 
 def report(contents: Contents) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from .classification import Classification
 from .multi_label import MultiLabel
+from .regression import NO_SCALE, Regression, Scale
 from .segmentation import Segmentation
 from .task import Task
 
 TASKS: Mapping[str, type[Task]] = {
-    task.word: task for task in (Classification, MultiLabel, Segmentation)
+    task.word: task for task in (Classification, MultiLabel, Segmentation, Regression)
 }
 
 
@@ -23,6 +25,14 @@ def recorded(about: Mapping[str, str]) -> str:
     return about.get("task") or _IN_0_1.get(about.get("several", ""), "")
 
 
-def task_of(word: str, classes: Sequence[str]) -> Task:
-    """The task `word` for these classes."""
+def task_of(word: str, classes: Sequence[str], scale: Scale = NO_SCALE) -> Task:
+    """The task `word` for these classes, or for numbers of this scale."""
+    if word == Regression.word:
+        return Regression(tuple(classes), *scale)
     return TASKS[word](tuple(classes))
+
+
+def recorded_scale(about: Mapping[str, str]) -> Scale:
+    """The scale of numbers in the metadata of weights."""
+    means, deviations = (json.loads(about.get(key, "[]")) for key in Scale._fields)
+    return Scale(tuple(map(float, means)), tuple(map(float, deviations)))

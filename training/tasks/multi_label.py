@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ...compiler.plan.loss import Loss
+from ...compiler.plan.loss import Bce, Loss
 from ..metrics.confusion import TagTally
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction, loss_function, plain_loss
@@ -24,6 +24,7 @@ class MultiLabel(Task):
     labels: ClassVar[str] = "several classes"
     best: ClassVar[str] = "top1"
     running: ClassVar[str] = "top1"
+    usual_loss: ClassVar[type[Loss]] = Bce
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ...compiler.plan.loss import Loss
+from ...compiler.plan.loss import CrossEntropy, Loss
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction
 
@@ -29,12 +29,28 @@ class Task(ABC):
     running: ClassVar[str]
     """The metric that is measured while training."""
 
+    usual_loss: ClassVar[type[Loss]] = CrossEntropy
+    """The loss, unless the spec names one."""
     unit: ClassVar[str] = "image"
     """What is counted in a confusion matrix."""
     dense: ClassVar[bool] = False
     """Whether answers are images: too large to be kept for all images of an evaluation."""
 
     classes: tuple[str, ...]
+    """The names of the classes; of numbers, the names of the numbers."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What else is needed to turn outputs into answers, for the metadata of weights."""
+        return {}
+
+    def outputs_for(self, loss: Loss) -> int:
+        """The number of outputs that the network has."""
+        return len(self.classes)
+
+    def loss_for(self, loss: Loss) -> Loss:
+        """The loss of a plan; if it is a default of another task, that which is usual for this."""
+        return loss if self.word in loss.tasks or loss.written else self.usual_loss()
 
     @property
     @abstractmethod

@@ -366,7 +366,7 @@ class Loop:
                     self.validated,
                     self.data,
                     self.validation,
-                    self.train.loss,
+                    self.data.loss,
                     self.learner.precision,
                     self.callback,
                     "val",

@@ -147,9 +147,7 @@ def criterion_of(network: Network, plan: TrainPlan, opened: Opened) -> Callable[
     """The loss of a network's outputs, including auxiliary heads and class weights."""
     weights = class_weights(plan.train.weights, opened.dataset)
     weights = mean_one(weights, opened.dataset.train.counts)
-    function = opened.task.loss(
-        plan.train.loss, None if weights is None else weights.to(opened.device)
-    )
+    function = opened.task.loss(opened.loss, None if weights is None else weights.to(opened.device))
     return with_aux(function, [head.weight for head in network.aux])
 
 

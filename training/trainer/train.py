@@ -145,7 +145,7 @@ def _check_data(request: Request, data: Opened) -> None:
     """Raises SpecError if the network or its loss does not fit the data."""
     plan, dataset = request.plan, data.dataset
     problem = check_classes(request.network, plan, dataset)
-    loss, task = plan.train.loss, data.task
+    loss, task = data.loss, data.task
     if problem is None and task.word not in loss.tasks and not dataset.multi_label:
         problem = Diagnostic(
             "loss",

@@ -179,7 +179,6 @@ def test_labels_of_any_kind() -> None:
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ([numpy.array([0.5, 1])], "whole numbers"),
         ([numpy.array([float("nan"), 1])], "whole numbers"),
         ([numpy.array([1]), numpy.array(["a"])], "the same type"),
         ([numpy.array([[0, 2], [1, 0]])], "only 0 and 1"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from ...tasks.regression import NO_SCALE, Scale
 from ..images.mask_file import MaskCode
 from ..sources.file_names import clean
 from .packed_strings import Strings
@@ -118,6 +119,8 @@ class Contents:
     notes: tuple[str, ...] = ()
     task: str = "classification"
     """What the labels ask for (`tasks/`)."""
+    scale: Scale = NO_SCALE
+    """By which numbers are standardized; labels are standardized already."""
 
 
 def outline(contents: Contents) -> Contents | None:

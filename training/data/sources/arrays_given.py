@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -23,6 +23,8 @@ class ArrayData:
     """Images and labels of each part; classes are numbered in the same way in all parts."""
 
     images: Mapping[str, Any]
+    given: tuple[Any, ...]
+    """The labels of each part, as they were passed."""
     labels: Labels
 
     @staticmethod
@@ -43,7 +45,14 @@ class ArrayData:
                 raise _unfit(f"there are {len(images[part]):,} images and {len(own):,} labels")
             labels.append(own)
         try:
-            return ArrayData(images, as_labels(labels, ()))
+            return ArrayData(images, tuple(labels), as_labels(labels, ()))
+        except Unfit as error:
+            raise _unfit(f"the labels cannot be used: {error}") from None
+
+    def as_numbers(self) -> ArrayData:
+        """The same, with labels that are numbers even if all of them are whole."""
+        try:
+            return replace(self, labels=as_labels(list(self.given), (), as_numbers=True))
         except Unfit as error:
             raise _unfit(f"the labels cannot be used: {error}") from None
 

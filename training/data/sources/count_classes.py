@@ -13,7 +13,9 @@ from ....compiler.build.elaborate import examine as elaborate
 from ....compiler.build.scoping import sections_of
 from ....compiler.language.overrides import SectionOverride
 from ....compiler.plan.data import Data, Folder, Idx, Npz, classes_of
+from ....compiler.plan.loss import Loss
 from ....compiler.plan.make import examine
+from ....compiler.plan.number_loss import NumberLoss
 from ....compiler.shapes import Shape
 from ....dsl.program import Program
 from ..diagnostic import problem
@@ -39,18 +41,29 @@ def classes_for(
     built = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
     context = examine(program, sections_of(program), built.network, overrides).context
     data = context.find(Data)
-    return count_classes(data, base) if data is not None else None
+    as_numbers = isinstance(context.find(Loss), NumberLoss)
+    return count_classes(data, base, as_numbers=as_numbers) if data is not None else None
 
 
-def count_classes(data: Data, base: Path) -> int | None:
-    """The number of classes; None if it is not known. Raises SpecError if there is no such data."""
+def asks_for_numbers(
+    program: Program, overrides: Sequence[SectionOverride], network: str | None
+) -> bool:
+    """Whether the loss of a spec is one of numbers."""
+    built = elaborate(program, network=network)
+    context = examine(program, sections_of(program), built.network, overrides).context
+    return isinstance(context.find(Loss), NumberLoss)
+
+
+def count_classes(data: Data, base: Path, *, as_numbers: bool = False) -> int | None:
+    """The number of classes, or of numbers for each image; None if it is not known. Raises
+    SpecError if there is no such data."""
     match data:
         case Folder():
             return _of_folder(data, base)
         case Npz():
             from .npz_file import count
 
-            return count(data, base)
+            return count(data, base, as_numbers=as_numbers)
         case Idx():
             from .idx import idx_groups, read
 

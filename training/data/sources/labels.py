@@ -13,24 +13,55 @@ class Unfit(Exception):
 
 class Labels(NamedTuple):
     numbers: list[Any]
-    """For each part: int64, or float32 of images x classes if images have several classes."""
+    """For each part: int64, or float32 of images x classes if images have several classes, or
+    numbers."""
     classes: tuple[str, ...]
     task: str
-    """`classification`, or `multi_label` if an image may have several classes."""
+    """`classification`, `multi_label` if an image may have several classes, or `regression`."""
 
 
-def as_labels(arrays: list[Any], names: tuple[str, ...]) -> Labels:
-    """The labels of all parts, with the same class indices; `names`: the class names if known."""
+def as_labels(
+    arrays: list[Any], names: tuple[str, ...], *, as_numbers: bool = False, name: str = "y"
+) -> Labels:
+    """The labels of all parts, with the same class indices; `names`: the class names if known.
+    Numbers that are not whole are learned as numbers; with `as_numbers`, whole ones are, too. A
+    number without a name is called `name`."""
     arrays = [array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for array in arrays]
     if any(array.ndim not in (1, 2) for array in arrays):
         raise Unfit("labels must be one number or text for each image, or a row of 0 and 1")
     if not any(array.size for array in arrays):
         raise Unfit("there are none")
+    same = all(array.ndim == arrays[0].ndim for array in arrays)
+    if same and (as_numbers or _are_numbers(arrays)):
+        return _numbers(arrays, names, name)
     if all(array.ndim == 2 for array in arrays):
         return _rows(arrays, names)
     if any(array.ndim == 2 for array in arrays):
         raise Unfit("some labels are rows and others are not")
     return _single(arrays, names)
+
+
+def _are_numbers(arrays: list[Any]) -> bool:
+    """Whether labels are numbers that are not all whole."""
+    return all(array.dtype.kind == "f" for array in arrays) and any(
+        bool((array != numpy.rint(array))[numpy.isfinite(array)].any()) for array in arrays
+    )
+
+
+def _numbers(arrays: list[Any], names: tuple[str, ...], name: str) -> Labels:
+    """Labels that are numbers, one or several for each image; NaN is a missing one."""
+    if any(array.dtype.kind not in "fiub" for array in arrays):
+        raise Unfit("they are text, and a loss of numbers is asked for")
+    rows = [array.reshape(len(array), -1).astype(numpy.float32) for array in arrays]
+    width = rows[0].shape[1]
+    if any(row.shape[1] != width for row in rows):
+        raise Unfit("the rows of the parts have different lengths")
+    if any(bool(numpy.isinf(row).any()) for row in rows):
+        raise Unfit("some of them are infinite")
+    if not bool((~numpy.isnan(rows[0])).any(axis=0).all()):
+        raise Unfit("of one of the numbers, every training label is missing (NaN)")
+    own = (name,) if width == 1 else tuple(f"{name}{place}" for place in range(width))
+    return Labels(rows, names if len(names) == width else own, "regression")
 
 
 def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:

@@ -18,12 +18,13 @@ from .labels import Unfit
 from .npz_file import labels_of, named_pairs, opened
 
 
-def npz(data: Npz, base: Path, wanted: Shape) -> Contents:
-    """The data set in a file; raises SpecError if the file is not one."""
+def npz(data: Npz, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
+    """The data set in a file; raises SpecError if the file is not one. With `as_numbers`, whole
+    labels are numbers, not classes."""
     path = resolve(data.path, base)
     with opened(data, path) as archive:
         pairs = named_pairs(data, list(archive))
-        labels = labels_of(data, archive, pairs)
+        labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
         parts: dict[str, ImageSource] = {}
         notes: list[str] = []
         for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):

@@ -23,10 +23,11 @@ _PARTS = {"train": "train training", "val": "val valid validation dev", "test": 
 _CLASSES = "class_names classes label_names target_names names categories"
 
 
-def count(data: Npz, base: Path) -> int:
-    """The number of classes of a file; the images are not read."""
+def count(data: Npz, base: Path, *, as_numbers: bool = False) -> int:
+    """The number of classes of a file, or of numbers for each image; the images are not read."""
     with opened(data, resolve(data.path, base)) as archive:
-        return len(labels_of(data, archive, named_pairs(data, list(archive))).classes)
+        pairs = named_pairs(data, list(archive))
+        return len(labels_of(data, archive, pairs, as_numbers=as_numbers).classes)
 
 
 # ---- the names of arrays ---------------------------------------------------------------------
@@ -136,11 +137,14 @@ _CODES: dict[Kind, str] = {
 }
 
 
-def labels_of(data: Npz, archive: NpzArrays, pairs: Mapping[str, tuple[str, str]]) -> Labels:
+def labels_of(
+    data: Npz, archive: NpzArrays, pairs: Mapping[str, tuple[str, str]], *, as_numbers: bool = False
+) -> Labels:
+    """The labels of all parts; with `as_numbers`, whole ones are numbers, too."""
     arrays = [archive[label] for _, label in pairs.values()]
     names = _class_names(data, archive)
     try:
-        return as_labels(arrays, names)
+        return as_labels(arrays, names, as_numbers=as_numbers)
     except Unfit as error:
         which = listed([f"`{label}`" for _, label in pairs.values()])
         message = f"{which} in {data.path} cannot be labels: {error}"

@@ -18,16 +18,17 @@ from .named import named
 from .npz import npz
 
 
-def contents(data: Data, base: Path, wanted: Shape) -> Contents:
-    """The data set of a `data` line; paths are relative to `base`. Raises SpecError if the data
-    does not exist or cannot be used."""
+def contents(data: Data, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
+    """The data set of a `data` line; paths are relative to `base`. With `as_numbers`, whole
+    labels are numbers, not classes. Raises SpecError if the data does not exist or cannot be used.
+    """
     match data:
         case Digits():
             return digits()
         case Folder():
             return folder(data, base)
         case Npz():
-            return npz(data, base, wanted)
+            return npz(data, base, wanted, as_numbers=as_numbers)
         case Idx():
             return idx(data, base)
         case Named():

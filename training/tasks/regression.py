@@ -1,0 +1,86 @@
+"""Regression: each image has one or several numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.loss import Loss
+from ...compiler.plan.number_loss import Mse, NumberLoss
+from ..metrics.number_tally import NumberTally
+from ..metrics.tally import Tally
+from ..optim.losses import LossFunction
+from ..optim.number_losses import number_loss
+from .task import Task
+
+
+class Scale(NamedTuple):
+    """By which numbers are standardized."""
+
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+NO_SCALE = Scale((), ())
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """Numbers for each image. Labels are standardized by the training set, to the mean 0 and the
+    deviation 1, and so are outputs; answers are in the units of the data."""
+
+    word: ClassVar[str] = "regression"
+    labels: ClassVar[str] = "numbers"
+    best: ClassVar[str] = "mae"
+    running: ClassVar[str] = "mae"
+    usual_loss: ClassVar[type[Loss]] = Mse
+
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return {"means": json.dumps(self.means), "deviations": json.dumps(self.deviations)}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return ("loss", "mae", "rmse", "r2")
+
+    def outputs_for(self, loss: Loss) -> int:
+        return len(self.classes) * (loss.outputs_of_each if isinstance(loss, NumberLoss) else 1)
+
+    def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
+        return number_loss(loss)
+
+    def tally(self, loss: Loss, device: torch.device) -> Tally:
+        means, deviations = self._scale(torch.empty(0))
+        return NumberTally(self.classes, number_loss(loss), device, means, deviations)
+
+    def score(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        known = ~labels.isnan()
+        _, deviations = self._scale(labels)
+        errors = (outputs[:, : len(self.classes)] - labels).abs() * deviations
+        errors = torch.where(known, errors, 0.0)
+        return (errors.sum(1) / known.sum(1).clamp(min=1)).sum()
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        means, deviations = self._scale(outputs)
+        return outputs[:, : len(self.classes)].float() * deviations + means
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        means, deviations = self._scale(answers)
+        return (answers - means) / deviations
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return outputs.mean(0)
+
+    def _scale(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        return (
+            torch.tensor(self.means, device=like.device),
+            torch.tensor(self.deviations, device=like.device),
+        )
