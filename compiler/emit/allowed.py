@@ -38,7 +38,7 @@ _OF_MODULES = frozenset({"append", "extend", "forward", "modules"})
 """Methods of `self`, besides its attributes."""
 _READ = _OF_VALUES | {"bias", "gain", "groups", "logits", "shape", "stride", "training", "weight"}
 _GROUPS = "getattr(module, 'groups', 1)"
-_BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round"})
+_BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round", "sum"})
 _LAYER = "type[nn.Module]"
 _TYPES = frozenset(
     ["Tensor", "bool", "float", "int", "str", "list", "tuple", "None", "nn.Module", ""]
@@ -240,11 +240,13 @@ class _Checker:
         (each,) = node.generators
         _require(not each.ifs and not each.is_async and isinstance(each.target, ast.Name), node)
         self.visit(each.iter)
-        before = self.local
+        before, items = self.local, self.items
+        if _is_list(each.iter):
+            self.items = items | {each.target.id}  # type: ignore[attr-defined]
         self.local = before | {each.target.id}  # type: ignore[attr-defined]
         self.visit(each.target)
         self.visit(node.elt)
-        self.local = before
+        self.local, self.items = before, items
 
 
 def _assigned(node: ast.AST) -> Iterator[str]:

@@ -7,7 +7,7 @@ the network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..network import Network, Node, Scope, zeroed
@@ -318,8 +318,42 @@ class Bodies:
 
     def is_list(self, scope: Scope) -> bool:
         """Whether it is a loop (or an iteration that is one) that is written out."""
-        is_loop = origin(scope).kind == "loop"
-        return is_loop and not self.is_chain(scope) and self.carry(scope) is None
+        if origin(scope).kind != "loop" or self.is_chain(scope) or self.is_parallel(scope):
+            return False
+        return self.carry(scope) is None
+
+    def is_parallel(self, loop: Scope) -> bool:
+        """Whether it is a loop that makes paths: each round reads the same, and has one output."""
+        if loop.kind != "loop" or loop.shares is not None or id(loop) in self.copies:
+            return False
+        if self.modules_for(loop) or is_head(loop):
+            return False
+        faces = [self.interface(each) for each in self.rounds(loop)]
+        if len(faces) < 2 or not faces[0][0]:
+            return False
+        return all(inputs == faces[0][0] and len(outputs) == 1 for inputs, outputs in faces)
+
+    def made_paths(self, scope: Scope) -> dict[int, dict[int, int]]:
+        """By index of a concatenation or sum in a scope: how many of its paths a loop makes, by
+        index of the first."""
+        result: dict[int, dict[int, int]] = {}
+        parts = [*self.parts(scope)]
+        inside = {part.index: part for part in parts if isinstance(part, Node)}
+        for part in parts:
+            if isinstance(part, Node) or not self.is_parallel(part):
+                continue
+            ends = self.interface(part)[1]
+            readers = [self.network.consumers[end.index] for end in ends]
+            merge = inside.get(readers[0][0].index) if readers[0] else None
+            if merge is None or any(len(each) != 1 or each[0] is not merge for each in readers):
+                continue
+            first = merge.inputs.index(ends[0])
+            in_order = [*merge.inputs[first : first + len(ends)]] == ends
+            texts = [f"{{{number}}}" for number in range(len(merge.inputs))]
+            is_sum = first > 0 and merge.torch.call == _sum(texts)
+            if in_order and (is_sum or merge.torch.call == f"torch.cat([{', '.join(texts)}], 1)"):
+                result.setdefault(merge.index, {})[ends[0].index] = len(ends)
+        return result
 
     def is_own_loop(self, scope: Scope) -> bool:
         """Whether it is a round of nothing but a loop that passes several values on."""
@@ -481,10 +515,21 @@ class Bodies:
             yield own, carried[1], self.interface(scope)[1]
             return
         keys: dict[Key, int] = {}
+        made = self.made_paths(scope)
+        firsts = {first for paths in made.values() for first in paths}
         for part in self.parts(scope):
             key = _key(part)
             keys[key] = keys.get(key, -1) + 1
-            yield from self._steps((*key, keys[key]), part, scope)
+            for step, inputs, outputs in self._steps((*key, keys[key]), part, scope):
+                if isinstance(part, Node) and part.index in made:
+                    template, sources = _spread(inputs, made[part.index])
+                    if in_place(step.template):
+                        template = _sum([f"{{{number}}}" for number in range(len(sources))])
+                    yield step._replace(template=template), sources, outputs
+                elif outputs and outputs[0].index in firsts:  # one list of all
+                    yield step, inputs, outputs[:1]
+                else:
+                    yield step, inputs, outputs
 
     def _steps(self, key: Key, part: Node | Scope, scope: Scope) -> Iterator[_Connected]:
         """The step of a part in the class of a scope."""
@@ -502,6 +547,11 @@ class Bodies:
         if carried is not None:
             carry, first = carried
             yield Step(key, part, name, str(carry), (), 0, carry=carry), first, outputs
+            return
+        if self.is_parallel(part):
+            read = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
+            template = f"[{{item}}({read}) for {{item}} in {{m}}]"
+            yield Step(key, part, name, template, (), 0), inputs, outputs
             return
         if part.shares is not None:
             owner = first_of_shared(part)
@@ -565,6 +615,25 @@ def _in_a_row(
     refs = tuple([values[node.index] for node in outputs])
     heads = tuple([node.aux and not scope.aux for node in outputs])
     return Body(scope, tuple(steps), tuple(inputs), refs, heads)
+
+
+def _sum(texts: Sequence[str]) -> str:
+    """The text of a sum in place."""
+    return texts[0] + "".join(f".add_({text})" for text in texts[1:])
+
+
+def _spread(inputs: Sequence[Node], paths: Mapping[int, int]) -> tuple[str, list[Node]]:
+    """The text of a concatenation or sum with lists among its paths, and what it reads."""
+    texts: list[str] = []
+    sources: list[Node] = []
+    at = 0
+    while at < len(inputs):
+        is_list = inputs[at].index in paths
+        texts.append(f"{'*' * is_list}{{{len(sources)}}}")
+        sources.append(inputs[at])
+        at += paths.get(inputs[at].index, 1)
+    listed = "{0}" if texts == ["*{0}"] else f"[{', '.join(texts)}]"
+    return f"torch.cat({listed}, 1)", sources
 
 
 def _given(what: Scope) -> list[tuple[str, Node]]:

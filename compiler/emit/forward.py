@@ -87,6 +87,11 @@ class Forward:
             self.bind((-1 - number, 0), name)
         self.typed = {*inputs}
         self.unpacked: set[Ref] = set()
+        self.lists = {
+            place.value
+            for place in self.places
+            if place.step.template.startswith("[") and place.step.outputs == 1
+        }
         self.items_of_loops: set[str] = set()
 
     def only_passed_on(self) -> set[Ref]:
@@ -117,6 +122,8 @@ class Forward:
         value is not needed after this statement."""
         if value in self.results:
             return self.results[value]
+        if value in self.lists:
+            return self.names.free("maps")
         if label is not None and self.uses[value] > 1 and value not in self.passed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
@@ -272,6 +279,14 @@ class Forward:
                 self.put(f"{name} = {known}")
             self.bind(value, name)
 
+    def item(self, place: Place) -> str:
+        """What a module of a list is called: `block` of `self.blocks`."""
+        item = singular("" if place.step.name == SELF else place.step.name) or "block"
+        if item not in self.items_of_loops:  # one loop after another may use the same name
+            item = self.names.free(item)
+            self.items_of_loops.add(item)
+        return item
+
     def rounds(self, place: Place, carry: Carry) -> None:
         """Writes a loop whose rounds pass several values on: `for cell in self.cells:` and below
         it `x, before = cell(x, before), x`."""
@@ -295,10 +310,7 @@ class Forward:
             self.uses[during] = 1
             self.holds[name] = during
             names.append(name)
-        item = singular("" if place.step.name == SELF else place.step.name) or "block"
-        if item not in self.items_of_loops:  # one loop after another may use the same name
-            item = self.names.free(item)
-            self.items_of_loops.add(item)
+        item = self.item(place)
         call = f"{item}({', '.join(names[number] for number in carry.reads)})"
         changed = [n for n, following in enumerate(carry.next) if following != (False, n)]
         order = sorted(changed, key=lambda number: (not carry.next[number][0], carry.next[number]))
@@ -340,6 +352,8 @@ class Forward:
         if in_place(template):
             self.add_to(place)
             return
+        if template.startswith("["):
+            place.texts["item"] = self.item(place)
         self.name_blocking(place)
         waiting = {each.place.value: each for each in self.pending}
         inside = {operand: waiting[operand] for operand in place.operands if operand in waiting}
@@ -379,7 +393,14 @@ class Forward:
         for operand in others:
             (text,), reads = self.written([operand], inside)
             self.uses.subtract(reads)
-            self.put(f"{name} += {text}")
+            if operand not in self.lists:
+                self.put(f"{name} += {text}")
+            elif operand in inside:  # [block(x) for block in self.blocks]
+                each, _, loop = text[1:-1].partition(" for ")
+                self.put(f"for {loop}:")
+                self.put(f"{STEP}{name} += {each}")
+            else:
+                self.put(f"{name} += sum({text})")
         self.uses.subtract((into,))
         self.remark(place.value)
         self.bind(place.value, name)
@@ -389,8 +410,9 @@ class Forward:
         if self.fits(text) or not _joins(place):
             return text
         self.flush()
-        self.put(Group("[", tuple(texts), "]"), "paths = ")
         before, _, after = place.step.template.partition("[")
+        inner = after.rpartition("]")[0].split(", ")
+        self.put(Group("[", tuple([each.format(*texts) for each in inner]), "]"), "paths = ")
         return f"{before}paths{after.rpartition(']')[2]}"
 
     def several(self, values: Sequence[Ref], text: str, reads: Sequence[Ref]) -> None:
@@ -423,6 +445,9 @@ class Forward:
         """Assigns the pending expressions that cannot be nested in this step to variables."""
         waiting = {each.place.value: each for each in self.pending}
         wanted = [operand for operand in place.operands if operand in waiting]
+        if wanted and place.step.template.startswith("["):  # computed once, not for each module
+            self.flush()
+            return
         if not wanted:
             if not all(operand in self.variables for operand in place.operands):
                 self.flush()
@@ -544,7 +569,7 @@ def _joins(place: Place) -> bool:
 
 def _is_call(template: str) -> bool:
     """Whether its text is one call with the operands as arguments."""
-    if _METHODS.fullmatch(template):
+    if _METHODS.fullmatch(template) or template.startswith("["):
         return True
     begins = not template.startswith(("-", "{0}"))
     return template.endswith(")") and begins and " * {m}" not in template

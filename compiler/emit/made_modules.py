@@ -124,7 +124,11 @@ class Modules:
     def loop(self, scope: Scope, of: Of) -> Code:
         count = code_of(of(origin(scope)).count)
         rounds = [self.part(part, of) for part in self.bodies.rounds(scope)]
-        return loop(rounds, count, listed=self.bodies.carry(scope) is not None)
+        return loop(rounds, count, listed=self.is_module_list(scope))
+
+    def is_module_list(self, loop: Scope) -> bool:
+        """Whether `forward` calls the rounds of a loop, and not their `nn.Sequential`."""
+        return self.bodies.carry(loop) is not None or self.bodies.is_parallel(loop)
 
     def part(self, part: Scope, of: Of) -> Code:
         if self.bodies.is_empty(part):

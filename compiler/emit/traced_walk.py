@@ -11,7 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...dsl.syntax import Binary, Call, Conditional, Expression, If, Let, Name, Repeat, Unary
+from ...dsl.syntax import (
+    Binary,
+    Branches,
+    Call,
+    Conditional,
+    Expression,
+    If,
+    Let,
+    Name,
+    Repeat,
+    Unary,
+    makers_of,
+)
 from ..build.calls import BlockCalls
 from ..build.graph_builder import MaybeNode
 from ..build.scoping import BlockRef, Module
@@ -145,6 +157,8 @@ class TracedWalk(Walk):
             twin.aux = bool(what.parent and what.parent.aux)
         self.own = twin
         twin.maps, twin.input = maps, self.first
+        if isinstance(text_of(what), Branches):
+            self.collector = self.made_path
         if twin.definition is not None or what.kind == "iteration":
             twin.output = self.body(text_of(what), twin, env, self.first)
         else:
@@ -158,6 +172,15 @@ class TracedWalk(Walk):
         for (_, name), (table, code) in self.conditions.items():
             table[name] = code
         return twin
+
+    def made_path(self, branches: Branches, around: Scope, env: Env) -> None:
+        """Executes a path that a loop makes."""
+        self.collector = None
+        for path in branches.paths:
+            if makers_of(path):
+                raise Untraced
+            inner = Scope("path", "path", path.span, around)
+            inner.output = self.body(path, inner, env, self.first)
 
     def module_of(self, source: object) -> Module:
         """The module that a source belongs to, among those reachable from the main file."""

@@ -94,6 +94,18 @@ BODIES = {
         "axes 1, axes 2",
     "parts of the channels in both arms of an if":
         "conv 8, parted on, parted off",
+    "paths that loops make of what arrives and of a label":
+        "a: conv 6\n relu, concat {{ | conv 3 | from a, relu\n outs: for k in [1, 3]"
+        " {{ | from a, conv 2 k same }}\n repeat 2 {{ | conv 3 1x1, bn }} }}, conv 4",
+    "sums and products of paths that a loop makes":
+        "conv 4, add {{ for k in [1, 3] {{ | conv 4 k same }} }},"
+        " mul {{ | conv 4\n repeat 2 {{ | conv 4, sigmoid }} }}, paths 3 on, maximum {{ | conv 4\n"
+        " for k in [1, 3] {{ | conv 4 k same }} }}",
+    "paths that loops in loops make, and in a head":
+        "aux {{ concat {{ repeat 2 {{ | conv 2 }} }}, pool avg global, conv 3 }},"
+        " concat {{ for w in [2, 4] {{ for k in [1, 3] {{ | conv w k same }} }} }}",
+    "paths that a loop makes of one shared layer":
+        "one: conv 4\n concat {{ repeat 2 {{ | share one }} }}",
     "one more label for what is there":
         "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
@@ -223,6 +235,19 @@ def test_values_that_depend_on_an_if_or_on_an_axis_are_expressions() -> None:
     assert "*[Bottleneck(512, 128) for _ in range(3)]" in dotcnn.emit(
         dotcnn.compile("fcn_resnet50")
     )
+
+
+def test_paths_that_a_loop_makes_are_a_list_and_a_loop() -> None:
+    source = source_of("paths that a loop makes")
+    assert "self.blocks = nn.ModuleList([ConvRelu(4, 1), ConvRelu(4, 3)])" in source
+    assert "torch.cat([self.conv1(x), *[block(x) for block in self.blocks]], 1)" in source
+    source = source_of("paths that an if makes in some calls only")
+    assert "        for block in self.blocks:\n            y += block(x)\n" in source
+    assert source.count("class Paths") == 2  # a loop of one round is a chain
+    # What arrives is computed once.
+    source = source_of("paths that loops make of what arrives and of a label")
+    assert "*[out(a) for out in self.outs]" in source
+    assert "*[block(x) for block in self.blocks]" in source
 
 
 def test_roots_are_computed() -> None:
