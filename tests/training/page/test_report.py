@@ -409,7 +409,9 @@ def test_images_of_several_classes_at_once() -> None:
     """There is nothing that they were taken for."""
     labels = torch.zeros(len(contents().outcome.labels), 10)
     outcome = contents().outcome._replace(labels=labels, confusion=torch.zeros(0, 0))
-    page = Page(report(changed(outcome=outcome)))
+    data = contents().data
+    data = replace(data, dataset=replace(data.dataset, task="multi_label"))
+    page = Page(report(changed(outcome=outcome, data=data)))
     ids = [each["id"] for each in page.all("section")]
     assert ids == ["summary", "curves", "classes", "filters", "network", "spec"]
 
