@@ -26,6 +26,7 @@ from .syntax import (
     Function,
     If,
     Import,
+    Item,
     Let,
     List,
     Name,
@@ -206,6 +207,12 @@ class TreeBuilder:
         self._deepen(node, (value, condition, otherwise))
         return node
 
+    def item(self, values: Values, start: int, end: int) -> Item:
+        value, index = values
+        node = Item(Span(self.source, start, end), value, index)
+        self._deepen(node, (value, index))
+        return node
+
     def function(self, values: Values, start: int, end: int) -> Function:
         name, *arguments = values
         node = Function(Span(self.source, start, end), name, tuple(arguments))
@@ -249,8 +256,9 @@ class TreeBuilder:
 
     def for_(self, values: Values, start: int, end: int) -> For:
         label = values.pop(0).value if type(values[0]) is Label else None
+        index = values.pop(-2).value if type(values[-2]) is Index else None
         *names, items, body = values
-        return For(Span(self.source, start, end), label, tuple(names), items, body)
+        return For(Span(self.source, start, end), label, tuple(names), items, index, body)
 
     def arm(self, values: Values, start: int, end: int) -> Arm:
         return Arm(Span(self.source, start, end), *values)
@@ -361,14 +369,15 @@ class TreeBuilder:
         return _MEANT.get(text, text)
 
 
-_OPERATORS = "OR AND NOT COMPARISON PLUS MINUS NEGATIVE TIMES DIVIDE FLOOR_DIVIDE MODULO".split()
+_OPERATORS = (
+    "OR AND NOT COMPARISON PLUS MINUS NEGATIVE POWER TIMES DIVIDE FLOOR_DIVIDE MODULO".split()
+)
 _MEANT = {
     "&": "and",
     "&&": "and",
     "||": "or",
     "!": "not",
-    "**": "*",
-    "^": "*",
+    "^": "**",
     "=": "==",
     "===": "==",
     "<>": "!=",

@@ -54,7 +54,7 @@ _FOREIGN_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?|<!--(?:[^-]|-(?!->))*+(?:-->)
 _TRIPLE_QUOTED = r'"""(?:[^"]|"(?!""))*+(?:""")?'
 _UNQUOTED_PATH = r"(?:\.\.?|~\w*)/[^\s,#{}()\[\]\"'|]*"
 _SINGLE_QUOTED = r"'[^'\r\n]*'"
-_FOREIGN_SIGN = r"\*\*|&&?|===|<>|=<|\.\.\.|\.(?![.0-9])|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
+_FOREIGN_SIGN = r"&&?|===|<>|=<|\.\.\.|\.(?![.0-9])|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
 _UNCLOSED_STRING = r"[\"'][^\r\n]*"
 _BAD_NUMBER = r"[0-9]+(?:[A-Za-z_0-9]|\.(?!\.))*|\.[0-9][A-Za-z_0-9]*%?"
 _FOREIGN_WORD = r"[^\W\x00-\x7f]\w*"
@@ -63,7 +63,7 @@ _STRANGE = r"[^\x21-\x7e \t\r\n]+|."
 # Text and comments may contain anything.
 _SHIELDED = r'"(?:\\.|[^"\\\r\n])*"|#[^\r\n]*'
 
-_SIGNS = ["//", "..", "<=", ">=", "==", "!=", *"-+*/%<>={}()[],|:"]
+_SIGNS = ["**", "//", "..", "<=", ">=", "==", "!=", *"-+*/%<>={}()[],|:"]
 
 
 class Lexed(NamedTuple):
@@ -104,7 +104,7 @@ def _machinery() -> _Machinery:
         ("POINT_LAST", _POINT_LAST),
         ("TRIPLE_QUOTED", _TRIPLE_QUOTED),
         ("UNQUOTED_PATH", _UNQUOTED_PATH),
-        *(p for p in grammar.patterns if p[0] not in ("NEWLINE", "COMPARISON", "NEGATIVE")),
+        *(p for p in grammar.patterns if p[0] not in ("NEWLINE", "COMPARISON", "NEGATIVE", "AT")),
         ("FOREIGN_COMMENT", _FOREIGN_COMMENT),
         ("SINGLE_QUOTED", _SINGLE_QUOTED),
         ("FOREIGN_SIGN", _FOREIGN_SIGN),
@@ -513,15 +513,9 @@ class _Lexer:
             if sign == "{":
                 self.braces += 1
                 return _BRACKETS[sign]
-            if sign == "[" and self.follows_a_value(start):
-                self.report(
-                    "indexing",
-                    "a list cannot be indexed",
-                    start,
-                    start + 1,
-                    help="give them names: `for width, depth in [(64, 3), (128, 4)] { … }`",
-                )
+            kind = "AT" if sign == "[" and self.follows_a_value(start) else _BRACKETS[sign]
             self.brackets.append(_Bracket(sign, len(self.types), start))
+            return kind
         elif sign == "}":
             self.braces = max(self.braces - 1, 0)
         elif sign in ")]":
@@ -529,9 +523,10 @@ class _Lexer:
         return _BRACKETS[sign]
 
     def follows_a_value(self, start: int) -> bool:
-        """Whether a name directly precedes, and it is not the first word of a statement."""
-        touches = self.ends[-1:] == array("q", [start]) and self.types[-1] in ("WORD", "PATH")
-        return touches and not self.after_head()
+        """Whether a value directly precedes, and it is not the first word of a statement."""
+        if not self.ends or self.ends[-1] != start or self.types[-1] not in _OPERAND_ENDS:
+            return False
+        return self.types[-1] != "ERROR" and not self.after_head()
 
     def closing(self, sign: str, start: int) -> str | None:
         if not self.brackets:
@@ -918,7 +913,6 @@ _BRACKETS = {
     "}": "RBRACE",
     "|": "VBAR",
 }
-_NO_POWER = "powers are not part of the language; multiply: `width * width`"
 _NO_CHANGE = "a name gets its value once, by `let`; give the new value a name of its own"
 _MEANINGLESS = (ERROR, "it means nothing in a spec; take it out", None)
 _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
@@ -930,8 +924,7 @@ _FOREIGN_SIGNS: dict[str, tuple[str | None, str, str | None]] = {
     "<>": ("COMPARISON", "write `!=`", "!="),
     "=<": ("COMPARISON", "write `<=`", "<="),
     "...": ("TO", "a range is written with two dots: `0.5..1`", ".."),
-    "**": ("TIMES", _NO_POWER, None),
-    "^": ("TIMES", _NO_POWER, None),
+    "^": ("POWER", "a power is written `2**i`", "**"),
     **dict.fromkeys(("+=", "-=", "*=", "/=", "%="), (ERROR, _NO_CHANGE, None)),
     "\\": (None, "a statement ends with its line; inside ( ) and [ ] it may go on", None),
     "=>": (ERROR, "a body is written in braces: `block name(width) { … }`", None),

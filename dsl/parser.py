@@ -27,7 +27,6 @@ _NOT_MENDED = frozenset(
     {
         "bad-number",
         "foreign-word",
-        "indexing",
         "strange-character",
         "unclosed-bracket",
         "unclosed-string",

@@ -51,6 +51,7 @@ from .syntax import (
     Function,
     If,
     Import,
+    Item,
     Let,
     List,
     Name,
@@ -75,17 +76,18 @@ from .syntax import (
 WIDTH = 100
 
 # How tightly things bind, loosest first; the grammar has the same order.
-_RANGE, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGNED, _ATOM = range(9)
+_RANGE, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGNED, _POWER, _ATOM = range(10)
 _LEVELS = {
     "or": _OR,
     "and": _AND,
     **dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), _COMPARISON),
     **dict.fromkeys("+-", _SUM),
     **dict.fromkeys(("*", "/", "//", "%"), _PRODUCT),
+    "**": _POWER,
 }
 
 # These stand close to plain operands.
-_CLOSE = frozenset({"*", "/", "//"})
+_CLOSE = frozenset({"*", "/", "//", "**"})
 
 _NEVER = sys.maxsize
 """The offset of a comment that is not there."""
@@ -295,6 +297,8 @@ class _Speller:
             names = ", ".join(name.value for name in node.names)
             out.append(f"{_labelled(node)}for {names} in ")
             self.outermost(node.items, node.names[-1].span.end, node.body.span.start, out)
+            if node.index:
+                out.append(f" as {node.index.value}")
         elif isinstance(node, Import):
             out.append(f"import {_quoted(node.path.value)}")
         elif isinstance(node, (Block, Network)):
@@ -367,6 +371,9 @@ class _Speller:
         elif isinstance(node, Function):
             opening = f"{node.name.value}("
             self.bracket(opening, node.arguments, ")", node.span.start, node.span.end, out)
+        elif isinstance(node, Item):
+            self.express(node.value, out, _ATOM)
+            self.index(node, out)
         elif isinstance(node, Unary):
             return self.unary(node, out)
         elif isinstance(node, Binary):
@@ -387,12 +394,12 @@ class _Speller:
 
     def binary(self, node: Binary, out: list[_Piece]) -> bool:
         level = _LEVELS[node.operator]
-        clear = self.express(node.left, out, level + (level == _COMPARISON))
+        clear = self.express(node.left, out, level + (level in (_COMPARISON, _POWER)))
         clear = clear and node.operator in _CLOSE and not isinstance(node.right, Unary)
         if self.grouping:
             out.append(_first_offset(node.right))
         out.append(node.operator if clear else f" {node.operator} ")
-        self.express(node.right, out, level + 1)
+        self.express(node.right, out, _SIGNED if level == _POWER else level + 1)
         return clear
 
     def range(self, node: Range, out: list[_Piece]) -> bool:
@@ -419,6 +426,20 @@ class _Speller:
         return False
 
     # ---- brackets ----
+
+    def index(self, node: Item, out: list[_Piece]) -> None:
+        """`[i]` directly after a list."""
+        if not self.grouping:
+            out.append("[")
+            self.express(node.index, out)
+            out.append("]")
+            return
+        pieces: list[_Piece] = []
+        self.express(node.index, pieces)
+        comments = self.comments_within(node.value.span.end, node.span.end)
+        made = [_Item(_first_offset(node.index), pieces, False)]
+        flat = None if comments else _flat("[", made, "]")
+        out.append(_Group("[", made, "]", node.span.end, "", comments, flat))
 
     def bracket(
         self,
@@ -781,7 +802,7 @@ def _first_offset(node: _InBrackets) -> int:
             node = node.left
         elif isinstance(node, Range):
             node = node.low
-        elif isinstance(node, Conditional):
+        elif isinstance(node, Conditional | Item):
             node = node.value
         elif isinstance(node, Unary):
             node = node.operand

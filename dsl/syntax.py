@@ -166,6 +166,13 @@ class Conditional(Node):
     otherwise: Expression
 
 
+class Item(Node):
+    """`widths[i]`."""
+
+    value: Expression
+    index: Expression
+
+
 class List(Node):
     items: tuple[Expression, ...]
 
@@ -205,6 +212,7 @@ Expression: TypeAlias = (
     | Switch
     | Range
     | Conditional
+    | Item
     | List
     | Tuple
     | Unary
@@ -264,11 +272,12 @@ class Repeat(Node):
 
 
 class For(Node):
-    """`for a, b in items { body }`."""
+    """`for a, b in items as index { body }`."""
 
     label: Name | None
     names: tuple[Name, ...]
     items: Expression
+    index: Name | None
     body: Body | Branches
 
 

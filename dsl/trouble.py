@@ -19,7 +19,7 @@ KEYWORDS = frozenset("REPEAT FOR IF ELSE LET BLOCK NETWORK IMPORT AS IN AND OR N
 VALUES = frozenset("NUMBER PERCENT FACTOR SIZE STRING SWITCH LPAR LSQB NEGATIVE".split())
 WORDS = frozenset({"WORD", "PATH", "FUNCTION_NAME"})
 OPERANDS = frozenset("WORD PATH NUMBER PERCENT FACTOR SIZE STRING SWITCH RPAR RSQB".split())
-OPERATORS = frozenset("PLUS TIMES DIVIDE FLOOR_DIVIDE MODULO COMPARISON AND OR TO".split())
+OPERATORS = frozenset("PLUS POWER TIMES DIVIDE FLOOR_DIVIDE MODULO COMPARISON AND OR TO".split())
 SIGNS = frozenset({*OPERATORS, "MINUS", "NEGATIVE", "NOT"})
 
 _MAX_BODY = 1000
@@ -109,7 +109,9 @@ class Trouble:
     def end_of_head(self, offset: int = 0) -> int:
         """The offset behind the last token before a body, or before the end of the statement."""
         while self.kind_at(offset) not in (*STATEMENT_ENDS, "COMMA", END):
-            offset = self.matching(offset) if self.kind_at(offset) in ("LPAR", "LSQB") else offset
+            offset = (
+                self.matching(offset) if self.kind_at(offset) in ("LPAR", "LSQB", "AT") else offset
+            )
             offset += 1
         return offset
 
@@ -140,7 +142,7 @@ class Trouble:
         depth = 0
         while self.kind_at(offset) != END:
             kind = self.kind_at(offset)
-            depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+            depth += (kind in ("LPAR", "LSQB", "AT")) - (kind in ("RPAR", "RSQB"))
             if depth <= 0:
                 return offset
             offset += 1
@@ -152,7 +154,7 @@ class Trouble:
             offset += 1
         if self.kind_at(offset) == "FUNCTION_NAME":
             offset += 1
-        if self.kind_at(offset) in ("LPAR", "LSQB"):
+        if self.kind_at(offset) in ("LPAR", "LSQB", "AT"):
             offset = self.matching(offset)
         return offset + 1
 

@@ -235,9 +235,13 @@ class Walk(GraphBuilder):
                             f"{len(names)} names",
                         ),
                     ),
-                    help=f"every item is a tuple: `({', '.join(n.value for n in names)})`",
+                    help=f"every item is a tuple: `({', '.join(n.value for n in names)})`"
+                    + _counted(names, number_of, statement.items.span.text),
                 )
             rounds.append(tuple(item))
+        if statement.index is not None:
+            names = (*names, statement.index)
+            rounds = [(*items, position) for position, items in enumerate(rounds)]
         return self.rounds(statement, "for", names, rounds, scope, env, input_node)
 
     def rounds(
@@ -410,6 +414,15 @@ class Walk(GraphBuilder):
             (input_node, *sized_by(self, op, call, scope, env)) if op.sized_by else (input_node,)
         )
         return self.apply(op, inputs, call, scope, call.label)
+
+
+def _counted(names: Sequence[Name], number_of: int, items: str) -> str:
+    """For `for i, width in widths`, where one name too many may be meant for the position."""
+    if len(names) != number_of + 1:
+        return ""
+    rest = ", ".join(name.value for name in names[1:])
+    shown = items if len(items) < 40 and "\n" not in items else "…"
+    return f"; for the position of each, write `for {rest} in {shown} as {names[0].value}`"
 
 
 def _head(statement: Statement) -> Span:

@@ -79,7 +79,7 @@ def _hidden_sides(
         if isinstance(node, Let):
             values = [node.name]
         elif isinstance(node, For):
-            values = [*node.names]
+            values = [*node.names, node.index]
         elif isinstance(node, Repeat):
             values = [node.index]
         given |= {name.value: name for name in values if name is not None}

@@ -23,6 +23,7 @@ _BINDING = {
 _ATOM = 8
 
 COMPUTE: Mapping[str, Callable[..., Any]] = {
+    "**": lambda a, b: a**b,
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "//": lambda a, b: a // b, "%": lambda a, b: a % b,
     "**": lambda a, b: a**b,
@@ -149,7 +150,11 @@ class Operation(Code):
     def doc(self) -> Doc:
         if self.content == "not":
             return f"not {self.parts[0].text(self.binding)}"
-        left = self.parts[0].text(self.binding + (self.binding == 4))
+        left = self.parts[0].text(self.binding + (self.binding in (4, 7)))
+        if self.content == "**":
+            right = self.parts[1].text(self.binding)
+            close = all(isinstance(part, Named | Constant) for part in self.parts)
+            return f"{left}**{right}" if close else f"{left} ** {right}"
         return f"{left} {self.content} {self.parts[1].text(self.binding + 1)}"
 
     @property
@@ -170,6 +175,20 @@ class Item(Code):
 
     def indexed(self) -> set[str]:
         return self.names()
+
+
+class Chosen(Code):
+    """`widths[i]`: a list, and the place in it."""
+
+    __slots__ = ()
+
+    def value(self, names: Mapping[str, Any]) -> Any:
+        items, index = self.parts
+        return items.value(names)[index.value(names)]
+
+    def doc(self) -> Doc:
+        items, index = self.parts
+        return f"{items.text(_ATOM)}[{index}]"
 
 
 class Several(Code):

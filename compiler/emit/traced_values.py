@@ -84,6 +84,8 @@ def traced(value: Any, code: Code) -> Any:
     elif type(value) is tuple:
         items = [traced(each, Item((n, len(value)), code)) for n, each in enumerate(value)]
         result = TracedTuple(items)
+    elif type(value) is list:
+        result = TracedList(value)
     elif isinstance(value, ClassName):
         result = TracedClass(value)
     else:
@@ -116,16 +118,17 @@ class _Arithmetic(Traced):
     __floordiv__, __rfloordiv__ = _binary("//"), _binary("//", reflected=True)
     __truediv__, __rtruediv__ = _binary("/"), _binary("/", reflected=True)
     __mod__, __rmod__ = _binary("%"), _binary("%", reflected=True)
+    __pow__, __rpow__ = _binary("**"), _binary("**", reflected=True)
 
     def __neg__(self) -> Any:
         return _number(-plain(self), "-", 0, self)
 
 
-class TracedInt(_Arithmetic, int):
+class TracedInt(_Arithmetic, int):  # type: ignore[misc]
     """A whole number."""
 
 
-class TracedFloat(_Arithmetic, float):
+class TracedFloat(_Arithmetic, float):  # type: ignore[misc]
     """Any other number."""
 
 
@@ -141,10 +144,15 @@ class TracedTuple(Traced, tuple):  # type: ignore[type-arg]
     """A tuple with traced items."""
 
 
+class TracedList(Traced, list):  # type: ignore[type-arg]
+    """A list; its items are plain values."""
+
+
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     TracedInt: int,
     TracedFloat: float,
     TracedClass: ClassName,
+    TracedList: list,
     TracedTuple: lambda value: tuple(map(plain, value)),
     tuple: lambda value: tuple(map(plain, value)),
     AllAxes: lambda value: tuple(map(plain, value)),

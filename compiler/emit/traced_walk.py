@@ -18,6 +18,7 @@ from ...dsl.syntax import (
     Conditional,
     Expression,
     If,
+    Item,
     Let,
     Name,
     Repeat,
@@ -278,8 +279,17 @@ class TracedWalk(Walk):
 
     # ---- conditions ----
 
-    def chosen(self, node: Conditional, env: Env, value: Any) -> Any:
-        """The value of a conditional expression, with both of its sides."""
+    def chosen(self, node: Conditional | Item, env: Env, value: Any) -> Any:
+        """The value of a conditional expression, with both of its sides; an item of a list."""
+        if isinstance(node, Item):
+            items, index = code_of(evaluate(node.value, env)), code_of(evaluate(node.index, env))
+            if isinstance(items, Constant) and isinstance(index, Constant):
+                return value
+            return (
+                value
+                if isinstance(value, Traced)
+                else traced(value, codes.Chosen(None, items, index))
+            )
         condition = self.condition(node.condition, env)
         if condition is None or isinstance(condition, Constant):
             return value

@@ -4,6 +4,7 @@ Loaded when there is one: most specs have none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 
 from ...dsl.closest import closest
@@ -202,6 +203,9 @@ def swapped(call: Call, node: Argument, field: Field, signature: Signature) -> P
     )
 
 
+_BLANK_BEFORE_INDEX = re.compile(r"[ \t]+(?P<index>\[[^\[\],\n]+\])")
+
+
 def wrong_value(
     field: Field, value: object, node: Argument, signature: Signature, error: ArgumentError
 ) -> Problem:
@@ -219,6 +223,17 @@ def wrong_value(
             notes=_usage(signature),
             help=f"call the block with a value in place of `{value}`, or read the layer by `from"
             f" {node.value.span.text}`",
+        )
+    apart = _BLANK_BEFORE_INDEX.match(node.span.source.text, node.span.end)
+    if apart and isinstance(value, list | tuple):
+        blank = Span(node.span.source, node.span.end, apart.start("index"))
+        return Problem(
+            "argument",
+            f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
+            node.span,
+            notes=_usage(signature),
+            help=f"an item of it is written without a blank: `{node.span.text}{apart['index']}`",
+            edits=(Edit(blank, ""),),
         )
     if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
         instead = f"floor({node.value.span.text})"

@@ -20,6 +20,7 @@ from ...dsl.syntax import (
     Expression,
     Factor,
     Function,
+    Item,
     List,
     Name,
     Number,
@@ -61,10 +62,11 @@ class Env:
         self.values = values if values is not None else {}
         self.look_around: Callable[[str], object] | None = parent.look_around if parent else None
         """Looks up `channels`, `height`, `width`, `classes`; None if they are not available."""
-        self.chosen: Callable[[Conditional, Env, object], object] | None = (
+        self.chosen: Callable[[Conditional | Item, Env, object], object] | None = (
             parent.chosen if parent else None
         )
-        """Follows the value of a conditional expression, to write it in an emitted class."""
+        """Follows the value of a conditional expression or of an item of a list, to write it in an
+        emitted class."""
         self.fuel: Fuel = parent.fuel if parent else fuel or Fuel()
         """The fuel that evaluation uses."""
 
@@ -193,7 +195,21 @@ def _binary(node: Binary, env: Env) -> Any:
     if isinstance(high, values.Traced) and isinstance(low, float):
         # Otherwise the float, which cannot trace expressions, would handle the operator.
         low = high.operand(low)
+    if sign == "**":
+        _refuse_power(node, low, high)
     return _bounded(_ARITHMETIC[sign](low, high), node.span)
+
+
+def _refuse_power(node: Binary, base: float, exponent: float) -> None:
+    """Refuses a power that has no value, or one too large to work out."""
+    if base == 0 and exponent < 0:
+        zero = f"`{node.left.span.text}` is 0"
+        raise Problem("division", "a negative power of 0 divides by zero", node.span, label=zero)
+    if base < 0 and not float(exponent).is_integer():
+        message = f"{show(base)} to the power of {show(exponent)} is not a real number"
+        raise Problem("type", message, node.span)
+    if abs(base) not in (0, 1) and abs(exponent) * abs(math.log2(abs(base))) > MAX_BITS:
+        raise Problem("limit", f"this power is too large, of more than {MAX_BITS} bits", node.span)
 
 
 def _equal(left: object, right: object) -> bool:
@@ -209,6 +225,7 @@ def _divide(left: Any, right: Any) -> Any:
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "**": operator.pow,
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -257,6 +274,37 @@ def _unary(node: Unary, env: Env) -> Any:
 def _conditional(node: Conditional, env: Env) -> Any:
     taken = node.value if truth(node.condition, env) else node.otherwise
     value = evaluate(taken, env)
+    return value if env.chosen is None else env.chosen(node, env, value)
+
+
+def _item(node: Item, env: Env) -> Any:
+    items, index = evaluate(node.value, env), evaluate(node.index, env)
+    name = node.value.span.text
+    if not isinstance(items, (list, tuple)) or isinstance(items, values.Interval):
+        if isinstance(items, values.Word):
+            raise unknown_name(node.value, env)
+        message = f"`{name}` is {describe(items)}, and only a list or a tuple has items"
+        raise Problem("type", message, node.value.span)
+    if isinstance(index, values.Word):
+        raise unknown_name(node.index, env)
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise Problem(
+            "type",
+            f"an item is chosen by a whole number, not by {describe(index)}",
+            node.index.span,
+            help=f"the first is `{name}[0]`, the last `{name}[-1]`",
+        )
+    if not -len(items) <= index < len(items):
+        last = len(items) - 1
+        raise Problem(
+            "index",
+            f"`{name}` has {len(items)} item{'s' if last else ''}, and there is no item {index}",
+            node.span,
+            help=f"the first is `{name}[0]`, the last `{name}[{last}]` or `{name}[-1]`"
+            if items
+            else "",
+        )
+    value = items[index]
     return value if env.chosen is None else env.chosen(node, env, value)
 
 
@@ -333,6 +381,10 @@ def _function(node: Function, env: Env) -> Any:
         help, edits = did_you_mean(name, FUNCTIONS, node.name.span)
         if name == "range":
             help = "count with `repeat n as i { … }`, or write the list out"
+        if name == "enumerate":
+            help = "`for width in widths as i { … }` counts the items in `i`"
+        if name == "pow":
+            help = "write `2**i`"
         raise Problem(
             "unknown-function",
             f"there is no function `{name}`",
@@ -400,6 +452,7 @@ _EVALUATORS: dict[type, Callable[[Any, Env], Any]] = {
     Binary: _binary,
     Unary: _unary,
     Conditional: _conditional,
+    Item: _item,
     Tuple: _sequence,
     List: _sequence,
     Range: _interval,

@@ -12,7 +12,7 @@ from .table import mistake, say
 
 @mistake("extra-comma", "conv [1,,2]", "block b(,) { relu }", "conv max(1,, 2)")
 def _extra_comma(at: Trouble) -> Explanation | None:
-    if at.kind != "COMMA" or at.before not in ("COMMA", "LPAR", "LSQB") or at.can_separate:
+    if at.kind != "COMMA" or at.before not in ("COMMA", "LPAR", "LSQB", "AT") or at.can_separate:
         return None
     if at.before == "LPAR" and "RPAR" not in at.accepts:
         return None

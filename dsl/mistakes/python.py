@@ -54,7 +54,7 @@ def _parts(at: Trouble, first: int, behind: int) -> Iterator[tuple[int, int]]:
             if offset > begin:
                 yield begin, offset - 1
             begin = offset + 1
-        depth += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+        depth += (kind in ("LPAR", "LSQB", "AT")) - (kind in ("RPAR", "RSQB"))
 
 
 def _as_argument(at: Trouble, first: int, last: int) -> str:
@@ -195,7 +195,7 @@ def _equals_in_condition(at: Trouble) -> Explanation | None:
 
 @mistake("argument-in-parentheses", "conv 64 (stride=2)", "conv 64 [stride=2]")
 def _argument_in_parentheses(at: Trouble) -> Explanation | None:
-    if at.kind != "KEY" or at.before not in ("LPAR", "LSQB") or "NUMBER" not in at.accepts:
+    if at.kind != "KEY" or at.before not in ("LPAR", "LSQB", "AT") or "NUMBER" not in at.accepts:
         return None
     last = at.matching(-1)
     whole = at.span_of(-1, last)

@@ -74,7 +74,7 @@ def _comma_in_arguments(at: Trouble) -> Explanation | None:
             if follows not in VALUES | {"KEY"} and at.kind_at(offset + 2) != "EQUAL":
                 break
             others.append(at.span_at(offset))
-        elif at.kind_at(offset) in ("LPAR", "LSQB"):
+        elif at.kind_at(offset) in ("LPAR", "LSQB", "AT"):
             offset = at.matching(offset)
         offset += 1
     mend = at.drop(offset) if at.kind_at(offset) in NOTHING_MORE else None

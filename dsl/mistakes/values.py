@@ -17,7 +17,7 @@ _CHOICE = "a choice between values is written `64 if wide else 32`"
 def _statement_in_brackets(at: Trouble) -> Explanation | None:
     if at.kind not in ("FOR", "IF") or at.after in ("COMMA", "RPAR", "RSQB", "EQUAL"):
         return None
-    if not at.in_parentheses and at.before not in ("LSQB", "LPAR"):
+    if not at.in_parentheses and at.before not in ("LSQB", "LPAR", "AT"):
         return None
     loop = at.kind == "FOR"
     return say(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 import dotcnn
 from dotcnn.compiler.build.elaborate import elaborate, examine
@@ -30,6 +31,73 @@ from support import grows_linearly
 def test_a_choice_between_values(expression: str, channels: int) -> None:
     """Only the value that is taken is computed."""
     assert layers(f"conv {expression}").output.shape[0] == channels
+
+
+@pytest.mark.parametrize(
+    ("expression", "channels"),
+    [
+        ("[8, 16, 32][1]", 16),
+        ("[8, 16, 32][-1]", 32),
+        ("[(8, 1), (16, 2)][1][0]", 16),
+        ("3x5[1]", 5),
+        ("(4, 6)[channels - 2]", 6),
+        ("2**5", 32),
+        ("2**3**2//8", 64),
+        ("-(-2**2)", 4),
+        ("2*3**2 + 1", 19),
+        ("8*2**-1", 4),
+        ("4**0.5", 2),
+        ("[1, 2][0]**7 + [8, 9][1]", 10),
+    ],
+)
+def test_items_and_powers(expression: str, channels: int) -> None:
+    assert layers(f"conv {expression}").output.shape[0] == channels
+
+
+def test_a_loop_over_items_counts_them() -> None:
+    text = "for width, k in [(8, 3), (16, 5)] as i { conv width k stride=i + 1 same }"
+    strides = [node.op.arguments["stride"] for node in layers(text).nodes[1:]]
+    assert strides == [(1, 1), (2, 2)]
+    paths = "concat { for w in [4, 6, 8] as i { | conv w 1x1, bn, relu, conv w + i 1x1 } }"
+    assert layers(paths).output.shape[0] == 4 + 7 + 10
+
+
+def test_items_and_powers_are_written_into_the_class_of_a_block() -> None:
+    text = """
+block unit(widths, i) { conv widths[i] 3x3 stride=2**(i % 2) same, bn, conv 4*2**i, relu }
+network Net { input 3x16x16, repeat 3 as i { unit [8, 12, 20] i } }
+"""
+    source = dotcnn.emit(text)
+    assert "stride=2 ** (index % 2)" in source
+    assert "nn.BatchNorm2d(widths[index])" in source
+    assert "4 * 2**index" in source
+    assert dotcnn.load(text)(torch.zeros(1, 3, 16, 16)).shape == (1, 16, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "part"),
+    [
+        ("conv [4, 8][2]", "index", "the last `[4, 8][1]`"),
+        ("conv [4, 8][-3]", "index", "has 2 items, and there is no item -3"),
+        ("conv [4, 8][0.5]", "type", "an item is chosen by a whole number"),
+        ("conv [4, 8][on]", "type", "an item is chosen by a whole number, not by `on`"),
+        ("conv channels[0]", "type", "only a list or a tuple has items"),
+        ("conv widths[0]", "unknown-name", "there is no value named `widths`"),
+        ("let w = [4, 8], conv w [0]", "argument", "without a blank: `w[0]`"),
+        ("conv 2**300", "limit", "too large"),
+        ("conv 1e300**3", "limit", "too large"),
+        ("conv 2**2**2**2**2**2**2", "limit", "too large"),
+        ("conv 0**-1", "division", "a negative power of 0"),
+        ("conv (-2)**0.5", "type", "not a real number"),
+        ("conv 2^3", "foreign-sign", "`2**i`"),
+        ("for i, w in [4, 8] { conv w }", "destructuring", "`for w in [4, 8] as i`"),
+        ("for i, w in enumerate([4, 8]) { conv w }", "unknown-function", "as i { … }`"),
+    ],
+)
+def test_items_and_powers_that_have_no_value(line: str, code: str, part: str) -> None:
+    told = [d for d in dotcnn.check(f"network N {{ input 3x8x8, {line} }}") if d.code == code]
+    assert len(told) == 1
+    assert part in f"{told[0].message}\n{told[0].help}"
 
 
 def test_a_choice_is_written_into_the_class_of_a_block() -> None:

@@ -34,6 +34,7 @@ from dotcnn.dsl.syntax import (
     Function,
     If,
     Import,
+    Item,
     Let,
     List,
     Name,
@@ -61,7 +62,7 @@ NOWHERE = Span(Source("<drawn>", ""), 0, 0)
 # factors, and words that begin like `on`, `not`, `in` and numbers with an exponent.
 _NAMES = ["conv", "bn", "relu", "width", "x", "max", "x3", "e5", "one", "off_", "notx", "inx", "_"]
 _COMPARISONS = ["<", "<=", ">", ">=", "==", "!="]
-_BINARY = ["or", "and", *_COMPARISONS, *"+-*/%", "//", *"+-*"]
+_BINARY = ["or", "and", *_COMPARISONS, *"+-*/%", "//", *"+-*", "**"]
 
 names = st.one_of(
     st.sampled_from(_NAMES), st.just("a_rather_long_name_of_something_that_makes_lines_wrap")
@@ -115,6 +116,7 @@ def _compound(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Express
         st.builds(Unary, st.just(NOWHERE), st.sampled_from(["-", "not"]), inner),
         st.builds(Range, st.just(NOWHERE), inner, inner),
         st.builds(Conditional, st.just(NOWHERE), inner, inner, inner),
+        st.builds(Item, st.just(NOWHERE), inner, inner),
         st.builds(List, st.just(NOWHERE), items),
         st.builds(Tuple, st.just(NOWHERE), st.lists(inner, min_size=1, max_size=4).map(tuple)),
         st.builds(Function, st.just(NOWHERE), names, _arguments(inner, max_size=3)),
@@ -156,7 +158,9 @@ def _with_bodies(inner: st.SearchStrategy[Statement]) -> st.SearchStrategy[State
     return st.one_of(
         st.builds(Call, st.just(NOWHERE), labels, names, few, bodies),
         st.builds(Repeat, st.just(NOWHERE), labels, expressions, st.none() | names, bodies),
-        st.builds(For, st.just(NOWHERE), labels, loop_names, expressions, bodies),
+        st.builds(
+            For, st.just(NOWHERE), labels, loop_names, expressions, st.none() | names, bodies
+        ),
         st.builds(If, st.just(NOWHERE), labels, arms.map(tuple), st.none() | bodies),
     )
 
@@ -210,7 +214,9 @@ def scribble(spec: Sequence[Statement], random: Random, comments: bool = True) -
     return Text(text, tuple(spec), tuple(scribbler.comments))
 
 
-_LEVELS = {"or": 1, "and": 2, **dict.fromkeys(_COMPARISONS, 4), **dict.fromkeys("+-", 5)}
+_LEVELS = {
+    "or": 1, "and": 2, **dict.fromkeys(_COMPARISONS, 4), **dict.fromkeys("+-", 5), "**": 8
+}  # fmt: skip
 _REMARKS = ["why", "", " { ( [ it's \"open", " | else }", "# double", " Größe × 2", " \ttabbed"]
 
 
@@ -355,6 +361,8 @@ class _Scribbler:
             self.put("for ", self.random.choice([",", ", "]).join(n.value for n in node.names))
             self.put(" in ")
             self.value(node.items)
+            if node.index:
+                self.put(" as ", node.index.value)
             self.braces(node.body)
         elif isinstance(node, If):
             for arm in node.arms:
@@ -437,7 +445,7 @@ class _Scribbler:
         elif isinstance(node, Unary):
             level = 3 if node.operator == "not" else 7
         else:
-            level = 0 if isinstance(node, (Range, Conditional)) else 8
+            level = 0 if isinstance(node, (Range, Conditional)) else 9
         if level < least:
             self.parenthesised(node)
         else:
@@ -461,6 +469,15 @@ class _Scribbler:
         elif isinstance(node, Function):
             self.put(node.name.value)
             self.in_brackets("(", node.arguments, ")", self.argument)
+        elif isinstance(node, Item):
+            self.operand(node.value, 9)
+            self.put("[")
+            self.brackets += 1
+            self.maybe_blank()
+            self.value(node.index)
+            self.maybe_blank()
+            self.brackets -= 1
+            self.put("]")
         elif isinstance(node, Unary):
             self.put("-" if node.operator == "-" else "not ")
             self.operand(node.operand, 7 if node.operator == "-" else 3)
@@ -476,9 +493,9 @@ class _Scribbler:
             self.value(node.otherwise)
         else:
             level = _LEVELS.get(node.operator, 6)
-            self.operand(node.left, level + (level == 4))
+            self.operand(node.left, level + (level in (4, 8)))
             self.operator(node.operator, spaced=node.operator in ("and", "or", "%"))
-            self.operand(node.right, level + 1)
+            self.operand(node.right, 7 if level == 8 else level + 1)
 
     def operator(self, sign: str, spaced: bool) -> None:
         if spaced or self.chance(0.5):

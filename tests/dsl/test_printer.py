@@ -53,7 +53,7 @@ def shape(spec: Spec) -> list[object]:
 # the tree, and the words in front of an operand, which stay with it.
 _MOVES = frozenset(
     "NEWLINE COMMA LPAR RPAR KEY EQUAL PLUS MINUS NEGATIVE TIMES DIVIDE FLOOR_DIVIDE MODULO"
-    " COMPARISON AND OR NOT TO".split()
+    " COMPARISON AND OR NOT TO POWER AT IF ELSE".split()
 )
 
 

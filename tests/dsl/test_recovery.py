@@ -252,7 +252,7 @@ SPECS = {
         crop 0...1                                    #! foreign-sign
         let a = if b { 3 } else { 4 }                 #! statement-as-value
         conv [x for x in y]                           #! statement-as-value
-        conv a[0]                                     #! indexing
+        conv a[]                                      #! missing-value
         conv 2^3                                      #! foreign-sign
         conv 3D                                       #! bad-number
         conv größe                                    #! foreign-word
