@@ -23,7 +23,6 @@ _BINDING = {
 _ATOM = 8
 
 COMPUTE: Mapping[str, Callable[..., Any]] = {
-    "**": lambda a, b: a**b,
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "//": lambda a, b: a // b, "%": lambda a, b: a % b,
     "**": lambda a, b: a**b,

@@ -143,8 +143,8 @@ STATEMENTS: dict[str, Form] = {
         "n [as i] { body }", "The body n times; `i` counts from 0.", "repeat 3 { relu }"
     ),
     "for": Form(
-        "name, … in [values] { body }",
-        "The body once for each value.",
+        "name, … in [values] [as i] { body }",
+        "The body once for each value; `i` counts them from 0.",
         "for width, stride in [(16, 1), (32, 2)] { conv width 3x3 stride=stride same }",
     ),
     "if": Form("condition { body } else { body }", "One body or the other.", "if on { relu }"),
