@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...compiler.commands.options import add_format, add_set, natural
 from ...compiler.commands.terminal import ERRORS, OK, CommandError, UsageError, say, style
+from ...compiler.report.figures import plural
 from .common import add_device, add_tta, needs_torch
+
+if TYPE_CHECKING:
+    from ...compiler.plan.evaluate import Tta
+    from ..inference.trained_model import TrainedModel
 
 EXAMPLES = """\
 cnn predict runs/net photo.jpg
-cnn predict runs/net photos/ --top 1 --format json"""
+cnn predict runs/net photos/ --top 1 --format json
+cnn predict runs/unet photos/ -o masks/ --overlay"""
+
+DETAILS = """\
+A network that answers for each pixel says how much of each image every class covers, and -o writes
+the masks, in the size of the images: PNG files of class numbers, with a color for each class."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=5,
         metavar="N",
         help="show the N most likely classes of each image (default: 5)",
+    )
+    masks = parser.add_argument_group("of networks that answer for each pixel")
+    masks.add_argument("-o", "--output", metavar="DIR", help="write the mask of each image here")
+    masks.add_argument(
+        "--overlay", action="store_true", help="also write each image with its mask over it"
+    )
+    masks.add_argument(
+        "--polygons",
+        action="store_true",
+        help="also write the outlines of all regions, as JSON; with --format json, print them",
+    )
+    masks.add_argument(
+        "--force", action="store_true", help="replace files that `cnn predict` did not write"
     )
     add_tta(parser)
     add_device(parser)
@@ -55,6 +80,11 @@ def run(options: argparse.Namespace) -> int:
     if not images:
         raise CommandError("there are no images in " + ", ".join(options.images))
     tta = tta_of(model.plan) if options.tta else None
+    if model.task is not None and model.task.dense:
+        return _masks(options, model, images, tta)
+    for name in ("output", "overlay", "polygons"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} is for masks, and {model.name} answers for whole images")
     predictions = list(predict(model, images, top=options.top, tta=tta))
     bad = [each for each in predictions if each.reason]
     if options.format == "json":
@@ -64,4 +94,55 @@ def run(options: argparse.Namespace) -> int:
         print(prediction_text(predictions, style(options)))
     for each in bad:
         say(f"cnn: {each.image}: {each.reason}")
+    return ERRORS if bad else OK
+
+
+def _masks(
+    options: argparse.Namespace,
+    model: TrainedModel,
+    images: Sequence[tuple[str, Any]],
+    tta: Tta | None,
+) -> int:
+    """Predicts masks. Each is written at once, so that many large ones need little memory."""
+    from ..display.outcome_text import as_text
+    from ..display.prediction_text import shares_json, shares_text
+    from ..inference.predict import predict
+    from .predicted_masks import MaskFiles, mask_names, polygons_json
+
+    classes = model.classes or ()
+    in_json = options.format == "json"
+    files, names = None, [""] * len(images)
+    if options.output is not None:
+        if not options.output:
+            raise UsageError("the name of the folder to write is empty")
+        files = MaskFiles(Path(options.output), options.overlay, options.polygons)
+        names = mask_names(options.images, images)
+        files.must_be_free(names, images, force=options.force)
+    elif options.overlay or (options.polygons and not in_json):
+        raise UsageError("name the folder to write to: -o masks/")
+    channels = model.request.network.input.shape[0]
+    predictions, entries, bad = [], [], 0
+    for (_, image), name, each in zip(images, names, predict(model, images, tta=tta), strict=True):
+        if each.reason:
+            say(f"cnn: {each.image}: {each.reason}")
+            bad += 1
+        elif files is not None:
+            files.write(name, each, image, classes, channels)
+        if in_json:
+            entry = shares_json(each, classes)
+            if files is not None and each.mask is not None:
+                entry["mask"] = str(files.folder / f"{name}.png")
+            if options.polygons and each.mask is not None:
+                entry["polygons"] = polygons_json(each, classes)["polygons"]
+            entries.append(entry)
+        predictions.append(each._replace(mask=None))
+    if in_json:
+        about = {"network": model.request.network.name, "weights": model.name}
+        print(as_text({**about, "classes": list(classes), "images": entries}))
+    elif bad < len(images):
+        print(shares_text(predictions, style(options), options.top))
+    if files is None:
+        say("the masks are not written; -o masks/ writes them")
+    elif bad < len(images):
+        say(f"wrote {plural(len(images) - bad, 'mask')} into {files.folder}")
     return ERRORS if bad else OK

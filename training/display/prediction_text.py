@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
 from ...dsl.render import show
@@ -50,5 +51,62 @@ def prediction_json(
                 **({"problem": each.reason} if each.reason else {}),
             }
             for each in predictions
+        ],
+    }
+
+
+# ---- masks -----------------------------------------------------------------------------------
+
+
+class _ShareLine(NamedTuple):
+    image: str
+    name: str
+    share: str
+    pixels: str
+    first: bool
+
+
+def shares_text(predictions: Sequence[Prediction], style: Style, most: int) -> str:
+    """A table of how much of each image the classes cover, the `most` largest of each."""
+    lines = []
+    for each in predictions:
+        for place, one in enumerate(each.shares[:most]):
+            image = show(each.image) if not place else ""
+            share = f"{100 * one.share:.2f} %"
+            lines.append(_ShareLine(image, show(one.name), share, exact(one.pixels), not place))
+        rest = each.shares[most:]
+        if rest:
+            share = f"{100 * sum(one.share for one in rest):.2f} %"
+            pixels = exact(sum(one.pixels for one in rest))
+            other = plural(len(rest), "other class")
+            lines.append(_ShareLine("", other, share, pixels, False))
+    columns: list[Column[_ShareLine]] = [
+        Column("image", lambda line: line.image, least=12),
+        Column("class", lambda line: line.name, least=12),
+        Column("share", lambda line: line.share, right=True),
+        Column("pixels", lambda line: line.pixels, right=True),
+    ]
+    table = grid([columns], lines, style, lambda line, _column: BOLD if line.first else "")
+    return "\n".join(table)
+
+
+def shares_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any]:
+    """An image of the JSON of `cnn predict`, where answers are masks."""
+    if prediction.mask is None:
+        return {"image": prediction.image, "problem": prediction.reason}
+    height, width = prediction.mask.shape
+    numbers = {name: number for number, name in enumerate(classes)}
+    return {
+        "image": prediction.image,
+        "width": width,
+        "height": height,
+        "predictions": [
+            {
+                "class": one.name,
+                "number": numbers[one.name],
+                "pixels": one.pixels,
+                "share": one.share,
+            }
+            for one in prediction.shares
         ],
     }

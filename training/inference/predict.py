@@ -37,6 +37,16 @@ class Guess(NamedTuple):
     probability: float
 
 
+class Share(NamedTuple):
+    """How much of an image a class covers."""
+
+    name: str
+    """The name of the class."""
+    pixels: int
+    share: float
+    """Of all pixels, from 0 to 1."""
+
+
 class Prediction(NamedTuple):
     """The prediction for one image."""
 
@@ -45,6 +55,11 @@ class Prediction(NamedTuple):
     """The most likely class first; empty if the image cannot be used."""
     reason: str = ""
     """Why the image cannot be used; empty if it can."""
+    mask: Tensor | None = None
+    """Of a network that answers for each pixel: the class number of each pixel of the image (uint8,
+    height x width, the size of the image)."""
+    shares: tuple[Share, ...] = ()
+    """The classes of the mask, that with the most pixels first."""
 
 
 Image = Any
@@ -62,6 +77,12 @@ def predict(
     """The predictions for images, each given with its name, in their order. Raises SpecError if the
     model does not record its classes or its preprocessing."""
     preparation, classes = _known(model)
+    assert model.task is not None  # `_known`
+    if model.task.dense:
+        from .predict_masks import predict_masks
+
+        yield from predict_masks(model, preparation, images, tta=tta)
+        return
     views = TtaViews(tta, preparation.fit) if tta is not None else None
 
     def read(image: Image) -> Tensor | str:

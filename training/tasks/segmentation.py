@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -63,4 +64,4 @@ class Segmentation(Task):
         return mask_loss(loss, weights)
 
     def averaged(self, outputs: Tensor) -> Tensor:
-        return outputs.log_softmax(2).logsumexp(0)
+        return outputs.log_softmax(2).logsumexp(0) - math.log(len(outputs))

@@ -1,0 +1,86 @@
+"""Predicts the mask of images with a network that answers for each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.evaluate import Tta
+from ..data.images.decode import decode
+from ..data.images.image_file import BadImage, quiet
+from ..data.images.preprocessing import Preparation
+from ..data.loader.memory_budget import cores
+from ..masks.whole_image import WholeImages, classes_of
+from ..runtime.devices import using
+from .predict import Image, Prediction, Share
+from .trained_model import TrainedModel
+
+_TOGETHER = 8
+"""The number of images that are read at a time."""
+
+
+def predict_masks(
+    model: TrainedModel,
+    preparation: Preparation,
+    images: Sequence[tuple[str, Image]],
+    *,
+    tta: Tta | None = None,
+) -> Iterator[Prediction]:
+    """The masks of images, each given with its name, in their order."""
+    assert model.task is not None
+    whole = WholeImages(model.modules, preparation, model.task, model.device, tta)
+
+    def read(image: Image) -> Tensor | str:
+        if isinstance(image, BadImage):
+            return image.reason
+        try:
+            return decode(image, preparation.channels)
+        except BadImage as error:
+            return error.reason
+
+    with quiet(), ThreadPoolExecutor(min(_TOGETHER, cores())) as pool:
+        for start in range(0, len(images), _TOGETHER):
+            part = images[start : start + _TOGETHER]
+            read_images = pool.map(read, [image for _, image in part])
+            pairs = zip((name for name, _ in part), read_images, strict=True)
+            for pixels_or_none, group in groupby(pairs, key=lambda pair: _size(pair[1])):
+                names_and_images = list(group)
+                if pixels_or_none is None:
+                    for name, reason in names_and_images:
+                        yield Prediction(name, (), str(reason))
+                else:
+                    yield from _masks(whole, names_and_images)  # type: ignore[arg-type]
+
+
+def _size(image: Tensor | str) -> tuple[int, int] | None:
+    return None if isinstance(image, str) else (image.shape[-2], image.shape[-1])
+
+
+def _masks(whole: WholeImages, images: Sequence[tuple[str, Tensor]]) -> Iterator[Prediction]:
+    """The masks of images of the same size."""
+    names = [name for name, _ in images]
+    pixels = torch.stack([image for _, image in images])
+    try:
+        with using(whole.device):
+            outputs = whole.outputs(pixels)
+            size = (pixels.shape[-2], pixels.shape[-1])
+            masks = [classes_of(each, size).cpu() for each in outputs]
+    except BadImage as error:
+        for name in names:
+            yield Prediction(name, (), error.reason)
+        return
+    for name, mask in zip(names, masks, strict=True):
+        yield Prediction(name, (), mask=mask, shares=shares_of(mask, whole.task.classes))
+
+
+def shares_of(mask: Tensor, classes: Sequence[str]) -> tuple[Share, ...]:
+    """How much of a mask each class covers that is in it, the largest first."""
+    counts = mask.flatten().bincount(minlength=len(classes)).tolist()
+    there = sorted((-count, number) for number, count in enumerate(counts) if count)
+    return tuple(
+        Share(classes[number], -count, -count / max(1, mask.numel())) for count, number in there
+    )
