@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
     from .training.export.export import Exported
-    from .training.inference.predict import Prediction
+    from .training.inference.prediction import Prediction
     from .training.inference.trained_model import TrainedModel
     from .training.metrics.outcome import Outcome
     from .training.request import Request

@@ -179,11 +179,25 @@ class Tta(Directive):
             yield context.unfit(
                 self.span, "only images can be cropped or mirrored", "take `tta` out"
             )
+        if ends_in_map(context) and self.span is not None:
+            yield from self._of_masks(context)
+            return
         place = self.place("shift")
         if context.size is not None and place is not None and self.shift >= min(context.size):
             yield context.unfit(
                 place, "images cannot be shifted by their own size", "write `shift=1`"
             )
+
+    def _of_masks(self, context: Context) -> Iterator[Problem]:
+        """The errors about views whose answers cannot be put over each other, pixel by pixel."""
+        for name, words in (("crops", "crops show"), ("shift", "shifted views show")):
+            place = self.place(name)
+            if place is not None and getattr(self, name) != type(self).fields[name].default:
+                yield context.unfit(
+                    place,
+                    f"every pixel of a mask is answered; {words} a part of the image only",
+                    "write `tta flip`, or `tta scales=[0.75, 1, 1.25]`",
+                )
 
 
 # ---- normalization ---------------------------------------------------------------------------

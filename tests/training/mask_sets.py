@@ -22,14 +22,14 @@ network Tiny {{
   upsample 2
   concat {{ | | from one }}
   conv 16 3x3 same, bn, relu
-  conv classes 1x1
+  conv {classes} 1x1
 }}
 """
 SIZE = 24, 32
 
 
-def spec(train: str, height: int = SIZE[0], width: int = SIZE[1]) -> str:
-    return NETWORK.format(height=height, width=width) + f"train {{\n{train}\n}}\n"
+def spec(train: str, height: int = SIZE[0], width: int = SIZE[1], classes: str = "classes") -> str:
+    return NETWORK.format(height=height, width=width, classes=classes) + f"train {{\n{train}\n}}\n"
 
 
 def save(path: Path, pixels: numpy.ndarray) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.plan import TrainPlan
+from .module import MASKS
 
 
 class Progressive:
@@ -20,6 +21,15 @@ class Progressive:
             (size[0] * side // shorter, size[1] * side // shorter)
             for side in directive.sides(plan.train.epochs.whole)
         ]
+
+    def batch(self, images: Tensor, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """A batch at the size of an epoch: masks become smaller with their images, and each of
+        their pixels is the nearest one."""
+        resized = self(images, epoch)
+        if labels.ndim == MASKS and resized.shape != images.shape:
+            size = resized.shape[-2:]
+            labels = F.interpolate(labels.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
+        return resized, labels
 
     def __call__(self, images: Tensor, epoch: int) -> Tensor:
         """Images at the size of an epoch, counted from 0; unchanged at the size of the input."""

@@ -15,7 +15,7 @@ from ...compiler.commands.output_file import keep_others_files, writing
 from ...compiler.commands.terminal import UsageError
 from ...dsl.atomic_file import write_whole
 from ..data.images.decode import decode
-from ..inference.predict import Image, Prediction
+from ..inference.prediction import Image, Prediction
 from ..masks.mask_overlay import mask_overlay
 from ..masks.mask_png import WRITTEN, mask_png, overlay_png
 from ..masks.polygons import polygons

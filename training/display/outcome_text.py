@@ -44,12 +44,20 @@ def _confusions(outcome: Outcome, names: Sequence[str], style: Style) -> list[st
     matrix = _matrix(outcome, names, style) if len(names) <= _LARGEST else []
     if matrix and max(map(_columns, matrix)) <= style.width:
         how = "Confusion matrix: rows are true classes, columns are predicted classes"
+        if _unit(outcome) == "pixels":
+            how += ", in percent of the pixels of the true class"
         return ["", style.paint(how, FAINT), *matrix]
     pairs = confused(outcome.confusion, _CONFUSIONS)
     if not pairs:
         return []
     how = "Most frequent confusions:"
-    return ["", style.paint(how, FAINT), *_pairs(pairs, names, style)]
+    return ["", style.paint(how, FAINT), *_pairs(pairs, names, _unit(outcome), style)]
+
+
+def _unit(outcome: Outcome) -> str:
+    """What the confusion matrix counts: `images` or `pixels`."""
+    figures = next(iter(outcome.per_class.values()), {})
+    return next(iter(figures), "images")
 
 
 def _columns(line: str) -> int:
@@ -61,11 +69,14 @@ def _columns(line: str) -> int:
 
 def _matrix(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
     rows = outcome.confusion.tolist()
+    write: Callable[[int, int], str] = lambda count, total: exact(count)  # noqa: E731
+    if _unit(outcome) == "pixels":
+        write = lambda count, total: f"{100 * count / total:.1f}"  # noqa: E731
+    texts = [[write(count, sum(row)) if count else "." for count in row] for row in rows]
     cut = "~" if style.rule.isascii() else "…"
     short = [name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}{cut}" for name in names]
     widths = [
-        max(len(name), *(len(exact(row[column])) for row in rows))
-        for column, name in enumerate(short)
+        max(len(name), *(len(row[column]) for row in texts)) for column, name in enumerate(short)
     ]
     left = max(map(len, short))
     head = " ".join(name.rjust(width) for name, width in zip(short, widths, strict=True))
@@ -73,18 +84,18 @@ def _matrix(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
     for row, counts in enumerate(rows):
         cells = []
         for column, count in enumerate(counts):
-            text = (exact(count) if count else ".").rjust(widths[column])
+            text = texts[row][column].rjust(widths[column])
             code = BOLD if row == column else CHANGED if count else FAINT
             cells.append(style.paint(text, code))
         lines.append(f"{short[row].rjust(left)}{GAP}{' '.join(cells)}")
     return lines
 
 
-def _pairs(pairs: Sequence[Confused], names: Sequence[str], style: Style) -> list[str]:
+def _pairs(pairs: Sequence[Confused], names: Sequence[str], unit: str, style: Style) -> list[str]:
     columns: list[Column[Confused]] = [
         Column("true class", lambda pair: names[pair.label], least=8),
         Column("predicted as", lambda pair: names[pair.taken_for], least=8),
-        Column("images", lambda pair: exact(pair.times), right=True),
+        Column(unit, lambda pair: exact(pair.times), right=True),
         Column("of the class", lambda pair: f"{100 * pair.times / pair.images:.1f} %", right=True),
     ]
     return grid([columns], pairs, style)

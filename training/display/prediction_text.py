@@ -9,7 +9,7 @@ from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
 from ...dsl.render import show
-from ..inference.predict import Prediction
+from ..inference.prediction import Prediction
 
 
 class _Line(NamedTuple):

@@ -13,15 +13,12 @@ from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.check_classes import must_have_classes
 from ..data.diagnostic import listed
-from ..data.images.color_modes import in_channels
-from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
-from ..data.loader.image_source import Arrays
 from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import Opened, open_data
 from ..metrics.comparison import Comparison, of_ensemble
-from ..metrics.evaluation import evaluate, outcome_of
+from ..metrics.evaluation import Measured, evaluate, measure, outcome_of
 from ..metrics.evaluation_batch import evaluation_batch
 from ..metrics.outcome import Outcome
 from ..metrics.tally import Tally
@@ -30,6 +27,8 @@ from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
 from ..trainer.callbacks import Callback
 from .ensemble_module import EnsembleModule
+from .evaluate_masks import mask_views
+from .original_image import original
 from .predict import probabilities
 from .trained_model import TrainedModel
 from .tta import TtaViews
@@ -69,12 +68,16 @@ def assess(
     images, comparisons = len(outcome.labels), []
     if several:
         comparisons.append(
-            of_ensemble(images, outcome.metrics, [each.metrics() for each in members])
+            of_ensemble(
+                images, outcome.metrics, [each.metrics() for each in members], opened.task.best
+            )
         )
     if tta is not None:
         base = outcome.metrics
         outcome = _assess(model, opened, part, tta, progress, ())
-        comparisons.append(Comparison(tta.as_written, "one view", images, outcome.metrics, base))
+        comparisons.append(
+            Comparison(tta.as_written, "one view", images, outcome.metrics, base, opened.task.best)
+        )
     return outcome._replace(comparisons=tuple(comparisons))
 
 
@@ -91,6 +94,8 @@ def _assess(
         raise _no_part(part, opened)
     try:
         with using(model.device), freed_memory_kept(model.device):
+            if opened.task.dense:
+                return _of_masks(model, opened, part, parts, tta, progress, members)
             if tta is None:
                 module, callback = _module(model, opened), _Progress(progress)
                 batch = _batch(model)
@@ -115,6 +120,32 @@ def _assess(
     )
 
 
+def _of_masks(
+    model: TrainedModel,
+    opened: Opened,
+    name: str,
+    parts: Sequence[str],
+    tta: Tta | None,
+    progress: Progress,
+    members: Sequence[Tally],
+) -> Outcome:
+    """The outcome for masks, whose answers are not kept: the counts of all parts are added up."""
+    total = opened.task.tally(opened.plan.train.loss, opened.device)
+    module, quality = _module(model, opened), []
+    for part in parts:
+        if tta is None:
+            measured = measure(
+                module, opened, part,
+                batch=_batch(model), callback=_Progress(progress), members=members,
+            )  # fmt: skip
+        else:
+            measured = mask_views(model, opened, part, tta, progress)
+        total.add_counts(measured.tally)
+        quality.append(measured.answers)
+    labels = torch.cat([opened.stores[part].labels.cpu() for part in parts])
+    return Measured(total, torch.cat(quality)).outcome(name, labels)
+
+
 def _module(model: TrainedModel, opened: Opened) -> nn.Module:
     """The network, or those of an ensemble as one module."""
     if len(model.modules) == 1:
@@ -137,7 +168,7 @@ def _by_views(
     views, count = TtaViews(tta, opened.preparation.fit), len(opened.stores[part])
 
     def read(index: int) -> Tensor:
-        return views(_original(opened, part, index))
+        return views(original(opened, part, index))
 
     parts = []
     with quiet(), ThreadPoolExecutor(min(8, cores())) as pool:
@@ -155,17 +186,6 @@ def _by_views(
 
 
 _WHAT = "evaluating"
-
-
-def _original(opened: Opened, part: str, index: int) -> Tensor:
-    """An image in its original size, before resize and crop."""
-    source, channels = opened.stores[part].source, opened.preparation.channels
-    if isinstance(source, Arrays):
-        return in_channels(source.images[index][None], channels)[0]
-    try:
-        return decode(source.path(index), channels)
-    except BadImage as error:
-        raise BadImage(f"{source.name(index)}: {error.reason}") from None
 
 
 class _Progress(Callback):

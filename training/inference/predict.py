@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,47 +24,13 @@ from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
+from .predict_masks import predict_masks
+from .prediction import Guess, Image, Prediction
 from .trained_model import TrainedModel
 from .tta import TtaViews, averaged
 
 _TOGETHER = 64
 """The number of images that are classified at a time."""
-
-
-class Guess(NamedTuple):
-    name: str
-    """The name of the class."""
-    probability: float
-
-
-class Share(NamedTuple):
-    """How much of an image a class covers."""
-
-    name: str
-    """The name of the class."""
-    pixels: int
-    share: float
-    """Of all pixels, from 0 to 1."""
-
-
-class Prediction(NamedTuple):
-    """The prediction for one image."""
-
-    image: str
-    guesses: tuple[Guess, ...]
-    """The most likely class first; empty if the image cannot be used."""
-    reason: str = ""
-    """Why the image cannot be used; empty if it can."""
-    mask: Tensor | None = None
-    """Of a network that answers for each pixel: the class number of each pixel of the image (uint8,
-    height x width, the size of the image)."""
-    shares: tuple[Share, ...] = ()
-    """The classes of the mask, that with the most pixels first."""
-
-
-Image = Any
-"""A path, the bytes of a file, a Pillow image or an array; or a BadImage that says what is wrong.
-"""
 
 
 def predict(
@@ -79,8 +45,6 @@ def predict(
     preparation, classes = _known(model)
     assert model.task is not None  # `_known`
     if model.task.dense:
-        from .predict_masks import predict_masks
-
         yield from predict_masks(model, preparation, images, tta=tta)
         return
     views = TtaViews(tta, preparation.fit) if tta is not None else None

@@ -16,7 +16,7 @@ from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
 from ..masks.whole_image import WholeImages, classes_of
 from ..runtime.devices import using
-from .predict import Image, Prediction, Share
+from .prediction import Image, Prediction, Share
 from .trained_model import TrainedModel
 
 _TOGETHER = 8

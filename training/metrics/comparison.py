@@ -23,11 +23,13 @@ class Comparison(NamedTuple):
     metrics: Mapping[str, float]
     base: Mapping[str, float]
     """The metrics of the simple way."""
+    metric: str = "top1"
+    """The metric that is compared."""
 
     @property
     def text(self) -> str:
         """A line about the gain or loss, and a warning if it is certainly a loss."""
-        name = "top1"
+        name = self.metric
         value, base = self.metrics[name], self.base[name]
         points = 100 * (value - base)
         how = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} than"
@@ -58,11 +60,16 @@ class Comparison(NamedTuple):
 
 
 def of_ensemble(
-    images: int, metrics: Mapping[str, float], members: Sequence[Mapping[str, float]]
+    images: int, metrics: Mapping[str, float], members: Sequence[Mapping[str, float]], metric: str
 ) -> Comparison:
-    """An ensemble against its best network."""
-    best = max(members, key=lambda each: (each["top1"], -each["loss"]))
+    """An ensemble against its best network, by a metric."""
+    best = max(members, key=lambda each: (each[metric], -each["loss"]))
     number = 1 + list(members).index(best)
     return Comparison(
-        f"ensemble of {len(members)}", f"the best one, network {number}", images, metrics, best
+        f"ensemble of {len(members)}",
+        f"the best one, network {number}",
+        images,
+        metrics,
+        best,
+        metric,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,10 +35,39 @@ def evaluate(
     callback: Callback | None = None,
     members: Sequence[Tally] = (),
 ) -> Outcome:
-    """Metrics, confusion matrix and answers of a module that returns outputs; with smaller
-    batches if these do not fit into memory. The modes of its layers, training or evaluation, are
-    restored afterwards. For an ensemble, the counts of each of its networks are added to
-    `members`."""
+    """Metrics, confusion matrix and answers of a module that returns outputs: see `measure`."""
+    measured = measure(
+        module, opened, part,
+        loss=loss, precision=precision, batch=batch, callback=callback, members=members,
+    )  # fmt: skip
+    return measured.outcome(part, opened.stores[part].labels.cpu())
+
+
+class Measured(NamedTuple):
+    """What an evaluation has counted."""
+
+    tally: Tally
+    answers: Tensor
+    """On the CPU."""
+
+    def outcome(self, part: str, labels: Tensor) -> Outcome:
+        return _outcome(part, self.tally, self.answers, labels)
+
+
+def measure(
+    module: nn.Module,
+    opened: Opened,
+    part: str,
+    *,
+    loss: Loss | None = None,
+    precision: Precision = FULL,
+    batch: int | None = None,
+    callback: Callback | None = None,
+    members: Sequence[Tally] = (),
+) -> Measured:
+    """The counts and answers of a module that returns outputs; with smaller batches if these do
+    not fit into memory. The modes of its layers, training or evaluation, are restored afterwards.
+    For an ensemble, the counts of each of its networks are added to `members`."""
     loss, task = loss or opened.loss, opened.task
 
     def counted(size: int) -> tuple[Tally, Tensor, list[Tally]]:
@@ -57,7 +86,7 @@ def evaluate(
     tally, answers, own = with_fewer(counted, size, note)
     for member, counts in zip(members, own, strict=True):
         member.add_counts(counts)
-    return _outcome(part, tally, answers, opened.stores[part].labels.cpu())
+    return Measured(tally, answers)
 
 
 def count(

@@ -126,7 +126,7 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
         "epochs": epochs,
         "seconds": seconds,
         "best_epoch": None,
-        "best": plain(outcome.metrics["top1"]),
+        "best": plain(outcome.metrics[data.task.best]),
         "members": [member["val"] for member in members],
     }
     folder.write_record(end_record(read_record(path), DONE, facts, outcome, test))
@@ -167,9 +167,10 @@ def _comparisons(
     tta = job.plan.evaluate.tta
     if tta is not None:
         return assess(model, job.data, tta=tta).comparisons
-    if any(each.get(name) is None for each in members for name in ("top1", "loss")):
+    metric = job.data.task.best
+    if any(each.get(name) is None for each in members for name in (metric, "loss")):
         return ()  # a loss was NaN
-    return (of_ensemble(len(outcome.labels), outcome.metrics, members),)
+    return (of_ensemble(len(outcome.labels), outcome.metrics, members, metric),)
 
 
 def _write_report(job: Job, model: TrainedModel, outcome: Outcome) -> Path | None:

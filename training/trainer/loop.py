@@ -230,7 +230,7 @@ class Loop:
             batch.images, batch.labels, batch.indices, self.position.epoch
         )
         if self.progressive is not None:
-            images = self.progressive(images, self.position.epoch)
+            images, labels = self.progressive.batch(images, labels, self.position.epoch)
         return laid_out(images), labels
 
     def preprocess_again(self, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:

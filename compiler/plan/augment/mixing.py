@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from ....dsl.diagnostics import Edit
 from ...language.kinds import number
 from ...language.problems import Problem
 from ..directive import Context, conflict
-from ..loss import Focal, Loss
+from ..loss import Focal, Loss, ends_in_map
 from .augmentation import Augmentation, probability
 from .passes import MIX, Cost, PassKind, Size, numbers
 
@@ -28,7 +29,7 @@ class Mixing(Augmentation):
         if self.origin is None:
             return
         loss = context.find(Loss)
-        if isinstance(loss, Focal):
+        if isinstance(loss, Focal) and not ends_in_map(context):
             message = f"`{self.word}` gives an image two classes; `loss focal` takes one"
             yield conflict(message, self, loss, help="write `loss cross_entropy`, or take this out")
 
@@ -46,6 +47,17 @@ class Mixup(Mixing):
         minimum=0, above=True, maximum=100,
     )  # fmt: skip
     p: float = probability()
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        if self.origin is not None and ends_in_map(context):
+            yield context.unfit(
+                self.origin.span,
+                "`mixup` blends images, and a pixel of a mask has one class",
+                "write `cutmix`, which pastes a part of another image with its mask",
+                (Edit(self.origin.span, "cutmix"),),
+            )
+            return
+        yield from super().problems(context)
 
 
 class CutMix(Mixing):

@@ -14,6 +14,7 @@ from ...language.values import Interval
 from .. import evaluate
 from ..directive import Context, conflict
 from ..evaluate import MODE_DOC, MODES, fits_input
+from ..loss import ends_in_map
 from ..other_sizes import difference
 from .augmentation import Augmentation, filling
 from .geometric import fill_levels
@@ -170,7 +171,11 @@ class Resize(Resizing):
             unlike = difference(context.network, (context.shape[0], height, width))
             if unlike:
                 yield context.unfit(
-                    self.span, unlike, "end the maps in `pool avg global`, or take this out"
+                    self.span,
+                    unlike,
+                    "choose sides that the network can halve and double again, or take this out"
+                    if ends_in_map(context)
+                    else "end the maps in `pool avg global`, or take this out",
                 )
                 return
 

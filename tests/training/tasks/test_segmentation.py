@@ -16,6 +16,7 @@ from dotcnn.compiler.plan.data import UNLABELLED, Folder
 from dotcnn.compiler.plan.loss import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
 from dotcnn.dsl.source import Source
 from dotcnn.training.augment import augmenter
+from dotcnn.training.augment.progressive import progressive
 from dotcnn.training.data.open import Opened, open_data
 from dotcnn.training.data.sources.mask_folder import matched
 from dotcnn.training.optim.mask_losses import mask_loss
@@ -323,3 +324,32 @@ def test_a_folder_of_classes_named_images_stays_one_of_classes(tmp_path: Path) -
     )
     assert isinstance(made.plan.train.data, Folder)
     assert open_data(made.plan, made.base).dataset.classes == ("cats", "images")
+
+
+@pytest.mark.parametrize(
+    ("augment", "said"),
+    [("mixup", "a pixel of a mask has one class"), ("cutmix\nflip horizontal", "")],
+)
+def test_images_with_masks_are_pasted_but_not_blended(augment: str, said: str) -> None:
+    text = spec("data digits\nloss focal", classes="3") + f"augment {{\n{augment}\n}}\n"
+    if not said:
+        request(Source("net.cnn", text))
+        return
+    with pytest.raises(SpecError, match=said):
+        request(Source("net.cnn", text))
+
+
+def test_masks_grow_with_their_images(tmp_path: Path) -> None:
+    write_set(tmp_path / "data")
+    text = spec(f'data folder "{tmp_path / "data"}"\nepochs 2\nbatch 6')
+    text += "augment {\nresize 12..24 by=epoch step=12\n}\n"
+    made = request(Source("net.cnn", text), here=tmp_path)
+    growing = progressive(made.plan)
+    assert growing is not None
+    mask = torch.arange(24 * 32).view(1, 24, 32).remainder(251).to(torch.uint8)
+    images = mask[:, None].expand(1, 3, 24, 32).float()
+    small, smaller = growing.batch(images, mask, 0)
+    assert small.shape[-2:] == smaller.shape[-2:] == (12, 16)
+    assert set(smaller.unique().tolist()) <= set(mask.unique().tolist())
+    assert torch.equal(growing.batch(images, mask, 1)[1], mask)
+    assert trained(tmp_path / "run", text).epochs == 2

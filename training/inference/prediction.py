@@ -1,0 +1,43 @@
+"""The prediction for an image: its most likely classes, or its mask."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+
+class Guess(NamedTuple):
+    name: str
+    """The name of the class."""
+    probability: float
+
+
+class Share(NamedTuple):
+    """How much of an image a class covers."""
+
+    name: str
+    """The name of the class."""
+    pixels: int
+    share: float
+    """Of all pixels, from 0 to 1."""
+
+
+class Prediction(NamedTuple):
+    """The prediction for one image."""
+
+    image: str
+    guesses: tuple[Guess, ...]
+    """The most likely class first; empty if the image cannot be used."""
+    reason: str = ""
+    """Why the image cannot be used; empty if it can."""
+    mask: Tensor | None = None
+    """Of a network that answers for each pixel: the class number of each pixel of the image (uint8,
+    height x width, the size of the image)."""
+    shares: tuple[Share, ...] = ()
+    """The classes of the mask, that with the most pixels first."""
+
+
+Image = Any
+"""A path, the bytes of a file, a Pillow image or an array; or a BadImage that says what is wrong.
+"""
