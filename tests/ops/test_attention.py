@@ -18,6 +18,7 @@ from dotcnn.compiler.ops.attention import (
     MatMul,
     OverMaps,
 )
+from dotcnn.compiler.ops.attention.attention import POSITIONS
 from dotcnn.compiler.shapes import Shape, all_axes
 from dotcnn.training.runtime.import_torchvision import torchvision
 from ops.conformance import build, conform, refuses
@@ -27,18 +28,22 @@ MAP = (12, 4, 6)
 
 
 @pytest.mark.parametrize("by_head", [False, True])
-@pytest.mark.parametrize("position", ["none", "bias", "relative"])
+@pytest.mark.parametrize("position", POSITIONS)
 def test_of_one_map(position: str, by_head: bool) -> None:
-    conform(Attention(heads=2, position=position, by_head=by_head), MAP)
-    conform(Attention(heads=2, key=1, position=position, by_head=by_head), MAP)
+    batch = 1 if position == "mlp" else 2  # what it adds is computed once for a batch
+    op = Attention(heads=2, position=position, hidden=5, by_head=by_head)
+    conform(op, MAP, batch=batch)
+    conform(op.replace(key=1), MAP, batch=batch)
 
 
-@pytest.mark.parametrize("position", ["none", "bias", "relative"])
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize(
     "part", [{"windows": (2, 3)}, {"grid": (2, 3)}, {"windows": (2, 3), "halo": 1}], ids=str
 )
 def test_within_parts_of_a_map(part: dict[str, Any], position: str) -> None:
-    conform(Attention(heads=2, position=position, **part), MAP, probe=None)
+    batch = 1 if position == "mlp" else 2
+    op = Attention(heads=2, position=position, hidden=5, **part)
+    conform(op, MAP, probe=None, batch=batch)
 
 
 @pytest.mark.parametrize("keys", [(12, 2, 3), (4, 2, 3), (4, 4, 6)])
@@ -99,6 +104,7 @@ KINDS = [
     Attention(heads=2, windows=all_axes(2), halo=1),
     Attention(heads=2, windows=all_axes(2), position="relative"),
     Attention(heads=2, grid=all_axes(2), position="bias"),
+    Attention(heads=2, position="mlp", hidden=3),
     CrossCovariance(heads=2),
     FourierPosition(waves=4),
 ]
@@ -106,9 +112,9 @@ KINDS = [
 
 @pytest.mark.parametrize("op", KINDS, ids=str)
 @pytest.mark.parametrize("shape", [(12, 6), (12, 2, 4, 2)], ids=str)
-def test_of_series_and_volumes(op: Attention, shape: Shape) -> None:
-    # Waves are computed once for a batch.
-    conform(op, shape, batch=1 if isinstance(op, FourierPosition) else 2, probe=None)
+def test_of_series_and_volumes(op: Any, shape: Shape) -> None:
+    once = isinstance(op, FourierPosition) or getattr(op, "position", "") == "mlp"
+    conform(op, shape, batch=1 if once else 2, probe=None)
 
 
 @pytest.mark.parametrize("position", ["none", "bias", "relative"])
@@ -257,6 +263,24 @@ def test_a_bias_of_positions_is_that_of_coatnet(timm: Any) -> None:
 
     weights = {"position_bias": "relative_position_bias_table"}
     same(Attention(heads=2, by_head=True, position="bias"), bias, weights, run, 24)
+
+
+def test_a_bias_from_logarithms_is_that_of_timm(timm: Any) -> None:
+    """Theirs leaves out some of the numbers between its layers in training."""
+    bias = timm.RelPosMlp(window_size=(8, 8), num_heads=2, hidden_dim=5).eval()
+
+    def run(x: Tensor) -> Tensor:
+        q, k, v = x.view(2, 2, 12, -1).chunk(3, dim=2)
+        y = F.scaled_dot_product_attention(q.mT, k.mT, v.mT, attn_mask=bias.get_bias())
+        return y.mT.reshape(2, -1, 8, 8)
+
+    weights = {
+        f"{ours}.{name}": f"mlp.{theirs}.{name}"
+        for ours, theirs in (("hidden", "fc1"), ("bias", "fc2"))
+        for name in ("weight", "bias")
+    }
+    op = Attention(heads=2, by_head=True, position="mlp", hidden=5)
+    same(op, bias, weights, run, 24)
 
 
 def test_attention_over_channels_is_that_of_edgenext(timm: Any) -> None:

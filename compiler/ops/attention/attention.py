@@ -16,7 +16,7 @@ from ..base import EVERYTHING, Kept, TorchText, Weight, Window, constructor, hel
 from ..worked import Element, Worked, products, summed
 from .heads import COUNTED, Heads, OverMaps, softmax
 
-POSITIONS = ("none", "bias", "relative")
+POSITIONS = ("none", "bias", "relative", "mlp")
 
 
 class Attention(OverMaps):
@@ -27,11 +27,12 @@ class Attention(OverMaps):
     computes the three in paths of their own; keys and values may be smaller maps, and those with
     the channels of one head serve all heads (multi-query attention).
 
-    `position=bias` adds a learned number for each head and distance (Swin, CoAtNet), and
-    `position=relative` the products of queries with learned vectors for each distance along height
-    and width (BoTNet): both know the size of the map, or of the windows. `windows=7` attends within
-    windows of 7x7 (MaxViT), with `halo=2` also to two rows and columns around each (HaloNet);
-    `grid=7` attends over a grid of 7x7 places that covers the whole map.
+    `position=bias` adds a learned number for each head and distance (Swin, CoAtNet), `position=mlp`
+    numbers that two layers, with `hidden` numbers between them, compute from the logarithms of the
+    distance (Swin v2), and `position=relative` the products of queries with learned vectors for
+    each distance along height and width (BoTNet): all know the size of the map, or of the windows.
+    `windows=7` attends within windows of 7x7 (MaxViT), with `halo=2` also to two rows and columns
+    around each (HaloNet); `grid=7` attends over a grid of 7x7 places that covers the whole map.
     """
 
     word: ClassVar[str] = "attention"
@@ -41,9 +42,10 @@ class Attention(OverMaps):
         "weights of a place: softmax of query * key / sqrt(channels of a key), over all places\n"
         "output: the mean of all values with these weights, head by head\n"
         "parameters: heads for each distance with `position=bias`, a vector for each distance along"
-        " an axis with `position=relative`, otherwise none\n"
+        " an axis with `position=relative`, the two layers with `position=mlp`, otherwise none\n"
         "multiply-adds: places * keys of each * (key + value channels), + places * distances * key"
-        " channels with `position=relative`" + COUNTED
+        " channels with `position=relative`, + distances * hidden * (axes + heads), once for a"
+        " batch, with `position=mlp`" + COUNTED
     )
 
     heads: int = count("heads: attention side by side, each over its share of the channels", 1)
@@ -54,6 +56,7 @@ class Attention(OverMaps):
         example="16",
     )
     position: str = choice("what tells places apart", POSITIONS, "none")
+    hidden: int = count("numbers between the two layers of `position=mlp`", 512)
     windows: PerAxis | None = pair("height and width of the windows to attend within", None)
     grid: PerAxis | None = pair("height and width of grids to attend within", None)
     halo: int = natural("rows and columns around each window that have keys, too", 0)
@@ -103,14 +106,24 @@ class Attention(OverMaps):
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         heads = self.divided(*inputs)
-        queries, keys = self._places(heads)
+        _, keys = self._places(heads)
         if self.position == "bias":
-            distances = math.prod(n + m - 1 for n, m in zip(queries, keys, strict=True))
-            return (Weight("position_bias", (distances, self.heads)),)
+            return (Weight("position_bias", (self._distances(heads), self.heads)),)
         if self.position == "relative":
             named = zip(_relative_names(len(keys)), keys, strict=True)
             return tuple([Weight(name, (2 * side - 1, heads.key)) for name, side in named])
+        if self.position == "mlp":
+            return (
+                Weight("hidden.weight", (self.hidden, len(keys))),
+                Weight("hidden.bias", (self.hidden,)),
+                Weight("bias.weight", (self.heads, self.hidden)),
+                Weight("bias.bias", (self.heads,)),
+            )
         return ()
+
+    def _distances(self, heads: Heads) -> int:
+        """How many distances of a query from a key there are."""
+        return math.prod(n + m - 1 for n, m in zip(*self._places(heads), strict=True))
 
     def _scores(self, heads: Heads) -> int:
         """The number of pairs of a query and a key, in all heads."""
@@ -125,14 +138,21 @@ class Attention(OverMaps):
         distances = sum(2 * side - 1 for side in keys)
         return self.heads * size(heads.queries) * distances * heads.key
 
+    def _mlp(self, heads: Heads) -> int:
+        """Products of the two layers, which compute once for a batch."""
+        if self.position != "mlp":
+            return 0
+        return self._distances(heads) * self.hidden * (len(heads.keys) + self.heads)
+
     def macs(self, output: Shape, *inputs: Shape) -> int:
         heads = self.divided(*inputs)
-        return self._scores(heads) * (heads.key + heads.value) + self._relative(heads)
+        products = self._scores(heads) * (heads.key + heads.value)
+        return products + self._relative(heads) + self._mlp(heads)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """Scale and softmax of each score; sums of those of a position."""
         heads = self.divided(*inputs)
-        sums = {"none": 0, "bias": 1, "relative": len(heads.keys)}[self.position]
+        sums = {"none": 0, "relative": len(heads.keys)}.get(self.position, 1)
         return (2 + sums) * self._scores(heads)
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
@@ -149,8 +169,9 @@ class Attention(OverMaps):
     def holds_size(self, *inputs: Shape) -> tuple[str, str]:
         if self.position == "none" or self._part is not None:
             return "", ""
+        has = "computes" if self.position == "mlp" else "has weights for"
         return (
-            f"`position={self.position}` has weights for the distances in a map of"
+            f"`position={self.position}` {has} the distances in a map of"
             f" {by(self.divided(*inputs).queries)}",
             "`windows=7` has those of a window",
         )
@@ -169,7 +190,9 @@ class Attention(OverMaps):
             return Kept(own=read + self.heads * queries * (heads.value + 1))
         # It takes heads of one size, and no position that is trained: that needs the scores.
         relative = self.heads * queries * heads.key if self.position == "relative" else 0
-        return Kept(own=read + self._scores(heads) + relative)
+        axes = len(heads.keys)
+        mlp = self._distances(heads) * (axes + self.hidden) if self.position == "mlp" else 0
+        return Kept(own=read + self._scores(heads) + relative, once=mlp)
 
     def gives_view(self, *inputs: Shape) -> bool:
         return self._part is None or axes_of(inputs[0]) > 1
@@ -186,6 +209,9 @@ class Attention(OverMaps):
             name = f"RelativeAttention{_SUFFIX[axes]}"
             own = RELATIVE_ATTENTION[axes]
             arguments += [keys, heads.key]
+        elif self.position == "mlp":
+            name, own = "MlpAttention", MLP_ATTENTION
+            arguments += [queries, self.hidden]
         module = constructor(
             name,
             *arguments,
@@ -271,6 +297,12 @@ class Attention(OverMaps):
             for distance, n, m in zip(away, queries, keys, strict=True):
                 place = place * (n + m - 1) + m - self.halo - 1 - distance
             return element.weight("position_bias", (place, head))
+        if self.position == "mlp":
+            far = [math.copysign(math.log1p(abs(distance)), -distance) for distance in away]
+            return element.weight("bias.bias", (head,)) + sum(
+                element.weight("bias.weight", (head, n)) * self._hidden(element, far, n)
+                for n in range(self.hidden)
+            )
         # Keys are counted from the first of the halo.
         rows = [d + self.halo + side - 1 for d, side in zip(away, keys, strict=True)]
         named = list(zip(_relative_names(len(keys)), rows, strict=True))
@@ -278,6 +310,13 @@ class Attention(OverMaps):
             query[n] * sum([element.weight(name, (row, n)) for name, row in named])
             for n in range(heads.key)
         )
+
+    def _hidden(self, element: Element, far: Sequence[float], n: int) -> float:
+        """A number between the two layers of `position=mlp`."""
+        products = [
+            element.weight("hidden.weight", (n, axis)) * side for axis, side in enumerate(far)
+        ]
+        return max(sum(products) + element.weight("hidden.bias", (n,)), 0.0)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         heads = self.divided(*inputs)
@@ -298,9 +337,9 @@ class Attention(OverMaps):
         if weights:
             shapes = " + ".join(text(weight.shape) for weight in weights)
             lines.append(("parameters", f"{shapes} = {total:,}"))
-        relative = self._relative(heads)
+        far = self._relative(heads) + self._mlp(heads)
         macs = f"{scores:,} * ({heads.key} + {heads.value})"
-        macs += f" + {relative:,} with the distances" if relative else ""
+        macs += f" + {far:,} with the distances" if far else ""
         return [*lines, ("multiply-adds", f"{macs} = {self.macs(output, *inputs):,}")]
 
 
@@ -427,6 +466,45 @@ class BiasedAttention(Attention):
             bias = bias.unfold(1 + axis, side + 2 * self.halo, 1)
         bias = bias.flip(list(range(1 + axes, 1 + 2 * axes)))
         return bias.flatten(1 + axes).flatten(1, axes)[None]
+''')
+
+
+MLP_ATTENTION = helper('''\
+class MlpAttention(Attention):
+    """Attention with a number for each head and distance, which two layers compute from it."""
+
+    def __init__(
+        self,
+        heads: int,
+        size: tuple[int, ...],
+        hidden: int,
+        key: int | None = None,
+        by_head: bool = False,
+        windows: tuple[int, ...] | None = None,
+        grid: tuple[int, ...] | None = None,
+        halo: int = 0,
+    ) -> None:
+        super().__init__(heads, key, by_head, windows, grid, halo)
+        self.size = size
+        self.distances = [2 * (side + halo) - 1 for side in size]
+        self.hidden = nn.Linear(len(size), hidden)
+        self.bias = nn.Linear(hidden, heads)
+
+    def position(self, q: Tensor) -> Tensor:
+        axes = len(self.size)
+        far = torch.cartesian_prod(*[self.along(side, q) for side in self.distances])
+        bias = self.bias(F.relu(self.hidden(far.reshape(-1, axes))))
+        bias = torch.unflatten(bias.mT, 1, self.distances)
+        # Of a query the distances to all keys, of which the last has the first.
+        for axis, side in enumerate(self.size):
+            bias = bias.unfold(1 + axis, side + 2 * self.halo, 1)
+        bias = bias.flip(list(range(1 + axes, 1 + 2 * axes)))
+        return bias.flatten(1 + axes).flatten(1, axes)[None]
+
+    def along(self, distances: int, q: Tensor) -> Tensor:
+        """Logarithms of the distances along an axis, with their signs."""
+        far = torch.arange(distances, device=q.device) - distances // 2
+        return (far.sign() * far.abs().log1p()).to(self.hidden.weight.dtype)
 ''')
 
 
