@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
+from ...dsl.parser import read
 from ...dsl.program import Program
 from ...dsl.source import Span
-from ...dsl.syntax import Call
+from ...dsl.syntax import Call, Parameter
+from ...dsl.syntax import Network as NetworkSyntax
 from ..build.elaborate import examine as elaborate
 from ..build.scoping import sections_of
 from ..diagnose.blame import first_line
@@ -88,7 +90,7 @@ def wrong_classes(
     if not wrong:
         return None
     output = wrong[0][0]
-    places = [_count_place(maker) for _, maker in wrong]
+    places = [_count_place(maker, network) for _, maker in wrong]
     ends = "an auxiliary head ends" if output.aux else "the network ends"
     numbers = text(output.shape)
     many = f"{noun}{'es' if noun.endswith('s') else 's'}"
@@ -131,8 +133,9 @@ _COUNT = re.compile(r"(?:\w+\s*:\s*)?[A-Za-z_]\w*\s+(\w+)\b")
 """A statement whose first argument is a number or a name."""
 
 
-def _count_place(head: Node) -> _CountPlace:
-    """The place of the number: in the layer itself, or in a call of a block that takes it."""
+def _count_place(head: Node, network: Network) -> _CountPlace:
+    """The place of the number: in the layer itself, in a call of a block that takes it, or in a
+    parameter of the network."""
     count = head.shape[0]
     match = _COUNT.match(head.span.text)
     if match is None:
@@ -152,7 +155,24 @@ def _count_place(head: Node) -> _CountPlace:
             end = call.span.end
             edit = Edit(Span(call.span.source, end, end), f" {name}=classes")
             return _CountPlace(call.span, f"`{name}=classes` here", edit)
+    else:
+        parameter = _parameter(name, head, network)
+        if parameter is not None and parameter.default is not None:
+            edit = Edit(parameter.default.span, "classes")
+            return _CountPlace(parameter.span, f"`{name}=classes`", edit)
     return _CountPlace(head.span)
+
+
+def _parameter(name: str, head: Node, network: Network) -> Parameter | None:
+    """The parameter of the network that is the number of outputs of a layer."""
+    if network.parameters.get(name) != head.shape[0]:
+        return None
+    networks = [
+        each for each in read(head.span.source)[0].statements if isinstance(each, NetworkSyntax)
+    ]
+    own = [each for each in networks if each.name.value == network.name]
+    parameters = [each for syntax in own for each in syntax.parameters]
+    return next((each for each in parameters if each.name.value == name), None)
 
 
 def _classes(place: Span, start: int, end: int) -> Edit:

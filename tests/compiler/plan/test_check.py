@@ -88,6 +88,17 @@ def test_classes_are_what_the_data_has() -> None:
     assert [label.span.text for label in wrong.labels] == ["data cifar100"]
 
 
+def test_a_parameter_of_the_network_that_counts_its_outputs_gets_the_classes() -> None:
+    """Its default, so that it is still read."""
+    spec = network("network Net(width=10, outputs=10) {\n input 1x8x8\n flatten\n fc outputs\n}\n")
+    diagnostic = wrong_classes(plan(spec, needs_data=False).train.data, spec, 7)
+    assert diagnostic is not None
+    (edit,) = diagnostic.edits
+    text = edit.span.source.text
+    edited = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    assert "(width=10, outputs=classes)" in edited
+
+
 def test_who_counts_the_classes_can_say_so_with_both_places() -> None:
     spec = network(NET + 'train { data folder "flowers" }\n')
     diagnostic = wrong_classes(plan(spec).train.data, spec, 7, "flowers", "abcdefg")
