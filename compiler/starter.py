@@ -51,8 +51,8 @@ def starter(file_name: str, like: Source | None, weights: str = "") -> str:
         for section in _sections(template).values():
             text = text.replace(section, "")
     network = _network_of(Source(file_name, text))
-    if network is not None and several_ends(network):
-        return text  # `cnn train` does not train it
+    if network is not None and not _trains(network):
+        return text
     missing = {word: s for word, s in sections(network, weights).items() if word not in there}
     if weights and network is not None:
         text = _with_classes(text, network)
@@ -86,6 +86,14 @@ def _network_of(source: Source) -> NetworkGraph | None:
         return elaborate(load(source))
     except SpecError:
         return None
+
+
+def _trains(network: NetworkGraph) -> bool:
+    """Whether `cnn train` trains it: a network for images with one input and one output, alone in
+    its file."""
+    networks = [s for s in network.program.main.statements if isinstance(s, Network)]
+    one_of_several = len(networks) > 1
+    return len(network.input.shape) == 3 and not several_ends(network) and not one_of_several
 
 
 def _with_classes(text: str, network: NetworkGraph) -> str:

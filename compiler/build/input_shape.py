@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...dsl.diagnostics import Edit, Label
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Call, List, Name, Number, Size, Tuple
 from ..diagnose.blame import statement_span
@@ -69,9 +69,7 @@ def named_input(call: Call) -> tuple[Name | None, Call]:
     return first, Call(call.span, call.label, call.head, call.arguments[1:], call.body)
 
 
-def refuse_second_input(
-    call: Call, name: Name | None, first: Node, given_shape: Shape | None
-) -> None:
+def refuse_second_input(call: Call, name: Name | None, first: Node) -> None:
     """Raises Problem for a further input unless both have names."""
     if name is None or first.label is None:
         raise Problem(
@@ -82,16 +80,19 @@ def refuse_second_input(
             help="write `input image 3x224x224`, `input depth 1x224x224`, or take one of them out",
             edits=() if name or first.label else (Edit(call.span, ""),),
         )
-    if given_shape is not None:
-        raise Problem(
-            "second-input",
-            f"the input shape {text(given_shape)} is given for a network with one input, and this"
-            " one has several",
-            call.head.span,
-            labels=(Label(first.span, "the first"),),
-            help="make the sizes parameters of the network: `network Name(side=224) { input image"
-            " (3, side, side) … }`",
-        )
+
+
+def one_shape_for_several(call: Call, first: Node, given_shape: Shape) -> Diagnostic:
+    """An input shape from the command line, for a network of several inputs."""
+    return Diagnostic(
+        "second-input",
+        f"the input shape {text(given_shape)} is given for a network with one input, and this one"
+        " has several",
+        call.head.span,
+        labels=(Label(first.span, "the first"),),
+        help="make the sizes parameters of the network: `network Name(side=224) { input image (3,"
+        " side, side) … }`",
+    )
 
 
 def _last_channel(call: Call, dims: Shape) -> Problem:

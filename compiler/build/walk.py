@@ -24,7 +24,12 @@ from .forms.outputs import output_of
 from .forms.paths import layer_with_body, refuse_made_paths
 from .forms.references import carried_at_first, sized_by
 from .graph_builder import GraphBuilder, MaybeNode
-from .input_shape import input_shape, named_input, refuse_second_input
+from .input_shape import (
+    input_shape,
+    named_input,
+    one_shape_for_several,
+    refuse_second_input,
+)
 from .layers import refuse_body
 from .scoping import BlockRef, not_for_modules
 from .skipped import not_taken
@@ -346,10 +351,15 @@ class Walk(GraphBuilder):
         name, call = named_input(call)
         first = next((node for node in self.nodes if not node.inputs), None)
         if first is not None and not is_first:
-            refuse_second_input(call, name, first, self.input_shape)
+            refuse_second_input(call, name, first)
         if input_node is not None and input_node.inputs:
             self.left_at[input_node.index] = call.head.span
         shape = self.input_shape or input_shape(call, env)
+        if first is not None and not is_first and self.input_shape is not None:
+            # What follows can still be checked, so the input is there all the same.
+            self.reporter.report(one_shape_for_several(call, first, self.input_shape), scope)
+            own = input_shape(call, env)
+            shape = shape if own[0] == shape[0] else own
         op = Input(shape=shape)
         node = self.add(op, (), shape, call.span, scope, name)
         scope.input = scope.input or node

@@ -58,8 +58,8 @@ def check(
         each = _check_one(program, name, None, max_layers // 16, classes, ())
         if any(d.code == LIMIT for d in each):
             continue  # whoever asks for it by name has the whole limit
-        if not has_errors(each):
-            unused = [d for d in unused if d in each]
+        # What a network with errors would use is not known.
+        unused = [] if has_errors(each) else [d for d in unused if d in each]
         found += [d for d in each if d not in found and d.code not in UNUSED]
     return in_order([*found, *unused])
 

@@ -25,8 +25,11 @@ class Form(NamedTuple):
 FORMS: dict[str, Form] = {
     "input": Form(
         "",
-        "The shape of the input, channels x height x width; the first line of a network. Several"
-        " inputs have names, `input image 3x224x224`, and `from image` begins with one.",
+        "The shape of the input: channels x height x width of an image, channels x length of a"
+        " series (`input 1x16000`), channels x depth x height x width of a scan or a video (`input"
+        " 3x16x112x112`), or how many numbers there are (`input 784`). It is the first line of a"
+        " network. Several inputs have names, `input image 3x224x224`, and `from image` begins"
+        " with one.",
         "input 3x224x224",
     ),
     "residual": Form(

@@ -39,6 +39,8 @@ class Row:
     """Whether it exists in training only."""
     layers: int
     """The number of layers or parts in the row."""
+    shared: bool
+    """Whether all of its weights are those of other layers, and counted there."""
     nodes: Sequence[Node]
 
 
@@ -118,6 +120,7 @@ class _Rows:
             whole=field.whole,
             aux=node.aux,
             layers=1,
+            shared=_shared([node]),
             nodes=(node,),
         )
 
@@ -164,8 +167,16 @@ class _Rows:
             whole=field.whole,
             aux=last.aux,
             layers=len(nodes),
+            shared=_shared(nodes),
             nodes=nodes,
         )
+
+
+def _shared(nodes: Sequence[Node]) -> bool:
+    """Whether layers have weights, and all of them belong to other layers."""
+    return any(node.shared is not None and node.shared.weights for node in nodes) and not any(
+        node.weights for node in nodes
+    )
 
 
 def _holds(outer: Scope, inner: Scope) -> bool:

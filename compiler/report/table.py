@@ -79,6 +79,9 @@ def memory_unit(analysis: Analysis) -> SharedUnit:
     return SharedUnit(max(analysis.output_bytes))
 
 
+SHARED = "shared"
+"""Instead of a number of parameters: they belong to another layer."""
+
 _Names = Mapping[str, str]
 
 
@@ -135,7 +138,9 @@ def _columns(
         Column("layer", lambda row: row.layer, yields=1, least=10, from_end=True),
         Column("output", lambda row: text(row.output), yields=3, least=9),
         *memory,
-        Column("params", lambda row: cell(params, row.params), True, yields=5),
+        Column(
+            "params", lambda row: SHARED if row.shared else cell(params, row.params), True, yields=5
+        ),
         Column("MACs", lambda row: cell(macs, row.macs), True),
         Column("sees", lambda row: "all" if row.whole else pair(row.field), True, yields=4),
     )
@@ -175,12 +180,13 @@ def facts(analysis: Analysis, batch: int) -> list[Fact]:
         ("elementwise", exact(totals.elementwise), ELEMENTWISE),
         ("activations", exact(totals.activations), _activations(analysis)),
     ]
-    local = last_local(analysis)
-    if local is not None and axes_of(network.input.shape):
-        whole = area(network.input.shape[1:])
+    for given, local in locals_by_input(analysis):
+        whole = area(given.shape[1:])
         where = f"up to {local.name}, then all" if maps_see_all(analysis) else "before the head"
         seen = area(analysis.fields[local.index].size)
-        entries.append(("receptive field", seen, f"of {whole}, {where}"))
+        several = len({node.shape[1:] for node in network.inputs}) > 1
+        name = f" of `{given.name}`" if several else ""
+        entries.append(("receptive field", seen, f"of {whole}{name}, {where}"))
     images = plural(batch, sample_word(network))
     entries += [
         ("memory: weights", data_size(memory.weights), "parameters and buffers"),
@@ -244,6 +250,25 @@ def last_local(analysis: Analysis) -> Node | None:
         if not node.aux and node.inputs and not analysis.fields[node.index].whole:
             return node
     return None
+
+
+def locals_by_input(analysis: Analysis) -> list[tuple[Node, Node]]:
+    """For each input that has positions, the last layer after it whose outputs do not see all of
+    it; inputs of one size count as one."""
+    network = analysis.network
+    if len({node.shape[1:] for node in network.inputs}) == 1:
+        local = last_local(analysis)
+        has_positions = axes_of(network.input.shape) > 0
+        return [(network.input, local)] if local is not None and has_positions else []
+    found: dict[int, tuple[Node, Node]] = {}
+    first: list[Node] = []
+    """The input that each node reads, as its receptive field does: the first of several."""
+    for node in network.nodes:
+        first.append(first[node.inputs[0].index] if node.inputs else node)
+        given, whole = first[-1], analysis.fields[node.index].whole
+        if node.inputs and not node.aux and not whole and axes_of(given.shape):
+            found[given.index] = given, node
+    return [found[node.index] for node in network.inputs if node.index in found]
 
 
 def maps_see_all(analysis: Analysis) -> bool:
@@ -333,9 +358,15 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
         "The figures of an output are those of all layers that it is computed from; its own are of"
         " layers that no other output needs."
     ]
+    shared = [
+        "shared: the parameters are those of another layer, and counted there; `cnn explain` says"
+        " of which."
+    ]
+    shared = shared if any(node.shared for node in analysis.network.nodes) else []
     columns = [
         f"{unit}: the memory of a layer's output, for one {word}; none where it overwrites its"
         " input, or is a view of it.",
+        *shared,
         f"sees: the receptive field, how many {_points(analysis)} an output"
         " depends on; `all` where all positions have been pooled together.",
     ]
@@ -353,6 +384,8 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
 
 def _points(analysis: Analysis) -> str:
     """`pixels of the input's height and width`."""
+    if len({axes_of(node.shape) for node in analysis.network.inputs}) > 1:
+        return "positions of an input"
     axes = axes_of(analysis.network.input.shape) or 2
     return f"{POINTS[axes]} of the input's {named(AXES[axes])}"
 

@@ -446,6 +446,7 @@ def _show_cover(options: argparse.Namespace) -> int:
     from ...compiler.commands.specs import given_spec, network_of
     from ...compiler.report.figures import exact, plural
     from ...compiler.report.select import NotFound, select
+    from ...compiler.shapes import POINTS, by
 
     network = network_of(given_spec(options.file, options), options)
     try:
@@ -468,15 +469,21 @@ def _show_cover(options: argparse.Namespace) -> int:
         asked = {"pixels": pixels, "kernel": kernel, "dilation": dilation}
         print_json(asked | {name: each and each._asdict() for name, each in stacks.items()})
         return OK
+    axes = len(node.op.arguments["kernel"])
+    points, size = POINTS[axes], by((kernel,) * axes)
     if alone is None or pooled is None:
-        print(f"{kernel}x{kernel} convolutions see one pixel, however many there are.")
+        print(f"{size} convolutions see one {points[:-1]}, however many there are.")
         return OK
     dilated = f" with dilation {dilation}" if dilation > 1 else ""
-    what = f"{kernel}x{kernel} convolutions{dilated}"
-    print(f"Until one output sees {exact(pixels)} pixels along an axis, {what} like {node.name}:")
-    print(f"  alone               {plural(alone.convs, 'convolution')}: {exact(alone.sees)} pixels")
+    what = f"{size} convolutions{dilated}" if axes > 1 else f"convolutions of {size}{dilated}"
+    along = " along an axis" if axes > 1 else ""
+    print(f"Until one output sees {exact(pixels)} {points}{along}, {what} like {node.name}:")
+    print(
+        f"  alone               {plural(alone.convs, 'convolution')}: {exact(alone.sees)} {points}"
+    )
     pools = f"{plural(pooled.convs, 'convolution')} and {plural(pooled.pools, 'pool')}"
-    print(f"  with 2x2 pools      {pools} between them: {exact(pooled.sees)} pixels")
+    pool = f"{by((2,) * axes)} pools" if axes > 1 else "pools of 2"
+    print(f"  with {pool.ljust(15)}{pools} between them: {exact(pooled.sees)} {points}")
     return OK
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ...compiler.emit.forward_names import argument_names, output_names
 from ...compiler.network import Network
+from ...compiler.shapes import axes_of
 from ...compiler.shapes import text as shape_text
 from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -120,9 +121,14 @@ def _write(
     return tuple(differences)
 
 
+_KINDS = {0: "vectors", 1: "series", 2: "images", 3: "volumes"}
+"""What an input without a name is called in a file, by its number of spatial axes."""
+
+
 def _names(network: Network, predict: bool) -> tuple[list[str], list[str]]:
     """What the inputs and outputs are called in a file: as in the module, if they have names."""
-    inputs = argument_names(network) if network.input.label else ["images"]
+    kind = _KINDS[axes_of(network.input.shape)]
+    inputs = argument_names(network) if network.input.label else [kind]
     if len(network.outputs) > 1:
         return inputs, output_names(network)[: len(network.outputs)]
     return inputs, [network.outputs[0].name or ("probabilities" if predict else "logits")]
@@ -144,8 +150,9 @@ def _multi_label(known: Mapping[str, str]) -> bool | None:
 def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weights | None) -> str:
     """The inference script; raises SpecError if the weights do not record the preprocessing."""
     if "preparation" not in known or "classes" not in known:
-        name = weights if isinstance(weights, str | Path) else "the weights"
-        message = f"{name} does not record the classes or the preprocessing"
+        given = isinstance(weights, str | Path)
+        whose = f"{weights} does" if given else "untrained weights do"
+        message = f"{whose} not record the classes or the preprocessing"
         help = "export a run folder, or the best.safetensors that `cnn train` wrote"
         raise SpecError([Diagnostic("no-classes", message, help=help)])
     return inference_script(

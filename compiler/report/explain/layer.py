@@ -12,7 +12,7 @@ from ...analysis.field import Axis, Field
 from ...diagnose.blame import call_chain, ordinal, place
 from ...network import Node, Scope
 from ...ops.base import EVERYTHING, POINT
-from ...shapes import AXES, POINTS, axes_of, size, text
+from ...shapes import AXES, LAYOUTS, POINTS, axes_of, size, text
 from ..figures import area, data_size, exact, pair, plural, share
 from ..interface import sample_word
 from ..rows import rows_of
@@ -82,7 +82,9 @@ def _origin(node: Node, what: str) -> Iterable[str]:
     as_written = f": {printable(written)}" if written != what else ""
     yield f"{place(node.span)}{as_written}"
     yield from call_chain(node.scope)
-    if node.op.__doc__:
+    if not node.inputs:
+        yield f"An input of the network: {LAYOUTS[axes_of(node.shape)]}."
+    elif node.op.__doc__:
         yield what_it_does(node.op)
 
 
@@ -178,17 +180,19 @@ def _field_lines(analysis: Analysis, node: Node) -> list[Line]:
     if len(source_fields) > 1 or window == POINT or len(window.size) != axes:
         return [Line(name, _union(node, field, source_fields))]
     lines: list[Line] = []
-    square = field == (field[0],) * axes
-    each = zip(field, source_fields[0], AXES[axes], strict=True)
-    for position, (axis, before, label) in enumerate(each):
-        kernel, stride = window.size[position], window.stride[position]
-        shown = name if square else f"{name}, {label}"
-        lines.append(Line(shown, _recurrence(axis, before, kernel)))
+    told: dict[tuple[str, str], list[str]] = {}
+    """The axes by what is said of them."""
+    for position, label in enumerate(AXES[axes]):
+        axis, before = field[position], source_fields[0][position]
+        jump, stride = "", window.stride[position]
         if stride != 1:
             jump = _jump(axis, before, stride, POINTS[axes])
-            lines.append(Line("jump" if square else f"jump, {label}", jump))
-        if square:
-            break
+        said = _recurrence(axis, before, window.size[position]), jump
+        told.setdefault(said, []).append(label)
+    for (recurrence, jump), labels in told.items():
+        of = "" if len(labels) == axes else f", {', '.join(labels)}"
+        lines.append(Line(f"{name}{of}", recurrence))
+        lines += [Line(f"jump{of}", jump)] if jump else []
     return lines
 
 
@@ -213,8 +217,12 @@ def _union(node: Node, field: Field, source_fields: Sequence[Field]) -> str:
     shown = "all, " + area(field.size) if field.whole else pair(field.size)
     if len(source_fields) == 1:
         return f"{shown}, as before"
+    if len({len(each) for each in source_fields}) > 1:  # of inputs with other axes
+        shown, pair_of = "all of the inputs" if field.whole else shown, area
+    else:
+        pair_of = pair
     parts = [
-        f"{pair(each.size)} ({source.name})"
+        f"{pair_of(each.size)} ({source.name})"
         for each, source in zip(source_fields, node.sources, strict=True)
     ]
     listed = ", ".join(parts[:_LISTED]) + (", ..." if len(parts) > _LISTED else "")
@@ -315,11 +323,17 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     lines = [Line("input", f"{text(s.shape)}, from {s.name}") for s in source_fields.values()]
     lines.append(Line("output", _leaves(analysis, last)))
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
+    shared = [node.shared for node in layers if node.shared is not None and node.shared.weights]
     for name, figure, total in (
         ("parameters", params, totals.params),
         ("multiply-adds", macs, totals.macs),
     ):
         remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
+        if name == "parameters" and shared:
+            whose = shared[0].name + ("" if len(shared) == 1 else f" to {shared[-1].name}")
+            own = f"{exact(figure)}{remark}; " if figure else ""
+            lines.append(Line(name, f"{own}those of {whose}, counted there (shared)"))
+            continue
         lines.append(Line(name, f"{exact(figure)}{remark}"))
     elementwise = exact(sum(c.elementwise for c in costs))
     lines.append(Line("elementwise", f"{elementwise} operations beside multiply-adds"))

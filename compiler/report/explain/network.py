@@ -10,7 +10,7 @@ from ...shapes import axes_of, text
 from ..figures import area, data_size, exact, pair, plural, share
 from ..interface import sample_word
 from ..style import BOLD, Style, laid_out, wrapped
-from ..table import before_the_head, conventions, title
+from ..table import conventions, locals_by_input, title
 
 _LISTED = 5
 
@@ -75,10 +75,15 @@ def _stages(analysis: Analysis, style: Style) -> list[str]:
         )
         for node in stages
     ]
-    seen = before_the_head(analysis)
-    total = area(seen) if seen else "all"
+    several = len({node.shape[1:] for node in network.inputs}) > 1
+    totals = [
+        f"{area(analysis.fields[local.index].size)} of {text(given.shape[1:])}"
+        + (f" ({given.name})" if several else "")
+        for given, local in locals_by_input(analysis)
+    ]
+    total = ", ".join(totals) or f"all of {text(network.input.shape[1:])}"
     return [
-        style.paint(f"receptive field: {total} of {text(network.input.shape[1:])}", BOLD),
+        style.paint(f"receptive field: {total}", BOLD),
         *laid_out(lines, style),
     ]
 
