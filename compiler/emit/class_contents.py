@@ -44,6 +44,7 @@ from .code import (
     Named,
     Operation,
     all_of,
+    conditional,
     equal_values,
     frame,
     holds,
@@ -357,7 +358,7 @@ class Expressions:
                 simple = (code for code in codes if isinstance(code, Named | Constant))
                 sides += [next((code for code in simple if self.matches(code, own, its)), _NONE)]
             if _NONE not in sides:
-                return Conditional(None, sides[0], arm.condition, sides[1])
+                return conditional(sides[0], arm.condition, sides[1])
         return None
 
     def matches(self, code: Code, wanted: Sequence[Any], calls: Sequence[_Call]) -> bool:

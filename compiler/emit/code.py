@@ -327,6 +327,16 @@ def several(*parts: Code) -> Code:
     return Several(None, *parts)
 
 
+def conditional(value: Code, condition: Code, otherwise: Code) -> Code:
+    """`a if condition else b`; `min(a, b)` for `a if a < b else b`."""
+    sides = (value, otherwise)
+    if isinstance(condition, Operation) and condition.content in ("<", "<=", ">", ">="):
+        smaller = condition.parts if condition.content[0] == "<" else condition.parts[::-1]
+        if {*smaller} == {*sides}:
+            return function("min" if tuple(smaller) == sides else "max", *smaller)
+    return Conditional(None, value, condition, otherwise)
+
+
 def function(name: str, *arguments: Code) -> Call:
     return Call(Callee(name, (Leaf(),) * len(arguments)), *arguments)
 

@@ -86,6 +86,12 @@ class Forward:
         for number, name in enumerate(inputs):
             self.bind((-1 - number, 0), name)
         self.typed = {*inputs}
+        self.split: set[str] = set()
+        """The variables that are not inputs and got a value from several."""
+        self.returned = {*self.outputs} if len(self.outputs) == 1 and not together else set()
+        for place in reversed(self.places):  # sums in place have the variable of their first path
+            if place.value in self.returned and in_place(place.step.template):
+                self.returned.add(place.operands[0])
         self.unpacked: set[Ref] = set()
         self.lists = {
             place.value
@@ -127,7 +133,9 @@ class Forward:
         if label is not None and self.uses[value] > 1 and value not in self.passed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
-        for name in self.spare:
+        # What is returned needs an annotation, which an unpacked variable cannot have.
+        barred = self.split if value in self.returned else set()
+        for name in (each for each in self.spare if each not in barred):
             current = self.holds.get(name)
             if current is None:
                 return name
@@ -421,7 +429,7 @@ class Forward:
         for value in values:
             self.bind(value, self.variable(value, ()))
         names = [self.variables[value] for value in values]
-        self.typed.update(names)
+        self.split.update(name for name in names if name not in self.typed)
         self.put(f"{', '.join(names)} = {text}")
 
     def unpack(self, place: Place, source: str) -> bool:
@@ -508,7 +516,7 @@ class Forward:
                 together = together._replace(after=f") if self.training else {names[0]}")
             self.put(together, "return ")
             return
-        if len(names) == 1 and names[0] not in self.typed:
+        if len(names) == 1 and names[0] not in self.typed | self.split:
             # Calls of modules have the type Any; the annotation tells type checkers more.
             at, name = self.first[names[0]], names[0]
             line = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)

@@ -299,7 +299,7 @@ class TracedWalk(Walk):
                 sides.append(code_of(evaluate(side, env)))
             except (Problem, Quiet):  # what is not taken may have no value here
                 return value
-        return traced(value, codes.Conditional(None, sides[0], condition, sides[1]))
+        return traced(value, codes.conditional(sides[0], condition, sides[1]))
 
     def condition(self, node: Expression, env: Env) -> Code | None:
         """A condition as an expression; None if it cannot be expressed."""

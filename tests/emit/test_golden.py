@@ -13,6 +13,7 @@ import pytest
 import dotcnn
 
 from .gallery import NAMES, network, source
+from .test_mended import BODIES, program
 
 Golden = Callable[[str | Path, str], None]
 
@@ -168,3 +169,14 @@ def test_all_of_the_gallery(tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     nothing_to_say(written(tmp_path / "all", NAMES))
     types(tmp_path / "all", tmp_path / "types", NAMES)
+
+
+@pytest.mark.slow
+def test_programs_of_all_kinds(tmp_path: Path) -> None:
+    """What the gallery does not have: paths that loops make, carried values, unpacked parts."""
+    (tmp_path / "all").mkdir()
+    names = [f"program{number}" for number in range(len(BODIES))]
+    for name, what in zip(names, BODIES, strict=True):
+        (tmp_path / "all" / f"{name}.py").write_text(dotcnn.emit(program(what)), encoding="utf-8")
+    nothing_to_say(tmp_path / "all")
+    types(tmp_path / "all", tmp_path / "types", names)

@@ -106,6 +106,8 @@ BODIES = {
         " concat {{ for w in [2, 4] {{ for k in [1, 3] {{ | conv w k same }} }} }}",
     "paths that a loop makes of one shared layer":
         "one: conv 4\n concat {{ repeat 2 {{ | share one }} }}",
+    "a sum that begins where a part of the channels ended":
+        "conv 8, split {{ | conv 4 | relu }}, conv 4, add {{ | conv 4 | relu, conv 8, conv 4 }}",
     "one more label for what is there":
         "a: from input\n conv 4, relu, add {{ | | from a }}",
 }  # fmt: skip
@@ -228,7 +230,7 @@ def test_rounds_that_are_loops_are_called_in_a_loop() -> None:
 def test_values_that_depend_on_an_if_or_on_an_axis_are_expressions() -> None:
     source = source_of("an if that decides how many channels there are after it")
     assert "def __init__(self, in_channels: int, n: int) -> None:" in source
-    assert "n if in_channels > n else in_channels" in source
+    assert "nn.Conv2d(min(n, in_channels), n, 3, padding=1)" in source
     source = source_of("a stride of one axis, which is 1 in some calls")
     assert "stride=(1, stride)" in source
     assert source_of("parts of the channels in both arms of an if").count("x.chunk(2, 1)\n") == 2
