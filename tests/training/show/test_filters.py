@@ -144,3 +144,25 @@ def test_random_filters_are_refused_and_fixed_ones_are_not() -> None:
     with pytest.raises(SpecError, match="needs a trained network"):
         sets(looked, "conv")
     assert "2" in lines(sets(looked, "filter")[0])
+
+
+@pytest.mark.parametrize(
+    ("input", "conv", "said", "picture"),
+    [
+        ("2x12", "conv 3 5", "3 filters of 2x5", (3, 2, 1, 5)),
+        ("1x6x8x8", "conv 2 3x5x5", "2 filters of 1x3x5x5", (2, 1, 5, 15)),
+        ("3x6x8x8", "conv 2 3x5x5", "2 filters of 3x3x5x5", (2, 3, 5, 15)),
+    ],
+)
+def test_filters_of_series_and_volumes(
+    input: str, conv: str, said: str, picture: tuple[int, ...]
+) -> None:
+    looked = subject(f"{conv}\npool avg global, flatten, fc 2", input)
+    (filters,) = filters_of(looked, choose_layer(looked, "conv", "--filters"))
+    assert said in filters.described()
+    assert filters.weights.shape == picture
+    weights = looked.module.get_submodule("conv").weight
+    if len(picture) == 4 and weights.ndim == 5:  # slice 1 stands beside slice 0
+        assert torch.equal(filters.weights[0, 0, :, 5:10], weights[0, 0, 1].detach())
+    assert filters_sheet(looked, [filters]).groups
+    assert list(filters_lines(filters, Style()))

@@ -4,11 +4,13 @@ What a filter looks like depends on what it reads. One that reads the three colo
 itself a small color image, with gray for zero. One that reads a single map has signed colors. One
 that reads many maps has a kernel for each, of which the strongest are shown. 1x1 convolutions and
 fully connected layers are matrices, unless the input of a fully connected layer was a map: then
-each of its outputs has a picture of that map's size.
+each of its outputs has a picture of that map's size. Filters of series are curves; of those of
+volumes, the slices stand side by side.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +21,13 @@ from torch import Tensor
 from ....compiler.network import Node
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, FAINT, Style, wrapped
+from ....compiler.shapes import Shape, text
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ..choose_layer import Chosen
 from ..pictures.adjust import enlarged, framed, in_rows
 from ..pictures.colors import filter_pictures, signed_colors
 from ..pictures.picture_sheet import Cell, ColorScale, Group, PictureSheet
+from ..pictures.series_picture import curve
 from ..subject import Subject
 
 _MOST, _MOST_ROWS = 128, 48
@@ -36,6 +40,8 @@ _MATRIX = 256
 _LISTED = 16
 """The most filters in the table."""
 _TILE = 64
+_CURVE = (150, 60)
+"""Width and height of a filter of a series."""
 _ALMOST_ZERO = 0.01
 """A filter whose norm is below this share of the median is called almost zero."""
 _COLORS = ("red", "green", "blue")
@@ -52,7 +58,8 @@ class Filters:
     name: str
     """The name of the layer, followed by that of the weight if the layer has two."""
     weights: Tensor
-    """filters x input channels x height x width, float32 on the CPU."""
+    """filters x input channels x height x width, float32 on the CPU. Of a series, the height is 1;
+    of a volume, the slices stand side by side, and the width counts them all."""
     bias: Tensor | None
     groups: int
     """The groups of channels, each read by filters of its own."""
@@ -60,6 +67,8 @@ class Filters:
     """Whether the input channels are red, green and blue of the image, in this order."""
     of_map: bool
     """Whether it is a fully connected layer that reads a map."""
+    size: str
+    """The size of a filter: `3x3`, or `9` or `3x3x3`."""
     shown: tuple[int, ...]
     """The filters to show, by number."""
     which: str
@@ -76,6 +85,11 @@ class Filters:
     def is_picture(self) -> bool:
         """Whether each filter is one picture."""
         return self.colors or self.weights.shape[1] == 1
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it slides along a series: its filters are curves."""
+        return self.node.op.kind != "linear" and len(self.node.shape) == 2
 
     @property
     def few(self) -> bool:
@@ -95,13 +109,13 @@ class Filters:
         return filter // (count // self.groups) * inputs + channel
 
     def described(self) -> str:
-        count, inputs, height, width = self.weights.shape
+        count, inputs = self.weights.shape[:2]
         if self.node.op.kind == "linear":
-            of = f"a {inputs}x{height}x{width} map" if self.of_map else f"{inputs:,} inputs"
+            of = f"a {inputs}x{self.size} map" if self.of_map else f"{inputs:,} inputs"
             return f"{count:,} outputs, each a weighted sum of {of}"
         one = "filter" if count == 1 else "filters"
         group = f", in {self.groups} groups" if self.groups > 1 else ""
-        return f"{count:,} {one} of {inputs}x{height}x{width}{group}"
+        return f"{count:,} {one} of {inputs}x{self.size}{group}"
 
 
 # ---- which weights -----------------------------------------------------------------------------
@@ -111,7 +125,7 @@ def filters_of(subject: Subject, chosen: Chosen) -> list[Filters]:
     """The filters of a layer: one set, or two of a separable convolution. Raises SpecError if it
     has none, or if they are random numbers."""
     node = chosen.node
-    weights = [weight for weight in node.weights if len(weight.shape) in (2, 4)]
+    weights = [weight for weight in node.weights if 2 <= len(weight.shape) <= 5]
     if not weights:
         raise _no_filters(subject, node)
     if any(weight.trainable for weight in weights):
@@ -134,7 +148,7 @@ def _no_filters(subject: Subject, node: Node) -> SpecError:
     having = [
         each.name
         for each in subject.network.nodes
-        if not each.aux and any(len(weight.shape) in (2, 4) for weight in each.weights)
+        if not each.aux and any(2 <= len(weight.shape) <= 5 for weight in each.weights)
     ]
     message = f"{node.name} has no filters: `{node.op.word or 'input'}` has no weights of that kind"
     before = [name for name in having if subject.network.by_name[name].index < node.index]
@@ -161,10 +175,18 @@ def _filters(
         weights = torch.cat([part.transpose(0, 1) for part in weights.chunk(groups)])
     elif op.kind == "conv" and not name.endswith("pointwise"):
         groups = source.shape[0] // weights.shape[1]
+    size = text(tuple(weights.shape[2:]))
+    weights = _as_pictures(weights)
     source = _map_source(node) or source
-    colors = _is_image(source) and weights.shape[1] == 3 and subject.network.input.shape[0] == 3
+    colors = (
+        len(node.shape) != 2
+        and _is_image(source)
+        and weights.shape[1] == 3
+        and subject.network.input.shape[0] == 3
+    )
     colors = colors and not name.endswith("pointwise")
-    if colors and subject.preparation.order == "bgr":
+    prepared = subject.image_preparation
+    if colors and prepared is not None and prepared.order == "bgr":
         weights = weights.flip(1)
     count = len(weights)
     numbers = chosen.channels
@@ -184,7 +206,15 @@ def _filters(
             order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)
             numbers = tuple(sorted(order[:most].tolist()))
             which = f"the {most} with the largest norm"
-    return Filters(node, name, weights, bias, groups, colors, of_map, numbers, which, named)
+    return Filters(node, name, weights, bias, groups, colors, of_map, size, numbers, which, named)
+
+
+def _as_pictures(weights: Tensor) -> Tensor:
+    """Filters of any number of axes as pictures: a series is one row, the slices of a volume stand
+    side by side."""
+    if weights.ndim == 3:
+        return weights[:, :, None]
+    return weights.transpose(2, 3).flatten(3) if weights.ndim == 5 else weights
 
 
 def _map_source(node: Node) -> Node | None:
@@ -197,13 +227,12 @@ def _map_source(node: Node) -> Node | None:
     return source.inputs[0] if source.op.word == "flatten" else None
 
 
-def _map_before(node: Node) -> tuple[int, int, int] | None:
+def _map_before(node: Node) -> Shape | None:
     """The shape of the map that a fully connected layer reads; None if it reads a vector."""
     source = _map_source(node)
-    if source is None or len(source.shape) != 3 or source.shape[1] * source.shape[2] == 1:
+    if source is None or math.prod(source.shape[1:]) == 1:
         return None
-    channels, height, width = source.shape
-    return channels, height, width
+    return source.shape
 
 
 def _is_image(node: Node) -> bool:
@@ -221,7 +250,8 @@ def filters_sheet(subject: Subject, sets: Sequence[Filters]) -> PictureSheet:
     groups = tuple(group for filters in sets for group in _groups(filters))
     notes = [_reading(filters) for filters in sets]
     gray = all(filters.colors for filters in sets)
-    scale = ColorScale("-m", "0", "+m", gray=gray)
+    all_curves = all(filters.is_series and not filters.is_matrix for filters in sets)
+    scale = None if all_curves else ColorScale("-m", "0", "+m", gray=gray)
     return PictureSheet(
         f"Filters of {sets[0].node.name}",
         f"{subject.name}: {'; '.join(filters.described() for filters in sets)}",
@@ -241,6 +271,11 @@ def _reading(filters: Filters) -> str:
         return (
             "Each filter is scaled to its own largest magnitude m, which stands below it. Gray is"
             " zero; a filter answers most strongly to a patch that looks like it."
+        )
+    if filters.is_series:
+        return (
+            "Each filter is a curve from -m to +m, m being its own largest magnitude, which stands"
+            " beside its number; the line is zero."
         )
     return (
         "Each filter is scaled to its own largest magnitude m, which stands beside its number."
@@ -263,13 +298,20 @@ def _tiles(filters: Filters, title: str) -> Group:
     side = _TILE if len(filters.shown) > 4 else 4 * _TILE
     cells = tuple(
         Cell(
-            enlarged(picture, side),
+            _curve(filters.weights[number, 0], float(largest))
+            if filters.is_series
+            else enlarged(picture, side),
             (f"{number}", f"m = {float(largest):.2g}"),
             f"filter {number} of {filters.name}",
         )
         for number, picture, largest in zip(filters.shown, pictures, reach, strict=True)
     )
     return Group(title, cells, _which(filters))
+
+
+def _curve(weights: Tensor, reach: float) -> Tensor:
+    """A filter of a series, over a line at zero."""
+    return curve(weights.flatten(), (-reach, reach), *_CURVE)
 
 
 def _which(filters: Filters) -> str:
@@ -289,7 +331,9 @@ def _rows(filters: Filters, title: str) -> Group:
         strongest = _strongest_inputs(weights, most)
         _, reach = filter_pictures(weights[None])
         tiles = [
-            enlarged(signed_colors(weights[channel] / reach.clamp(min=1e-30)), _TILE // 2)
+            _curve(weights[channel], float(reach))
+            if filters.is_series
+            else enlarged(signed_colors(weights[channel] / reach.clamp(min=1e-30)), _TILE // 2)
             for channel in strongest
         ]
         names = _reads(filters, number, most)
