@@ -13,7 +13,7 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show, spelled
 from ..shapes import text
-from .directive import Context, Directive
+from .directive import Context, Directive, conflict
 
 
 class Loss(Directive):
@@ -29,6 +29,8 @@ class Loss(Directive):
     """What labels may ask for: the words of `training/tasks/`."""
     several_labels: ClassVar[bool] = False
     """Whether an image may have several classes, each decided independently."""
+    weighted: ClassVar[bool] = True
+    """Whether classes can have weights in it."""
 
     @classmethod
     def usual(cls, context: Context) -> Loss:
@@ -161,6 +163,7 @@ class Dice(Loss):
     word = "loss dice"
     elsewhere: ClassVar[Mapping[str, str]] = {"loss dice": "diceloss dice_loss f1loss softdice"}
     tasks = ("segmentation",)
+    weighted = False
 
 
 class Tversky(Loss):
@@ -171,6 +174,7 @@ class Tversky(Loss):
     word = "loss tversky"
     elsewhere: ClassVar[Mapping[str, str]] = {"loss tversky": "tverskyloss tversky_loss"}
     tasks = ("segmentation",)
+    weighted = False
 
     found: float = number("weight of pixels that are wrongly found", 0.3, minimum=0, maximum=1)
     missed: float = number("weight of pixels that are missed", 0.7, minimum=0, maximum=1)
@@ -184,6 +188,7 @@ class Lovasz(Loss):
         "loss lovasz": "lovaszloss lovasz_softmax jaccardloss jaccard iou_loss iouloss"
     }
     tasks = ("segmentation",)
+    weighted = False
 
 
 # ---- class weights ---------------------------------------------------------------------------
@@ -238,3 +243,12 @@ class Weights(Directive):
     @classmethod
     def usual(cls, context: Context) -> Weights:
         return cls(classes="equal")
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        loss = context.find(Loss)
+        if self.origin is None or loss is None or loss.weighted or self.classes == "equal":
+            return
+        message = f"`{loss.word}` counts every class of an image the same, without weights"
+        yield conflict(
+            message, self, loss, help="take `weights` out, or write `loss cross_entropy`"
+        )

@@ -24,6 +24,7 @@ METRICS = {
     "miou": Metric("mean IoU"),
     "dice": Metric("mean Dice"),
     "pixels": Metric("pixel accuracy"),
+    "boundary": Metric("boundary F1"),
     "mae": Metric("mean absolute error", share=False, higher=False),
     "rmse": Metric("root mean squared error", share=False, higher=False),
     "r2": Metric("R2", share=False),

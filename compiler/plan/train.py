@@ -448,7 +448,7 @@ class Metrics(Directive):
     @classmethod
     def usual(cls, context: Context) -> Metrics:
         if context.network is not None and len(context.network.output.shape) > 1:
-            return cls(names=("loss", "miou", "pixels", "per_class"))
+            return cls(names=("loss", "miou", "pixels", "boundary", "per_class"))
         outputs = context.network.output.shape[0] if context.network else 0
         five = ("top5",) if outputs > 5 else ()
         return cls(names=("loss", "top1", *five, "per_class"))

@@ -130,7 +130,7 @@ def _of_masks(
     members: Sequence[Tally],
 ) -> Outcome:
     """The outcome for masks, whose answers are not kept: the counts of all parts are added up."""
-    total = opened.task.tally(opened.plan.train.loss, opened.device)
+    total = opened.task.tally(opened.loss, opened.device)
     module, quality = _module(model, opened), []
     for part in parts:
         if tta is None:

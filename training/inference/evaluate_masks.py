@@ -21,7 +21,7 @@ def mask_views(
     averaged over its views."""
     task, count = opened.task, len(opened.stores[part])
     whole = WholeImages(model.modules, opened.preparation, task, model.device, tta)
-    tally, quality = task.tally(opened.plan.train.loss, model.device), []
+    tally, quality = task.tally(opened.loss, model.device).thorough(), []
     with quiet(), torch.inference_mode():
         for index in range(count):
             progress("evaluating", index, count)

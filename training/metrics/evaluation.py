@@ -75,7 +75,16 @@ def measure(
         batches = opened.evaluation(part, batch=size)
         try:
             tally = count(
-                module, opened, batches, loss, precision, callback, part, kept, members=own
+                module,
+                opened,
+                batches,
+                loss,
+                precision,
+                callback,
+                part,
+                kept,
+                members=own,
+                thorough=True,
             )
         finally:
             batches.close()
@@ -101,11 +110,14 @@ def count(
     merge: Merge | None = None,
     forward: Callable[[Tensor], Any] | None = None,
     members: Sequence[Tally] = (),
+    thorough: bool = False,
 ) -> Tally:
     """The counts of an evaluation; the answers are added to `kept`, if it is given. `forward` is
     the module compiled."""
     task = opened.task
     tally = task.tally(loss, opened.device)
+    if thorough:
+        tally.thorough()
     context = precision.autocast(opened.device)
     with evaluating(module), torch.inference_mode(), context or nullcontext():
         for index, (images, labels, _) in enumerate(batches()):

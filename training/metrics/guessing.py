@@ -7,7 +7,7 @@ all classes have as many images. A network that learns nothing from its images e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import log, nan
 from typing import NamedTuple
 
 
@@ -16,7 +16,8 @@ class Guessing(NamedTuple):
 
     loss: float
     loss_text: str
-    """`2.303 = ln 10`; the number alone if the classes have different numbers of images."""
+    """`2.303 = ln 10`; the number alone if the classes have different numbers of images. Empty, and
+    the loss NaN, if it is not known."""
     shares: dict[str, float]
     """The accuracies: `top1`, and `top5` for more than five classes; empty if an image may have
     several classes."""
@@ -42,6 +43,15 @@ def guessing(counts: Sequence[int], images: int, *, separate: bool, multi_label:
         if len(counts) > _FIVE:
             shares["top5"] = sum(largest[:_FIVE])
     return Guessing(loss, text, shares)
+
+
+def guessing_masks(counts: Sequence[int]) -> Guessing:
+    """For masks with so many pixels of each class: what one class for all pixels gives. Their loss
+    may consist of parts whose best constant answers differ, so it is not said."""
+    pixels, there = max(1, sum(counts)), max(1, sum(count > 0 for count in counts))
+    most = max(counts, default=0) / pixels
+    shares = {"pixels": most, "miou": most / there, "dice": 2 * most / (1 + most) / there}
+    return Guessing(nan, "", shares)
 
 
 _FIVE = 5

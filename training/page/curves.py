@@ -33,8 +33,8 @@ def curves(contents: Contents) -> Html | None:
         marks.append(f"The vertical line marks the best epoch, {best}.")
     if guess is not None:
         marks.append(
-            "The horizontal one is what guessing would give, without a look at the images: a loss"
-            f" of {guess.loss_text}."
+            "The horizontal one is what guessing would give, without a look at the images"
+            + (f": a loss of {guess.loss_text}." if guess.loss_text else ".")
         )
     if any(each.epoch == 0 for each in epochs):
         marks.append(f"Epoch 0 is before training{_on_a_part(contents)}.")
@@ -70,6 +70,7 @@ def _charts(
     if enlarged:
         epochs = [each for each in epochs if each.epoch]
     base = {"loss": guess.loss, **guess.shares} if guess is not None else {}
+    base = {name: value for name, value in base.items() if isfinite(value)}
     for name in _names(epochs):
         if name != "loss" and name not in wanted:
             continue

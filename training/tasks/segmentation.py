@@ -32,7 +32,7 @@ class Segmentation(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return ("loss", "miou", "dice", "pixels")
+        return ("loss", "miou", "dice", "pixels", "boundary")
 
     def tally(self, loss: Loss, device: torch.device) -> Tally:
         return MaskTally(self.classes, plain_mask_loss(loss), device)

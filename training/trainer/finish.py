@@ -40,10 +40,10 @@ def finish(run: Run, reason: str) -> Result:
             module.load_state_dict(read_weights(folder.best))
         outcome = _evaluate(run, module, "val")
         best = position.best_metrics
-        if best is not None and best.keys() == outcome.metrics.keys() and not writer.trouble:
+        if best is not None and best.keys() <= outcome.metrics.keys() and not writer.trouble:
             # The metrics by which the epoch was chosen are kept. In distributed training, each
             # process evaluated its own batches, and the order of sums changes the last digits.
-            outcome = outcome._replace(metrics=best)
+            outcome = outcome._replace(metrics={**outcome.metrics, **best})
         outcome = outcome._replace(comparisons=_comparisons(run, module))
         if "test" in job.data.stores:
             test = _evaluate(run, module, "test")

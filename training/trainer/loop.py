@@ -73,6 +73,7 @@ class Loop:
         self.interruption = interruption
         self.train = self.learner.plan.train
         self.metric, self.metrics = run.metric, run.metrics
+        self.thorough = "boundary" in run.deciding
         self.validated = self.learner.evaluated_part
         self.validate_in_batches_of(
             run.job.evaluation_batch(self.learner.precision) * self.processes.world
@@ -372,6 +373,7 @@ class Loop:
                     "val",
                     merge=self.processes.add_up,
                     forward=self.validated_forward,
+                    thorough=self.thorough,
                 )
             except Exception as error:
                 if self.validation.batch <= usual or not is_out_of_memory(error):

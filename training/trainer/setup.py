@@ -68,6 +68,11 @@ class Run:
         return _best_metric(self.job)
 
     @property
+    def deciding(self) -> set[str]:
+        """The metrics that decide about checkpoints, early stopping and the learning rate."""
+        return _deciding(self.job)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics of a validation that are shown and recorded."""
         return _shown_metrics(self.job)
@@ -186,10 +191,15 @@ def _shown_metrics(job: Job) -> tuple[str, ...]:
     """The metrics that the plan names, and those that decide about checkpoints, early stopping and
     the learning rate."""
     train = job.plan.train
-    names = {*train.metrics.names, _best_metric(job)}
+    return job.data.task.shown({*train.metrics.names, *_deciding(job)})
+
+
+def _deciding(job: Job) -> set[str]:
+    """The metrics that decide about checkpoints, early stopping and the learning rate."""
+    train = job.plan.train
+    names = {_best_metric(job)}
     names |= {train.early_stop.metric} if train.early_stop else set()
-    names |= {train.schedule.metric} if isinstance(train.schedule, Plateau) else set()
-    return job.data.task.shown(names)
+    return names | ({train.schedule.metric} if isinstance(train.schedule, Plateau) else set())
 
 
 _STORES = {

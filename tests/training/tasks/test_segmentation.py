@@ -302,7 +302,7 @@ def test_a_network_learns_masks(tmp_path: Path) -> None:
     train = f'data folder "{tmp_path / "data"}"\nepochs 8\nbatch 4\noptimizer adamw lr=2e-2'
     result = trained(tmp_path / "run", spec(train) + augment)
     assert result.metrics["miou"] > 0.5
-    assert {"loss", "miou", "dice", "pixels"} == set(result.metrics)
+    assert {"loss", "miou", "dice", "pixels", "boundary"} == set(result.metrics)
     assert result.report is not None
     text = result.report.read_text()
     assert "IoU" in text
