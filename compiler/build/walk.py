@@ -241,7 +241,7 @@ class Walk(GraphBuilder):
                         ),
                     ),
                     help=f"every item is a tuple: `({', '.join(n.value for n in names)})`"
-                    + _counted(names, number_of, statement.items.span.text),
+                    + ("" if position else _counted(names, number_of, statement.items.span.text)),
                 )
             rounds.append(tuple(item))
         if statement.index is not None:

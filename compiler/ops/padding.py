@@ -34,6 +34,12 @@ def check_padding(mode: str, sides: Sides, input_shape: Shape) -> None:
             )
 
 
+def upper_sides(side: int, reach: int, stride: int) -> Pair:
+    """What `same_upper` adds before and after: the odd one at the end."""
+    total = max((-(-side // stride) - 1) * stride + reach - side, 0)
+    return total // 2, total - total // 2
+
+
 def source_position(mode: str, position: int, side: int) -> int | None:
     """The row or column of the input that a position shows, which may lie in the padding.
 

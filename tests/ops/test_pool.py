@@ -433,7 +433,7 @@ def test_kept(op, kept):
 
 # ---- torch's word for it -------------------------------------------------------------------------
 
-STRICTER = "`same`|step over"
+STRICTER = "`same`|`same_upper`|step over"
 """Even windows, which cannot be padded evenly; `same` with `pad` or `ceil`; what crashes torch."""
 
 WINDOWS = {
@@ -449,6 +449,7 @@ SIZES = {
     "pad": (0, 0),
     "dilation": (1, 1),
     "same": False,
+    "same_upper": False,
     "ceil": False,
     "count_pad": True,
 }
@@ -602,7 +603,7 @@ def test_the_way_out_of_same_works():
     assert "write `ceil` in place of `same`: the output is then 4x4" in told
     assert op.replace(same=False, ceil=True).output(arriving) == (3, 4, 4)
     told = refuses(op.replace(stride=(1, 1)), arriving, match="even size", stricter=True)
-    assert told.endswith("take a window of odd size")
+    assert told.endswith("take a window of odd size, or write `same_upper`")
     told = refuses(Tree(kernel=(2, 2), same=True), arriving, match="even size", stricter=True)
     assert told.endswith("take a window of odd size")
 
@@ -693,9 +694,12 @@ def test_a_tree_explained():
 
 def test_signatures():
     assert {str(kind.signature()) for word, kind in REGISTRY.items() if kind.kind == "pool"} == {
-        "pool max kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] dilation=1",
-        "pool min kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] dilation=1",
-        "pool avg kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] count_pad=on",
+        "pool max kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] dilation=1"
+        " [same_upper]",
+        "pool min kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] dilation=1"
+        " [same_upper]",
+        "pool avg kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] count_pad=on"
+        " [same_upper]",
         "pool l2 kernel=… stride=… pad=0 [same] [ceil] [global]",
         "pool lp kernel=… stride=… pad=0 [same] [ceil] [global] p=3",
         "pool mixed kernel=… stride=… pad=0 [same] [ceil] [global] [adaptive] per=layer",

@@ -26,8 +26,8 @@ SIDES = {
     "inception_v4": 107,
     "inception_resnet_v2": 107,
     "botnet26t_256": 256,
-    "nasnetalarge": 96,
-    "pnasnet5large": 96,
+    "nasnetalarge": 75,
+    "pnasnet5large": 82,
 }
 """Of the square images that outputs are compared for, where 64 is too small."""
 

@@ -26,7 +26,7 @@ from ...shapes import (
 )
 from ..base import ANY_AXES, Autocast, Kept, Op, Option, Weight, Window, call_text, helper, tuple_of
 from ..examples import backward_lines, correlation_lines, readers
-from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size
+from ..padding import PADDING_MODES, Sides, check_padding, pad_text, padded_size, upper_sides
 from ..worked import Element, Group, Worked, decimal, products, summed
 
 # One object may serve several signatures: a class asks for the order, not for the object.
@@ -84,7 +84,7 @@ def {name}(
         )
     },
 }
-_PAD_SAME_NAMES = {1: "pad_same1d", 2: "pad_same", 3: "pad_same3d"}
+PAD_SAME_NAMES = {1: "pad_same1d", 2: "pad_same", 3: "pad_same3d"}
 
 
 class Biased(Op):
@@ -189,11 +189,7 @@ class Sliding(Op):
         if self.same:
             return (reach - 1) // 2, (reach - 1) // 2
         if self.same_upper:
-            stride = self.stride[axis]
-            if stride == 1:
-                return (reach - 1) // 2, reach // 2
-            total = max((-(-side // stride) - 1) * stride + reach - side, 0)
-            return total // 2, total - total // 2
+            return upper_sides(side, reach, self.stride[axis])
         return self.pad[axis], self.pad[axis]
 
     def sides(self, input_shape: Shape) -> Sides:
@@ -244,7 +240,7 @@ class Sliding(Op):
     def call(self, input_shape: Shape) -> str:
         if self.pads_by_size:
             filled = "" if self.mode == "zeros" else f', "{self.mode}"'
-            padded = f"{_PAD_SAME_NAMES[len(self.kernel)]}({{0}}, {{reach}}, {{stride}}{filled})"
+            padded = f"{PAD_SAME_NAMES[len(self.kernel)]}({{0}}, {{reach}}, {{stride}}{filled})"
             pattern = f"{{m}}({padded})"
             return call_text(pattern, reach=plain(self.reaches), stride=plain(self.stride))
         if not self.uneven(input_shape):

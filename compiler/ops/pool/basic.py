@@ -2,15 +2,81 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from math import inf
+from math import inf, prod
 from typing import ClassVar
 
-from ...language.kinds import pair, switch
-from ...shapes import PerAxis, Shape, axes_of, size
-from ..base import Constructor, Kept, TorchText
+from ...language.kinds import flag, pair, switch
+from ...shapes import PerAxis, Shape, axes_of, plain, size
+from ..base import Constructor, Kept, TorchText, helper, tuple_of
+from ..conv.sliding import PAD_SAME, PAD_SAME_NAMES
+from ..padding import padded_size
 from ..worked import Element, Worked, smallest
-from .windows import INDEX, Adaptive
+from .windows import INDEX, Adaptive, Pool
+
+SAME_UPPER = flag("pad as Keras and ONNX do, with an odd row or column at the end")
+
+
+def padded_copy(pool: Pool, kept: Kept, input_shape: Shape) -> Kept:
+    """What the backward pass keeps where a map is padded before it is pooled."""
+    if not pool.pads_by_size:
+        return kept
+    sides = pool.sides(input_shape)
+    if not any(map(any, sides)):
+        return kept
+    return kept._replace(inputs=(), own=padded_size(sides, input_shape))
+
+
+def lowest_around(pool: Pool, text: TorchText) -> TorchText:
+    """The text of a maximum over a map with a padding that depends on its size."""
+    if not pool.pads_by_size:
+        return text
+    axes = len(pool.reach)
+    reach, stride = repr(plain(pool.reach)), repr(plain(pool.step))
+    before, inside, after = re.split(r"(?<=m\}\()(.*)(?=\))", text.call)
+    call = f"{before}{_lowest_name(axes)}({inside}, {reach}, {stride}){after}"
+    return TorchText(text.module, call, PAD_LOWEST[axes])
+
+
+def _lowest_name(axes: int) -> str:
+    return f"pad_lowest{'' if axes == 2 else f'{axes}d'}"
+
+
+def _mean_name(axes: int) -> str:
+    return f"mean_inside{'' if axes == 2 else f'{axes}d'}"
+
+
+PAD_LOWEST = {
+    axes: helper(
+        source.replace(f"def {PAD_SAME_NAMES[axes]}(", f"def {_lowest_name(axes)}(")
+        .replace(', mode: str = "constant"', "")
+        .replace('    mode: str = "constant",\n', "")
+        .replace("sides, mode)", 'sides, value=float("-inf"))')
+        .replace("total // 2], mode)", 'total // 2], value=float("-inf"))')
+        .replace(
+            "Pads for one output per step of the stride, with", "Pads with what no maximum is,"
+        )
+    )
+    for axes, source in PAD_SAME.items()
+}
+"""As for convolutions, filled with what no maximum is."""
+
+MEAN_INSIDE = {
+    axes: helper(f'''\
+def {_mean_name(axes)}(
+    pool: nn.Module,
+    x: Tensor,
+    reach: int | {tuple_of(axes)},
+    stride: int | {tuple_of(axes)},
+) -> Tensor:
+    """The mean of each window, where it reaches over the border of what lies inside the map."""
+    inside = torch.ones_like(x[:1, :1])
+    padded = {PAD_SAME_NAMES[axes]}(x, reach, stride)
+    return pool(padded) / pool({PAD_SAME_NAMES[axes]}(inside, reach, stride))
+''')
+    for axes in (1, 2, 3)
+}
 
 
 class Max(Adaptive):
@@ -36,11 +102,13 @@ class Max(Adaptive):
     }
 
     dilation: PerAxis = pair("distance between the elements of a window", (1, 1))
+    same_upper: bool = SAME_UPPER
 
     slope: ClassVar[str] = "1 at the maximum, 0 elsewhere"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(inputs=(0,), fixed=INDEX * size(output))
+        kept = Kept(inputs=(0,), fixed=INDEX * size(output))
+        return padded_copy(self, kept, inputs[0])
 
     def module(self, output: Shape) -> Constructor:
         if self.target is not None:
@@ -51,7 +119,7 @@ class Max(Adaptive):
         return axes_of(inputs[0]) == 1  # torch pools a map of one row
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(self.module(output))
+        return lowest_around(self, TorchText(self.module(output)))
 
     def work_out(self, element: Element) -> Worked:
         window = self.maximum(element)
@@ -76,13 +144,14 @@ class Min(Max):
         return size(inputs[0]) + self.reads(output, inputs[0]) + size(output)
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept(own=size(inputs[0]), fixed=INDEX * size(output))
+        kept = Kept(own=size(inputs[0]), fixed=INDEX * size(output))
+        return padded_copy(self, kept, inputs[0])
 
     def gives_view(self, *inputs: Shape) -> bool:
         return False
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
-        return TorchText(self.module(output), "-{m}(-{0})")
+        return lowest_around(self, TorchText(self.module(output), "-{m}(-{0})"))
 
     def work_out(self, element: Element) -> Worked:
         window = self.covered(element, inf)
@@ -115,21 +184,43 @@ class Average(Adaptive):
     }
 
     count_pad: bool = switch("whether the padding's zeros count in the mean", True)
+    same_upper: bool = SAME_UPPER
 
     slope: ClassVar[str] = "1/m everywhere, in a window of m numbers"
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
-        return Kept() if self.target and max(self.target) == 1 else Kept(inputs=(0,))
+        if self.target and max(self.target) == 1:
+            return Kept()
+        divisors = prod(output[1:]) if self.divides else 0
+        return padded_copy(self, Kept(inputs=(0,), once=divisors), inputs[0])
+
+    @property
+    def divides(self) -> bool:
+        """Whether it divides by how much of each window lies inside the map."""
+        return self.pads_by_size and not self.count_pad
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return self.reads(output, inputs[0]) + (size(output) if self.divides else 0)
 
     def gives_view(self, *inputs: Shape) -> bool:
-        return axes_of(inputs[0]) == 1
+        return axes_of(inputs[0]) == 1 and not self.divides
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.target is not None:
             return TorchText(self.adapted(f"nn.AdaptiveAvgPool{axes_of(output)}d"))
         count_pad = (self.count_pad, True)
         average = f"nn.AvgPool{axes_of(output)}d"
-        return TorchText(self.windowed(average, count_include_pad=count_pad))
+        module = self.windowed(average, count_include_pad=count_pad)
+        if not self.pads_by_size:
+            return TorchText(module)
+        axes = axes_of(output)
+        module = self.windowed(average)
+        reach, stride = repr(plain(self.reach)), repr(plain(self.step))
+        if self.divides:
+            call = f"{_mean_name(axes)}({{m}}, {{0}}, {reach}, {stride})"
+            return TorchText(module, call, f"{PAD_SAME[axes]}\n\n{MEAN_INSIDE[axes]}")
+        call = f"{{m}}({PAD_SAME_NAMES[axes]}({{0}}, {reach}, {stride}))"
+        return TorchText(module, call, PAD_SAME[axes])
 
     def work_out(self, element: Element) -> Worked:
         window, note = self.mean(element, self.count_pad), self.outside(element, self.count_pad)

@@ -38,6 +38,7 @@ from ..base import (
     constructor,
 )
 from ..examples import Lines, gradient_lines
+from ..padding import Sides, upper_sides
 from ..worked import Element, Group, Term, decimal, largest, quotient
 
 INDEX = 8
@@ -55,6 +56,7 @@ class Pool(NoMultiplyAdds):
     pad: PerAxis = all_axes(0)
     dilation: PerAxis = all_axes(1)
     same: bool = False
+    same_upper: bool = False
     ceil: bool = False
 
     @property
@@ -81,14 +83,43 @@ class Pool(NoMultiplyAdds):
 
     @property
     def padding(self) -> PerAxis:
-        """Rows and columns added on each side."""
-        return tuple([(reach - 1) // 2 for reach in self.reach]) if self.same else self.pad
+        """Rows and columns added on each side, whatever the size of the map."""
+        if self.pads_by_size:
+            return (0,) * len(self.reach)
+        even = self.same or self.same_upper
+        return tuple([(reach - 1) // 2 for reach in self.reach]) if even else self.pad
+
+    def sides(self, input_shape: Shape) -> Sides:
+        """Rows above and below, columns left and right; of any number of axes."""
+        if not self.same_upper:
+            return tuple([(padding, padding) for padding in self.padding])
+        each = zip(input_shape[1:], self.reach, self.step, strict=True)
+        return tuple([upper_sides(side, reach, step) for side, reach, step in each])
+
+    @property
+    def pads_by_size(self) -> bool:
+        """Whether the padding depends on the size of the map, or differs at its ends."""
+        if not self.same_upper or self.target is not None:
+            return False
+        each = zip(self.reach, self.step, strict=True)
+        return any(reach > 1 and (step > 1 or reach % 2 == 0) for reach, step in each)
 
     def check(self) -> None:
-        if self.same and any(self.pad):
-            raise ArgumentError("`same` computes the padding itself", "take `pad` out")
-        if self.same and self.ceil:
-            raise ArgumentError("`same` and `ceil` both set the size", "keep one of them")
+        if self.same and self.same_upper:
+            raise ArgumentError(
+                "`same` and `same_upper` are two ways to pad", "keep one of them", drop="same"
+            )
+        word = "same_upper" if self.same_upper else "same"
+        if (self.same or self.same_upper) and any(self.pad):
+            raise ArgumentError(f"`{word}` computes the padding itself", "take `pad` out")
+        if (self.same or self.same_upper) and self.ceil:
+            raise ArgumentError(f"`{word}` and `ceil` both set the size", "keep one of them")
+        if self.same_upper and any(step > 1 for step in self.dilation):
+            raise ArgumentError(
+                "with `dilation`, a window could step over the map into the padding",
+                "take `dilation` out, or write `same`",
+                drop="dilation",
+            )
         for padding, span in zip(self.padding, self.span, strict=True):
             most = span // 2
             if padding > most:
@@ -109,6 +140,8 @@ class Pool(NoMultiplyAdds):
 
     def _axis(self, axis: int, input_shape: Shape) -> int:
         side, padding = input_shape[1 + axis], self.padding[axis]
+        if self.same_upper:
+            return _divided_up(side, self.step[axis])
         windows = self._windows(axis, side)
         if windows < 1:
             raise ShapeError(
@@ -139,7 +172,8 @@ class Pool(NoMultiplyAdds):
             wanted = [_divided_up(side, self.step[axis]) for axis, side in sides]
             if [other._windows(axis, side) for axis, side in sides] == wanted:
                 return f"write `ceil` in place of `same`: the output is then {by(tuple(wanted))}"
-        return "take a window of odd size"
+        upper = ", or write `same_upper`" if "same_upper" in self.fields else ""
+        return f"take a window of odd size{upper}"
 
     def _windows(self, axis: int, side: int) -> int:
         """The number of windows along an axis."""
@@ -167,7 +201,8 @@ class Pool(NoMultiplyAdds):
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
         if self.target is None:
-            return Window(self.reach, self.step, tuple([-before for before in self.padding]))
+            starts = tuple([-before for before, _ in self.sides(inputs[0])])
+            return Window(self.reach, self.step, starts)
         if max(self.target) == 1:
             return EVERYTHING
         sides = list(zip(inputs[0][1:], self.target, strict=True))
@@ -186,10 +221,11 @@ class Pool(NoMultiplyAdds):
         if self.target is not None:
             sides = zip(element.position, element.inputs[0][1:], self.target, strict=True)
             return [range(at * side // n, -(-(at + 1) * side // n)) for at, side, n in sides]
+        before = [first for first, _ in self.sides(element.inputs[0])]
         return [
             range(start, start + self.reach[axis], self.dilation[axis])
             for axis, at in enumerate(element.position)
-            for start in [at * self.step[axis] - self.padding[axis]]
+            for start in [at * self.step[axis] - before[axis]]
         ]
 
     def covered(self, element: Element, fill: float = 0.0) -> Group:
@@ -222,8 +258,8 @@ class Pool(NoMultiplyAdds):
         count = 1
         for axis, span in enumerate(self.spans(element)):
             side = element.inputs[0][1 + axis]
-            beyond = self.padding[axis] if count_pad else 0
-            count *= sum(-beyond <= place < side + beyond for place in span)
+            before, after = self.sides(element.inputs[0])[axis] if count_pad else (0, 0)
+            count *= sum(-before <= place < side + after for place in span)
         return count
 
     def outside(self, element: Element, count_pad: bool = True) -> str:
@@ -232,7 +268,8 @@ class Pool(NoMultiplyAdds):
         positions = prod(map(len, self.spans(element)))
         if count == positions:
             return ""
-        where = "beyond the padding" if count_pad and any(self.padding) else "outside the map"
+        padded = any(map(any, self.sides(element.inputs[0])))
+        where = "beyond the padding" if count_pad and padded else "outside the map"
         return f"the mean is of {count}, not {positions}: {where} nothing counts"
 
     # ---- the gradient ----
@@ -289,6 +326,9 @@ class Pool(NoMultiplyAdds):
         if self.target is not None:
             return explain_adaptive(side, output_side)
         padding, step = self.padding[axis], self.step[axis]
+        if self.same_upper:
+            before, after = upper_sides(side, self.reach[axis], step)
+            return f"{side}/{step}, rounded up, = {output_side}: {before} + {after} of padding"
         exact = decimal(Fraction(side + 2 * padding - self.reach[axis] + step, step))
         rounded = str(self._rounded(axis, side))
         line = f"({side} + 2*{padding} - {self.reach[axis]})/{step} + 1 = {exact}"
@@ -343,7 +383,7 @@ class Global(Padded):
 
 
 WINDOW_ARGUMENTS = frozenset(
-    {"kernel", "stride", "pad", "dilation", "same", "ceil", "global", "adaptive", "count_pad"}
+    "kernel stride pad dilation same same_upper ceil global adaptive count_pad".split()
 )
 
 
