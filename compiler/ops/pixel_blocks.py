@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import product
 from typing import ClassVar
 
 from ..language.kinds import whole
@@ -62,12 +61,15 @@ class ToChannels(Blocks):
 
     def work_out(self, element: Element) -> Worked:
         channels, axes = element.inputs[0][0], len(element.position)
-        each = self.block**axes
-        channel = element.channel % channels if self.blocks_first else element.channel // each
-        for inside in product(range(self.block), repeat=axes):
-            if self.channel_of(channel, inside, channels) == element.channel:
-                break
-        places = zip(element.position, inside, strict=True)
+        if self.blocks_first:
+            place, channel = divmod(element.channel, channels)
+        else:
+            channel, place = divmod(element.channel, self.block**axes)
+        inside: list[int] = []  # the last axis first
+        for _ in range(axes):
+            place, own = divmod(place, self.block)
+            inside.append(own)
+        places = zip(element.position, inside[::-1], strict=True)
         return element.copied(channel, tuple([at * self.block + own for at, own in places]))
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:

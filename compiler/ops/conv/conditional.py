@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from itertools import product
 from typing import ClassVar
 
@@ -139,7 +138,10 @@ class CondConv(Grouped):
                 index = index * side + at
             return mixed("weight", index)
 
-        windows = [self.covered(element, first + n, partial(read, n)) for n in range(inside)]
+        windows = [
+            self.covered(element, first + n, lambda *place, n=n: read(n, *place))
+            for n in range(inside)
+        ]
         bias = mixed("bias", element.channel) if self.bias else None
         rule = f"{self.rule(inside, bias)}, weights mixed from those of {self.experts} experts"
         worked = summed(element, windows, bias, rule)

@@ -85,11 +85,11 @@ class Wavelet(NoMultiplyAdds):
     def work_out(self, element: Element) -> Worked:
         band, channel = divmod(element.channel, element.inputs[0][0])
         axes = len(element.position)
-        # The first bit of a band is for the last axis.
-        differs = [bool(band >> (axes - 1 - axis) & 1) for axis in range(axes)]
+        # The number of a band is odd if it has differences along the last axis, and so on.
+        differs = [band // 2 ** (axes - 1 - axis) % 2 for axis in range(axes)]
         terms = []
-        for inside in product((0, 1), repeat=axes):
-            odd = sum(own for own, each in zip(inside, differs, strict=True) if each) % 2
+        for inside in product(*[(0, 1) for _ in range(axes)]):
+            odd = sum([own * each for own, each in zip(inside, differs, strict=True)]) % 2
             place = tuple([2 * at + n for at, n in zip(element.position, inside, strict=True)])
             terms.append(element.term(channel, place, -1.0 if odd else 1.0))
         named = [name for name, each in zip(AXES[axes], differs, strict=True) if each]
