@@ -50,8 +50,22 @@ BLOCKS = (
 )
 
 
-def value(image: int, input: int, channel: int, row: int, column: int) -> float:
-    return _part(37 * channel + 11 * row + 7 * column + 5 * input + 3 * image, 23, 9)
+ALONG_OTHER_AXES = """\
+conv 4 3 stride=2 mode=reflect pad=1, pool wavelet keep=all, pixel_unshuffle 2, space_to_depth 2
+pixel_shuffle 2, depth_to_space 2, condconv 4 3 experts=2 groups=2, fourier_position 4, blurpool
+deconv 4 3 stride=2, pool avg 2, upsample 2, bn, ln, rmsnorm, evonorm_b0, pad 1, crop 3, layerscale
+"""
+OF_OTHER_AXES = (
+    "conv 24, attention heads=2 windows=2 halo=1 position=relative",
+    "conv 24, attention heads=2 grid=2 position=bias",
+    "conv 24, cross_covariance heads=2",
+    "matmul transpose { | | conv 16 }",
+)
+
+
+def value(image: int, input: int, channel: int, *position: int) -> float:
+    along = sum(step * at for step, at in zip((11, 7, 13), position, strict=False))
+    return _part(37 * channel + along + 5 * input + 3 * image, 23, 9)
 
 
 def weight(name: str, index: tuple[int, ...]) -> float:
@@ -67,10 +81,15 @@ def layers() -> list[Node]:
     """Every operation by its example, and with unusual arguments."""
     texts = [op.example for op in REGISTRY.values() if op.example and op.word != "input"]
     unusual = [each for line in UNUSUAL.splitlines() for each in _split(line)]
-    found = []
+    given = []
     for text in (*texts, *unusual, *BLOCKS):
         side = 32 if "reshape" in text or "crop" in text else 12
-        spec = f"network n {{ input 16x{side}x{side}, relu, {text} }}\n"
+        given.append((f"16x{side}x{side}", text))
+    others = [each for line in ALONG_OTHER_AXES.splitlines() for each in _split(line)]
+    given += [(s, t) for s in ("16x8", "16x4x6x8") for t in (*others, *OF_OTHER_AXES)]
+    found = []
+    for shape, text in given:
+        spec = f"network n {{ input {shape}, relu, {text} }}\n"
         network = elaborate(load(Source("n.cnn", spec)))
         found += [node for node in network.nodes[2:] if node.inputs]
     return found

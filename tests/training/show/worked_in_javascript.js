@@ -5,8 +5,8 @@ const { script, elements } = JSON.parse(fs.readFileSync(0, "utf8"));
 const { OPERATIONS, Element, py } = new Function(`${script}; return { OPERATIONS, Element, py };`)();
 
 const part = (sum, steps, less) => (((sum % steps) + steps) % steps - less) / 8;
-const reader = image => (input, channel, row, column) =>
-  part(37 * channel + 11 * row + 7 * column + 5 * input + 3 * image, 23, 9);
+const reader = image => (input, channel, ...position) =>
+  part(position.reduce((sum, at, axis) => sum + [11, 7, 13][axis] * at, 37 * channel + 5 * input + 3 * image), 23, 9);
 const weight = (name, index) =>
   part(index.reduce((sum, each, axis) => sum + (axis + 2) * 13 * each, name.length), 17, name === "running_var" ? -1 : 5);
 
