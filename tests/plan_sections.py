@@ -92,6 +92,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "data digits": ["data digits", "data digits val=12.5%"],
         "data folder": ['data folder "a b/\\u00e9" val=20%', 'data folder "x" val="y" bad=0%'],
         "data npz": ['data npz "a.npz"', 'data npz "a.npz" images="x" labels="y"'],
+        "data table": ['data table "labels.csv" image=file label=(x, y) type=numbers'],
         "data idx": ['data idx "mnist"'],
         "data arrays": ["data arrays", "data arrays val=30%"],
         "data mnist": ['data mnist root="d" download=off'],

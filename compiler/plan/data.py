@@ -9,7 +9,7 @@ from ...dsl.diagnostics import Label
 from ..language.kinds import choice, custom, file_name, share, switch, tuple_of, whole
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
-from ..language.values import Text, percent, quoted, show
+from ..language.values import Text, Word, name_or_text, percent, quoted, show
 from .directive import Context, Directive, conflict
 
 SMALL = 64
@@ -46,6 +46,29 @@ def _write(value: Any) -> str:
 
 
 _SHARE = share("", part=True)
+
+
+def _column_name(value: object) -> str:
+    if not isinstance(value, (Text, Word)) or not str(value).strip():
+        raise ArgumentError(f"{show(value)} is not a name")
+    return str(value)
+
+
+def _column(doc: str) -> Any:
+    return custom(
+        doc, _column_name, "the name of a column", None,
+        keyword_only=True, takes_words=True, write=name_or_text,
+    )  # fmt: skip
+
+
+def _ignored() -> Any:
+    return tuple_of(
+        "values in masks that stand for no label; 255 always does",
+        _class_number, "a class number, or several like (0, 11)", None, keyword_only=True,
+        elsewhere="ignore_index void_class",
+    )  # fmt: skip
+
+
 _VAL = "share of images for validation; by default the data set's own validation part, else 20 %"
 
 
@@ -111,11 +134,47 @@ class Folder(Data):
     masks: str | None = file_name(
         "name of the folder of masks; by default one of the usual names", None, keyword_only=True
     )
-    ignore: tuple[int, ...] | None = tuple_of(
-        "values in masks that stand for no label; 255 always does",
-        _class_number, "a class number, or several like (0, 11)", None, keyword_only=True,
-        elsewhere="ignore_index void_class",
+    ignore: tuple[int, ...] | None = _ignored()
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The values of masks that stand for no label."""
+        return (*(self.ignore or ()), UNLABELLED)
+
+
+class TableData(Data):
+    """A table with a row for each image: its file, and its labels.
+
+    Labels are a class, several classes (`beach|sunset`, or a column of 0 and 1 for each), numbers,
+    or the file of a mask.
+    """
+
+    word = "data table"
+    image_files = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "data table": "data_csv flow_from_dataframe from_csv from_df dataframe"
+    }
+
+    path: str = file_name("the file: CSV, TSV or Parquet", example='"labels.csv"')
+    image: str | None = _column("column of the image files; by default found by its contents")
+    label: tuple[str, ...] | None = tuple_of(
+        "column of the labels, or several; by default found by its name", _column_name,
+        "the name of a column, or several like (x, y)", None,
+        keyword_only=True, takes_words=True, elsewhere="labels target y_col",
     )  # fmt: skip
+    type: str = choice(
+        "what labels are; `auto` tells by their values",
+        ("auto", "class", "several", "numbers", "masks"), "auto", keyword_only=True,
+    )  # fmt: skip
+    root: str | None = file_name(
+        "folder that image files are relative to; by default that of the table", None,
+        keyword_only=True,
+    )  # fmt: skip
+    part: str | None = _column("column that says train, val or test; by default found by its name")
+    group: str | None = _column(
+        "column of what must not be split apart: images of one patient are all in one part"
+    )
+    ignore: tuple[int, ...] | None = _ignored()
 
     @property
     def ignored(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
-from ...compiler.plan.data import UNLABELLED, Folder
+from ...compiler.plan.data import UNLABELLED, Folder, TableData
 from ...compiler.plan.loss import Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
@@ -212,7 +212,7 @@ def open_data(
         as_numbers = isinstance(plan.train.loss, NumberLoss)
         return contents(data, base, plan.input, as_numbers=as_numbers)
 
-    whole = _read_by_each(read, processes, only_names=isinstance(data, Folder))
+    whole = _read_by_each(read, processes, only_names=isinstance(data, Folder | TableData))
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
         whole, divided = standardized(whole, divided)
@@ -226,12 +226,12 @@ def open_data(
     storing = _Storing(channels + masks, device, threads, progress, processes, budget, cache, crop)
     where, stores, wrong = storing.stores(parts, fits)
     prefix = _folders(parts)
-    bad = [
+    bad = [*whole.bad] + [
         BadFile(prefix[part] + parts[part].name(index), reason)
         for part in parts
         for index, reason in wrong[part].items()
     ]
-    _must_be_usable(plan, whole, bad, sum(map(len, parts.values())))
+    _must_be_usable(plan, whole, bad, sum(map(len, parts.values())) + len(whole.bad))
     weighted = plan.train.weights.classes != "equal"
     dataset = _described(whole, divided, stores, bad, weighted)
     _must_be_left(plan, whole, dataset)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from ...tasks.regression import NO_SCALE, Scale
+from ..dataset import BadFile
 from ..images.mask_file import MaskCode
 from ..sources.file_names import clean
 from .packed_strings import Strings
@@ -121,6 +122,10 @@ class Contents:
     """What the labels ask for (`tasks/`)."""
     scale: Scale = NO_SCALE
     """By which numbers are standardized; labels are standardized already."""
+    groups: Sequence[str] = ()
+    """The group of each training image; a group is never split apart. Empty without groups."""
+    bad: tuple[BadFile, ...] = ()
+    """Images that were left out when labels were read, each with the reason."""
 
 
 def outline(contents: Contents) -> Contents | None:

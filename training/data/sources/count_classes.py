@@ -12,7 +12,7 @@ from pathlib import Path
 from ....compiler.build.elaborate import examine as elaborate
 from ....compiler.build.scoping import sections_of
 from ....compiler.language.overrides import SectionOverride
-from ....compiler.plan.data import Data, Folder, Idx, Npz, classes_of
+from ....compiler.plan.data import Data, Folder, Idx, Npz, TableData, classes_of
 from ....compiler.plan.loss import Loss
 from ....compiler.plan.make import examine
 from ....compiler.plan.number_loss import NumberLoss
@@ -60,6 +60,10 @@ def count_classes(data: Data, base: Path, *, as_numbers: bool = False) -> int | 
     match data:
         case Folder():
             return _of_folder(data, base)
+        case TableData():
+            from .table import classes_of_table
+
+            return len(classes_of_table(data, base, as_numbers=as_numbers))
         case Npz():
             from .npz_file import count
 

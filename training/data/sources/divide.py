@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -43,13 +44,28 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
     if not shares:
         return Divided(parts, tuple(notes))
     source = parts["train"]
-    groups = source.labels.tolist() if split.stratified and source.labels.ndim == 1 else None
-    drawn_parts = drawn(source.keys(), groups, list(shares.values()), split.seed)
+    if contents.groups:
+        drawn_parts = _whole_groups(contents.groups, list(shares.values()), split.seed)
+    else:
+        groups = source.labels.tolist() if split.stratified and source.labels.ndim == 1 else None
+        drawn_parts = drawn(source.keys(), groups, list(shares.values()), split.seed)
     for name, places in zip((*shares, "train"), drawn_parts, strict=True):
         parts[name] = source.select(torch.tensor(places, dtype=torch.int64))
         if not places:
             raise _too_few(data, len(source), name)
     return Divided(parts, tuple(notes), tuple(shares))
+
+
+def _whole_groups(groups: Sequence[str], shares: list[float], seed: int) -> list[list[int]]:
+    """The indices of each share, then of the rest, where images of one group stay together."""
+    names = list(dict.fromkeys(groups))
+    members: dict[str, list[int]] = {name: [] for name in names}
+    for place, name in enumerate(groups):
+        members[name].append(place)
+    return [
+        sorted(place for index in part for place in members[names[index]])
+        for part in drawn(names, None, shares, seed)
+    ]
 
 
 def _not_twice(

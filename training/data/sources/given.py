@@ -1,7 +1,8 @@
 """`--data flowers`: the data that is given on the command line or from Python.
 
 It has the words of a `data` line (`digits`, `cifar10 root="sets"`, `folder "flowers" val=30%`), or
-it is just a path: of a folder of images, of a folder with MNIST's files, or of a .npz file. Paths
+it is just a path: of a folder of images, of a folder with MNIST's files, of a table or of a .npz
+file. Paths
 in the words of a `data` line are relative to the folder of the spec; a path alone is relative to
 the current folder.
 
@@ -44,6 +45,8 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     path = quoted(str(place.absolute()))
     if is_folder:
         return _override(f"{'idx' if looks_like_idx(place) else 'folder'} {path}", name)
+    if is_file and place.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq"):
+        return _override(f"table {path}", name)
     if is_file and place.suffix.lower() in (".npz", ".npy"):
         return _override(f"npz {path}", name)
     if word != text.strip() and folded(word) in known_elsewhere("train"):
@@ -117,5 +120,5 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
 
 def _named() -> list[str]:
     known = REGISTRY["train"]
-    others = ("folder", "npz", "idx")
+    others = ("folder", "table", "npz", "idx")
     return [kind for kind in _kinds() if kind not in others and known[f"data {kind}"].offered]

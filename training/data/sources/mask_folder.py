@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ....compiler.plan.data import PARTS, Folder
+from ....compiler.plan.data import PARTS, Data, Folder, TableData
 from ..diagnostic import counted, listed, problem
 from .file_names import clean, is_image
 from .folder_tree import files_below, folders
@@ -234,7 +234,7 @@ def table_in(root: Path) -> Path | None:
     return next((root / name for name in TABLES if (root / name).is_file()), None)
 
 
-def read_table(data: Folder, path: Path) -> MaskClasses:
+def read_table(data: Data, path: Path) -> MaskClasses:
     """The classes that a file names, one on each line, in their order; with three numbers on each
     line, the colors of the classes. Raises SpecError."""
     lines = path.read_text("utf-8", errors="replace").splitlines()
@@ -269,7 +269,7 @@ def _entry(line: str) -> tuple[str, tuple[int, int, int] | None] | None:
     return " ".join(texts or words), None
 
 
-def scanned(data: Folder, parts: Sequence[Pairs]) -> MaskClasses:
+def scanned(data: Folder | TableData, parts: Sequence[Pairs]) -> MaskClasses:
     """The classes that occur in masks of class numbers; they are called by their numbers."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ....compiler.plan.data import ArraysInMemory, Data, Digits, Folder, Idx, Named, Npz
+from ....compiler.plan.data import ArraysInMemory, Data, Digits, Folder, Idx, Named, Npz, TableData
 from ....compiler.shapes import Shape
 from ..diagnostic import problem
 from ..loader.image_source import Arrays, Contents, ImageSource
@@ -16,6 +16,7 @@ from .folder import folder
 from .idx import idx_groups, read_group
 from .named import named
 from .npz import npz
+from .table import table
 
 
 def contents(data: Data, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
@@ -27,6 +28,8 @@ def contents(data: Data, base: Path, wanted: Shape, *, as_numbers: bool = False)
             return digits()
         case Folder():
             return folder(data, base)
+        case TableData():
+            return table(data, base, as_numbers=as_numbers)
         case Npz():
             return npz(data, base, wanted, as_numbers=as_numbers)
         case Idx():

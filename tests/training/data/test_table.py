@@ -1,0 +1,177 @@
+"""`data table`: images and labels from a CSV file, whatever its columns are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from dotcnn import SpecError
+from dotcnn.dsl.source import Source
+from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.request import request
+
+SPEC = """
+network N {{ input 3x8x8
+  conv 4 3x3
+  pool avg global
+  flatten
+  fc classes
+}}
+train {{ data table "labels.csv" {arguments}
+  {more}
+}}
+"""
+
+
+def images(root: Path, count: int = 12, folder: str = "photos", ending: str = ".png") -> Path:
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = numpy.full((8, 8, 3), 20 * number, numpy.uint8)
+        Image.fromarray(pixels).save(root / folder / f"{number}{ending}")
+    return root
+
+
+def opened(root: Path, table: str, arguments: str = "val=25%", more: str = "") -> Opened:
+    (root / "labels.csv").write_text(table)
+    text = SPEC.format(arguments=arguments, more=more)
+    made = request(Source("net.cnn", text), base=root, here=root)
+    return open_data(made.plan, made.base)
+
+
+def failure(root: Path, table: str, arguments: str = "", more: str = "") -> str:
+    with pytest.raises(SpecError) as caught:
+        opened(root, table, arguments, more)
+    return str(caught.value)
+
+
+def rows(header: str, *columns: object, count: int = 12) -> str:
+    lines = [
+        ",".join(str(column(number)) if callable(column) else str(column) for column in columns)
+        for number in range(count)
+    ]
+    return "\n".join([header, *lines]) + "\n"
+
+
+def file(number: int) -> str:
+    return f"photos/{number}.png"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [file, lambda n: f"{n}.png", lambda n: n, lambda n: f"photos\\{n}.png"],
+)
+def test_images_are_found_by_path_name_or_stem(tmp_path: Path, name: object) -> None:
+    data = opened(images(tmp_path), rows("id,breed", name, lambda n: ["cat", "dog"][n % 2]))
+    assert data.dataset.task == "classification"
+    assert data.dataset.classes == ("cat", "dog")
+    assert [part.count for part in data.dataset.parts] == [9, 3]
+    assert "images are in the column `id`, the class in `breed`" in data.dataset.notes
+
+
+def test_labels_belong_to_their_images(tmp_path: Path) -> None:
+    data = opened(images(tmp_path), rows("image,label", file, lambda n: n % 3))
+    store = data.stores["train"]
+    for index in range(len(store)):
+        number = int(data.image("train", index)[0, 0, 0]) // 20
+        assert int(store.labels[index]) == number % 3
+
+
+def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
+    data = opened(images(tmp_path), rows("image,label", file, lambda n: 2 + n % 2 * 8))
+    assert data.dataset.classes == ("2", "10")
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "arguments", "task", "classes"),
+    [
+        ("image,age", [lambda n: n + 0.5], "", "regression", ("age",)),
+        ("image,age", [lambda n: n], "type=numbers", "regression", ("age",)),
+        ("image,x,y", [lambda n: n, lambda n: 2.5 * n], "label=(x, y)", "regression", ("x", "y")),
+        ("image,sun,sea", [lambda n: n % 2, lambda n: n // 9], "", "multi_label", ("sun", "sea")),
+        ("image,tags", [lambda n: "|".join("ab"[: n % 3])], "", "multi_label", ("a", "b")),
+    ],
+)  # fmt: skip
+def test_what_labels_are_follows_from_their_values(
+    tmp_path: Path,
+    header: str,
+    columns: list[object],
+    arguments: str,
+    task: str,
+    classes: tuple[str, ...],
+) -> None:
+    data = opened(images(tmp_path), rows(header, file, *columns), f"val=25% {arguments}")
+    assert (data.dataset.task, data.dataset.classes) == (task, classes)
+
+
+def test_a_loss_of_numbers_makes_whole_numbers_numbers(tmp_path: Path) -> None:
+    data = opened(images(tmp_path), rows("image,age", file, lambda n: n), "", "loss mae")
+    assert data.dataset.task == "regression"
+
+
+def test_masks_of_a_table(tmp_path: Path) -> None:
+    images(tmp_path)
+    (tmp_path / "m").mkdir()
+    for number in range(12):
+        mask = numpy.full((8, 8), number % 3, numpy.uint8)
+        Image.fromarray(mask).save(tmp_path / "m" / f"mask{number}.png")
+    table = rows("image,mask", file, lambda n: f"m/mask{n}.png")
+    (tmp_path / "labels.csv").write_text(table)
+    text = 'network N { input 3x8x8\nconv classes 1x1 }\ntrain { data table "labels.csv" val=25% }'
+    made = request(Source("net.cnn", text), base=tmp_path, here=tmp_path)
+    data = open_data(made.plan, made.base)
+    assert (data.dataset.task, data.dataset.classes) == ("segmentation", ("0", "1", "2"))
+    number = int(data.image("train", 4)[0, 0, 0]) // 20
+    assert int(data.mask("train", 4)[3, 3]) == number % 3
+
+
+def test_other_separators_and_a_column_of_parts(tmp_path: Path) -> None:
+    table = rows("file;split;name", file, lambda n: "val" if n > 7 else "train", lambda n: n % 2)
+    data = opened(images(tmp_path), table.replace(",", ";"), "")
+    assert [(part.name, part.count) for part in data.dataset.parts] == [("train", 8), ("val", 4)]
+
+
+def test_a_group_stays_together(tmp_path: Path) -> None:
+    table = rows("image,label,patient", file, lambda n: n % 2, lambda n: f"p{n // 3}")
+    data = opened(images(tmp_path), table, "val=50% group=patient label=label")
+    parts = {
+        part: {int(data.image(part, i)[0, 0, 0]) // 60 for i in range(len(data.stores[part]))}
+        for part in ("train", "val")
+    }
+    assert not parts["train"] & parts["val"]
+    assert parts["train"] | parts["val"] == {0, 1, 2, 3}
+
+
+def test_bad_rows_are_named_and_tolerated(tmp_path: Path) -> None:
+    table = rows("image,age", file, lambda n: {3: "old", 5: "", 7: "nan"}.get(n, n + 0.5))
+    table += "photos/99.png,3.5\n"
+    text = failure(images(tmp_path), table)
+    assert "4 of 13 files in labels.csv cannot be used" in text
+    assert "row 5 of labels.csv: `old` in `age` is not a number" in text
+    assert "row 7 of labels.csv: it has no number" in text
+    assert "row 14 of labels.csv: there is no image photos/99.png" in text
+    assert opened(tmp_path, table, "val=25% bad=40%").dataset.train.count == 7
+
+
+@pytest.mark.parametrize(
+    ("table", "arguments", "said"),
+    [
+        ("image,label\n", "", "has a header and no rows"),
+        ("image\na.png\n", "", "is no table"),
+        ("image,label\nphotos/1.png,a,b\n", "", "row 2 of labels.csv has 3 columns"),
+        ("image,label\nphotos/1.png,a\n", "label=breed", "the table has no column `breed`"),
+        ("image,label\nx.png,a\n", "", "no column of labels.csv has the names of images"),
+        ("image,a,b\nphotos/1.png,x,2\nphotos/2.png,y,3\n", "", "has 2 columns that may be labels"),
+        ("image,image\nphotos/1.png,1\n", "", "has two columns `image`"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path: Path, table: str, arguments: str, said: str) -> None:
+    assert said in failure(images(tmp_path), table, arguments)
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    text = SPEC.format(arguments="", more="")
+    with pytest.raises(SpecError, match=r"there is no file labels\.csv"):
+        request(Source("net.cnn", text), base=tmp_path, here=tmp_path)

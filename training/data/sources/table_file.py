@@ -1,0 +1,152 @@
+"""Reads a table of images and labels: CSV with any separator, TSV, or Parquet. Needs no torch.
+
+Rows are text, as in the file. Numbers of rows are those of the lines in a text file, so that a row
+can be found: the first one after the header is 2.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....compiler.plan.data import Data
+from ...untrusted.bad_file import BadFile
+from ...untrusted.open_file import read_text
+from ..diagnostic import listed, problem
+from .file_names import clean
+
+MAX_BYTES = 2**30
+_SEPARATORS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    values: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table by columns; an empty text is a missing value."""
+
+    path: Path
+    columns: tuple[Column, ...]
+    rows: tuple[int, ...]
+    """The number of each row in its file."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column | None:
+        """A column by its name, in any case."""
+        exact = next((each for each in self.columns if each.name == name), None)
+        same = [each for each in self.columns if each.name.casefold() == name.casefold()]
+        return exact or (same[0] if len(same) == 1 else None)
+
+
+def read_table_file(data: Data, path: Path, written: str) -> Table:
+    """The table in a file; raises SpecError."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _parquet(data, path, written)
+    try:
+        text = read_text(path, MAX_BYTES)
+    except BadFile as error:
+        code = "no-such-file" if error.kind == "missing" else "unreadable"
+        message = f"there is no file {written}" if error.kind == "missing" else f"{written} {error}"
+        notes = (f"looked for at {clean(str(path.absolute()))}",) if error.kind == "missing" else ()
+        raise problem(code, message, data, notes=notes) from None
+    return _of_text(data, path, written, text.removeprefix("\ufeff"))
+
+
+def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
+    first = text.split("\n", 1)[0]
+    separator = max(_SEPARATORS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    lines = _lines(reader)
+    try:
+        header = next(lines, None)
+        if header is None or len(header[1]) < 2:
+            raise problem(
+                "data-shape",
+                f"{written} is no table: its first line has one column, or none",
+                data,
+                help="the first line names the columns, separated by commas: `image,label`",
+            )
+        names = [name.strip() for name in header[1]]
+        rows: list[int] = []
+        cells: list[list[str]] = [[] for _ in names]
+        for number, row in lines:
+            if len(row) > len(names):
+                raise problem(
+                    "data-shape",
+                    f"row {number} of {written} has {len(row)} columns, its header {len(names)}",
+                    data,
+                    help="put texts that contain the separator between quotes",
+                )
+            rows.append(number)
+            for place, into in enumerate(cells):
+                into.append(row[place].strip() if place < len(row) else "")
+    except csv.Error as error:
+        message = f"{written} cannot be read as a table: row {reader.line_num}: {error}"
+        raise problem("data-damaged", message, data) from None
+    if not rows:
+        raise problem("no-images", f"{written} has a header and no rows", data)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise problem("data-shape", f"{written} has two columns `{clean(twice)}`", data)
+    columns = tuple(Column(name, values) for name, values in zip(names, cells, strict=True))
+    return Table(path, columns, tuple(rows))
+
+
+def _lines(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, with their numbers."""
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, row
+
+
+def _parquet(data: Data, path: Path, written: str) -> Table:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise problem(
+            "not-installed",
+            f"{written} is a Parquet file, which needs pyarrow",
+            data,
+            help="pip install pyarrow; or save the table as CSV",
+        ) from None
+    if not path.is_file():
+        raise problem("no-such-file", f"there is no file {written}", data)
+    try:
+        read = parquet.read_table(str(path))
+    except Exception as error:  # noqa: BLE001 - whatever pyarrow raises for a damaged file
+        reason = str(error).partition("\n")[0]
+        raise problem("data-damaged", f"{written} cannot be read: {reason}", data) from None
+    columns = tuple(
+        Column(name, ["" if value is None else str(value) for value in read[name].to_pylist()])
+        for name in read.column_names
+    )
+    return Table(path, columns, tuple(range(1, len(read) + 1)))
+
+
+def column_of(data: Data, table: Table, argument: str, name: str) -> Column:
+    """The column that an argument names; raises SpecError if there is none."""
+    found = table.column(name)
+    if found is not None:
+        return found
+    raise problem(
+        "no-such-column",
+        f"the table has no column `{name}`",
+        data,
+        argument=argument,
+        notes=(f"it has {listed([f'`{clean(each)}`' for each in table.names], 20)}",),
+        help="name one of them",
+    )
