@@ -20,6 +20,7 @@ from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ...compiler.plan.plan import TrainPlan
 from ..data.loader.store import WholeImages
 from ..data.open import Opened
+from ..masks.mask_overlay import mask_overlay
 from .build import augmenter_of
 from .random_crop import RandomCrop
 
@@ -29,6 +30,19 @@ class Row:
     label: str
     images: tuple[Tensor, ...]
     """uint8, one or three channels."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images and, where labels are masks, their masks."""
+
+    images: tuple[Tensor, ...]
+    masks: tuple[Tensor, ...]
+
+    def rows(self, label: str) -> Iterator[Row]:
+        yield Row(label, self.images)
+        if self.masks:
+            yield Row("masks", self.masks)
 
 
 @dataclass(frozen=True)
@@ -52,38 +66,41 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     indices = in_turn(opened, images)
     batch = torch.stack([opened.image("train", index) for index in indices])
     labels = opened.stores["train"].labels.cpu()[indices]
+    masks = opened.task.dense
+    if masks:
+        labels = torch.stack([opened.mask("train", index) for index in indices])
     fusion = fuse(plan)
-    together = [
-        Row(
-            f"epoch {epoch + 1}",
-            shown(
-                opened, fusion, opened.training_images(indices, epoch)[0], indices, labels, epoch
-            ),
-        )
-        for epoch in range(epochs)
-    ]
+    together: list[Row] = []
+    for epoch in range(epochs):
+        read, of_epoch = opened.training_images(indices, epoch)
+        of_epoch = of_epoch if masks else labels
+        pictures = shown(opened, fusion, read, indices, of_epoch, epoch)
+        together += pictures.rows(f"epoch {epoch + 1}")
     alone: list[Row] = []
     for number, directive in enumerate(plan.augment):
         augmented = _alone(opened, plan, number, batch, indices, labels)
         if augmented is None:
             continue
-        alone.append(Row(directive.as_written, augmented))
-        alone += difference(tuple(map(viewed, batch)), augmented)
+        alone += augmented.rows(directive.as_written)
+        alone += difference(tuple(map(viewed, batch)), augmented.images)
         for label, end in ends(directive):
             changed = replace(
                 plan, augment=(*plan.augment[:number], end, *plan.augment[number + 1 :])
             )
             images_at_end = _alone(opened, changed, number, batch, indices, labels)
             if images_at_end is not None:
-                alone.append(Row(label, images_at_end))
-    originals = Group("As they are", (Row("original", tuple(map(viewed, batch))),))
+                alone += images_at_end.rows(label)
+    original = Pictures(tuple(map(viewed, batch)), _overlays(opened, batch, labels))
+    originals = Group("As they are", tuple(original.rows("original")))
     groups = (
         originals,
         Group("As the network sees them", tuple(together)),
         Group("Each directive separately", tuple(alone)),
     )
     names = ("several",) * len(indices)
-    if not data.multi_label:
+    if masks:
+        names = tuple(opened.name("train", index).rpartition("/")[2] for index in indices)
+    elif not data.multi_label:
         names = tuple(data.classes[int(label)] for label in labels)
     size = "x".join(map(str, batch.shape[1:]))
     subtitle = f"{data.name}: images are {size}, seed {plan.train.seed.value}"
@@ -97,7 +114,7 @@ def _alone(
     batch: Tensor,
     indices: list[int],
     labels: Tensor,
-) -> tuple[Tensor, ...] | None:
+) -> Pictures | None:
     """The images after one directive of a plan; None if it does nothing by itself."""
     crop, fusion = crop_when_read(plan), fuse(plan)
     if crop is not None and number in crop.numbers:
@@ -107,7 +124,8 @@ def _alone(
         cut = RandomCrop(crop, plan.train.seed.value)
         masks = store.source.masks
         crops = cut([store.whole(index) for index in indices], 0, indices, masks=masks)
-        return tuple(map(viewed, crops[:, : crops.shape[1] - masks]))
+        images = crops[:, : crops.shape[1] - masks]
+        return Pictures(tuple(map(viewed, images)), _overlays(opened, images, crops[:, -1]))
     one = only(number, plan.augment, fusion.input_size, fusion.channels)
     return shown(opened, one, batch, indices, labels, 0) if one.passes else None
 
@@ -173,17 +191,27 @@ def in_turn(opened: Opened, count: int) -> list[int]:
 
 def shown(
     opened: Opened, fusion: Fusion, batch: Tensor, indices: list[int], labels: Tensor, epoch: int
-) -> tuple[Tensor, ...]:
+) -> Pictures:
     """Augmented images as pixels: the normalization is undone."""
     preparation, plan = opened.preparation, opened.plan
     augment = augmenter_of(fusion, preparation, plan.train.seed.value, len(opened.dataset.classes))
     guests = torch.arange(len(batch) + augment.guests) % len(batch)
-    augmented, _ = augment(batch[guests], labels[guests], torch.tensor(indices)[guests], epoch)
+    augmented, moved = augment(batch[guests], labels[guests], torch.tensor(indices)[guests], epoch)
     std, mean = (torch.tensor(each).view(-1, 1, 1) for each in (preparation.std, preparation.mean))
     pixels = (augmented * std + mean) / preparation.scale
     if preparation.order == "bgr":
         pixels = pixels.flip(1)
-    return tuple(map(viewed, pixels.round().clamp(0, 255).to(torch.uint8)))
+    pixels = pixels.round().clamp(0, 255).to(torch.uint8)
+    return Pictures(tuple(map(viewed, pixels)), _overlays(opened, pixels, moved))
+
+
+def _overlays(opened: Opened, images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
+    """The masks of images, in color over them; empty if labels are not masks."""
+    if not opened.task.dense:
+        return ()
+    classes = opened.dataset.classes
+    pairs = zip(images, masks, strict=True)
+    return tuple(mask_overlay(image, mask, classes) for image, mask in pairs)
 
 
 def viewed(image: Tensor) -> Tensor:
