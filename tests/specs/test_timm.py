@@ -161,6 +161,7 @@ BY_ORDER = (
     "regnetz_b16_evos",
     "regnetz_d8_evos",
     "ese_vovnet39b_evos",
+    "test_efficientnet_evos",
 )
 """A norm that learns no bias is one layer in timm and two here, and norms that activate are classes
 of timm, so that the match has no pairs for them; the order of the weights is the same."""
