@@ -46,6 +46,17 @@ def test_within_parts_of_a_map(part: dict[str, Any], position: str) -> None:
     conform(op, MAP, probe=None, batch=batch)
 
 
+@pytest.mark.parametrize("position", ["none", "relative"])
+def test_within_windows_with_fewer_queries(position: str) -> None:
+    """Two rows of queries and one column in a window of four rows and three columns."""
+    queries, keys = (12, 4, 2), (12, 8, 6)
+    op = Attention(heads=3, windows=(4, 3), halo=1, position=position)
+    conform(op, queries, keys, (6, 8, 6), probe=None)
+    refuses(op, (12, 4, 4), keys, keys, match="queries in steps that divide a window")
+    for other in (op.replace(position="bias"), op.replace(windows=None, grid=(4, 3), halo=0)):
+        refuses(other, queries, keys, keys, match="need the same places")
+
+
 @pytest.mark.parametrize("keys", [(12, 2, 3), (4, 2, 3), (4, 4, 6)])
 @pytest.mark.parametrize("values", [12, 6])
 def test_of_three_maps(keys: tuple[int, int, int], values: int) -> None:

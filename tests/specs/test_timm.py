@@ -131,15 +131,19 @@ def copy_positions(ours: nn.Module, theirs: nn.Module) -> None:
                 weight.copy_(same.flip(1, 2).flatten(1).mT if tensorflow else same)
 
 
+RELATIVE = {"botnet26t_256": 256, "halonet26t": 256, "haloregnetz_b": 224}
+"""With the sides of their images."""
+
+
 @pytest.mark.slow
-def test_outputs_of_botnet(timm: Any) -> None:
+@by_name(tuple(row for row in TABLE if row.name in RELATIVE))
+def test_outputs_of_attention_with_relative_positions(timm: Any, row: Reached) -> None:
     """Its vectors along height and width have one shape, so that they are matched by name here."""
-    row = next(row for row in TABLE if row.name == "botnet26t_256")
-    shape = (3, 256, 256)
+    shape = (3, *[RELATIVE[row.name]] * 2)
     torch.manual_seed(0)
     theirs = as_if_trained(timm.create_model(row.name).double(), shape)
     network = row.network(shape)
-    found = dotcnn.match(network, theirs, by_order=True)
+    found = dotcnn.match(network, keys_apart(theirs), by_order=True)
     found.require_complete(allow=[n.name for n in network.nodes if n.op.word == "attention"])
     ours = dotcnn.load(network).double()
     found.load_into(ours)
@@ -229,4 +233,30 @@ def halves_joined(model: nn.Module) -> nn.Module:
             joined = nn.Conv2d(inputs, outputs, 1, groups=len(parts), bias=False).double()
             joined.weight.copy_(torch.cat([part.weight for part in convolutions]))
             setattr(parent, name, joined)
+    return model
+
+
+class KeysAndValues(nn.Module):
+    """The convolution for keys and values of timm's HaloNets, in which those of a head are side by
+    side, as two; here they are two."""
+
+    def __init__(self, both: nn.Conv2d, heads: int, key: int) -> None:
+        super().__init__()
+        self.heads = heads
+        weight = both.weight.unflatten(0, (heads, -1))
+        for name, part in (("k", weight[:, :key]), ("v", weight[:, key:])):
+            part = part.flatten(0, 1)
+            convolution = nn.Conv2d(part.shape[1], part.shape[0], 1, bias=False).double()
+            convolution.weight.copy_(part)
+            self.add_module(name, convolution)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = [part(x).unflatten(1, (self.heads, -1)) for part in self.children()]
+        return torch.cat(parts, 2).flatten(1, 2)
+
+
+def keys_apart(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if type(module).__name__ == "HaloAttn":
+            module.kv = KeysAndValues(module.kv, module.num_heads, module.dim_head_qk)  # type: ignore[arg-type]
     return model

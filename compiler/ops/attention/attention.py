@@ -32,7 +32,8 @@ class Attention(OverMaps):
     distance (Swin v2), and `position=relative` the products of queries with learned vectors for
     each distance along height and width (BoTNet): all know the size of the map, or of the windows.
     `windows=7` attends within windows of 7x7 (MaxViT), with `halo=2` also to two rows and columns
-    around each (HaloNet); `grid=7` attends over a grid of 7x7 places that covers the whole map.
+    around each (HaloNet), where a stride in the path of the queries makes the output smaller;
+    `grid=7` attends over a grid of 7x7 places that covers the whole map.
     """
 
     word: ClassVar[str] = "attention"
@@ -80,16 +81,19 @@ class Attention(OverMaps):
     def divided(self, *inputs: Shape) -> Heads:
         heads = self.by_heads(inputs)
         part = self._part
-        if (part is not None or self.position != "none") and heads.queries != heads.keys:
-            what = f"`position={self.position}`" if part is None else "windows"
+        if (part is not None or self.position != "none") and not self._fit(heads):
+            what = "windows" if self._part else f"`position={self.position}`"
+            need = "need the same places"
+            advice = "use the same strides in all paths"
+            if self.windows and self.position in ("none", "relative"):
+                need = "need the same places, or queries in steps that divide a window"
+                advice += ", or `stride=2` in that of the queries"
             raise ShapeError(
-                f"queries are {by(heads.queries)} and keys {by(heads.keys)}: {what} need the same"
-                " places",
-                "use the same strides in all paths",
+                f"queries are {by(heads.queries)} and keys {by(heads.keys)}: {what} {need}", advice
             )
         if part is not None:
-            lines = LINES[len(heads.queries)]
-            for side, each, name in zip(heads.queries, part, lines, strict=True):
+            lines = LINES[len(heads.keys)]
+            for side, each, name in zip(heads.keys, part, lines, strict=True):
                 if side % each:
                     raise ShapeError(
                         f"{side} {name} cannot be divided into windows of {each}",
@@ -98,11 +102,27 @@ class Attention(OverMaps):
                     )
         return heads
 
+    def _fit(self, heads: Heads) -> bool:
+        """Whether queries and keys have the same places, or there are queries at every second,
+        third, … place of each window."""
+        if heads.queries == heads.keys:
+            return True
+        if self.windows is None or self.position not in ("none", "relative"):
+            return False
+        sides = zip(heads.queries, heads.keys, self.windows, strict=True)
+        return all(m % n == 0 and side % (m // n) == 0 for n, m, side in sides)
+
+    def _queries_of(self, part: PerAxis, heads: Heads) -> PerAxis:
+        """The size of a window, or of a grid, in queries."""
+        sides = zip(part, heads.queries, heads.keys, strict=True)
+        return tuple([side * n // m for side, n, m in sides])
+
     def _places(self, heads: Heads) -> tuple[PerAxis, PerAxis]:
         """The sizes of what attends together: its queries and its keys."""
         if self._part is None:
             return heads.queries, heads.keys
-        return self._part, tuple([side + 2 * self.halo for side in self._part])
+        around = tuple([side + 2 * self.halo for side in self._part])
+        return self._queries_of(self._part, heads), around
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         heads = self.divided(*inputs)
@@ -156,7 +176,7 @@ class Attention(OverMaps):
         return (2 + sums) * self._scores(heads)
 
     def window(self, output: Shape, *inputs: Shape) -> Window | Literal["everything"]:
-        if self.windows is None:
+        if self.windows is None or len({*self.divided(*inputs)[-2:]}) > 1:
             return EVERYTHING
         # Where in its window a place lies differs: this is all that any of them may see.
         sides = [side + self.halo for side in self.windows]
@@ -220,6 +240,7 @@ class Attention(OverMaps):
             windows=(self.windows and tuple(self.windows), None),
             grid=(self.grid and tuple(self.grid), None),
             halo=(self.halo, 0),
+            queries=(None if heads.queries == heads.keys or not self.windows else queries, None),
         )
         read = ", ".join(f"{{{n}}}" for n in range(len(inputs)))
         return TorchText(module, f"{{m}}({read})", "\n\n".join(filter(None, (ATTENTION, own))))
@@ -264,7 +285,7 @@ class Attention(OverMaps):
         """The places whose keys a query sees; those of a halo may lie outside the map."""
         along: list[Sequence[int]] = [range(side) for side in heads.keys]
         if self.windows is not None:
-            firsts = [at // side * side for at, side in zip(position, self.windows, strict=True)]
+            firsts = self._firsts(heads, position)
             along = [
                 range(first - self.halo, first + side + self.halo)
                 for first, side in zip(firsts, self.windows, strict=True)
@@ -276,6 +297,13 @@ class Attention(OverMaps):
                 for at, step, count in zip(position, steps, self.grid, strict=True)
             ]
         return list(product(*along))
+
+    def _firsts(self, heads: Heads, position: PerAxis) -> PerAxis:
+        """The first place of the window in which a query lies, without its halo."""
+        assert self.windows is not None
+        queries = self._queries_of(self.windows, heads)
+        sides = zip(position, queries, self.windows, strict=True)
+        return tuple([at // n * side for at, n, side in sides])
 
     def _steps(self, heads: Heads) -> PerAxis:
         """How far the places of a grid are apart."""
@@ -290,7 +318,11 @@ class Attention(OverMaps):
             return 0.0
         queries, keys = self._places(heads)
         # How far the key lies behind the query, along each axis.
-        each = zip(key, element.position, self._steps(heads), strict=True)
+        here = element.position
+        if self.windows is not None:  # both are counted from the first of the window
+            key = tuple([n - m for n, m in zip(key, self._firsts(heads, here), strict=True)])
+            here = tuple([n % m for n, m in zip(here, queries, strict=True)])
+        each = zip(key, here, self._steps(heads), strict=True)
         away = [(there - here) // step for there, here, step in each]
         if self.position == "bias":
             place = 0
@@ -354,6 +386,7 @@ _OPTIONS = """\
         windows: tuple[int, ...] | None = None,
         grid: tuple[int, ...] | None = None,
         halo: int = 0,
+        queries: tuple[int, ...] | None = None,
 """
 """Arguments of all three."""
 
@@ -368,6 +401,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.key, self.by_head, self.halo = heads, key, by_head, halo
         self.part = windows if grid is None else grid
+        self.queries = queries or self.part
         self.grid = grid is not None
 
     def forward(
@@ -379,8 +413,8 @@ class Attention(nn.Module):
         if k is None or v is None:
             q, k, v = self.apart(q)
         sides = q.shape[2:]
-        if self.part is not None:
-            q = self.divided(q, self.part)
+        if self.part is not None and self.queries is not None:
+            q = self.divided(q, self.queries)
             k, v = (self.divided(x, self.part, self.halo) for x in (k, v))
         places = q.shape[2:]
         q = torch.unflatten(q.flatten(2), 1, (self.heads, -1)).mT.contiguous()
@@ -390,7 +424,7 @@ class Attention(nn.Module):
         scores = self.position(q)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=scores)
         y = torch.unflatten(y.mT.flatten(1, 2), 2, places)
-        return y if self.part is None else self.together(y, self.part, sides)
+        return y if self.queries is None else self.together(y, self.queries, sides)
 
     def position(self, q: Tensor) -> Tensor | None:
         """What is added to the scores of queries and keys."""
@@ -451,7 +485,7 @@ class BiasedAttention(Attention):
         heads: int,
         size: tuple[int, ...],
 {_OPTIONS}    ) -> None:
-        super().__init__(heads, key, by_head, windows, grid, halo)
+        super().__init__(heads, key, by_head, windows, grid, halo, queries)
         self.size = size
         self.distances = [2 * (side + halo) - 1 for side in size]
         distances = torch.Size(self.distances).numel()
@@ -484,7 +518,7 @@ class MlpAttention(Attention):
         grid: tuple[int, ...] | None = None,
         halo: int = 0,
     ) -> None:
-        super().__init__(heads, key, by_head, windows, grid, halo)
+        super().__init__(heads, key, by_head, windows, grid, halo, queries)
         self.size = size
         self.distances = [2 * (side + halo) - 1 for side in size]
         self.hidden = nn.Linear(len(size), hidden)
@@ -529,7 +563,7 @@ class RelativeAttention{_SUFFIX[axes]}(Attention):
         size: tuple[int, ...],
         channels: int,
 {_OPTIONS}    ) -> None:
-        super().__init__(heads, key, by_head, windows, grid, halo)
+        super().__init__(heads, key, by_head, windows, grid, halo, queries)
         self.size = size
         counts = [(2 * side - 1, channels) for side in size]
 {_by_axis("self.{name}_rel = nn.Parameter(torch.empty(counts[{number}]))", axes)}
@@ -537,8 +571,7 @@ class RelativeAttention{_SUFFIX[axes]}(Attention):
             nn.init.trunc_normal_(weight, std=channels**-0.5)
 
     def position(self, q: Tensor) -> Tensor:
-        queries = [side - 2 * self.halo for side in self.size]
-        q = torch.unflatten(q, 2, queries)
+        q = torch.unflatten(q, 2, self.queries or self.size)
 {_by_axis("{name} = self.by_key(q @ self.{name}_rel.mT, {number})", axes)}
         return ({" + ".join(AXES[axes])}).flatten({2 + axes}).flatten(2, {1 + axes})
 
