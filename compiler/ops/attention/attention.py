@@ -388,7 +388,7 @@ _OPTIONS = """\
         halo: int = 0,
         queries: tuple[int, ...] | None = None,
 """
-"""Arguments of all three."""
+"""Arguments of all."""
 
 ATTENTION = helper(f'''\
 class Attention(nn.Module):
@@ -503,7 +503,7 @@ class BiasedAttention(Attention):
 ''')
 
 
-MLP_ATTENTION = helper('''\
+MLP_ATTENTION = helper(f'''\
 class MlpAttention(Attention):
     """Attention with a number for each head and distance, which two layers compute from it."""
 
@@ -512,12 +512,7 @@ class MlpAttention(Attention):
         heads: int,
         size: tuple[int, ...],
         hidden: int,
-        key: int | None = None,
-        by_head: bool = False,
-        windows: tuple[int, ...] | None = None,
-        grid: tuple[int, ...] | None = None,
-        halo: int = 0,
-    ) -> None:
+{_OPTIONS}    ) -> None:
         super().__init__(heads, key, by_head, windows, grid, halo, queries)
         self.size = size
         self.distances = [2 * (side + halo) - 1 for side in size]
