@@ -395,7 +395,6 @@ def _write(shown: Shown, layers: Sequence[Node], options: argparse.Namespace) ->
         return
     from ..show.page.page_html import page_html
 
-    shown.subject.must_see_one_image("a page (.html)")
     first = layers[0] if layers else None
     html = page_html(
         shown.subject,

@@ -19,9 +19,9 @@ function workedOut(layer, image, channel, y, x) {
     missing++;
     return NaN;
   };
-  const reader = each => (input, from, row, column) => known(sources[input].at(each, from, row, column));
+  const reader = each => (input, from, ...position) => known(sources[input].at(each, from, ...sources[input].pixel(position)));
   for (let each = 0; each < layer.count; each++) if (each !== image) others.push(reader(each));
-  const at = layer.shape.length > 1 ? [channel, y, x] : [channel];
+  const at = layer.shape.length > 1 ? [channel, ...layer.position(y, x)] : [channel];
   const weight = (name, place) => known(layer.weight(name, image, place));
   try {
     const element = py.new(Element, [at, layer.shape, sources.map(each => each.shape), reader(image), weight],
@@ -81,26 +81,29 @@ function windowOf(layer, y, x) {
   const { window: read } = layer, [source] = layer.sources();
   if (!source) return null;
   if (!read || read.all) return read ? [0, 0, source.height - 1, source.width - 1] : null;
-  const begin = (axis, position) => Math.floor(read.start[axis] + position * read.stride[axis]);
-  const top = begin(0, y), left = begin(1, x);
-  return [top, left, top + read.size[0] - 1, left + read.size[1] - 1];
+  const at = layer.position(y, x);
+  return source.box(read.size.map((side, axis) => {
+    const first = Math.floor(read.start[axis] + (at[axis] || 0) * read.stride[axis]);
+    return [first, first + side - 1];
+  }));
 }
 
-// The receptive field: first and last row and column of the input.
+// The receptive field: first and last row and column of the input, with its `ends` along each axis.
 function fieldOf(layer, channel, y, x) {
   // Numbers of a vector that was a map belong to its positions: to those that they are made of.
   while (layer.flat && layer.inputs.length) {
     const own = workedOut(layer, 0, channel, y, x), groups = own ? own.found.groups : [];
     if (groups.length !== 1 || groups[0].terms.length !== 1 || !groups[0].terms[0].place) break;
-    const { input, channel: from, position: [row, column] } = groups[0].terms[0].place;
-    [layer, channel, y, x] = [layer.sources()[input], from, row, column];
+    const { input, channel: from, position } = groups[0].terms[0].place, source = layer.sources()[input];
+    [layer, channel, [y, x]] = [source, from, source.pixel(position)];
   }
   if (!layer.field) return null;
+  const at = layer.position(y, x);
   const ends = layer.field.map((axis, n) => {
-    const position = n ? x : y;
     if (axis.whole) return [axis.first[0], axis.last[0]];
+    const position = at[n] || 0;
     const round = Math.floor(position / axis.first.length), phase = position % axis.first.length;
     return [axis.first[phase] + round * axis.step, axis.last[phase] + round * axis.step];
   });
-  return [ends[0][0], ends[1][0], ends[0][1], ends[1][1]];
+  return Object.assign(layers.get(0).box(ends), { ends });
 }

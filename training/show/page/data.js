@@ -28,13 +28,20 @@ function arrayOf(buffer, entry) {
   return new TYPES[type](buffer, offset, length);
 }
 
+const SHORT = 12; // steps of a series that is drawn as a row of numbers
+const LINES = { 1: ["step"], 2: ["row", "column"], 3: ["slice", "row", "column"] };
+
 // A layer: what is said of it (`about`), and its numbers after `load`.
 class Layer {
   constructor(about, images) {
     Object.assign(this, about);
     this.count = images; // images
-    this.height = this.flat ? 1 : this.shape[1];
-    this.width = this.flat ? 1 : this.shape[2];
+    // A picture of a map: a series is one row, the slices of a volume stand below one another.
+    const sides = this.shape.slice(1);
+    this.axes = sides.length;
+    this.width = this.flat ? 1 : sides[this.axes - 1];
+    this.height = this.flat ? 1 : sides.slice(0, -1).reduce((all, side) => all * side, 1);
+    this.curved = this.axes === 1 && !this.flat && this.width > SHORT; // drawn as a curve
     this.size = this.height * this.width; // numbers of a map
     const every = this.values && !this.channels;
     this.shown = this.channels || (every ? Array.from({ length: this.shape[0] }, (_, i) => i) : []);
@@ -168,6 +175,31 @@ class Layer {
   all(image) {
     const size = this.shown.length * this.size;
     return this.numbers.subarray(image * size, (image + 1) * size);
+  }
+
+  // The position along each axis that a pixel of the picture stands for, and the reverse.
+  position(y, x) {
+    if (this.axes === 1) return [x];
+    return this.axes === 3 ? [Math.floor(y / this.shape[2]), y % this.shape[2], x] : [y, x];
+  }
+
+  pixel(position) {
+    if (position.length === 1) return [0, position[0]];
+    return position.length === 3 ? [position[0] * this.shape[2] + position[1], position[2]] : position;
+  }
+
+  where(position) {
+    return position.map((place, axis) => `${LINES[position.length][axis]} ${place}`).join(", ");
+  }
+
+  // First and last row and column of a range along each axis; of a volume, in its middle slice.
+  box(ends) {
+    if (ends.length === 1) return [0, ends[0][0], 0, ends[0][1]];
+    if (ends.length === 2) return [ends[0][0], ends[1][0], ends[0][1], ends[1][1]];
+    const [[first, last], [top, bottom], [left, right]] = ends, rows = this.shape[2];
+    const slice = Math.min(Math.max(Math.round((first + last) / 2), 0), this.shape[1] - 1);
+    const inside = row => slice * rows + Math.min(Math.max(row, 0), rows - 1);
+    return [inside(top), left, inside(bottom), right];
   }
 
   sources() {

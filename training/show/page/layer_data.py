@@ -74,7 +74,7 @@ class Layers:
             "operation": self.arithmetic.operation(node) if node.inputs else None,
             "weights": self._weights(node, pack),
         }
-        if len(self.network.input.shape) == 3:
+        if len(self.network.inputs) == 1 and len(self.network.input.shape) > 1:
             data["field"] = [_axis(axis) for axis in self.analysis.fields[node.index]]
         data["arrays"] = pack.contents
         return data, pack

@@ -245,7 +245,7 @@ function describe() {
     ...(sources.length ? [make("span", { class: "faint" }, "reads"), ...sources] : []),
     ...(readers.length ? [make("span", { class: "faint" }, "is read by"), ...readers] : []),
   );
-  const dead = figures.dead && layer.shape.length === 3 && !layer.flat
+  const dead = figures.dead && layer.shape.length > 1 && !layer.flat
     ? `, ${count(figures.dead)} of ${count(layer.shape[0])} channels are zero everywhere` : "";
   const bad = figures.bad ? `, ${count(figures.bad)} numbers are NaN or infinite` : "";
   const lines = [["numbers", `from ${shownFigure(figures.least)} to ${shownFigure(figures.greatest)}, mean ` +
@@ -280,16 +280,21 @@ function grid(layer) {
   return [width, Math.ceil(length / width)];
 }
 
+// The slices of a volume stand below one another.
+function tall(layer) {
+  return layer.axes === 3 && !layer.flat ? Math.min(layer.shape[1], 3) : 1;
+}
+
 function pictures() {
   const { layer } = state, several = index.images.length > 1;
   const focused = views.findIndex(view => view.map && view.map.element === document.activeElement);
   const [width, height] = grid(layer), longer = Math.max(width, height);
   // Maps with room for their numbers are larger.
-  const least = several ? 224 : 320;
+  const least = (several ? 224 : 320) * tall(layer);
   const usual = longer > MOST_CELLS ? least : Math.max(least, (several ? 34 : CELL) * longer);
   const side = Math.min(usual, document.documentElement.clientWidth - 40);
   views = index.images.map((image, n) => {
-    const photograph = new View(`${image.name}, as the network sees it`, several ? 128 : 224);
+    const photograph = new View(`${image.name}, as the network sees it`, (several ? 128 : 224) * tall(layers.get(0)));
     paintInput(photograph, image, n);
     const point = (y, x, how) => pointed(n, y, x, how);
     const map = layer.numbers ? new View(`feature map of ${layer.name} for ${image.name}: arrows move the pixel`, side, point) : null;
@@ -298,7 +303,7 @@ function pictures() {
       map.element.addEventListener("focus", () => { if (state.image !== n) pointed(n, state.y, state.x, "move"); });
       map.canvas.width = width;
       map.canvas.height = height;
-      map.sized(width, height);
+      map.sizedFor(layer, width, height);
     }
     const answer = index.answers && layer.index === index.output ? make("table", { class: "sums" },
       ...index.answers[n].map(([name, , chance]) => make("tr", {}, make("td", {}, name),
@@ -334,8 +339,8 @@ function paintInput(view, image, n) {
     view.sized(image.shape[2], image.shape[1]);
   } else if (first.numbers) {
     const values = first.map(n, first.shown[0]);
-    paintGray(view.canvas, values, first.width, first.height, [...extent(values), false]);
-    view.sized(first.width, first.height);
+    paintMap(view.canvas, first, values, [...extent(values), false]);
+    view.sizedFor(first, first.width, first.height);
   } else view.element.hidden = true;
 }
 
@@ -349,11 +354,12 @@ function maps() {
     if (layer.order.length > 40) buttons.push(make("p", { class: "faint" }, `and ${count(layer.order.length - 40)} more`));
   } else if (layer.numbers && layer.order.length > 1) {
     const zoomed = Math.max(1, Math.floor(72 / layer.width));
+    const rows = layer.axes === 3 ? layer.shape[2] : layer.height; // of a volume, its middle slice
     for (const channel of layer.order.slice(0, 256)) {
       const canvas = canvasOf(1, 1);
-      const width = Math.min(layer.width * zoomed, 96);
+      const width = layer.curved ? 144 : Math.min(layer.width * zoomed, 96);
       canvas.style.width = `${width}px`;
-      canvas.style.height = `${(width * layer.height) / layer.width}px`;
+      canvas.style.height = `${layer.curved ? 27 : (width * rows) / layer.width}px`;
       buttons.push(make("button", { type: "button", "data-channel": channel,
         "aria-label": `channel ${channel}`, onclick: () => choose(channel) }, canvas, String(channel)));
     }
@@ -368,7 +374,13 @@ function paintMaps() {
   if (layer.flat || !layer.numbers) return;
   for (const button of $("maps").querySelectorAll("button")) {
     const values = layer.map(state.image, Number(button.dataset.channel));
-    paintGray(button.firstChild, values, layer.width, layer.height, grayRange($("gray").value, layer, values));
+    const range = grayRange($("gray").value, layer, values);
+    if (layer.axes !== 3) {
+      paintMap(button.firstChild, layer, values, range, 288, 54);
+      continue;
+    }
+    const rows = layer.shape[2], begin = Math.floor(layer.shape[1] / 2) * rows * layer.width;
+    paintGray(button.firstChild, values.subarray(begin, begin + rows * layer.width), layer.width, rows, range);
   }
 }
 
@@ -405,7 +417,8 @@ function pictureChannel() {
     const values = layer.flat ? layer.all(n) : layer.map(n, state.channel);
     const range = grayRange(style, layer, values);
     ranges.push(range);
-    paintGray(view.map.canvas, values, width, height, range);
+    if (layer.curved) paintCurve(view.map.canvas, values, range);
+    else paintGray(view.map.canvas, values, width, height, range);
     cells(view.map, values, width, height, range);
   });
   state.ranges = ranges;
@@ -525,17 +538,17 @@ function update() {
     $("arithmetic").replaceChildren();
     return;
   }
-  const where = layer.flat ? `number ${elementName(channel)}` : `channel ${channel}, row ${y}, column ${x}`;
+  const where = layer.flat ? `number ${elementName(channel)}` : `channel ${channel}, ${layer.where(layer.position(y, x))}`;
   const seen = field ? receptive(field) : "";
   $("readout").textContent = `${where}: ${figure(work.result)}${state.held ? " (held)" : ""}${seen}`;
   arithmetic(work);
 }
 
-function receptive([top, left, bottom, right]) {
-  const [, height, width] = index.input;
-  const whole = top <= 0 && left <= 0 && bottom >= height - 1 && right >= width - 1;
-  const size = `${count(bottom - top + 1)}x${count(right - left + 1)}`;
-  return ` · receptive field ${size}${whole ? ", all of the image" : ""}`;
+function receptive({ ends }) {
+  const [, ...sides] = index.input;
+  const whole = ends.every(([first, last], axis) => first <= 0 && last >= sides[axis] - 1);
+  const size = ends.map(([first, last]) => count(last - first + 1)).join("x");
+  return ` · receptive field ${size}${whole ? `, all of the ${sides.length === 2 ? "image" : "input"}` : ""}`;
 }
 
 // ---- how the number is computed ---------------------------------------------------------------
@@ -581,9 +594,9 @@ let painted = { key: "" };
 function before(source, channel, ends, caption) {
   const key = [source.index, channel, state.image, $("gray").value].join();
   if (painted.key !== key) {
-    const view = new View(caption, 150), values = source.map(state.image, channel);
-    paintGray(view.canvas, values, source.width, source.height, grayRange($("gray").value, source, values));
-    view.sized(source.width, source.height);
+    const view = new View(caption, 150 * tall(source)), values = source.map(state.image, channel);
+    paintMap(view.canvas, source, values, grayRange($("gray").value, source, values));
+    view.sizedFor(source, source.width, source.height);
     painted = { key, view, element: make("div", {}, make("div", { class: "caption" }, caption), view.element) };
   }
   painted.view.box("window", ends);
@@ -593,7 +606,7 @@ function before(source, channel, ends, caption) {
 // The window in the layer before, the numbers in it, the filter and the products.
 function windows(group, window, map, alone) {
   const parts = [], { source, channel, terms, columns, factor } = group;
-  if (map) parts.push(before(source, channel, boxOf(terms, window), `${source.name}, channel ${channel}`));
+  if (map) parts.push(before(source, channel, boxOf(source, terms, window), `${source.name}, channel ${channel}`));
   const weighted = terms.some(each => each.factor !== null);
   if ((terms.length > 1 || weighted) && terms.length <= MOST_IN_TABLE && group.how !== "statistics") {
     const inside = each => (each.place === null && !Number.isFinite(each.value) ? "" : figure(each.value));
@@ -617,10 +630,10 @@ function windows(group, window, map, alone) {
 }
 
 // First and last row and column of what is read of a map.
-function boxOf(terms, window) {
+function boxOf(source, terms, window) {
   if (window && state.layer.window.stride?.every(Number.isInteger)) return window;
-  const places = terms.map(each => each.place).filter(Boolean);
-  const rows = places.map(each => each.position[0]), columns = places.map(each => each.position[1]);
+  const places = terms.map(each => each.place).filter(Boolean).map(each => source.pixel(each.position));
+  const rows = places.map(([row]) => row), columns = places.map(([, column]) => column);
   const end = (values, better) => values.reduce((best, each) => (better(each, best) ? each : best), values[0]);
   const least = values => end(values, (a, b) => a < b), most = values => end(values, (a, b) => a > b);
   return [least(rows), least(columns), most(rows), most(columns)];
@@ -644,8 +657,8 @@ function termName({ value, factor, product, place }) {
   const sources = state.layer.sources(), source = sources[place.input];
   const name = sources.length > 1 ? `${source.name}, ` : "";
   const shown = factor !== null ? `: ${bracketed(value)}*${bracketed(factor)}` : value !== product ? `: of ${figure(value)}` : "";
-  const [row, column] = place.position;
-  const at = source.flat || row === state.y && column === state.x ? "" : `, row ${row}, column ${column}`;
+  const [row, column] = source.pixel(place.position);
+  const at = source.flat || row === state.y && column === state.x ? "" : `, ${source.where(place.position)}`;
   return `${name}${source.shape.length > 1 ? "channel" : "number"} ${place.channel}${at}${shown}`;
 }
 

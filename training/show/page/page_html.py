@@ -155,7 +155,7 @@ def _about(
         "output": network.output.index,
         "images": [
             {
-                "name": image.name,
+                "name": image.title,
                 "label": image.label,
                 "shape": None if image.pixels is None else list(_pixels(image.pixels).shape),
             }
@@ -168,6 +168,9 @@ def _about(
 
 def _preparation(subject: Subject, images: Sequence[InputImage]) -> str:
     """How images became the input: resized, cropped, and normalized as who says."""
+    if subject.image_preparation is None or len(subject.network.inputs) > 1:
+        origins = dict.fromkeys(part.origin for each in images for part in each.parts)
+        return "; ".join(filter(None, origins)) or "each input has its own"
     photographs = [each for each in images if each.pixels is not None and each.name != "matrix"]
     sizes = dict.fromkeys(fitted(subject, each) for each in photographs)
     return "; ".join(
@@ -205,6 +208,8 @@ def _answers(subject: Subject, outputs: Mapping[int, Tensor]) -> list[list[Any]]
     output = subject.network.output
     if not flat(output) or output.shape[0] < 2 or subject.learned == "fixed":
         return None
+    if len(subject.network.outputs) > 1 and not output.op.probabilities:
+        return None  # which of them are classes, nothing says
     logits = outputs[output.index].detach().float().cpu().flatten(1)
     if output.op.probabilities:
         chances = logits

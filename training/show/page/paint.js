@@ -52,6 +52,37 @@ function paintGray(canvas, values, width, height, [black, white, magnitude]) {
   context.putImageData(image, 0, 0);
 }
 
+// A series: a curve over a line at zero.
+function paintCurve(canvas, values, [low, high, magnitude], width = 640, height = 120) {
+  canvas.width = width;
+  canvas.height = height;
+  canvas.classList.add("smooth");
+  const context = canvas.getContext("2d"), span = high - low || 1;
+  const down = value => (1 - Math.min(Math.max((value - low) / span, 0), 1)) * (height - 2) + 1;
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, width, height);
+  context.lineWidth = 1;
+  context.strokeStyle = "#cdd3db";
+  context.beginPath();
+  if (low <= 0 && high >= 0) {
+    context.moveTo(0, down(0));
+    context.lineTo(width, down(0));
+  }
+  context.stroke();
+  context.strokeStyle = "#3670b8";
+  context.beginPath();
+  values.forEach((value, n) => {
+    if (Number.isFinite(value)) context.lineTo(((n + 0.5) * width) / values.length, down(magnitude ? Math.abs(value) : value));
+  });
+  context.stroke();
+}
+
+// The map of a channel: a curve, or in gray.
+function paintMap(canvas, layer, values, range, ...size) {
+  if (layer.curved) paintCurve(canvas, values, range, ...size);
+  else paintGray(canvas, values, layer.width, layer.height, range);
+}
+
 // Signed colors: orange is positive, blue negative, gray zero.
 function signedColor(value, most) {
   const part = most ? Math.min(Math.abs(value) / most, 1) : 0;
@@ -98,8 +129,8 @@ class View {
     const place = event => {
       const box = this.canvas.getBoundingClientRect();
       const clip = (part, most) => Math.min(Math.max(Math.floor(part * most), 0), most - 1);
-      return [clip((event.clientY - box.top) / box.height, this.canvas.height),
-        clip((event.clientX - box.left) / box.width, this.canvas.width)];
+      const { width, height } = this.whole || this.canvas;
+      return [clip((event.clientY - box.top) / box.height, height), clip((event.clientX - box.left) / box.width, width)];
     };
     this.element.addEventListener("pointermove", event => point(...place(event), "over"));
     this.element.addEventListener("pointerdown", event => {
@@ -115,6 +146,14 @@ class View {
     this.element.style.width = `${Math.max(width * factor, 1)}px`;
     this.element.style.aspectRatio = `${width} / ${height}`;
     this.canvas.classList.toggle("smooth", zoom < 1);
+  }
+
+  // The same for the map of a layer: curves are wide.
+  sizedFor(layer, width, height) {
+    if (!layer.curved) return this.sized(width, height);
+    this.whole = { width: layer.width, height: 1 };
+    this.element.style.width = `${Math.min(2 * this.side, 640)}px`;
+    this.element.style.aspectRatio = "16 / 3";
   }
 
   box(name, ends) {
