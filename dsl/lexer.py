@@ -809,13 +809,14 @@ class _Lexer:
 
     def bad_number(self, start: int, end: int) -> tuple[str | None, int]:
         text = self.text[start:end]
-        meant = _mended_number(text)
+        meant = _mended_number(text) or _as_tuple(text)
         self.report(
             "bad-number",
             f"`{shorten(text)}` is not a number" + (" or a name" if text[0].isdigit() else ""),
             start,
             end,
             help=f"write `{shorten(meant)}`"
+            + (": a size with a name in it is written with parentheses" if "(" in meant else "")
             if meant
             else "a name starts with a letter; numbers are written"
             " `64`, `0.5`, `5e-4`, `20%`, `10x`, `3x3`",
@@ -894,6 +895,16 @@ def _mended_number(text: str) -> str:
     return ""
 
 
+def _as_tuple(text: str) -> str:
+    """`(1, k)` for `1xk`: a size of numbers and names; or ""."""
+    sides = text.split("x")
+    named = any(side[:1].isalpha() for side in sides)
+    if named and 2 <= len(sides) <= 4 and all(re.fullmatch(_SIDE, side) for side in sides):
+        return f"({', '.join(sides)})"
+    return ""
+
+
+_SIDE = r"[0-9]+|[A-Za-z_][A-Za-z_0-9]*"
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _AHEAD = re.compile(
     rf"{_SHIELDED}|(?P<sign>[()\[\]{{}}|])|(?P<line>(?:\r\n|\n|\r)[ \t]*)(?P<word>(?=[A-Za-z_]))?"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from ...dsl.diagnostics import Label
-from ...dsl.syntax import Argument, Call, Expression
+from ...dsl.syntax import Argument, Call, Expression, Name
 from ..diagnose.blame import block_usage
 from ..language.evaluate import Env, evaluate, unknown_name
 from ..language.problems import Problem, did_you_mean, missing_separator
@@ -91,7 +91,16 @@ class BlockCalls:
             return value
         if labels.knows(node, scope):
             return MapRef(str(value), labels.reference(Argument(node.span, None, node), scope))
-        raise unknown_name(node, env, str(value), labels.visible(scope))
+        problem = unknown_name(node, env, str(value), labels.visible(scope))
+        if problem.diagnostic.edits or not isinstance(node, Name):
+            raise problem
+        raise Problem(
+            "unknown-name",
+            f"there is no value and no label named `{value}`",
+            node.span,
+            help=f"for a map, label it before this: `{value}: conv 64`; for a value, write"
+            f" `let {value} = …`",
+        )
 
     def value(self, node: Expression, env: Env, module: Module) -> object:
         """The value of an expression that gets a name: a bare word has to be defined."""

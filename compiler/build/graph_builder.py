@@ -68,7 +68,7 @@ class GraphBuilder(ABC):
         self.nodes: list[Node] = []
         self.outputs: list[Output] = []
         self.layers = Layers()
-        self.labels = Labels()
+        self.labels = Labels(syntax)
         self.words = layer_words()
         self.current: MaybeNode = None
         """The input of the statement being executed."""

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from ...dsl.characters import shorten
-from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Argument, Body, Call, Expression, Let, Name, Path, Statement
 from ...dsl.syntax import walk as parts_of
@@ -29,7 +29,9 @@ ARRIVING = "input"
 
 
 class Labels:
-    def __init__(self) -> None:
+    def __init__(self, network: Statement | None = None) -> None:
+        self.network = network
+        """The network that is executed, as written."""
         self.given: dict[int, tuple[Name, Scope | Node]] = {}
         """By the id of the labeled node or scope."""
         self.used: set[int] = set()
@@ -47,7 +49,7 @@ class Labels:
 
     def enter(self, label: Name, scope: Scope, item: Scope | Node) -> None:
         """Registers a label in the scope where references look it up."""
-        check_module_name(label, "label")
+        self.check_name(label, scope)
         self.refuse_given(label, scope)
         named = _owner(scope).named
         if label.value in named:
@@ -62,6 +64,23 @@ class Labels:
             self.refuse_rebinding(label, scope)
         named[label.value] = item
         self.given[id(item)] = (label, item)
+
+    def check_name(self, label: Name, scope: Scope) -> None:
+        """Refuses a label that cannot name a part of a module; the fix renames its uses, too."""
+        try:
+            check_module_name(label, "label")
+        except Problem as problem:
+            told = problem.diagnostic
+            around = next((each.definition for each in scope.chain() if each.definition), None)
+            uses = _uses(label, around or self.network) if told.edits else ()
+            new = told.edits[0].text if told.edits else ""
+            raise Problem(
+                told.code,
+                told.message,
+                label.span,
+                help=told.help,
+                edits=(*told.edits, *(Edit(use, new) for use in uses)),
+            ) from None
 
     def refuse_rebinding(self, label: Name, scope: Scope) -> None:
         """Refuses a label inside a loop that hides one from before the loop which the loop reads:
@@ -307,6 +326,19 @@ class _Definitions:
         statements = self.statements.get(label.span.source, ())
         at = bisect_right(statements, label.span.start, key=lambda one: one.span.start) - 1
         return statements[at] if at >= 0 else None
+
+
+def _uses(label: Name, definition: Statement | None) -> list[Span]:
+    """Where a block or network refers to a label of it: arguments, and labels of the same name."""
+    found: list[Span] = []
+    for node in parts_of(definition) if definition is not None else ():
+        if isinstance(node, Call):
+            for argument in node.arguments:
+                value = argument.value
+                if isinstance(value, Name | Path) and value.value.split(".")[0] == label.value:
+                    start = value.span.start
+                    found.append(Span(value.span.source, start, start + len(label.value)))
+    return found
 
 
 def _is_inside(scope: Scope, around: Scope) -> bool:

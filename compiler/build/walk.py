@@ -414,7 +414,20 @@ class Walk(GraphBuilder):
     def layer(
         self, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
     ) -> MaybeNode:
-        op = self.layers.operation(word, call, env, self.module, input_node)
+        try:
+            op = self.layers.operation(word, call, env, self.module, input_node)
+        except Problem as problem:
+            if problem.diagnostic.code != "unknown-layer" or not self.labels.knows(
+                call.head, scope
+            ):
+                raise
+            raise Problem(
+                "unknown-layer",
+                f"`{word}` is a label, not a layer",
+                call.head.span,
+                help=f"continue from what it names, `from {word}`, or merge it with what arrives,"
+                f" `concat {word}`; `from` takes one label, and `concat a b` merges several",
+            ) from None
         self.need_input(call)
         if input_node is None:
             return None

@@ -105,12 +105,19 @@ def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call)
                 help=f"write `{meant}`",
                 edits=(Edit(there, meant),),
             )
+    help = error.help
+    if 1 in op.spatial_axes and not inputs[0].inputs and len(inputs[0].shape) == 1:
+        (numbers,) = inputs[0].shape
+        help = (
+            "make the input channels x height x width; of a series, it is channels x length:"
+            f" `input 1x{numbers}`"
+        )
     return Problem(
         "shape",
         error.message,
         place,
         labels=tuple(arrives(node) for node in inputs),
-        help=error.help,
+        help=help,
         proposals=_proposals(error, op, call),
     )
 

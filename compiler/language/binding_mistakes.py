@@ -50,6 +50,8 @@ def unknown_argument(call: Call | None, node: Argument, signature: Signature) ->
         close = closest(node.name, signature.fields)
         help = f"did you mean `{close}`?" if close else ""
         edits = (Edit(node.name_span, close),) if close else ()
+        if not close:
+            help = _owners(node.name, signature)
     return Problem(
         "unknown-argument",
         f"`{signature.word}` has no argument `{node.name}`",
@@ -58,6 +60,19 @@ def unknown_argument(call: Call | None, node: Argument, signature: Signature) ->
         help=help,
         edits=edits,
     )
+
+
+def _owners(name: str, signature: Signature) -> str:
+    """Which other layers have an argument of this name."""
+    from ..ops import REGISTRY
+
+    if signature.word not in REGISTRY:
+        return ""  # a directive
+    words = [f"`{word}`" for word, op in REGISTRY.items() if name in op.fields]
+    if not words:
+        return ""
+    listed = ", ".join(words[:4]) + (", …" if len(words) > 4 else "")
+    return f"take it out: it is an argument of {listed}"
 
 
 def _for_foreign_argument(
@@ -302,6 +317,17 @@ def stray_word(
             notes=_usage(signature),
             help=advice or f"write `{instead}`",
             edits=() if advice else (Edit(node.span, instead),),
+        )
+    sides = word.split("x")
+    if 2 <= len(sides) <= 3 and all(each.isdigit() or env.has(each) for each in sides):
+        meant = f"({', '.join(sides)})"
+        return Problem(
+            "unknown-flag",
+            f"`{signature.word}` does not take the word `{word}`, and there is no value of that"
+            " name",
+            node.span,
+            help=f"write `{meant}`: a size with a name in it is written with parentheses",
+            edits=(Edit(node.span, meant),),
         )
     label = next((name for name, field in fields.items() if field.is_label), "")
     if label:

@@ -194,7 +194,7 @@ def _read_channels(value: object) -> tuple[int, int]:
         )
     if not 0 <= ends.low < ends.high:
         raise ArgumentError(f"{show(value)} has no channels", "the first channel is 0")
-    return ends.low, ends.high  # type: ignore[return-value]
+    return Interval(ends.low, ends.high)  # type: ignore[return-value]  # written as a range
 
 
 class Slice(View):

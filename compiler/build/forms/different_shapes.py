@@ -27,6 +27,10 @@ def different_shapes(
     uneven = _only_some_round_up(inputs)
     if uneven and not help:
         help = "give `ceil` to the pools of all paths, or of none"
+    upsampled = any(node.op.word == "upsample" for node in inputs)
+    if upsampled and not help and len({node.shape[1:] for node in inputs}) > 1:
+        other = next((a.span.text for a in call.arguments), "label")
+        help = f"for the size of the other map, write `upsample like={other}`"
     return Problem(
         "shape",
         error.message,

@@ -37,6 +37,7 @@ class Attention(OverMaps):
     """
 
     word: ClassVar[str] = "attention"
+    called: ClassVar[str] = "Keras MultiHeadAttention, timm Attention"
     example: ClassVar[str] = "conv 48, attention heads=2, conv 16"
     arithmetic: ClassVar[str] = (
         "output: the values' channels (a third of C for one map), height and width of the queries\n"
