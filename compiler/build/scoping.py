@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
-from ...dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter
+from ...dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter, Statement
+from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import FUNCTIONS
 from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
 from ..language.values import Word
@@ -87,6 +89,8 @@ class Module:
         self.defaults: dict[str, Default] = {}
         """What they give, by the word of the layer."""
         self.own_blocks: list[BlockRef] = []
+        self.twice: dict[str, tuple[BlockRef, BlockRef]] = {}
+        """Blocks of one name from two imported files."""
 
     def define(self, kind: str, name: Name, known: Mapping[str, object]) -> Diagnostic | None:
         """Adds a definition; returns a diagnostic if the name is taken."""
@@ -125,7 +129,9 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
         module = modules[spec.source] = Module(spec.source)
         for _, imported in program.imports.get(spec.source, ()):
             for ref in modules[imported.source].own_blocks:
-                module.blocks.setdefault(ref.block.name.value, ref)
+                first = module.blocks.setdefault(ref.block.name.value, ref)
+                if first is not ref:
+                    module.twice.setdefault(ref.block.name.value, (first, ref))
         imported_names = dict(module.blocks)
         loose = False  # a layer outside networks and blocks
         for statement in spec.statements:
@@ -170,7 +176,56 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                     problem, loose = (None if loose else problem), True
             if problem:
                 diagnostics.append(problem)
+        diagnostics += _ambiguous(module, spec.statements)
     return modules, diagnostics
+
+
+def _ambiguous(module: Module, statements: Sequence[Statement]) -> Iterator[Diagnostic]:
+    """The first use of each block that two imported files define, and this file does not."""
+    own = {str(ref) for ref in module.own_blocks}
+    left = {name: refs for name, refs in module.twice.items() if name not in own}
+    for definition in statements if left else ():
+        parameters = getattr(definition, "parameters", ())
+        given = {parameter.name.value for parameter in parameters}
+        for node in parts_of(definition):
+            if type(node) is not Name or node.value not in left or node.value in given:
+                continue
+            if node is getattr(definition, "name", None):
+                continue
+            first, second = left.pop(node.value)
+            yield Diagnostic(
+                "ambiguous-block",
+                f"two imported files define a block `{node.value}`",
+                node.span,
+                labels=tuple(
+                    Label(ref.block.name.span, f"in {ref.module.source.name}")
+                    for ref in (first, second)
+                ),
+                help="rename one of them, or write a block of this name here, which hides both",
+            )
+
+
+def imported_elsewhere(word: str, call: Call, module: Module) -> Problem | None:
+    """The error for a block that an imported file has from another file: imports are for the file
+    that writes them.
+    """
+    for ref in module.blocks.values():
+        found = ref.module.blocks.get(word)
+        if found is None or found.module is module:
+            continue
+        here, there = module.source.path, found.module.source.path
+        path = "…"
+        if here and there:
+            path = os.path.relpath(there, os.path.dirname(here)).replace(os.sep, "/")
+        return Problem(
+            "unknown-layer",
+            f"`{word}` is a block of {found.module.source.name}, which this file does not import",
+            call.head.span,
+            labels=(Label(found.block.name.span, "the block"),),
+            notes=(f"{ref.module.source.name} imports it, for itself",),
+            help=f'import it here, too: `import "{path}"`',
+        )
+    return None
 
 
 def sections_of(program: Program) -> dict[str, Call]:

@@ -31,7 +31,7 @@ from .input_shape import (
     refuse_second_input,
 )
 from .layers import refuse_body
-from .scoping import BlockRef, not_for_modules
+from .scoping import BlockRef, imported_elsewhere, not_for_modules
 from .skipped import not_taken
 
 MAX_CALL_DEPTH = 60
@@ -417,9 +417,12 @@ class Walk(GraphBuilder):
         try:
             op = self.layers.operation(word, call, env, self.module, input_node)
         except Problem as problem:
-            if problem.diagnostic.code != "unknown-layer" or not self.labels.knows(
-                call.head, scope
-            ):
+            if problem.diagnostic.code != "unknown-layer":
+                raise
+            elsewhere = imported_elsewhere(word, call, self.module)
+            if elsewhere is not None:
+                raise elsewhere from None
+            if not self.labels.knows(call.head, scope):
                 raise
             raise Problem(
                 "unknown-layer",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import dotcnn
@@ -50,3 +52,34 @@ def test_a_label_is_renamed_with_its_uses() -> None:
 def test_a_slice_is_shown_as_a_range() -> None:
     net = dotcnn.compile("network N { input 64x8x8, slice 32..64, conv 3 }")
     assert "slice 32..64" in table(analyse(net))
+
+
+FILES = {
+    "base.cnn": "block down(w) { conv w 3x3 stride=2 same }\n",
+    "a.cnn": 'import "base.cnn"\nblock unit(w) { down w, relu }\nblock other(w) { conv w }\n',
+    "b.cnn": "block unit(w) { conv w, bn }\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "code"),
+    [
+        ("", "unit 4, other 3", "ambiguous-block"),
+        ("network N(u=unit)", "u 4, other 3", "ambiguous-block"),
+        ("", "other 3, down 4", "unknown-layer"),
+        ("", "other 3", None),
+        ("block unit(w) { conv w }\nnetwork N", "unit 4, other 3", None),
+        ("block part(unit) { unit, relu }\nnetwork N", "part bn, other 3", None),
+    ],
+)
+def test_blocks_of_imported_files(tmp_path: Path, head: str, body: str, code: str | None) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    text = f'import "a.cnn"\nimport "b.cnn"\n{head or "network N"} {{ input 3x8x8, {body} }}\n'
+    (tmp_path / "main.cnn").write_text(text)
+    errors = [d for d in dotcnn.check(tmp_path / "main.cnn") if d.severity == "error"]
+    assert [error.code for error in errors] == [code] * (code is not None)
+    if code == "ambiguous-block":
+        assert [label.span.source.name for label in errors[0].labels] == ["a.cnn", "b.cnn"]
+    elif code:
+        assert 'import it here, too: `import "base.cnn"`' in errors[0].help

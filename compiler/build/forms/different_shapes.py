@@ -27,10 +27,12 @@ def different_shapes(
     uneven = _only_some_round_up(inputs)
     if uneven and not help:
         help = "give `ceil` to the pools of all paths, or of none"
-    upsampled = any(node.op.word == "upsample" for node in inputs)
-    if upsampled and not help and len({node.shape[1:] for node in inputs}) > 1:
+    resized = next((node.op for node in inputs if node.op.sized_by), None)
+    if resized is not None and not help and len({node.shape[1:] for node in inputs}) > 1:
         other = next((a.span.text for a in call.arguments), "label")
-        help = f"for the size of the other map, write `upsample like={other}`"
+        help = (
+            f"for the size of the other map, write `{resized.word} {resized.sized_by[0]}={other}`"
+        )
     return Problem(
         "shape",
         error.message,
