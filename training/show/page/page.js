@@ -17,6 +17,8 @@ async function begin() {
   Layer.training = index.training;
   drawings = (await unpackedJson(taken("pack-views"))).map(([name, part, svg]) => ({ name, part, svg }));
   for (const about of index.layers) layers.set(about.index, new Layer(about, index.images.length));
+  // What is not a photograph is shown by the numbers of the input.
+  if (index.images.some(image => !image.pixels)) await ready(layers.get(0));
   head();
   drawing();
   controls();
@@ -332,8 +334,9 @@ function reduced(image) {
 }
 
 function paintInput(view, image, n) {
-  const first = layers.get(0);
-  if (image.pixels) {
+  const first = layers.get(0), inputs = index.layers.filter(each => !each.inputs.length).length;
+  if (inputs > 1) view.element.hidden = true; // each is a layer of its own
+  else if (image.pixels) {
     paintPhotograph(view.canvas, image.pixels, image.shape);
     view.whole = { height: index.input[1], width: index.input[2] };
     view.sized(image.shape[2], image.shape[1]);
