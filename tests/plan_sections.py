@@ -20,6 +20,8 @@ ENDS = ["pool avg global, flatten, fc 10", "flatten, fc classes, softmax", "flat
 INPUTS = ["3x32x32", "1x8x8", "4x16x24", "3x96x96"]
 
 
+SEVERAL = ("loss bce", "loss asymmetric")
+"""Statements for a network that decides each class by itself."""
 MASKS = ("loss dice", "loss tversky", "loss lovasz")
 """Statements for a network that answers for each pixel."""
 
@@ -131,6 +133,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "loss cross_entropy": ["loss cross_entropy smoothing=0.1"],
         "loss bce": ["loss bce"],
         "loss focal": ["loss focal gamma=1.5"],
+        "loss asymmetric": ["loss asymmetric absent=3 shift=10%"],
         "loss dice": ["loss dice"],
         "loss tversky": ["loss tversky found=0.2 missed=0.8"],
         "loss lovasz": ["loss lovasz"],

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ...dsl.diagnostics import Edit, Label
 from ..diagnose.blame import first_line
 from ..language.foreign import folded
-from ..language.kinds import custom, number, real_number
+from ..language.kinds import custom, number, real_number, share
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Text, Word, show, spelled
@@ -132,6 +132,26 @@ class Bce(Loss):
     several_labels = True
 
     smoothing: float = _smoothing()
+
+
+class Asymmetric(Loss):
+    """Focal binary cross-entropy that gives the many absent classes less weight than the few
+    present ones (Ridnik et al., arXiv:2009.14119).
+    """
+
+    word = "loss asymmetric"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "loss asymmetric": "asymmetricloss asymmetriclossmultilabel asl asymmetric_loss"
+    }
+    tasks = ("multi_label",)
+    several_labels = True
+
+    absent: float = number("focusing parameter of absent classes", 4.0, minimum=0, maximum=100)
+    present: float = number("focusing parameter of present classes", 1.0, minimum=0, maximum=100)
+    shift: float = share(
+        "by how much the probabilities of absent classes are lowered, so that easy ones count"
+        " nothing", 0.05, elsewhere="clip",
+    )  # fmt: skip
 
 
 class Focal(Loss):

@@ -21,6 +21,7 @@ METRICS = {
     "precision": Metric("precision"),
     "recall": Metric("recall"),
     "f1": Metric("F1"),
+    "map": Metric("mean average precision"),
     "miou": Metric("mean IoU"),
     "dice": Metric("mean Dice"),
     "pixels": Metric("pixel accuracy"),

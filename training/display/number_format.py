@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...compiler.plan.metric_names import METRICS
 
-SHARES = (*(name for name, metric in METRICS.items() if metric.share), "iou")
-"""Metrics between 0 and 1, which are shown in percent; `iou` is one of a class."""
+SHARES = (*(name for name, metric in METRICS.items() if metric.share), "iou", "average_precision")
+"""Metrics between 0 and 1, which are shown in percent; the last two are of one class."""
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,10 @@ from torch import Tensor
 from ..optim.losses import LossFunction
 from .tally import Tally
 
+BINS, LARGEST = 2**12, 16.0
+"""Logits from -16 to 16 are sorted into bins, for average precision: their counts can be added up
+over batches and processes."""
+
 FIVE = 5
 """Up to this many classes, the correct one is always among the best five."""
 
@@ -71,25 +75,51 @@ class TagTally(Tally):
         self.classes = classes
         self.table = torch.zeros(len(classes), 3, dtype=torch.int64, device=device)
         """The true positives, predicted and actual positives of each class."""
+        self.ranked = torch.zeros(2, len(classes) * BINS, dtype=torch.int64, device=device)
+        """How many logits of each class are in each bin: all of them, and those of images that have
+        the class."""
 
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         predicted, actual = outputs > 0, labels > 0.5
         hits = (predicted & actual).sum(0)
         self.table += torch.stack([hits, predicted.sum(0), actual.sum(0)], 1)
+        bins = ((outputs + LARGEST) * (BINS / (2 * LARGEST))).long().clamp_(0, BINS - 1)
+        bins = (bins + BINS * torch.arange(len(self.classes), device=bins.device)).flatten()
+        both = torch.stack([torch.ones_like(bins), actual.flatten().to(bins.dtype)])
+        self.ranked.index_add_(1, bins, both)
         return ((predicted == actual).all(1).sum(),)
 
     def counters(self) -> tuple[Tensor, ...]:
-        return self.sums, self.table, self.differing
+        return self.sums, self.table, self.ranked, self.differing
 
     def metrics(self) -> dict[str, float]:
-        """`top1` is the share of images for which all classes are correct."""
+        """`top1` is the share of images for which all classes are correct; `map` the mean over the
+        classes that have images."""
         count, loss, exact = self.sums.tolist()
         if not count:
             return {}
-        return {"loss": loss / count, "top1": exact / count, **_means(*self._hits())}
+        known = self.table[:, 2].cpu() > 0
+        average = self._average_precision()[known]
+        mean = float(average.mean()) if len(average) else 0.0
+        shares = _means(*self._hits())
+        return {"loss": loss / count, "top1": exact / count, "map": mean, **shares}
 
     def per_class(self) -> dict[str, Mapping[str, float]]:
-        return _of_each(self.classes, *self._hits())
+        precision = self._average_precision().tolist()
+        figures = _of_each(self.classes, *self._hits())
+        return {
+            name: {**each, "average_precision": value}
+            for (name, each), value in zip(figures.items(), precision, strict=True)
+        }
+
+    def _average_precision(self) -> Tensor:
+        """The area under the steps of precision against recall, of each class. Logits that differ
+        by less than 1/128 are ties."""
+        counts = self.ranked.view(2, len(self.classes), BINS).flip(2).cpu().double()
+        there, right = counts.cumsum(2)
+        precision = right / there.clamp(min=1)
+        area: Tensor = (counts[1] * precision).sum(1) / right[:, -1].clamp(min=1)
+        return area
 
     def _hits(self) -> tuple[Tensor, Tensor, Tensor]:
         correct, predicted, actual = self.table.cpu().double().unbind(1)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...compiler.plan.loss import Bce, CrossEntropy, Focal, Loss
+from ...compiler.plan.loss import Asymmetric, Bce, CrossEntropy, Focal, Loss
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -28,6 +28,8 @@ def loss_function(loss: Loss, weights: Tensor | None = None) -> LossFunction:
             return _bce(loss.smoothing, weights)
         case Focal():
             return _focal(loss.gamma, weights)
+        case Asymmetric():
+            return _asymmetric(loss, weights)
     raise AssertionError(loss.word)
 
 
@@ -86,6 +88,23 @@ def _bce(smoothing: float, weights: Tensor | None) -> LossFunction:
         return F.binary_cross_entropy_with_logits(logits, targets, weight=weights)
 
     return mean
+
+
+def _asymmetric(loss: Asymmetric, weights: Tensor | None) -> LossFunction:
+    def mean(logits: Tensor, labels: Tensor) -> Tensor:
+        targets, shares_of = shares(labels, logits), logits.sigmoid()
+        lowered = (shares_of - loss.shift).clamp(min=0)
+        present = targets * (1 - shares_of) ** loss.present * F.logsigmoid(logits)
+        absent = (1 - targets) * lowered**loss.absent * (1 - lowered).clamp(min=_TINY).log()
+        each = -(present + absent)
+        if weights is not None:
+            each = each * weights
+        return each.mean()
+
+    return mean
+
+
+_TINY = 1e-8
 
 
 def _focal(gamma: float, weights: Tensor | None) -> LossFunction:

@@ -47,7 +47,7 @@ def _table(contents: Contents, names: list[str]) -> Html:
     return table("Metrics per class", head, rows)
 
 
-_TITLES = {"f1": "F1", "iou": "IoU", "dice": "Dice"}
+_TITLES = {"f1": "F1", "iou": "IoU", "dice": "Dice", "average_precision": "average precision"}
 
 
 def _colored(contents: Contents) -> dict[str, Html]:

@@ -28,7 +28,7 @@ class MultiLabel(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return ("loss", "top1", "precision", "recall", "f1")
+        return ("loss", "top1", "map", "precision", "recall", "f1")
 
     def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
         return loss_function(loss, weights)

@@ -18,7 +18,7 @@ from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text
 from dotcnn.dsl.source import Source
 from networks import network as elaborated
-from plan_sections import ENDS, GOOD, MASKS, good_sections, network, specs
+from plan_sections import ENDS, GOOD, MASKS, SEVERAL, good_sections, network, specs
 
 ALL = [(section, word) for section, kinds in REGISTRY.items() for word in kinds]
 STATEMENTS = [
@@ -44,7 +44,9 @@ def spec(section: str, line: str) -> str:
         word = line.split()[0]
         more = "" if word == "from" else more
         more += "freeze all\n" if word in ("unfreeze", "cache") else ""
-    end = ENDS[2].replace("7", "10") if line == "loss bce" else ENDS[0].replace("10", "classes")
+    end = (
+        ENDS[2].replace("7", "10") if line.startswith(SEVERAL) else ENDS[0].replace("10", "classes")
+    )
     end = ENDS[3] if line.startswith(MASKS) else end
     return f"{network(end=end)}\n{section} {{\n{more}{line}\n}}\n"
 
