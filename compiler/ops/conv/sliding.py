@@ -58,7 +58,8 @@ def pad_same1d(x: Tensor, reach: int, stride: int, mode: str = "constant") -> Te
     """Pads for one output per step of the stride, with an odd step at the end."""
     size = x.shape[2]
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-    return F.pad(x, [total // 2, total - total // 2], mode) if total else x
+    sides = [total // 2, total - total // 2]
+    return F.pad(x, sides, mode) if total else x
 '''),
     **{
         axes: helper(f'''\

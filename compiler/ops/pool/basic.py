@@ -53,7 +53,6 @@ PAD_LOWEST = {
         .replace(', mode: str = "constant"', "")
         .replace('    mode: str = "constant",\n', "")
         .replace("sides, mode)", 'sides, value=float("-inf"))')
-        .replace("total // 2], mode)", 'total // 2], value=float("-inf"))')
         .replace(
             "Pads for one output per step of the stride, with", "Pads with what no maximum is,"
         )
