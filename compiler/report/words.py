@@ -300,6 +300,8 @@ def _arguments(signature: Signature | None, style: Style) -> list[str]:
 
 def _described(field: Field) -> str:
     if field.is_flag:
+        if field.expects == "`on` or `off`":
+            return f"{field.doc} (a bare word, or a choice: `{field.name}=on`, `=off`, `=(i == 0)`)"
         return f"{field.doc} (written as a bare word)"
     facts = [field.expects] if field.expects else []
     if field.required:

@@ -9,6 +9,7 @@ import torch
 
 import dotcnn
 from dotcnn.compiler.build.elaborate import elaborate, examine
+from dotcnn.compiler.network import Node
 from dotcnn.dsl.parser import parse
 from dotcnn.dsl.printer import print_spec
 from dotcnn.dsl.program import load_program
@@ -52,6 +53,20 @@ def test_a_choice_between_values(expression: str, channels: int) -> None:
 )
 def test_items_and_powers(expression: str, channels: int) -> None:
     assert layers(f"conv {expression}").output.shape[0] == channels
+
+
+def test_a_flag_is_a_value_where_a_variant_chooses() -> None:
+    text = """
+block unit(tf, norm) { conv 8 3x3 stride=2 same=(not tf) same_upper=tf standardize=(norm == gn) }
+network N(tf=off) { input 3x33x33, unit tf bn, unit (not tf) bn, unit tf gn }
+"""
+    flags = ("same", "same_upper", "standardize")
+    found = [tuple(node.op.arguments[flag] for flag in flags) for node in layers_of(text)]
+    assert found == [(True, False, False), (False, True, False), (True, False, True)]
+
+
+def layers_of(text: str) -> list[Node]:
+    return [node for node in elaborate(load_program(Source("n", text))).nodes if node.inputs]
 
 
 def test_a_loop_over_items_counts_them() -> None:
