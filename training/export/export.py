@@ -18,9 +18,11 @@ from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
 from ..tasks.known_tasks import recorded
 from ..tasks.multi_label import MultiLabel
+from ..tasks.segmentation import Segmentation
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
+from .mask_script import mask_script
 from .program import captured, evaluating
 from .script import inference_script
 from .trained import Trained, Weights, open_trained
@@ -155,10 +157,18 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         message = f"{whose} not record the classes or the preprocessing"
         help = "export a run folder, or the best.safetensors that `cnn train` wrote"
         raise SpecError([Diagnostic("no-classes", message, help=help)])
+    preparation, classes = Preparation.from_json(known["preparation"]), json.loads(known["classes"])
+    if known.get("task") == Segmentation.word:
+        if preparation.fit.resize != preparation.fit.crop:
+            height, width = preparation.fit.crop
+            message = "the script resizes whole images, and this network sees a crop of them"
+            help = f"write `evaluate {{ resize {height}x{width} }}`, or export without --script"
+            raise SpecError([Diagnostic("export-script", message, help=help)])
+        return mask_script(model, preparation, classes)
     return inference_script(
         model,
-        Preparation.from_json(known["preparation"]),
-        json.loads(known["classes"]),
+        preparation,
+        classes,
         multi_label=bool(_multi_label(known)),
         probabilities=predict,
     )

@@ -6,7 +6,7 @@ The script needs numpy, Pillow and onnxruntime, and its preprocessing is bit-ide
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..data.images.preprocessing import Preparation
@@ -23,31 +23,36 @@ def inference_script(
 ) -> str:
     """The text of the script. `model` is the name of the ONNX file beside it; `probabilities` says
     whether the file outputs probabilities or logits."""
+    pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
     pieces = [
         _HEADER.format(
-            model=_plain(model),
-            script=_plain(script_name(Path(model))),
-            mark=SCRIPT_MARK,
-            pillow="Image, ImageOps" if preparation.channels in (1, 3) else _PILLOW,
+            model=plain_name(model), script=plain_name(script_name(Path(model))), mark=SCRIPT_MARK
         ).rstrip("\n")
+        + HEADER_IMPORTS.format(pillow=pillow).rstrip("\n")
         + "\n"
-        + _constants(model, preparation, classes),
+        + constants(model, preparation, classes),
         _MAIN,
         _CLASSIFY.format(
             activation="" if probabilities else _SIGMOID if multi_label else _SOFTMAX,
             output="probabilities" if probabilities else "logits",
         ),
-        _prepare(preparation),
-        _load(preparation.channels),
+        *preprocessing(preparation),
     ]
+    return "\n\n\n".join(piece.strip("\n") for piece in pieces) + END
+
+
+def preprocessing(preparation: Preparation) -> Iterator[str]:
+    """The functions from an image file to the input of the network."""
+    yield _prepare(preparation)
+    yield _load(preparation.channels)
     if preparation.fit.mode == "nearest":
-        pieces.append(_RESIZE_NEAREST)
+        yield _RESIZE_NEAREST
     else:
-        pieces += [_RESIZE, _FILTERS[preparation.fit.mode]]
-    return "\n\n\n".join(piece.strip("\n") for piece in pieces) + _END
+        yield _RESIZE
+        yield _FILTERS[preparation.fit.mode]
 
 
-def _constants(model: str, preparation: Preparation, classes: Sequence[str]) -> str:
+def constants(model: str, preparation: Preparation, classes: Sequence[str]) -> str:
     fit = preparation.fit
     side = isinstance(fit.resize, int)
     order = ", blue first" if preparation.order == "bgr" else ""
@@ -76,7 +81,7 @@ def _list(names: Sequence[str], width: int = 96) -> str:
     return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name that is safe in a docstring."""
     return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in name)
 
@@ -109,15 +114,16 @@ _HEADER = '''
 Needs numpy, pillow and onnxruntime. {mark}: the preprocessing is
 bit-identical to that of training, so the probabilities are those of `cnn predict`.
 """
-
+'''
+HEADER_IMPORTS = """
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from PIL import {pillow}
-'''
-_PILLOW = "Image, ImageOps, ImageSequence"
+"""
+PILLOW_PAGES = "Image, ImageOps, ImageSequence"
 
 _MAIN = """
 def main():
@@ -270,7 +276,7 @@ def filter(x):
 ''',
 }
 
-_END = """
+END = """
 
 
 if __name__ == "__main__":
