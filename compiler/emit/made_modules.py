@@ -49,6 +49,8 @@ class Parameter:
         sides = [value for value in self.values if isinstance(value, tuple)]
         if sides and not self.is_exact and all(type(n) is int for each in sides for n in each):
             types = {"int": None, **types}  # as torch takes a size for all axes
+        if "None" in types:
+            types["None"] = types.pop("None")  # at the end
         return " | ".join(types)
 
 
@@ -59,7 +61,7 @@ def type_text(value: Any) -> str:
         return f"tuple[{', '.join(map(type_text, value))}]"
     if isinstance(value, list):
         return f"list[{type_text(value[0])}]" if value else "list[int]"
-    return type(value).__name__
+    return "None" if value is None else type(value).__name__
 
 
 class Class(NamedTuple):

@@ -1,7 +1,8 @@
 """Factors and offsets, learned or constant. `scale` and `bias` are learned, of a layer or of each
 channel: ReZero and SkipInit are `scale init=0` at the end of a residual body, the affine block of
-HGNetV2 is `scale, bias`, StarReLU `relu, square, scale, bias`. `layerscale` is a small learned
-factor of each channel; `scale_by` and `offset_by` are constants.
+HGNetV2 is `scale, bias`, StarReLU `relu, square, scale, bias`; `bias per=element` is a learned
+position. `layerscale` is a small learned factor of each channel; `scale_by` and `offset_by` are
+constants.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ..language.kinds import choice, number
-from ..shapes import Shape, axes_of, size
+from ..shapes import Shape, axes_of, size, text
 from .base import Autocast, Kept, Kind, Pointwise, TorchText, Weight, call_text, constructor, helper
 from .worked import Element, Step, Worked, bracketed, figure, signed
 
@@ -151,20 +152,64 @@ class LayerScale(Factor):
 
 
 class Bias(LearnedNumber):
-    """A learned offset, of all elements or of each channel."""
+    """A learned offset, of all elements, of each channel, or of each element.
+
+    `per=element` tells the places of a map apart (learned positions: ViT, the attention pool of
+    CLIP); it fits one size.
+    """
 
     word: ClassVar[str] = "bias"
     example: ClassVar[str] = "bias per=channel"
-    arithmetic: ClassVar[str] = "x + offset; parameters: 1 (C with per=channel)"
-    elsewhere: ClassVar[Mapping[str, str]] = {"bias per=channel": "implicit_add Bias BiasLayer"}
+    arithmetic: ClassVar[str] = (
+        "x + offset; parameters: 1 (C with per=channel, C * H * W with per=element)"
+    )
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "bias per=channel": "implicit_add Bias BiasLayer",
+        "bias per=element": "pos_embed position_embedding PositionEmbedding",
+    }
     key: ClassVar[str] = "bias"
     what: ClassVar[str] = "offset"
     passes_gradient: ClassVar[bool] = True
 
     init: float = number("initial offset", 0.0)
     per: str = choice(
-        "one offset for the `layer`, or for each `channel`", ["layer", "channel"], "layer"
+        "one offset for the `layer`, for each `channel`, or for each `element`",
+        ["layer", "channel", "element"],
+        "layer",
     )
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        if self.per == "element":
+            return (Weight(self.key, inputs[0]),)
+        return super().weights(*inputs)
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        if self.per == "element":
+            module = constructor("ElementBias", inputs[0], init=(self.init, 0.0))
+            return TorchText(module, helper=ELEMENT_BIAS)
+        return super().torch(output, *inputs)
+
+    def holds_size(self, *inputs: Shape) -> tuple[str, str]:
+        if self.per != "element":
+            return "", ""
+        return (
+            f"`per=element` has an offset for each number of {text(inputs[0])}",
+            "`per=channel` has one for all places of a channel",
+        )
+
+    def learned(self, element: Element) -> float:
+        if self.per == "element":
+            return element.weight(self.key, element.at)
+        return super().learned(element)
+
+    def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
+        told = super().explain(output, *inputs)
+        if self.per == "element":
+            told[-1] = ("parameters", f"{text(inputs[0])}: one offset for each element")
+        return told
+
+    def of_what(self) -> str:
+        return " of this element" if self.per == "element" else super().of_what()
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         return Kept()
@@ -264,6 +309,18 @@ class Bias(nn.Module):
     def __init__(self, channels: int, init: float = 0.0, axes: int = 0) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.full((channels, *[1] * axes), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+''')
+
+ELEMENT_BIAS = helper('''\
+class ElementBias(nn.Module):
+    """A learned offset for each element."""
+
+    def __init__(self, shape: tuple[int, ...], init: float = 0.0) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full(shape, init))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.bias

@@ -39,6 +39,7 @@ def test_a_square_is_a_square(shape: Shape) -> None:
         (Scale(init=0.0), (4, 3, 3), "Scale(1, init=0.0)"),
         (Scale(per="channel"), (4, 3, 3), "Scale(4, axes=2)"),
         (Bias(per="channel", init=0.5), (4,), "Bias(4, init=0.5)"),
+        (Bias(per="element"), (4, 3, 5), "ElementBias((4, 3, 5))"),
         (LayerScale(), (4, 3, 3), "LayerScale(4, 1e-06)"),
         (LayerScale(init=0.5), (4, 3), "LayerScale(4, 0.5, axes=1)"),
     ],
@@ -57,6 +58,16 @@ class StarReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.s * torch.where(x > 0, x, 0) ** 2 + self.b
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5), (4, 3), (4,)])
+def test_an_offset_for_each_element(shape: Shape) -> None:
+    built = conform(Bias(per="element", init=0.25), shape)
+    x = torch.randn(2, *shape)
+    assert built.module is not None
+    bias = built.module.get_parameter("bias")
+    assert bias.shape == shape
+    assert torch.equal(built.forward(x), x + bias)
 
 
 def test_star_relu_is_written_with_them() -> None:

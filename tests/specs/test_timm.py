@@ -159,6 +159,26 @@ def test_outputs_of_attention_with_relative_positions(timm: Any, row: Reached) -
     assert (ours.eval()(images) - expected).abs().max() <= TOLERANCE * expected.abs().max()
 
 
+@pytest.mark.slow
+@by_name(tuple(row for row in TABLE if row.name == "resnet50_clip"))
+def test_outputs_of_attention_that_pools(timm: Any, row: Reached) -> None:
+    """timm has the positions as places by channels, here they are channels by places."""
+    shape = (3, 224, 224)
+    torch.manual_seed(0)
+    theirs = as_if_trained(timm.create_model(row.name).double(), shape)
+    network = row.network(shape)
+    positions = [n.name for n in network.nodes if n.op.arguments.get("per") == "element"]
+    found = dotcnn.match(network, theirs, by_order=True)
+    found.require_complete(allow=positions)
+    ours = dotcnn.load(network).double()
+    found.load_into(ours)
+    learned = theirs.get_parameter("head.pos_embed")
+    ours.get_parameter(f"{positions[0]}.bias").copy_(learned.mT[:, :, None])
+    images = torch.randn(2, *shape, dtype=torch.float64)
+    expected = theirs(images)
+    assert (ours.eval()(images) - expected).abs().max() <= TOLERANCE * expected.abs().max()
+
+
 BY_ORDER = (
     "convformer_s18",
     "poolformerv2_s12",

@@ -241,7 +241,6 @@ class Attention(OverMaps):
             windows=(self.windows and tuple(self.windows), None),
             grid=(self.grid and tuple(self.grid), None),
             halo=(self.halo, 0),
-            queries=(None if heads.queries == heads.keys or not self.windows else queries, None),
         )
         read = ", ".join(f"{{{n}}}" for n in range(len(inputs)))
         return TorchText(module, f"{{m}}({read})", "\n\n".join(filter(None, (ATTENTION, own))))
@@ -387,7 +386,6 @@ _OPTIONS = """\
         windows: tuple[int, ...] | None = None,
         grid: tuple[int, ...] | None = None,
         halo: int = 0,
-        queries: tuple[int, ...] | None = None,
 """
 """Arguments of all."""
 
@@ -402,7 +400,6 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.key, self.by_head, self.halo = heads, key, by_head, halo
         self.part = windows if grid is None else grid
-        self.queries = queries or self.part
         self.grid = grid is not None
 
     def forward(
@@ -414,20 +411,24 @@ class Attention(nn.Module):
         if k is None or v is None:
             q, k, v = self.apart(q)
         sides = q.shape[2:]
-        if self.part is not None and self.queries is not None:
-            q = self.divided(q, self.queries)
+        few = self.part
+        if self.part is not None:
+            # Queries at every second place are half of the window along an axis.
+            each = zip(self.part, sides, k.shape[2:], strict=True)
+            few = tuple([n * queries // keys for n, queries, keys in each])
+            q = self.divided(q, few)
             k, v = (self.divided(x, self.part, self.halo) for x in (k, v))
         places = q.shape[2:]
         q = torch.unflatten(q.flatten(2), 1, (self.heads, -1)).mT.contiguous()
         k = torch.unflatten(k.flatten(2), 1, (-1, q.shape[-1])).mT.contiguous()
         v = torch.unflatten(v.flatten(2), 1, (k.shape[1], -1)).mT.contiguous()
         k, v = k.expand(-1, self.heads, -1, -1), v.expand(-1, self.heads, -1, -1)
-        scores = self.position(q)
+        scores = self.position(q, places)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=scores)
         y = torch.unflatten(y.mT.flatten(1, 2), 2, places)
-        return y if self.queries is None else self.together(y, self.queries, sides)
+        return y if few is None else self.together(y, few, sides)
 
-    def position(self, q: Tensor) -> Tensor | None:
+    def position(self, q: Tensor, places: tuple[int, ...]) -> Tensor | None:
         """What is added to the scores of queries and keys."""
         return None
 
@@ -486,14 +487,14 @@ class BiasedAttention(Attention):
         heads: int,
         size: tuple[int, ...],
 {_OPTIONS}    ) -> None:
-        super().__init__(heads, key, by_head, windows, grid, halo, queries)
+        super().__init__(heads, key, by_head, windows, grid, halo)
         self.size = size
         self.distances = [2 * (side + halo) - 1 for side in size]
         distances = torch.Size(self.distances).numel()
         self.position_bias = nn.Parameter(torch.empty(distances, heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
 
-    def position(self, q: Tensor) -> Tensor:
+    def position(self, q: Tensor, places: tuple[int, ...]) -> Tensor:
         axes = len(self.size)
         bias = torch.unflatten(self.position_bias.mT, 1, self.distances)
         # Of a query the distances to all keys, of which the last has the first.
@@ -514,13 +515,13 @@ class MlpAttention(Attention):
         size: tuple[int, ...],
         hidden: int,
 {_OPTIONS}    ) -> None:
-        super().__init__(heads, key, by_head, windows, grid, halo, queries)
+        super().__init__(heads, key, by_head, windows, grid, halo)
         self.size = size
         self.distances = [2 * (side + halo) - 1 for side in size]
         self.hidden = nn.Linear(len(size), hidden)
         self.bias = nn.Linear(hidden, heads)
 
-    def position(self, q: Tensor) -> Tensor:
+    def position(self, q: Tensor, places: tuple[int, ...]) -> Tensor:
         axes = len(self.size)
         far = torch.cartesian_prod(*[self.along(side, q) for side in self.distances])
         bias = self.bias(F.relu(self.hidden(far.reshape(-1, axes))))
@@ -559,15 +560,15 @@ class RelativeAttention{_SUFFIX[axes]}(Attention):
         size: tuple[int, ...],
         channels: int,
 {_OPTIONS}    ) -> None:
-        super().__init__(heads, key, by_head, windows, grid, halo, queries)
+        super().__init__(heads, key, by_head, windows, grid, halo)
         self.size = size
         counts = [(2 * side - 1, channels) for side in size]
 {_by_axis("self.{name}_rel = nn.Parameter(torch.empty(counts[{number}]))", axes)}
         for weight in ({weights}{"," * (axes == 1)}):
             nn.init.trunc_normal_(weight, std=channels**-0.5)
 
-    def position(self, q: Tensor) -> Tensor:
-        q = torch.unflatten(q, 2, self.queries or self.size)
+    def position(self, q: Tensor, places: tuple[int, ...]) -> Tensor:
+        q = torch.unflatten(q, 2, places)
 {_by_axis("{name} = self.by_key(q @ self.{name}_rel.mT, {number})", axes)}
         return ({" + ".join(AXES[axes])}).flatten({2 + axes}).flatten(2, {1 + axes})
 
