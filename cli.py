@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .compiler.commands.command import Command, Parser
+from .compiler.commands.command import Command, HelpText, Parser
 from .compiler.commands.terminal import (
     ERRORS,
     INTERRUPTED,
@@ -165,7 +165,7 @@ def _parser() -> Parser:
         usage="cnn COMMAND ...",
         description="\n".join(lines),
         epilog="`cnn COMMAND --help` explains a command, with examples.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
     )
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=f"cnn {__version__}")

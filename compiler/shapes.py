@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Shape: TypeAlias = tuple[int, ...]
 PerAxis: TypeAlias = tuple[int, ...]
@@ -123,3 +126,11 @@ def as_map(shape: Shape, word: str) -> Shape:
 def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:
     """floor((n + 2p - f) / s) + 1, for a filter with dilation."""
     return (size + pad - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def exact_ratio(number: int | float | str | Fraction, by: int = 1) -> Fraction:
+    """`fractions` also loads `decimal`, which takes longer than many a network to be read: it is
+    imported where there is a ratio."""
+    from fractions import Fraction
+
+    return Fraction(number) / by

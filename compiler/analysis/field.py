@@ -9,17 +9,19 @@ inexact case.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import reduce
 from math import floor, lcm
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ...dsl.gc_pause import gc_paused
 from ..network import Network, Node
 from ..ops.base import EVERYTHING, POINT, Window
-from ..shapes import PerAxis, Shape, axes_of
+from ..shapes import PerAxis, Shape, axes_of, exact_ratio
 
-Number: TypeAlias = int | Fraction
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Number: TypeAlias = "int | Fraction"
 
 MAX_PERIOD = 64
 """Upsampling multiplies the number of different windows along an axis; beyond this number, outputs
@@ -179,7 +181,7 @@ def _slide(axis: Axis, size: int, stride: Number, start: Number) -> Axis:
             jump * stride,
             places,
         )
-    period, stride = len(first), Fraction(stride)
+    period, stride = len(first), exact_ratio(stride)
     # After this many outputs, the pattern of windows below repeats.
     repeats = lcm(stride.numerator, period) // stride.numerator * stride.denominator
     if repeats > MAX_PERIOD:

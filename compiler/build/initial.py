@@ -197,7 +197,7 @@ def _suiting(network: Network) -> str:
 
 def _slope(network: Network) -> float:
     leaks = Counter(op.leak for op in _activations(network) if op.suits == "he")
-    return leaks.most_common(1)[0][0] if leaks else 0.0
+    return max(leaks, key=lambda leak: leaks[leak], default=0.0)
 
 
 def _last_norms(network: Network, sums: list[Node]) -> tuple[str, ...]:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
 from ...dsl.closest import closest
+from .terminal import width
+
+
+class HelpText(argparse.RawDescriptionHelpFormatter):
+    """One is made for each option; without a width, it would import `shutil` to ask for it, which
+    takes as long as the rest of a small command line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=width(sys.stdout, otherwise=80) - 2)
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +52,7 @@ class Command:
             prog=f"cnn {self.name}",
             description=f"{self.summary[0].upper()}{self.summary[1:]}.\n{details}".rstrip(),
             epilog=f"examples:\n{examples}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpText,
         )
         module.add_arguments(parser)
         parser.add_argument(

@@ -51,15 +51,16 @@ def wants_color(options: argparse.Namespace, stream: TextIO) -> bool:
     return stream.isatty()
 
 
-def width(stream: TextIO) -> int:
-    """The width of the terminal in columns; the variable COLUMNS overrides it."""
+def width(stream: TextIO, otherwise: int = 100) -> int:
+    """The width of the terminal in columns; the variable COLUMNS overrides it. `otherwise` where
+    there is no terminal."""
     wanted = os.environ.get("COLUMNS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return max(int(wanted), 40)
     try:
-        return max(os.get_terminal_size(stream.fileno()).columns, 40)
+        return max(os.get_terminal_size(stream.fileno()).columns or otherwise, 40)
     except (OSError, ValueError):
-        return 100
+        return otherwise
 
 
 def style(options: argparse.Namespace) -> Style:

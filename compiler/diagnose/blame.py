@@ -125,7 +125,10 @@ def shape_problem(error: ShapeError, op: Op, inputs: Sequence[Node], call: Call)
 def refuse_torch_order(op: Op, call: Call) -> None:
     """Raises a problem for `conv 16 32 3`, which fits, but is not meant as it stands."""
     does: Any = op
-    if op.kind != "conv" or len(call.arguments) < 3 or max(does.kernel) <= max(does.stride):
+    numbers = call.arguments[:3]
+    if op.kind != "conv" or len(numbers) < 3 or any(each.name for each in numbers):
+        return
+    if max(does.kernel) <= max(does.stride):
         return
     from ..language import torch_order
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from ..language.declared import Declared
 from ..language.signature import Signature
@@ -29,6 +28,9 @@ from ..shapes import (
     text,
 )
 from .worked import Element, Worked
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Kind = Literal[
     "conv",

@@ -6,15 +6,17 @@ Operations are counted as in evaluation: none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..language.kinds import number
 from ..language.signature import ArgumentError
-from ..shapes import Shape, ShapeError, axes_of, size, text
+from ..shapes import Shape, ShapeError, axes_of, exact_ratio, size, text
 from .base import Kept, Kind, SameShape, TorchText, constructor, helper
 from .examples import Lines, aligned, backward, of_a_batch
 from .worked import Element, Step, Worked, figure
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 NUMBERS = (1.0, 2.0, 3.0, 4.0)
 DRAWN = (1.0, 1.0, 0.0, 1.0)
@@ -118,7 +120,7 @@ class Dropout(SameShape):
 
     def _left_out(self, input_shape: Shape) -> str:
         drawn = self.drawn(input_shape)
-        mean = _rounded(Fraction(self.p) * drawn)
+        mean = _rounded(exact_ratio(self.p) * drawn)
         return f"{self.p:g} * {drawn:,} {self.what} = {mean} on average"
 
 

@@ -5,11 +5,21 @@ pixel_unshuffle, pixel_shuffle. Of a series they move steps, of a volume voxels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import ClassVar
 
 from ..language.kinds import whole
-from ..shapes import AXES, LINES, POINTS, PerAxis, Shape, ShapeError, as_map, axes_of, by
+from ..shapes import (
+    AXES,
+    LINES,
+    POINTS,
+    PerAxis,
+    Shape,
+    ShapeError,
+    as_map,
+    axes_of,
+    by,
+    exact_ratio,
+)
 from .base import TorchText, Window, call_text, constructor, helper
 from .shape import Rearranging
 from .worked import Element, Worked
@@ -99,7 +109,7 @@ class ToPixels(Blocks):
 
     def window(self, output: Shape, *inputs: Shape) -> Window:
         axes = axes_of(output)
-        return Window((1,) * axes, (Fraction(1, self.block),) * axes, (0,) * axes)
+        return Window((1,) * axes, (exact_ratio(1, self.block),) * axes, (0,) * axes)
 
     def work_out(self, element: Element) -> Worked:
         places = [divmod(at, self.block) for at in element.position]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from itertools import product
 from math import floor, prod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..language.kinds import choice, label, pair, switch
 from ..language.signature import ArgumentError
@@ -19,6 +18,7 @@ from ..shapes import (
     as_map,
     axes_of,
     by,
+    exact_ratio,
     named,
     plain,
     size,
@@ -27,6 +27,9 @@ from ..shapes import (
 from .base import Autocast, TorchText, Window, constructor
 from .shape import Rearranging, size_like
 from .worked import Element, Worked, products, single, summed
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Upsample(Rearranging):
@@ -121,16 +124,16 @@ class Upsample(Rearranging):
         usually between two pixels.
         """
         taps = self._TAPS[self.mode]
-        ratio, start = Fraction(side, output_side), Fraction(0)
+        stride, start = exact_ratio(side, output_side), exact_ratio(0)
         if self.mode == "nearest":
-            return 1, ratio, start
+            return 1, stride, start
         if self.align_corners:
-            ratio = Fraction(side - 1, output_side - 1) if output_side > 1 else Fraction(0)
+            stride = exact_ratio(side - 1, output_side - 1) if output_side > 1 else exact_ratio(0)
         else:
-            start = (ratio - 1) / 2
-        if ratio.denominator == start.denominator == 1:
+            start = (stride - 1) / 2
+        if stride.denominator == start.denominator == 1:
             taps = 1  # always on a pixel
-        return taps, ratio, start - (taps - 1) // 2
+        return taps, stride, start - (taps - 1) // 2
 
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         if self.like is not None:

@@ -11,11 +11,13 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
-from typing import Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from ..shapes import LINES, PerAxis, Shape, text
 from .padding import source_position
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 T = TypeVar("T")
 

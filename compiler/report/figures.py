@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
 
-from ..shapes import PerAxis, by
+from ..shapes import PerAxis, by, exact_ratio
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
-Figure = int | Fraction
+Figure: TypeAlias = "int | Fraction"
 
 
 def exact(number: int) -> str:
@@ -98,7 +101,7 @@ def change(before: int, after: int) -> str:
     if after > 2 * before:
         hundredths = (after * 200 // before + 1) // 2
         return f"x {hundredths // 100:,}.{hundredths % 100:02}"
-    tenths = round(Fraction(1000 * (after - before), before))
+    tenths = round(exact_ratio(1000 * (after - before), before))
     sign = "-" if tenths < 0 else "+"
     return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10} %"
 
@@ -131,4 +134,4 @@ def read_data_size(text: str) -> int:
     if match is None or (match[3] and not match[2]):
         raise SizeError(f"{text!r} is not an amount of memory: write 24GB or 16GiB")
     base = 1024 if match[3] else 1000
-    return int(Fraction(match[1]) * base ** " kmgt".index(match[2] or " "))
+    return int(exact_ratio(match[1]) * base ** " kmgt".index(match[2] or " "))

@@ -33,18 +33,23 @@ class Column(Generic[R]):
     """Whether it may be left out."""
 
 
+Texts = dict[Column[R], list[str]]
+"""The cells of columns, row by row; variants of a table share columns."""
+
+
 def grid(
     variants: Sequence[Sequence[Column[R]]],
     rows: Sequence[R],
     style: Style,
     paint: Callable[[R, str], str] = lambda row, column: "",
+    known: Texts[R] | None = None,
 ) -> list[str]:
     """The lines of a table.
 
     `variants` are its columns in shorter and shorter forms; `paint` returns the color of a cell,
-    by row and column name.
+    by row and column name; `known` has what `fits` has worked out already.
     """
-    columns, cells, widths = _fit(variants, rows, style.width)
+    columns, cells, widths = _fit(variants, rows, style.width, known or {})
     header = _padded(columns, [column.name for column in columns], widths)
     rule = style.rule * (sum(widths) + len(GAP) * (len(widths) - 1))
     lines = [style.paint(GAP.join(header).rstrip(), BOLD), style.paint(rule, FAINT)]
@@ -60,10 +65,18 @@ def grid(
     return lines
 
 
-def fits(columns: Sequence[Column[R]], rows: Sequence[R], width: int) -> bool:
-    """Whether there is room for these columns, with nothing cut."""
-    widths = [max([len(each.name), *(len(each.cell(row)) for row in rows)]) for each in columns]
+def fits(columns: Sequence[Column[R]], rows: Sequence[R], width: int, known: Texts[R]) -> bool:
+    """Whether there is room for these columns, uncut. Their cells are added to `known`."""
+    widths = _widths(columns, rows, known)
     return sum(widths) + len(GAP) * (len(widths) - 1) <= width
+
+
+def _widths(columns: Sequence[Column[R]], rows: Sequence[R], known: Texts[R]) -> list[int]:
+    """Of the cells, and of the names above them."""
+    for column in columns:
+        if column not in known:
+            known[column] = [column.cell(row) for row in rows]
+    return [max([len(column.name), *map(len, known[column])]) for column in columns]
 
 
 def _fitted(
@@ -83,18 +96,14 @@ def _fitted(
 
 
 def _fit(
-    variants: Sequence[Sequence[Column[R]]], rows: Sequence[R], width: int
+    variants: Sequence[Sequence[Column[R]]], rows: Sequence[R], width: int, texts: Texts[R]
 ) -> tuple[list[Column[R]], Sequence[Sequence[str]], list[int]]:
     columns: list[Column[R]] = []
-    texts: dict[int, list[str]] = {}  # by id of the column: variants share columns
     widths: list[int] = []
     room = 0
     for variant in variants:
         columns = list(variant)
-        for column in columns:
-            if id(column) not in texts:
-                texts[id(column)] = [column.cell(row) for row in rows]
-        widths = [max([len(column.name), *map(len, texts[id(column)])]) for column in columns]
+        widths = _widths(columns, rows, texts)
         room = width - sum(widths) - len(GAP) * (len(widths) - 1)
         if room >= 0:
             break
@@ -109,7 +118,7 @@ def _fit(
         if room < 0 and column.optional:
             room += widths.pop(at) + len(GAP)
             del columns[at]
-    cells = list(zip(*[texts[id(column)] for column in columns], strict=True))
+    cells = list(zip(*[texts[column] for column in columns], strict=True))
     return columns, cells, widths
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from string import digits
 
 from ..analysis import Analysis
 from ..network import Node, Scope
@@ -187,7 +186,7 @@ def name_of_several(names: Sequence[str]) -> str:
     """`layer1.1..4`, for names that differ in the number at the end."""
     if len(names) == 1:
         return names[0]
-    stem = names[0].rstrip(digits)
+    stem = names[0].rstrip("0123456789")
     ending = names[-1].removeprefix(stem)
     if ending.isdecimal() and names[-1].startswith(stem):
         return f"{names[0]}..{ending}"

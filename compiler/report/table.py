@@ -10,7 +10,7 @@ from ..analysis import Analysis
 from ..network import Node
 from ..shapes import AXES, POINTS, PerAxis, axes_of, named, size, text
 from .figures import SharedUnit, area, data_size, exact, pair, plural, short
-from .grid import Column, fits, grid
+from .grid import Column, Texts, fits, grid
 from .interface import inputs_text, sample_word
 from .rows import Row, rows
 from .short_names import shortened
@@ -65,8 +65,9 @@ def layer_table(analysis: Analysis, table_rows: Sequence[Row], style: Style) -> 
         }.get(column, (0, 0))
         return HEAVY if part * _HEAVY_SHARE >= whole > 0 else ""
 
-    columns, short = _columns_for(unit, table_rows, style.width)
-    lines = grid([columns], table_rows, style, heavy)
+    texts: Texts[Row] = {}
+    columns, short = _columns_for(unit, table_rows, style.width, texts)
+    lines = grid([columns], table_rows, style, heavy, texts)
     example = next((pair for pair in short.items() if pair[0] != pair[1]), None)
     if example is not None:
         full, shown = example
@@ -86,16 +87,16 @@ _Names = Mapping[str, str]
 
 
 def _columns_for(
-    unit: SharedUnit, table_rows: Sequence[Row], width: int
+    unit: SharedUnit, table_rows: Sequence[Row], width: int, texts: Texts[Row]
 ) -> tuple[Sequence[Column[Row]], _Names]:
     """The columns that there is room for, and what names are shortened to. Figures are shortened
-    first, then names; then the memory is left out.
+    first, then names; then the memory is left out. Their cells are added to `texts`.
     """
     variant: tuple[Sequence[Column[Row]], _Names] = (), {}
     for variant in _variants(unit, [row.name for row in table_rows]):
         columns, short = variant
         room = width + _CUT if any(a != b for a, b in short.items()) else width
-        if fits(columns, table_rows, room):
+        if fits(columns, table_rows, room, texts):
             break
     return variant
 

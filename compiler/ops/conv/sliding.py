@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from itertools import product
 from math import gcd
 from typing import ClassVar
@@ -19,6 +18,7 @@ from ...shapes import (
     as_map,
     axes_of,
     by,
+    exact_ratio,
     plain,
     size,
     window_output,
@@ -364,7 +364,7 @@ class Sliding(Op):
             reach, stride = self.reach(axis), self.stride[axis]
             padding = f"2*{before}" if before == after else f"{before} + {after}"
             added = f" + {padding}" if before + after else ""
-            steps = Fraction(side + before + after - reach, stride) + 1
+            steps = exact_ratio(side + before + after - reach, stride) + 1
             rounded = "" if steps == output_side else f" -> {output_side}"
             how = f"({side}{added} - {reach})/{stride} + 1 = {decimal(steps)}{rounded}"
             if self.dilation[axis] > 1 and self.kernel[axis] > 1:

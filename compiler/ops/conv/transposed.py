@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from itertools import product
 from typing import ClassVar
 
 from ...language.kinds import count, flag, natural_pair, pair
 from ...language.signature import ArgumentError
-from ...shapes import AXES, Pair, PerAxis, Shape, ShapeError, as_map, axes_of, by, plain, size
+from ...shapes import (
+    AXES,
+    Pair,
+    PerAxis,
+    Shape,
+    ShapeError,
+    as_map,
+    axes_of,
+    by,
+    exact_ratio,
+    plain,
+    size,
+)
 from ..base import ANY_AXES, Autocast, Kept, Kind, TorchText, Weight, Window, constructor
 from ..worked import Element, Worked, products, summed
 from .sliding import BIAS, DILATION, Biased, check_groups, parameters, reach
@@ -121,8 +132,8 @@ class Deconv(Biased):
         windows = []
         for axis, stride in enumerate(self.stride):
             seen = (self._reach(axis) - 1) // stride + 1
-            start = Fraction(self.padding(axis)[0], stride) - seen + 1
-            windows.append((seen, Fraction(1, stride), start))
+            start = exact_ratio(self.padding(axis)[0], stride) - seen + 1
+            windows.append((seen, exact_ratio(1, stride), start))
         sizes, strides, starts = zip(*windows, strict=True)
         return Window(sizes, strides, starts)
 

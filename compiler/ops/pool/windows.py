@@ -7,7 +7,6 @@ override this. Counts are those of evaluation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from itertools import product
 from math import gcd, inf, prod
 from typing import ClassVar, Literal
@@ -24,6 +23,7 @@ from ...shapes import (
     as_map,
     axes_of,
     by,
+    exact_ratio,
     plain,
     size,
 )
@@ -208,7 +208,7 @@ class Pool(NoMultiplyAdds):
         sides = list(zip(inputs[0][1:], self.target, strict=True))
         return Window(
             tuple([longest(side, windows) for side, windows in sides]),
-            tuple([Fraction(side, windows) for side, windows in sides]),
+            tuple([exact_ratio(side, windows) for side, windows in sides]),
             (0,) * len(sides),
         )
 
@@ -329,7 +329,7 @@ class Pool(NoMultiplyAdds):
         if self.same_upper:
             before, after = upper_sides(side, self.reach[axis], step)
             return f"{side}/{step}, rounded up, = {output_side}: {before} + {after} of padding"
-        exact = decimal(Fraction(side + 2 * padding - self.reach[axis] + step, step))
+        exact = decimal(exact_ratio(side + 2 * padding - self.reach[axis] + step, step))
         rounded = str(self._rounded(axis, side))
         line = f"({side} + 2*{padding} - {self.reach[axis]})/{step} + 1 = {exact}"
         if exact != rounded:
@@ -467,4 +467,4 @@ def _divided_up(number: int, by: int) -> int:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{decimal(Fraction((2000 * part + whole) // (2 * whole), 10))} %"
+    return f"{decimal(exact_ratio((2000 * part + whole) // (2 * whole), 10))} %"
