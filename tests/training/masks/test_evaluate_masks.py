@@ -64,6 +64,7 @@ def test_views_of_a_part_of_the_image_are_refused(tta: str) -> None:
         request(Source("net.cnn", spec("data digits", classes="3") + f"evaluate {{ tta {tta} }}"))
 
 
+@pytest.mark.slow
 def test_an_ensemble_answers_with_averaged_pixels(tmp_path: Path) -> None:
     text = (mask_run() / "spec.cnn").read_text().replace("epochs 6", "epochs 1\n  ensemble 2")
     result = dotcnn.train(text, output=tmp_path / "run", device="cpu", quiet=True)

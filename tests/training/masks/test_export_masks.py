@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy
 import onnx
+import pytest
 from PIL import Image
 
 import dotcnn
@@ -15,6 +16,7 @@ import dotcnn
 from ..mask_sets import mask_run, save, squares
 
 
+@pytest.mark.slow
 def test_the_script_writes_the_masks_of_cnn_predict(tmp_path: Path) -> None:
     dotcnn.export(mask_run(), tmp_path / "net.onnx", script=True)
     about = {each.key: each.value for each in onnx.load(tmp_path / "net.onnx").metadata_props}
