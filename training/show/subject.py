@@ -235,7 +235,9 @@ def _preparation_of_input(
 def _preparation(shape: Shape, plan: TrainPlan, learned: Learned) -> tuple[Preparation, str]:
     """The preprocessing that a spec says for an image of this shape, or a usual one if it says
     none."""
-    if shape != plan.input:
+    resize = plan.evaluate.resize
+    if shape != plan.input or (learned != "learned" and not (resize and resize.written)):
+        # A photograph keeps its proportions, also before a network that ends in a map.
         size = shape[1], shape[2]
         resize, crop = Resize.make(side=usual_side_for(size)), CentreCrop.make(side=size)
         evaluate = replace(plan.evaluate, resize=resize, crop=crop)
