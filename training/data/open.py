@@ -498,6 +498,7 @@ def _must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], cou
     if len(bad) <= data.bad * count:
         return
     share = len(bad) / count
+    leave = f", or write `bad={_rounded_up(share)}%` to leave them out" if share < 1 else ""
     raise problem(
         "bad-files",
         f"{len(bad):,} of {counted(count, 'file')} in {data_set.origin} cannot be used; the"
@@ -505,7 +506,7 @@ def _must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], cou
         data,
         argument="bad",
         notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
-        help=f"repair or remove them, or write `bad={_rounded_up(share)}%` to leave them out",
+        help=f"repair or remove them{leave}",
     )
 
 

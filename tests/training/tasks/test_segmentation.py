@@ -107,7 +107,7 @@ def test_values_without_a_label(tmp_path: Path) -> None:
     ("wrong", "said"),
     [
         (numpy.zeros((9, 9), numpy.uint8), "its mask has 9 x 9 pixels, and the image 32 x 24"),
-        (numpy.full(SIZE, 7, numpy.uint8), "the mask has the class number 7; there are 3 classes"),
+        (numpy.full(SIZE, 7, numpy.uint8), "there are 3 classes, from 0 to 2; `ignore=7` if that"),
         (
             numpy.dstack([numpy.full(SIZE, value, numpy.uint8) for value in (1, 2, 3)]),
             "the mask has colors, and no table says which class each stands for",

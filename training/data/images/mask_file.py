@@ -59,9 +59,11 @@ class MaskCode:
     def _unknown(self, values: numpy.ndarray) -> str:
         known = [*range(self.classes), *self.ignored, *([255] if self.two_valued else [])]
         strange = numpy.unique(values[~numpy.isin(values, known)])
+        numbers = ", ".join(map(str, strange[:5].tolist()))
+        ignore = f"({numbers})" if "," in numbers else numbers
         return (
-            f"the mask has the class number {', '.join(map(str, strange[:5].tolist()))}; there are"
-            f" {self.classes} classes, from 0 to {self.classes - 1}"
+            f"the mask has the class number {numbers}; there are {self.classes} classes, from 0 to"
+            f" {self.classes - 1}; `ignore={ignore}` if that stands for no label"
         )
 
     def _of_colors(self, values: numpy.ndarray) -> Tensor:
