@@ -19,7 +19,7 @@ from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names, singular
 
-_METHODS = re.compile(r"\{0\}(\.\w+\([^()]*(\([^()]*\))?[^()]*\))+")
+_METHODS = re.compile(r"\{0\}(\.\w+\([^()]*(\([^()]*\)[^()]*)?\))+")
 """`x.narrow(1, 0, 16)`."""
 _PART = re.compile(r"(.+)\[(\d+)\]")
 _LONGEST = 60

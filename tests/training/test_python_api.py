@@ -92,7 +92,7 @@ def test_a_run_of_arrays_is_resumed_and_evaluated_with_them(run: Path, tmp_path:
         (images()[0], "not numpy.ndarray"),
         ((images()[0], images()[1][:-1]), "60 images and 59 labels"),
         ((images()[0] - 500.0, images()[1]), "pixels range from 0 to 255"),
-        ((images()[0], numpy.full(60, 0.5)), "labels must be whole numbers"),
+        ((images()[0], numpy.full(60, numpy.nan)), "labels must be whole numbers"),
         ({"val": images()}, "`train`"),
         (3, "not int"),
         ((object(), object()), "arrays"),

@@ -177,9 +177,14 @@ def about_weights(path: Path) -> dict[str, str]:
 
 _ADDED: Mapping[str, frozenset[str]] = {
     "conv": frozenset({"standardize", "eps", "gain"}),
-    "crop": frozenset({"front"}),
+    "crop": frozenset({"front", "like"}),
     "depthwise": frozenset({"standardize", "eps", "gain"}),
     "pad": frozenset({"front", "back"}),
+    "pool avg": frozenset({"same_upper"}),
+    "pool max": frozenset({"same_upper"}),
+    "pool min": frozenset({"same_upper"}),
+    "softmax": frozenset({"over", "parts"}),
+    "upsample": frozenset({"like"}),
 }
 """Arguments that layers have got since runs of 0.1.0 were saved. Where they have their default, a
 network computes what it did before, and so has the same mark.

@@ -26,7 +26,7 @@ def _contents(data: Npz | Idx) -> str:
             for d in error.diagnostics
         )
     parts = {part: (source.labels.shape, len(source)) for part, source in found.parts.items()}
-    return f"{found.classes} {found.multi_label} {parts}"
+    return f"{found.classes} {found.task} {parts}"
 
 
 def read_npz(data: bytes) -> str:

@@ -132,9 +132,9 @@ def test_arrays_are_read_once_into_memory_that_all_see(
     alone = opened(data, input=input)
     read: list[int] = []
 
-    def contents(*given: Any) -> Any:
+    def contents(*given: Any, **options: Any) -> Any:
         read.append(1)
-        return read_contents(*given)
+        return read_contents(*given, **options)
 
     monkeypatch.setattr(opening, "contents", contents)
     found = in_each(lambda processes: opened(data, input=input, opening={"processes": processes}))
