@@ -364,19 +364,21 @@ def predict(
     device: str = "auto",
 ) -> list[Prediction]:
     """Classify images: the classes of each image with their probabilities, most probable first.
-    Or, with a network that answers for each pixel, the mask of each image.
+    Or, with a network that answers for each pixel, the mask of each image; with one that learned
+    numbers, the numbers of each image, in the units of the data.
 
         for prediction in dotcnn.predict("runs/net", ["a.jpg", "b.jpg"]):
             print(prediction.image, prediction.guesses[0].name, prediction.guesses[0].probability)
 
         mask = dotcnn.predict("runs/unet", "a.jpg")[0].mask     # class numbers, the image's size
+        age = dotcnn.predict("runs/faces", "a.jpg")[0].numbers[0].value
 
     `images` is an image or a list of images. An image is a path, the bytes of a file, a Pillow
     image, or an array (NumPy or torch) of H x W, H x W x C or C x H x W with integers from 0 to 255
     or floats from 0 to 1; an array of four dimensions is a batch of images. All are preprocessed as
-    they were for training. If an image cannot be used, its prediction has no guesses and no mask,
-    and `reason` says why. A prediction with a mask has no guesses, but `shares`: how many pixels
-    each class has. Raises SpecError if the run cannot be used.
+    they were for training. If an image cannot be used, its prediction has no guesses, no mask and
+    no numbers, and `reason` says why. A prediction with a mask has no guesses, but `shares`: how
+    many pixels each class has. Raises SpecError if the run cannot be used.
     """
     from .training.inference.evaluate import tta_of
     from .training.inference.predict import named_images

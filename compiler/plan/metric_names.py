@@ -12,6 +12,8 @@ class Metric(NamedTuple):
     """Whether it is between 0 and 1, and shown in percent."""
     higher: bool = True
     """Whether higher is better."""
+    in_units: bool = False
+    """Whether it is in the units of the data."""
 
 
 METRICS = {
@@ -26,8 +28,8 @@ METRICS = {
     "dice": Metric("mean Dice"),
     "pixels": Metric("pixel accuracy"),
     "boundary": Metric("boundary F1"),
-    "mae": Metric("mean absolute error", share=False, higher=False),
-    "rmse": Metric("root mean squared error", share=False, higher=False),
+    "mae": Metric("mean absolute error", share=False, higher=False, in_units=True),
+    "rmse": Metric("root mean squared error", share=False, higher=False, in_units=True),
     "r2": Metric("R2", share=False),
 }
 """By the name in a spec."""

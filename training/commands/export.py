@@ -51,12 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predict",
         action="store_true",
-        help="output probabilities, not logits: with the softmax or sigmoid that the loss implies",
+        help="output probabilities, not logits: with the softmax or sigmoid that the loss implies; or"
+        " numbers in the units of the data, where a network has learned numbers",
     )
     parser.add_argument(
         "--script",
         action="store_true",
-        help="write a Python script beside the ONNX file that classifies photographs with it",
+        help="write a Python script beside the ONNX file that answers for photographs with it",
     )
     parser.add_argument(
         "--batch",

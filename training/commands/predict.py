@@ -1,4 +1,4 @@
-"""`cnn predict`: classify images with a trained network."""
+"""`cnn predict`: predict the classes, masks or numbers of images with a trained network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ cnn predict runs/unet photos/ -o masks/ --overlay"""
 
 DETAILS = """\
 A network that answers for each pixel says how much of each image every class covers, and -o writes
-the masks, in the size of the images: PNG files of class numbers, with a color for each class."""
+the masks, in the size of the images: PNG files of class numbers, with a color for each class.
+A network that learned numbers prints them in the units of the data it learned from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,11 +69,17 @@ def run(options: argparse.Namespace) -> int:
     needs_torch("prediction")
 
     from ..display.outcome_text import as_text
-    from ..display.prediction_text import prediction_json, prediction_text
+    from ..display.prediction_text import (
+        numbers_json,
+        numbers_text,
+        prediction_json,
+        prediction_text,
+    )
     from ..inference.evaluate import tta_of
     from ..inference.predict import found_in, predict
     from ..inference.trained_model import open_run
     from ..runtime.devices import find_device
+    from ..tasks.regression import Regression
 
     device = find_device(options.device)
     model = open_run(Path(options.run), __version__, device=device, set=options.set)
@@ -87,8 +94,13 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(f"--{name} is for masks, and {model.name} answers for whole images")
     predictions = list(predict(model, images, top=options.top, tta=tta))
     bad = [each for each in predictions if each.reason]
-    if options.format == "json":
-        about = {"network": model.request.network.name, "weights": model.name}
+    about = {"network": model.request.network.name, "weights": model.name}
+    if isinstance(model.task, Regression):
+        if options.format == "json":
+            print(as_text(numbers_json(about, predictions, model.task)))
+        elif len(bad) < len(predictions):
+            print(numbers_text(predictions, model.task, style(options)))
+    elif options.format == "json":
         print(as_text(prediction_json(about, predictions, model.classes or ())))
     elif len(bad) < len(predictions):
         print(prediction_text(predictions, style(options)))

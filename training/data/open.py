@@ -25,7 +25,7 @@ from ...compiler.shapes import LAYOUTS, axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
 from ..tasks.known_tasks import task_of
-from ..tasks.regression import Regression
+from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
@@ -194,28 +194,30 @@ def open_data(
     threads: int | None = None,
     cache: Path | None = None,
     arrays: ArrayData | None = None,
+    scale: Scale | None = None,
 ) -> Opened:
     """Opens the data of a plan; raises SpecError with the errors in it.
 
     `base` is the folder of the spec. `processes` are those that open the same data, each a share of
     its files; an error of one is raised in all. `budget` is the memory in bytes that images may
     use, and `cache` the folder of the cache of checked files; both have defaults. `arrays` are
-    images and labels that a program passes in place of the data that the plan names.
+    images and labels that a program passes in place of the data that the plan names. With a
+    `scale`, labels are numbers, and are standardized as they were when a network was trained.
     """
     device = torch.device(device)
     data = plan.train.data
     channels = _channels(plan)
 
     def read() -> Contents:
+        as_numbers = scale is not None or isinstance(plan.train.loss, NumberLoss)
         if arrays:
-            return arrays.contents(plan.input)
-        as_numbers = isinstance(plan.train.loss, NumberLoss)
+            return (arrays.as_numbers() if as_numbers else arrays).contents(plan.input)
         return contents(data, base, plan.input, as_numbers=as_numbers)
 
     whole = _read_by_each(read, processes, only_names=isinstance(data, Folder | TableData))
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
-        whole, divided = standardized(whole, divided)
+        whole, divided = standardized(whole, divided, scale)
     parts = divided.parts
     fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
     _must_have_channels(plan, parts, channels)

@@ -85,7 +85,10 @@ def _figure(label: str, name: str, values: Mapping[str, float]) -> str:
 
 
 def _widest(label: str, name: str) -> str:
-    return f"{label} {metric(name, 1 if name in SHARES else 1e4)}"
+    return f"{label} {metric(name, 1 if name in SHARES else _WIDE)}"
+
+
+_WIDE = 2e5
 
 
 def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:

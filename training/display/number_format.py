@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, isfinite, log10
+
 from ...compiler.plan.metric_names import METRICS
 
 SHARES = (*(name for name, metric in METRICS.items() if metric.share), "iou", "average_precision")
@@ -24,8 +26,25 @@ def clock(seconds: float) -> str:
 
 
 def metric(name: str, value: float) -> str:
-    """`97.50 %` for shares, `0.1234` for other metrics."""
+    """`97.50 %` for shares, `1,234` for errors in the units of the data, `0.1234` for others."""
+    if name in METRICS and METRICS[name].in_units:
+        return amount(value)
     return f"{100 * value:.2f} %" if name in SHARES else loss(value)
+
+
+def amount(value: float) -> str:
+    """A number in units of the data, with four digits or more: `3.382`, `51,204`, `0.0123`."""
+    if not isfinite(value) or 0 < abs(value) < 1e-5 or abs(value) >= 1e8:
+        return f"{value:.3e}" if isfinite(value) else f"{value}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}".removesuffix(".")
+
+
+def amount_of(value: float, deviation: float) -> str:
+    """A number with as many decimals as numbers that spread so far need: the third digit of their
+    standard deviation is the last."""
+    if not isfinite(value) or not 1e-8 < deviation < 1e12:
+        return f"{value:.5g}"
+    return f"{value:,.{max(0, 2 - floor(log10(deviation)))}f}"
 
 
 def loss(value: float) -> str:

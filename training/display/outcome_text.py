@@ -60,6 +60,12 @@ def _unit(outcome: Outcome) -> str:
     return next(iter(figures), "images")
 
 
+def _noun(outcome: Outcome) -> str:
+    """What has figures of its own: each `class`, or each `number`."""
+    figures = next(iter(outcome.per_class.values()), {})
+    return "number" if "mae" in figures else "class"
+
+
 def _columns(line: str) -> int:
     """The width of a line without its color codes."""
     import re
@@ -108,7 +114,7 @@ def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str
     figures = list(outcome.per_class.values())
     count, *shares = figures[0]
     columns: list[Column[int]] = [
-        Column("class", lambda row: names[row], least=8),
+        Column(_noun(outcome), lambda row: names[row], least=8),
         Column(count, lambda row: exact(int(figures[row][count])), right=True),
         *(Column(key, share(key), right=True) for key in shares),
     ]
@@ -125,8 +131,8 @@ def outcome_json(
         "images": len(outcome.labels),
         "metrics": {name: _number(value) for name, value in outcome.metrics.items()},
         "comparisons": [each.to_json() for each in outcome.comparisons],
-        "classes": list(classes),
-        "per_class": {
+        "numbers" if _noun(outcome) == "number" else "classes": list(classes),
+        f"per_{_noun(outcome)}": {
             name: {key: _number(value) for key, value in figures.items()}
             for name, figures in outcome.per_class.items()
         },

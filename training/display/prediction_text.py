@@ -1,8 +1,10 @@
-"""What `cnn predict` prints: the most probable classes of each image, as a table or JSON."""
+"""What `cnn predict` prints, as a table or JSON: the most probable classes of each image, the
+shares of its mask, or its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 from ...compiler.report.figures import exact, plural
@@ -10,6 +12,8 @@ from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
 from ...dsl.render import show
 from ..inference.prediction import Prediction
+from ..tasks.regression import Regression
+from .number_format import amount_of
 
 
 class _Line(NamedTuple):
@@ -108,5 +112,74 @@ def shares_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any
                 "share": one.share,
             }
             for one in prediction.shares
+        ],
+    }
+
+
+# ---- numbers ---------------------------------------------------------------------------------
+
+
+_BESIDE = 6
+"""Up to so many numbers have a column each; more of them have lines."""
+
+
+class _NumberLine(NamedTuple):
+    image: str
+    name: str
+    values: Sequence[str]
+    first: bool
+
+
+def numbers_text(predictions: Sequence[Prediction], task: Regression, style: Style) -> str:
+    """A table of the numbers of the images that could be read, in the units of the data."""
+    lines = []
+    for each in predictions:
+        values = [
+            amount_of(number.value, deviation)
+            for number, deviation in zip(each.numbers, task.deviations, strict=False)
+        ]
+        if not values:
+            continue
+        if len(values) <= _BESIDE:
+            lines.append(_NumberLine(show(each.image), "", values, False))
+            continue
+        for place, (name, value) in enumerate(zip(task.classes, values, strict=True)):
+            image = show(each.image) if not place else ""
+            lines.append(_NumberLine(image, show(name), (value,), not place))
+    columns: list[Column[_NumberLine]] = [Column("image", lambda line: line.image, least=12)]
+    if len(task.classes) <= _BESIDE:
+        columns += [_number_column(place, name) for place, name in enumerate(task.classes)]
+    else:
+        columns.append(Column("number", lambda line: line.name, least=12))
+        columns.append(_number_column(0, "value"))
+    table = grid([columns], lines, style, lambda line, _column: BOLD if line.first else "")
+    return "\n".join(table)
+
+
+def _number_column(place: int, name: str) -> Column[_NumberLine]:
+    return Column(show(name), lambda line: line.values[place], right=True, optional=False)
+
+
+def numbers_json(
+    about: Mapping[str, object], predictions: Sequence[Prediction], task: Regression
+) -> dict[str, Any]:
+    """Unrounded values, in the units of the data; NaN and infinity become null."""
+    return {
+        **about,
+        "task": task.word,
+        "numbers": list(task.classes),
+        "images": [
+            {
+                "image": each.image,
+                "predictions": [
+                    {
+                        "number": number.name,
+                        "value": number.value if isfinite(number.value) else None,
+                    }
+                    for number in each.numbers
+                ],
+                **({"problem": each.reason} if each.reason else {}),
+            }
+            for each in predictions
         ],
     }

@@ -16,8 +16,9 @@ from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
-from ..tasks.known_tasks import recorded
+from ..tasks.known_tasks import recorded, recorded_scale
 from ..tasks.multi_label import MultiLabel
+from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
@@ -57,7 +58,7 @@ def export(
 
     Raises SpecError if the network cannot be exported or the file computes something else, OSError
     if it cannot be written, and ValueError for options that do not fit the format; then no file is
-    left. `predict` makes probabilities the output, `batch` fixes the batch size, `script` writes a
+    left. `predict` makes probabilities, or numbers in the units of the data, the output, `batch` fixes the batch size, `script` writes a
     script beside the ONNX file that classifies photographs with it. `say` gets progress messages.
     """
     format = format_of(str(path))
@@ -101,14 +102,16 @@ def _write(
         write_safetensors(trained.module, file, {"format": "pt", **notes})
         say(f"{file.name} read back: {len(trained.module.state_dict())} tensors are bit-identical")
         return ()
-    module = evaluating(trained, predict=predict, multi_label=_multi_label(notes))
+    scale = _scale(notes)
+    module = evaluating(trained, predict=predict, multi_label=_multi_label(notes), scale=scale)
     program = captured(module, trained.network, batch)
     shapes = [node.shape for node in trained.network.inputs]
     run: Callable[..., object]
     if format == "onnx":
         from .onnx_file import RUNTIME, Session, write_onnx
 
-        write_onnx(program, file, _names(trained.network, predict), opset or OPSET, notes)
+        names = _names(trained.network, _output(predict, scale))
+        write_onnx(program, file, names, opset or OPSET, notes)
         run, with_what = Session(file), RUNTIME
     else:
         from .pt2_file import Loaded, write_pt2
@@ -127,22 +130,38 @@ _KINDS = {0: "vectors", 1: "series", 2: "images", 3: "volumes"}
 """What an input without a name is called in a file, by its number of spatial axes."""
 
 
-def _names(network: Network, predict: bool) -> tuple[list[str], list[str]]:
+def _output(predict: bool, scale: Scale | None) -> str:
+    """What the output is, if the network does not name it."""
+    if scale is not None:
+        return "numbers" if predict else "outputs"
+    return "probabilities" if predict else "logits"
+
+
+def _names(network: Network, output: str = "") -> tuple[list[str], list[str]]:
     """What the inputs and outputs are called in a file: as in the module, if they have names."""
     kind = _KINDS[axes_of(network.input.shape)]
     inputs = argument_names(network) if network.input.label else [kind]
     if len(network.outputs) > 1:
         return inputs, output_names(network)[: len(network.outputs)]
-    return inputs, [network.outputs[0].name or ("probabilities" if predict else "logits")]
+    return inputs, [network.outputs[0].name or output]
 
 
 def _known(weights: Weights | None) -> dict[str, str]:
-    """The metadata of weights that is needed to use the network: class names and preprocessing."""
+    """The metadata of weights that is needed to use the network: class names, preprocessing, and
+    the scale of numbers."""
     if not isinstance(weights, str | Path):
         return {}
     about = about_weights(Path(weights))
-    known = {key: about[key] for key in about if key in ("classes", "preparation")}
+    known = {key: about[key] for key in about if key in _NEEDED}
     return {**known, "task": recorded(about)} if recorded(about) else known
+
+
+_NEEDED = ("classes", "preparation", *Scale._fields)
+
+
+def _scale(known: Mapping[str, str]) -> Scale | None:
+    """The scale of the numbers that the network predicts; None if it predicts something else."""
+    return recorded_scale(known) if known.get("task") == Regression.word else None
 
 
 def _multi_label(known: Mapping[str, str]) -> bool | None:
@@ -170,7 +189,8 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         preparation,
         classes,
         multi_label=bool(_multi_label(known)),
-        probabilities=predict,
+        predicts=predict,
+        scale=_scale(known),
     )
 
 
@@ -192,8 +212,16 @@ def metadata(
         "dotcnn.spec_sha256": hashlib.sha256(texts.encode()).hexdigest(),
         **_interface(network),
         "dotcnn.weights": "given" if given else "initial, untrained",
-        "dotcnn.output": "probabilities" if predict else "logits",
+        **_answers(known, predict),
     } | preprocessing
+
+
+def _answers(known: Mapping[str, str], predict: bool) -> dict[str, str]:
+    """What the outputs are; of numbers, also their names."""
+    if _scale(known) is None:
+        return {"dotcnn.output": "probabilities" if predict else "logits"}
+    units = "in the units of the data" if predict else "standardized by means and deviations"
+    return {"dotcnn.output": f"numbers, {units}", "dotcnn.numbers": known["classes"]}
 
 
 def _interface(network: Network) -> dict[str, str]:
@@ -203,7 +231,7 @@ def _interface(network: Network) -> dict[str, str]:
             "dotcnn.input": shape_text(network.input.shape),
             "dotcnn.classes": str(network.output.shape[0]),
         }
-    inputs, outputs = _names(network, predict=False)
+    inputs, outputs = _names(network)
     ends = [output.node for output in network.outputs]
     named = [*zip(inputs, network.inputs, strict=True), *zip(outputs, ends, strict=True)]
     shapes = [f"{name} {shape_text(node.shape)}" for name, node in named]

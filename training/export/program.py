@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram
 from ...compiler.network import Network
 from ...compiler.plan import plan
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..tasks.regression import Scale
 from .trained import Trained
 
 
@@ -29,10 +30,28 @@ class Predicting(nn.Module):
         return self.__dict__["predict"](*inputs)
 
 
-def evaluating(trained: Trained, *, predict: bool, multi_label: bool | None) -> nn.Module:
+class InUnits(Predicting):
+    """A network that outputs numbers in the units of the data, without what its loss learns
+    besides."""
+
+    def __init__(self, module: nn.Module, scale: Scale) -> None:
+        super().__init__(module, module)
+        self.register_buffer("_means", torch.tensor(scale.means), persistent=False)
+        self.register_buffer("_deviations", torch.tensor(scale.deviations), persistent=False)
+
+    def forward(self, *inputs: Tensor) -> object:
+        means, deviations = self.get_buffer("_means"), self.get_buffer("_deviations")
+        return self.__dict__["predict"](*inputs)[:, : len(means)] * deviations + means
+
+
+def evaluating(
+    trained: Trained, *, predict: bool, multi_label: bool | None, scale: Scale | None = None
+) -> nn.Module:
     """The module as it is exported: with one output, or a tuple of those that exist in evaluation;
-    with `predict`, of what they stand for."""
+    with `predict`, of what they stand for. `scale` is that of the numbers that it predicts."""
     count = len(trained.network.outputs)
+    if count == 1 and predict and scale is not None:
+        return InUnits(trained.module, scale)
     if count == 1:
         return predicting(trained, multi_label) if predict else trained.module
     if predict and not hasattr(trained.module, "predict"):

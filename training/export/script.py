@@ -1,4 +1,4 @@
-"""`cnn export --script`: a Python script that classifies photographs with an exported ONNX file.
+"""`cnn export --script`: a Python script that answers for photographs with an exported ONNX file.
 
 The script needs numpy, Pillow and onnxruntime, and its preprocessing is bit-identical to that of
 `cnn predict`. It contains only what this network needs.
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..data.images.preprocessing import Preparation
+from ..tasks.regression import Scale
 from .formats import SCRIPT_MARK, script_name
 
 
@@ -19,22 +20,31 @@ def inference_script(
     classes: Sequence[str],
     *,
     multi_label: bool,
-    probabilities: bool,
+    predicts: bool,
+    scale: Scale | None = None,
 ) -> str:
-    """The text of the script. `model` is the name of the ONNX file beside it; `probabilities` says
-    whether the file outputs probabilities or logits."""
+    """The text of the script. `model` is the name of the ONNX file beside it; `predicts` says
+    whether the file outputs probabilities, or numbers in their units, and not what precedes them.
+    `scale` is that of a network that predicts numbers."""
     pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
     pieces = [
         _HEADER.format(
-            model=plain_name(model), script=plain_name(script_name(Path(model))), mark=SCRIPT_MARK
+            model=plain_name(model),
+            script=plain_name(script_name(Path(model))),
+            mark=SCRIPT_MARK,
+            does="Predict numbers for" if scale is not None else "Classify",
+            answers="numbers" if scale is not None else "probabilities",
         ).rstrip("\n")
         + HEADER_IMPORTS.format(pillow=pillow).rstrip("\n")
         + "\n"
-        + constants(model, preparation, classes),
-        _MAIN,
-        _CLASSIFY.format(
-            activation="" if probabilities else _SIGMOID if multi_label else _SOFTMAX,
-            output="probabilities" if probabilities else "logits",
+        + constants(model, preparation, classes, "CLASSES" if scale is None else "NAMES")
+        + (_scale(scale) if scale is not None and not predicts else ""),
+        _MAIN.format(**(_NUMBERS if scale is not None else _CLASSES)),
+        _measure(predicts)
+        if scale is not None
+        else _CLASSIFY.format(
+            activation="" if predicts else _SIGMOID if multi_label else _SOFTMAX,
+            output="probabilities" if predicts else "logits",
         ),
         *preprocessing(preparation),
     ]
@@ -52,7 +62,9 @@ def preprocessing(preparation: Preparation) -> Iterator[str]:
         yield _FILTERS[preparation.fit.mode]
 
 
-def constants(model: str, preparation: Preparation, classes: Sequence[str]) -> str:
+def constants(
+    model: str, preparation: Preparation, classes: Sequence[str], called: str = "CLASSES"
+) -> str:
     fit = preparation.fit
     side = isinstance(fit.resize, int)
     order = ", blue first" if preparation.order == "bgr" else ""
@@ -60,13 +72,27 @@ def constants(model: str, preparation: Preparation, classes: Sequence[str]) -> s
     resize = "the shorter side of the resized image" if side else "height and width before the crop"
     return f"""
 MODEL = Path(__file__).with_name({_quoted(model)})
-CLASSES = {_list(classes)}
+{called} = {_list(classes)}
 RESIZE = {fit.resize!r}  # {resize}
 CROP = {fit.crop!r}  # height and width of the middle part that the network sees
 SCALE = {scale}
 MEAN = np.array({list(preparation.mean)!r})  # of each channel, after scaling{order}
 STD = np.array({list(preparation.std)!r}){_RADIUS.get(fit.mode, "")}
 """
+
+
+def _scale(scale: Scale) -> str:
+    return f"""\
+MEANS = np.array({list(scale.means)!r})  # of each number, in the training set
+DEVIATIONS = np.array({list(scale.deviations)!r})
+"""
+
+
+def _measure(predicts: bool) -> str:
+    return _MEASURE.format(
+        output="numbers" if predicts else "outputs",
+        units="" if predicts else _UNITS,
+    )
 
 
 def _list(names: Sequence[str], width: int = 96) -> str:
@@ -107,12 +133,12 @@ def _load(channels: int) -> str:
 
 
 _HEADER = '''
-"""Classify photographs with {model}:
+"""{does} photographs with {model}:
 
     python {script} photo.jpg other.png
 
 Needs numpy, pillow and onnxruntime. {mark}: the preprocessing is
-bit-identical to that of training, so the probabilities are those of `cnn predict`.
+bit-identical to that of training, so the {answers} are those of `cnn predict`.
 """
 '''
 HEADER_IMPORTS = """
@@ -133,16 +159,29 @@ def main():
     failed = False
     for path in sys.argv[1:]:
         try:
-            probabilities = classify(session, path)
+            {answers} = {function}(session, path)
         except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for what is not an image
-            print(f"{path}: {error}", file=sys.stderr)
+            print(f"{{path}}: {{error}}", file=sys.stderr)
             failed = True
             continue
         print(path)
-        for index in np.argsort(-probabilities, kind="stable")[:5]:
-            print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")
+{lines}
     sys.exit(failed)
 """
+_CLASSES = {
+    "answers": "probabilities",
+    "function": "classify",
+    "lines": """\
+        for index in np.argsort(-probabilities, kind="stable")[:5]:
+            print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")""",
+}
+_NUMBERS = {
+    "answers": "numbers",
+    "function": "measure",
+    "lines": """\
+        for name, number in zip(NAMES, numbers):
+            print(f"  {number:14.7g}  {name}")""",
+}
 
 _CLASSIFY = '''
 def classify(session, path):
@@ -151,6 +190,17 @@ def classify(session, path):
     ({output},) = session.run(None, {{"images": images}})
 {activation}    return probabilities[0]
 '''
+
+_MEASURE = '''
+def measure(session, path):
+    """The numbers of an image, in the units of the data that the network has learned from."""
+    images = prepare(load(path))[None]
+    ({output},) = session.run(None, {{"images": images}})
+{units}    return numbers[0]
+'''
+_UNITS = """\
+    numbers = outputs[:, : len(MEANS)] * DEVIATIONS + MEANS
+"""
 
 _SOFTMAX = """\
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -25,11 +25,12 @@ from ..metrics.tally import Tally
 from ..optim.precision import FULL
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
+from ..tasks.regression import Regression
 from ..trainer.callbacks import Callback
 from .ensemble_module import EnsembleModule
 from .evaluate_masks import mask_views
 from .original_image import original
-from .predict import probabilities
+from .predict import averaged_answers
 from .trained_model import TrainedModel
 from .tta import TtaViews
 
@@ -46,6 +47,7 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
             device=model.device,
             progress=progress,
             arrays=model.request.arrays,
+            scale=model.task.scale if isinstance(model.task, Regression) else None,
         )
     must_have_classes(model.request.network, model.plan, opened.dataset, model.classes, model.name)
     return opened
@@ -143,7 +145,7 @@ def _of_masks(
         total.add_counts(measured.tally)
         quality.append(measured.answers)
     labels = torch.cat([opened.stores[part].labels.cpu() for part in parts])
-    return Measured(total, torch.cat(quality)).outcome(name, labels)
+    return Measured(total, torch.cat(quality), opened.task).outcome(name, labels)
 
 
 def _module(model: TrainedModel, opened: Opened) -> nn.Module:
@@ -163,7 +165,7 @@ def _batch(model: TrainedModel) -> int:
 def _by_views(
     model: TrainedModel, opened: Opened, part: str, tta: Tta, progress: Progress
 ) -> Tensor:
-    """The probabilities of a part, averaged over the views of each image. Threads read the next
+    """The answers to a part, averaged over the views of each image. Threads read the next
     images while the networks work on these."""
     views, count = TtaViews(tta, opened.preparation.fit), len(opened.stores[part])
 
@@ -180,7 +182,7 @@ def _by_views(
             images = [each.result() for each in reading]
             following = batches[number + 1] if number + 1 < len(batches) else ()
             reading = [pool.submit(read, index) for index in following]
-            parts.append(probabilities(model, opened.preparation, images, tta))
+            parts.append(averaged_answers(model, opened.preparation, images, tta))
     progress(_WHAT, count, count)
     return torch.cat(parts)
 

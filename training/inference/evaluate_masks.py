@@ -31,4 +31,4 @@ def mask_views(
             tally.add(outputs, mask)
             quality.append(task.quality(outputs, mask))
     progress("evaluating", count, count)
-    return Measured(tally, torch.cat(quality).cpu())
+    return Measured(tally, torch.cat(quality).cpu(), task)

@@ -1,4 +1,4 @@
-"""Classifies images with a trained network: `cnn predict` and `dotcnn.predict`."""
+"""Predicts classes or numbers with a trained network: `cnn predict` and `dotcnn.predict`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
+from ..tasks.task import Task
 from .predict_masks import predict_masks
-from .prediction import Guess, Image, Prediction
+from .prediction import Guess, Image, PredictedNumber, Prediction
 from .trained_model import TrainedModel
 from .tta import TtaViews, averaged
 
@@ -42,9 +43,8 @@ def predict(
 ) -> Iterator[Prediction]:
     """The predictions for images, each given with its name, in their order. Raises SpecError if the
     model does not record its classes or its preprocessing."""
-    preparation, classes = _known(model)
-    assert model.task is not None  # `_known`
-    if model.task.dense:
+    preparation, task = _known(model)
+    if task.dense:
         yield from predict_masks(model, preparation, images, tta=tta)
         return
     views = TtaViews(tta, preparation.fit) if tta is not None else None
@@ -63,28 +63,27 @@ def predict(
             part = images[start : start + _TOGETHER]
             pixels_or_reasons = list(pool.map(read, [image for _, image in part]))
             readable = [each for each in pixels_or_reasons if isinstance(each, Tensor)]
-            answers = iter(probabilities(model, preparation, readable, tta))
+            answers = iter(averaged_answers(model, preparation, readable, tta))
             for (name, _), each in zip(part, pixels_or_reasons, strict=True):
                 if isinstance(each, str):
                     yield Prediction(name, (), each)
                 else:
-                    yield Prediction(name, _guesses(next(answers), classes, top))
+                    yield _prediction(name, next(answers), task, top)
 
 
-def probabilities(
+def averaged_answers(
     model: TrainedModel,
     preparation: Preparation,
     views: Sequence[Tensor],
     tta: Tta | None = None,
 ) -> Tensor:
-    """The probabilities of images, averaged over the views of each image and over all networks:
-    float32, images x classes, on the CPU. `tta` is what the views were made by."""
+    """The answers to images (probabilities, or numbers), averaged over the views of each image and
+    over all networks: float32, images x classes, on the CPU. `tta` is what made the views."""
     if not views:
         return torch.empty(0, 0)
     counts = [len(each) for each in views]
     of_logits = tta is not None and tta.average == "logits"
-    task = model.task
-    assert task is not None  # `_known`
+    _, task = _known(model)
 
     def logits_of(module: nn.Module, batch: int) -> list[Tensor]:
         return [
@@ -105,6 +104,13 @@ def probabilities(
     return (total / len(model.modules)).cpu()
 
 
+def _prediction(name: str, answer: Tensor, task: Task, top: int) -> Prediction:
+    if task.numbers:
+        values = zip(task.classes, answer.tolist(), strict=True)
+        return Prediction(name, (), numbers=tuple(PredictedNumber(*each) for each in values))
+    return Prediction(name, _guesses(answer, task.classes, top))
+
+
 def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, ...]:
     best = answer.topk(min(top, len(answer)))
     return tuple(
@@ -113,9 +119,9 @@ def _guesses(answer: Tensor, classes: Sequence[str], top: int) -> tuple[Guess, .
     )
 
 
-def _known(model: TrainedModel) -> tuple[Preparation, tuple[str, ...]]:
-    if model.preparation is not None and model.classes is not None:
-        return model.preparation, model.classes
+def _known(model: TrainedModel) -> tuple[Preparation, Task]:
+    if model.preparation is not None and model.task is not None:
+        return model.preparation, model.task
     message = f"{model.name} does not record its classes or its preprocessing"
     help = "use the best.safetensors that `cnn train` wrote, or the folder of its run"
     raise SpecError([Diagnostic("no-classes", message, help=help)])

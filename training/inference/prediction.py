@@ -1,4 +1,4 @@
-"""The prediction for an image: its most likely classes, or its mask."""
+"""The prediction for an image: its most likely classes, its mask, or its numbers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ class Share(NamedTuple):
     """Of all pixels, from 0 to 1."""
 
 
+class PredictedNumber(NamedTuple):
+    name: str
+    """What the data calls it."""
+    value: float
+    """In the units of the data."""
+
+
 class Prediction(NamedTuple):
     """The prediction for one image."""
 
@@ -36,6 +43,8 @@ class Prediction(NamedTuple):
     height x width, the size of the image)."""
     shares: tuple[Share, ...] = ()
     """The classes of the mask, that with the most pixels first."""
+    numbers: tuple[PredictedNumber, ...] = ()
+    """Of a network that predicts numbers: all of them, in the order of the data."""
 
 
 Image = Any

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
+from ...compiler.plan.metric_names import METRICS
 from ..display.number_format import loss, metric
 
 _SIGMAS = 2.0
 """From this many standard errors on, a loss of accuracy is not chance."""
+_WORSE = 0.05
+"""From this share on, a larger error of numbers is not chance: their standard error is not known,
+but both were measured on the same images."""
 
 
 class Comparison(NamedTuple):
@@ -31,19 +35,31 @@ class Comparison(NamedTuple):
         """A line about the gain or loss, and a warning if it is certainly a loss."""
         name = self.metric
         value, base = self.metrics[name], self.base[name]
-        points = 100 * (value - base)
-        how = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} than"
-        if abs(points) < 0.005:
-            how = "the same as"
+        how = self._points(value - base) if METRICS[name].share else _percent(value, base)
         line = (
             f"{self.what}: {name} {metric(name, value)}, {how} {self.against}"
-            f" ({metric(name, base)}); loss {loss(self.metrics['loss'])} instead of"
-            f" {loss(self.base['loss'])}"
+            f" ({metric(name, base)})"
         )
-        error = sqrt(max(base * (1 - base), 0.0) / max(1, self.images))
-        if base - value > _SIGMAS * error:
+        losses = self.metrics["loss"], self.base["loss"]
+        if all(map(isfinite, losses)):
+            line += f"; loss {loss(losses[0])} instead of {loss(losses[1])}"
+        worse = base - value if METRICS[name].higher else value - base
+        if worse > self._by_chance(base):
             line += ". It makes predictions worse: leave it out"
         return line
+
+    @staticmethod
+    def _points(difference: float) -> str:
+        points = 100 * difference
+        if abs(points) < 0.005:
+            return "the same as"
+        return f"{abs(points):.2f} points {'more' if points > 0 else 'less'} than"
+
+    def _by_chance(self, base: float) -> float:
+        """So much worse, a metric may be by chance."""
+        if not METRICS[self.metric].share:
+            return _WORSE * abs(base)
+        return _SIGMAS * sqrt(max(base * (1 - base), 0.0) / max(1, self.images))
 
     def to_json(self) -> dict[str, Any]:
         def plain(values: Mapping[str, float]) -> dict[str, float | None]:
@@ -59,11 +75,20 @@ class Comparison(NamedTuple):
         }
 
 
+def _percent(value: float, base: float) -> str:
+    """How a metric that is not a share compares."""
+    change = 100 * (value - base) / abs(base) if base else 0.0
+    if not isfinite(change) or abs(change) < 0.05:
+        return "about the same as"
+    return f"{abs(change):.1f} % {'more' if change > 0 else 'less'} than"
+
+
 def of_ensemble(
     images: int, metrics: Mapping[str, float], members: Sequence[Mapping[str, float]], metric: str
 ) -> Comparison:
     """An ensemble against its best network, by a metric."""
-    best = max(members, key=lambda each: (each[metric], -each["loss"]))
+    sign = 1 if METRICS[metric].higher else -1
+    best = max(members, key=lambda each: (sign * each[metric], -each["loss"]))
     number = 1 + list(members).index(best)
     return Comparison(
         f"ensemble of {len(members)}",

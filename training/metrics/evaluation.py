@@ -49,9 +49,10 @@ class Measured(NamedTuple):
     tally: Tally
     answers: Tensor
     """On the CPU."""
+    task: Task
 
     def outcome(self, part: str, labels: Tensor) -> Outcome:
-        return _outcome(part, self.tally, self.answers, labels)
+        return _outcome(part, self.tally, self.answers, labels, self.task)
 
 
 def measure(
@@ -95,7 +96,7 @@ def measure(
     tally, answers, own = with_fewer(counted, size, note)
     for member, counts in zip(members, own, strict=True):
         member.add_counts(counts)
-    return Measured(tally, answers)
+    return Measured(tally, answers, task)
 
 
 def count(
@@ -165,8 +166,9 @@ def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Los
     """The outcome for given answers, as of test-time augmentation or an ensemble."""
     tally = task.tally(loss, torch.device("cpu"))
     tally.add(task.outputs(answers), labels)
-    return _outcome(part, tally, answers, labels)
+    return _outcome(part, tally, answers, labels, task)
 
 
-def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor) -> Outcome:
-    return Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, labels)
+def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor, task: Task) -> Outcome:
+    truth = task.truth(labels)
+    return Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, truth)

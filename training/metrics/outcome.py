@@ -17,14 +17,15 @@ class Outcome(NamedTuple):
     metrics: Mapping[str, float]
     """The metrics by name: `loss`, `top1`, `top5`, `precision`, `recall`, `f1`."""
     per_class: Mapping[str, Mapping[str, float]]
-    """For each class: `images` (their number), `precision`, `recall`, `f1`."""
+    """For each class: `images` (their number), `precision`, `recall`, `f1`; for each number:
+    `images`, `mae`, `rmse`, `r2`."""
     confusion: Tensor
     """int64, classes x classes: rows are true classes, columns predicted ones."""
     answers: Tensor
     """What the task answers, float32, on the CPU: for classes, probabilities, images x classes. For
-    masks, which would be too many, how good each is: its mean IoU."""
+    masks, which would be too many, how good each is: its mean IoU. For numbers, in their units."""
     labels: Tensor
-    """int64, on the CPU."""
+    """int64, on the CPU; where they are numbers, float32 in their units, and NaN where missing."""
     comparisons: tuple[Comparison, ...] = ()
     """What test-time augmentation, or an ensemble, gains or loses."""
 

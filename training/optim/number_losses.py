@@ -49,7 +49,10 @@ def _of_each(function: Callable[[Tensor, Tensor], Tensor]) -> LossFunction:
 
 
 def _gaussian(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The negative log-likelihood, without its constant."""
+    """The negative log-likelihood, without its constant; NaN for averaged answers, which have no
+    variance."""
+    if outputs.shape == labels.shape:
+        return torch.full_like(outputs, torch.nan)
     mean, variance = mean_and_variance(outputs)
     return 0.5 * (variance.log() + (mean - labels) ** 2 / variance)
 

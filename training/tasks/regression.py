@@ -39,9 +39,14 @@ class Regression(Task):
     best: ClassVar[str] = "mae"
     running: ClassVar[str] = "mae"
     usual_loss: ClassVar[type[Loss]] = Mse
+    numbers: ClassVar[bool] = True
 
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()
+
+    @property
+    def scale(self) -> Scale:
+        return Scale(self.means, self.deviations)
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -69,8 +74,11 @@ class Regression(Task):
         return (errors.sum(1) / known.sum(1).clamp(min=1)).sum()
 
     def answers(self, outputs: Tensor) -> Tensor:
-        means, deviations = self._scale(outputs)
-        return outputs[:, : len(self.classes)].float() * deviations + means
+        return self.truth(outputs[:, : len(self.classes)].float())
+
+    def truth(self, labels: Tensor) -> Tensor:
+        means, deviations = self._scale(labels)
+        return labels * deviations + means
 
     def outputs(self, answers: Tensor) -> Tensor:
         means, deviations = self._scale(answers)

@@ -36,6 +36,9 @@ class Task(ABC):
     dense: ClassVar[bool] = False
     """Whether answers are images: too large to be kept for all images of an evaluation."""
 
+    numbers: ClassVar[bool] = False
+    """Whether answers are numbers in the units of the data, not classes."""
+
     classes: tuple[str, ...]
     """The names of the classes; of numbers, the names of the numbers."""
 
@@ -82,6 +85,10 @@ class Task(ABC):
     @abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:
         """Outputs as answers, float32."""
+
+    def truth(self, labels: Tensor) -> Tensor:
+        """Labels as they compare with answers."""
+        return labels
 
     @abstractmethod
     def outputs(self, answers: Tensor) -> Tensor:

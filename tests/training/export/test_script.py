@@ -168,9 +168,7 @@ def test_the_metadata_determine_the_preprocessing(folder: Path) -> None:
 def test_pixels_are_prepared_to_the_last_bit(mode: str, channels: int) -> None:
     fit = Fit(29, mode, (27, 23))
     preparation = Preparation(channels, fit, 1 / 255, (0.4,) * channels, (0.3,) * channels)
-    text = inference_script(
-        "net.onnx", preparation, ("a", "b"), multi_label=False, probabilities=False
-    )
+    text = inference_script("net.onnx", preparation, ("a", "b"), multi_label=False, predicts=False)
     script: dict[str, object] = {"__name__": "script", "__file__": "script.py"}
     exec(compile(text, "script.py", "exec"), script)
     prepare = script["prepare"]
@@ -212,7 +210,7 @@ def test_names_stay_text() -> None:
     fit = Fit(8, "bilinear", (8, 8))
     preparation = Preparation(3, fit, 1 / 255, (0.4,) * 3, (0.3,) * 3)
     text = inference_script(
-        'x"""\\\n{1}.onnx', preparation, names, multi_label=True, probabilities=False
+        'x"""\\\n{1}.onnx', preparation, names, multi_label=True, predicts=False
     )
     script: dict[str, object] = {"__name__": "script", "__file__": "script.py"}
     exec(compile(text, "script.py", "exec"), script)
