@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predict",
         action="store_true",
-        help="output probabilities, not logits: with the softmax or sigmoid that the loss implies; or"
-        " numbers in the units of the data, where a network has learned numbers",
+        help="output probabilities, not logits: with the softmax or sigmoid that the loss implies;"
+        " or numbers in the units of the data, if the network has learned numbers",
     )
     parser.add_argument(
         "--script",

@@ -58,8 +58,9 @@ def export(
 
     Raises SpecError if the network cannot be exported or the file computes something else, OSError
     if it cannot be written, and ValueError for options that do not fit the format; then no file is
-    left. `predict` makes probabilities, or numbers in the units of the data, the output, `batch` fixes the batch size, `script` writes a
-    script beside the ONNX file that classifies photographs with it. `say` gets progress messages.
+    left. `predict` makes probabilities, or numbers in the units of the data, the output, `batch`
+    fixes the batch size, `script` writes a script beside the ONNX file that answers for photographs
+    with it. `say` gets progress messages.
     """
     format = format_of(str(path))
     if format is None:
