@@ -25,7 +25,7 @@ from ...compiler.plan.augment.mixing import Mixing
 from ...compiler.plan.plan import TrainPlan
 from ..data.dataset import Dataset, Part
 from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
-from .guessing import Guessing, guessing, guessing_masks
+from .guessing import Guessing, guessing, guessing_masks, guessing_numbers
 
 
 class Limits(NamedTuple):
@@ -42,6 +42,10 @@ class Limits(NamedTuple):
     """A loss of at least this times that of guessing is guessing."""
     guessing_top1: float = 0.02
     """Up to this much above guessing, an accuracy is guessing."""
+    guessing_r2: float = 0.05
+    """Up to this R2, numbers are guessed, …"""
+    guessing_numbers_fall: float = 0.8
+    """… if the training loss never falls to this times that of the first epoch."""
     guessing_jump: float = 1.1
     """If the training loss rises by this factor after the second epoch, steps are too large."""
 
@@ -103,6 +107,10 @@ class Limits(NamedTuple):
     """All is well with a validation accuracy of at least this, …"""
     well_gap: float = 0.03
     """… and a training accuracy that is at most this much higher."""
+    well_r2: float = 0.9
+    """Numbers: all is well with an R2 of at least this on the validation set, …"""
+    well_loss: float = 1.3
+    """… whose loss is at most this times that of training."""
 
 
 LIMITS = Limits()
@@ -116,7 +124,7 @@ class Finding(NamedTuple):
     text: str
 
 
-_JUDGED = ("classification", "multi_label", "segmentation")
+_JUDGED = ("classification", "multi_label", "segmentation", "regression")
 """The tasks whose metrics the rules know."""
 
 
@@ -132,6 +140,8 @@ class Facts:
     multi_label: bool = False
     masks: bool = False
     """Whether each pixel has a class: then accuracies, and the counts of classes, are of pixels."""
+    numbers: bool = False
+    """Whether labels are numbers: then there are no accuracies, but R2."""
     dropout: bool = False
     """Whether the network has dropout."""
     predicted: Sequence[int] = ()
@@ -162,6 +172,7 @@ class Facts:
             val,
             dataset.multi_label,
             dataset.task == "segmentation",
+            dataset.task == "regression",
             dropout=any(node.op.kind == "dropout" for node in network.nodes),
             predicted=predicted,
             spec=source.name if source.path is not None else "NET",
@@ -195,13 +206,17 @@ class Facts:
     def train_top1(self) -> list[float]:
         """Empty unless all epochs have it, and for images with several classes: then `top1` asks
         for all of them."""
-        return [] if self.multi_label else _complete(self.trained, "train", self.accuracy)
+        if self.multi_label or self.numbers:
+            return []
+        return _complete(self.trained, "train", self.accuracy)
 
     def val_loss(self) -> list[float]:
         return _complete(self.validated, "val", "loss")
 
     def val_top1(self) -> list[float]:
-        return [] if self.multi_label else _complete(self.validated, "val", self.accuracy)
+        if self.multi_label or self.numbers:
+            return []
+        return _complete(self.validated, "val", self.accuracy)
 
     # ---- chance ----
 
@@ -215,6 +230,8 @@ class Facts:
 
     def _guessing(self, part: Part) -> Guessing:
         separate = self.plan.train.loss.several_labels
+        if self.numbers:
+            return guessing_numbers()
         if self.masks:
             return guessing_masks(part.counts)
         return guessing(part.counts, part.count, separate=separate, multi_label=self.multi_label)
@@ -261,6 +278,8 @@ def _guesses(facts: Facts) -> Finding | None:
         return None
     if facts.masks:
         return _guesses_masks(facts)
+    if facts.numbers:
+        return _guesses_numbers(facts)
     losses, top1, guess = facts.val_loss(), facts.val_top1(), facts.guess
     if not losses or min(losses) < LIMITS.guessing_loss * guess.loss:
         return None
@@ -300,6 +319,20 @@ def _guesses_masks(facts: Facts) -> Finding | None:
         "guesses",
         f"mean IoU stays at {_share(max(overlap))}, about that of one class for all pixels: the"
         f" network guesses. {_against_guessing(facts)}.",
+    )
+
+
+def _guesses_numbers(facts: Facts) -> Finding | None:
+    """In no epoch, numbers are better than their mean, nor does the training loss fall."""
+    r2, losses = _complete(facts.validated, "val", "r2"), facts.train_loss()
+    if not r2 or max(r2) > LIMITS.guessing_r2:
+        return None
+    if losses[0] > 0 and min(losses) < LIMITS.guessing_numbers_fall * losses[0]:
+        return None
+    return Finding(
+        "guesses",
+        f"R2 stays at {max(r2):.2f} or below, about that of predicting the mean for every image:"
+        f" the network guesses. {_against_guessing(facts)}.",
     )
 
 
@@ -350,7 +383,9 @@ def _rises(facts: Facts) -> Finding | None:
     after = losses[lowest + 1 :]
     if len(after) < 2 or least <= 0 or min(after[-2:]) < LIMITS.rise_loss * least:
         return None
-    if not facts.multi_label and (not top1 or max(top1) - max(top1[-2:]) < LIMITS.rise_top1):
+    if not (facts.multi_label or facts.numbers) and (
+        not top1 or max(top1) - max(top1[-2:]) < LIMITS.rise_top1
+    ):
         return None
     epoch, rate = facts.trained[lowest].epoch, facts.plan.train.optimizer.lr
     return Finding(
@@ -363,7 +398,7 @@ def _rises(facts: Facts) -> Finding | None:
 def _one_class(facts: Facts) -> Finding | None:
     """All validation images are put into one class."""
     counts = facts.predicted
-    if facts.multi_label or sum(counts) < 2 * len(facts.classes):
+    if facts.multi_label or facts.numbers or sum(counts) < 2 * len(facts.classes):
         return None
     there = sum(count > 0 for count in facts.val.counts)
     if there < 2 or sum(count > 0 for count in counts) != 1:
@@ -440,7 +475,7 @@ def _overfits_in_loss(facts: Facts) -> Finding | None:
         or train[-1] > LIMITS.overfit_fall * train[lowest]
     ):
         return None
-    if val[-1] < LIMITS.overfit_loss * facts.guess.loss:
+    if val[-1] < LIMITS.overfit_loss * facts.guess.loss:  # never if that is not known
         return None
     if top1 and max(top1[-2:]) > top1[lowest]:  # then it only gets too confident
         return None
@@ -521,6 +556,22 @@ def _underfits(facts: Facts) -> Finding | None:
     )
 
 
+def _well_numbers(facts: Facts) -> Finding | None:
+    """Most of what numbers differ by is explained, and the losses are about the same."""
+    r2 = _complete(facts.validated, "val", "r2")
+    if not facts.numbers or len(r2) < 2 or r2[-1] < LIMITS.well_r2:
+        return None
+    last = facts.validated[-1]
+    train, val = last.train.get("loss", 0.0), last.val.get("loss", 0.0)
+    if not 0 < val <= LIMITS.well_loss * train:
+        return None
+    return Finding(
+        "well",
+        f"R2 is {r2[-1]:.3f} on the validation set, whose loss ({val:.4g}) is about that of"
+        f" training ({train:.4g}): it has learned, and does not overfit.",
+    )
+
+
 def _well(facts: Facts) -> Finding | None:
     """Both accuracies are high, and about the same."""
     train, val = _last_accuracies(facts)
@@ -596,13 +647,20 @@ def interval(share: float, images: int) -> tuple[float, float]:
 Rule = Callable[[Facts], Finding | None]
 
 TROUBLE: tuple[Rule, ...] = (_rises, _guesses, _worse, _one_class, _too_slow)
-FIT: tuple[Rule, ...] = (_overfits, _overfits_in_loss, _improves, _underfits, _well)
+FIT: tuple[Rule, ...] = (
+    _overfits,
+    _overfits_in_loss,
+    _improves,
+    _underfits,
+    _well_numbers,
+    _well,
+)
 CERTAINTY: tuple[Rule, ...] = (_few, _never_found)
 
 
 def _last_accuracies(facts: Facts) -> tuple[float | None, float | None]:
     """Training and validation accuracy of the last epoch that was followed by validation."""
-    if facts.multi_label or not facts.validated:
+    if facts.multi_label or facts.numbers or not facts.validated:
         return None, None
     last = facts.validated[-1]
     train, val = last.train.get(facts.accuracy), last.val.get(facts.accuracy)

@@ -37,6 +37,11 @@ class Contents:
         return self.data.dataset.classes
 
     @property
+    def shown_metrics(self) -> tuple[str, ...]:
+        """The metrics that the plan wants to see, of those that the task has."""
+        return self.data.task.shown(self.data.plan.train.metrics.names)
+
+    @property
     def one_class(self) -> bool:
         """Whether each image has one class."""
         return self.data.task.word == Classification.word

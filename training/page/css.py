@@ -77,6 +77,8 @@ svg .curve {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-line
 svg .one {{ stroke: var(--one); }} svg .two {{ stroke: var(--two); }}
 svg text.one {{ fill: var(--one); stroke: none; font-weight: 600; }}
 svg text.two {{ fill: var(--two); stroke: none; font-weight: 600; }}
+svg .dots {{ fill: none; stroke-width: 5; stroke-linecap: round; opacity: .45; }}
+svg .dot {{ opacity: .6; }}
 svg circle.one {{ fill: var(--one); stroke: none; }} svg circle.two {{ fill: var(--two);
   stroke: none; }}
 .confusion td {{ text-align: right; min-width: 2.4rem; padding: .25rem .4rem;

@@ -20,7 +20,7 @@ def curves(contents: Contents) -> Html | None:
     epochs = contents.epochs
     if not epochs:
         return None
-    wanted = contents.data.plan.train.metrics.names
+    wanted = contents.shown_metrics
     best, guess = contents.best, contents.guess
 
     def charts(enlarged: bool) -> Html:

@@ -18,19 +18,25 @@ def classes(contents: Contents) -> Html | None:
     if not per_class:
         return None
     names = list(per_class)
+    numbers = contents.data.task.numbers
+    title = f"Metrics per {'number' if numbers else 'class'}"
     if len(names) <= _SHOWN:
-        return section("classes", "Metrics per class", _table(contents, names))
-    decisive = "iou" if contents.data.task.dense else "f1"
+        return section("classes", title, _table(contents, names, title))
+    decisive = "iou" if contents.data.task.dense else "r2" if numbers else "f1"
     order = sorted(names, key=lambda name: per_class[name].get(decisive, 0.0))
+    noun = "numbers" if numbers else "classes"
     rest = details(
-        f"The other {exact(len(order) - _SHOWN)} classes", _table(contents, order[_SHOWN:])
+        f"The other {exact(len(order) - _SHOWN)} {noun}",
+        _table(contents, order[_SHOWN:], title),
     )
-    lowest = f"The {_SHOWN} classes with the lowest {_TITLES[decisive]}."
+    lowest = (
+        f"The {_SHOWN} {'numbers' if numbers else 'classes'} with the lowest {_TITLES[decisive]}."
+    )
     which = element("p", lowest, class_="faint")
-    return section("classes", "Metrics per class", which, _table(contents, order[:_SHOWN]), rest)
+    return section("classes", title, which, _table(contents, order[:_SHOWN], title), rest)
 
 
-def _table(contents: Contents, names: list[str]) -> Html:
+def _table(contents: Contents, names: list[str], title: str) -> Html:
     count, *shares = contents.outcome.per_class[names[0]]
     rows = []
     marks = _colored(contents)
@@ -43,11 +49,19 @@ def _table(contents: Contents, names: list[str]) -> Html:
                 *(_figure(key, figures[key]) for key in shares),
             ]
         )
-    head = ["class", count, *(_TITLES.get(key, key) for key in shares)]
-    return table("Metrics per class", head, rows)
+    head = [title.rsplit(" ", 1)[1], count, *(_TITLES.get(key, key) for key in shares)]
+    return table(title, head, rows)
 
 
-_TITLES = {"f1": "F1", "iou": "IoU", "dice": "Dice", "average_precision": "average precision"}
+_TITLES = {
+    "f1": "F1",
+    "iou": "IoU",
+    "dice": "Dice",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "average_precision": "average precision",
+}
 
 
 def _colored(contents: Contents) -> dict[str, Html]:

@@ -59,7 +59,8 @@ def _with_code(text: str) -> Iterator[Html | str]:
 
 def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]]:
     metrics = contents.outcome.metrics
-    wanted = [name for name in SINGLE if name in contents.data.plan.train.metrics.names]
+    shown = contents.shown_metrics
+    wanted = [name for name in SINGLE if name in shown]
     for name in wanted or metrics:
         if name in metrics:
             yield METRICS[name].title, metric(name, metrics[name])

@@ -25,6 +25,7 @@ from .mask_answers import mask_answers
 from .mistakes import mistakes
 from .network import network as drawn
 from .network import spec
+from .number_answers import number_answers
 from .per_class import classes
 from .summary import summary
 
@@ -82,6 +83,8 @@ def _of_images(contents: Contents) -> list[Html | None]:
     """The sections about single images."""
     if contents.data.task.dense:
         return [mask_answers(contents)]
+    if contents.data.task.numbers:
+        return [*number_answers(contents)]
     return [mistakes(contents), gradcam_section(contents)] if contents.one_class else []
 
 

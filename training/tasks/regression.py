@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.loss import Loss
+from ...compiler.plan.metric_names import PER_CLASS
 from ...compiler.plan.number_loss import Mse, NumberLoss
 from ..metrics.number_tally import NumberTally
 from ..metrics.tally import Tally
@@ -55,6 +56,10 @@ class Regression(Task):
     @property
     def metrics(self) -> tuple[str, ...]:
         return ("loss", "mae", "rmse", "r2")
+
+    def shown(self, wanted: Collection[str]) -> tuple[str, ...]:
+        """Plans do not know what labels are: names of other metrics are those that are usual."""
+        return super().shown(wanted) if {*wanted} <= {*self.metrics, PER_CLASS} else self.metrics
 
     def outputs_for(self, loss: Loss) -> int:
         return len(self.classes) * (loss.outputs_of_each if isinstance(loss, NumberLoss) else 1)

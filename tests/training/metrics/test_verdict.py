@@ -365,3 +365,39 @@ def test_a_dead_network_guesses(tmp_path: Path) -> None:
     (found,) = trained(tmp_path, spec).verdict
     assert found.rule == "guesses"
     assert "2.303 = ln 10" in found.text or "2.30" in found.text
+
+
+# ---- numbers ---------------------------------------------------------------------------------
+
+
+def of_numbers(
+    train_loss: Sequence[float], val_loss: Sequence[float], r2: Sequence[float]
+) -> list[Finding]:
+    epochs = [
+        EpochRecord(
+            epoch, 100 * epoch, 0.01, {"loss": loss, "mae": 1.0}, {"loss": v_loss, "r2": each},
+            False, 1.0, 9.0, 0.0,
+        )
+        for epoch, (loss, v_loss, each) in enumerate(zip(train_loss, val_loss, r2, strict=True), 1)
+    ]  # fmt: skip
+    train, val = Part("train", 8000, (8000,)), Part("val", 2000, (2000,))
+    return list(verdict(Facts(a_plan(), epochs, ("age",), train, val, numbers=True)))
+
+
+def test_predicting_the_mean_is_guessing_numbers() -> None:
+    (found,) = of_numbers([1.02, 1.0, 1.0, 1.0], [1.0, 1.0, 1.01, 1.0], [-0.01, 0.0, -0.01, 0.01])
+    assert found.rule == "guesses"
+    assert "predicting the mean" in found.text
+    assert "R2 stays at 0.01 or below" in found.text
+
+
+def test_numbers_that_are_learned_are_well() -> None:
+    (found,) = of_numbers([0.6, 0.1, 0.05, 0.05], [0.5, 0.1, 0.052, 0.052], [0.5, 0.9, 0.95, 0.95])
+    assert found.rule == "well"
+    assert "R2 is 0.950" in found.text
+
+
+def test_numbers_that_only_training_knows_are_overfitted() -> None:
+    (found,) = of_numbers([0.6, 0.2, 0.05, 0.01], [0.5, 0.4, 0.7, 0.8], [0.5, 0.6, 0.3, 0.2])
+    assert found.rule == "overfits"
+    assert rules(of_numbers([0.6, 0.5, 0.45, 0.44], [0.6, 0.5, 0.48, 0.48], [0.4, 0.5] * 2)) == []
