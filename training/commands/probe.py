@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     for each in subjects:
         each.must_see_one_image("`cnn probe`")
+        each.must_not_predict_numbers("`cnn probe`")
     size, pixels = pixel_sizes(kind, subjects)
     probes, images, label = [], [], ""
     with progress_display(options) as callback:

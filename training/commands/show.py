@@ -375,6 +375,7 @@ def _lines(
         rows = [summary(node, shown.outputs[node.index]) for node in chosen]
         yield from text.layer_table(shown.subject, rows, style)
     answers = text.answers(shown.subject, shown.images, shown.probabilities)
+    answers += text.predicted_numbers(shown.subject, shown.images, shown.numbers)
     if answers:
         yield ""
         yield from answers

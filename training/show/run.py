@@ -43,12 +43,20 @@ class Shown:
         node = self.subject.network.output
         if len(self.subject.network.outputs) > 1 and not node.op.probabilities:
             return None  # which of them are classes, nothing says
+        if self.subject.regression is not None:
+            return None
         if node.shape[0] < 2 or size(node.shape) > node.shape[0] or self.subject.learned == "fixed":
             return None
         output = self.outputs[node.index].float().flatten(1)
         return (
             output if node.op.probabilities else probabilities_of(output, self.subject.multi_label)
         )
+
+    @property
+    def numbers(self) -> Tensor | None:
+        """Images x numbers, in the units of the data; None if the network predicts no numbers."""
+        task, output = self.subject.regression, self.outputs[self.subject.network.output.index]
+        return task.answers(output.flatten(1)) if task is not None else None
 
     def worked(self, node: Node, at: tuple[int, ...], image: int = 0) -> Worked:
         """How one output of a layer is computed; raises SpecError for a position outside."""

@@ -28,11 +28,22 @@ from ..data.images.preprocessing import Preparation
 from ..data.sources.count_classes import classes_for
 from ..export.trained import open_trained
 from ..inference.layer_outputs import LayerOutputs
-from ..inference.trained_model import TrainedModel, classes_in, open_run, preparation_in
+from ..inference.trained_model import (
+    TrainedModel,
+    classes_in,
+    open_run,
+    preparation_in,
+    task_in,
+)
 from ..request import base_of
+from ..tasks.multi_label import MultiLabel
+from ..tasks.regression import Regression
+from ..tasks.task import Task
 
 Learned = Literal["learned", "fixed", "random"]
 """What the weights of a network are: loaded, none to learn (filters), or initial ones."""
+
+_NAMED = 4
 
 SEED = 0
 """The seed of initial weights: the same network is shown each time."""
@@ -57,11 +68,29 @@ class Subject:
     plan: TrainPlan
     base: Path
     """The folder that paths of data are relative to."""
-    multi_label: bool = False
+    task: Task | None = None
+    """What it answers; None if the weights do not record it."""
 
     @cached_property
     def layers(self) -> LayerOutputs:
         return LayerOutputs(self.network, self.module)
+
+    @property
+    def multi_label(self) -> bool:
+        return self.task is not None and self.task.word == MultiLabel.word
+
+    @property
+    def regression(self) -> Regression | None:
+        """The numbers that it predicts; None if it predicts something else."""
+        return self.task if isinstance(self.task, Regression) else None
+
+    def must_not_predict_numbers(self, what: str) -> None:
+        """Raises SpecError for what is made for networks that have classes."""
+        if self.regression is not None:
+            names = ", ".join(map(printable, self.regression.classes[:_NAMED]))
+            message = f"{what} is about classes, and {self.name} predicts numbers ({names})"
+            help = f"`cnn evaluate {self.name} --report page.html` shows where numbers are wrong"
+            raise SpecError([Diagnostic("no-classes", message, help=help)])
 
     @property
     def preparation(self) -> Preparation:
@@ -139,7 +168,7 @@ def subject_of_run(
         model.classes,
         model.plan,
         model.request.base,
-        model.task is not None and model.task.word == "multi_label",
+        model.task,
     )
 
 
@@ -203,7 +232,7 @@ def subject_of_spec(
         classes,
         planned,
         base,
-        about.get("several") == "yes",
+        task_in(about),
     )
 
 

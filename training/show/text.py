@@ -17,6 +17,7 @@ from ...compiler.report.style import BOLD, FAINT, HEAVY, Style, laid_out, wrappe
 from ...compiler.report.wording import Wording
 from ...compiler.shapes import LINES, text
 from ...dsl.render import show as printable
+from ..display.number_format import amount_of
 from .input_images import InputImage
 from .layer_figures import STRONGEST, LayerSummary, strength, strongest, summary
 from .run import Shown
@@ -177,6 +178,25 @@ def answers(
     return lines
 
 
+def predicted_numbers(
+    subject: Subject, images: Sequence[InputImage], answers: Tensor | None
+) -> list[str]:
+    """The numbers of each image, in the units of the data, for a network that predicts some."""
+    task = subject.regression
+    if answers is None or task is None:
+        return []
+    lines = []
+    for image, row in zip(images, answers.tolist(), strict=True):
+        each = zip(task.classes, row, task.deviations, strict=True)
+        said = [f"{printable(name)} {amount_of(value, spread)}" for name, value, spread in each]
+        more = f" and {len(said) - _NUMBERS} more" if len(said) > _NUMBERS else ""
+        lines.append(f"{printable(image.name)}: {', '.join(said[:_NUMBERS])}{more}")
+    return lines
+
+
+_NUMBERS = 8
+
+
 # ---- one layer ---------------------------------------------------------------------------------
 
 
@@ -323,6 +343,10 @@ def data_of(shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None) ->
                 shown.worked(layers[0], position, place).data()
                 for place in range(len(shown.images))
             ]
+    if subject.regression is not None and shown.numbers is not None:
+        data["numbers"] = dict(  # of each number, those of all images
+            zip(subject.regression.classes, shown.numbers.T.tolist(), strict=True)
+        )
     probabilities = shown.probabilities
     if probabilities is not None and subject.learned == "learned":
         data["probabilities"] = probabilities.tolist()

@@ -14,6 +14,7 @@ from dotcnn.training.show.pictures.as_html import sheet_page
 from dotcnn.training.show.pictures.as_png import sheet_png
 from dotcnn.training.show.subject import Subject
 from dotcnn.training.show.why.why import Why, smallest_box, why, why_lines, why_sheet
+from dotcnn.training.tasks.multi_label import MultiLabel
 
 from .looking import image, subject
 
@@ -138,7 +139,7 @@ def test_it_works_for_any_kind_of_network(body: str, input: str) -> None:
 def test_independent_classes_have_probabilities_of_their_own() -> None:
     looked = subject(CONV, "3x7x7")
     logits = why(looked, image(looked)).classes
-    several = why(replace(looked, multi_label=True), image(looked)).classes
+    several = why(replace(looked, task=MultiLabel(looked.classes or ())), image(looked)).classes
     assert several[0].score == logits[0].score
     expected = float(torch.tensor(several[0].score).sigmoid())
     assert several[0].probability == pytest.approx(expected, rel=1e-5)

@@ -116,6 +116,22 @@ def test_evaluate_has_no_percent_for_numbers(run: Path, capsys: Capture) -> None
     assert told["numbers"] == list(told["per_number"]) == ["y0", "y1"]
 
 
+def test_show_says_numbers_and_probe_refuses_them(
+    run: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    capsys.readouterr()
+    table = tmp_path / "table.csv"
+    assert cli.main(["features", str(run), "-o", str(table), "--device", "cpu"]) == 0
+    label = table.read_text().splitlines()[1].split(",")[2]
+    assert 900 < float(label.split("|")[0]) < 1100
+    assert cli.main(["probe", str(run), "shift", "--device", "cpu"]) == 1
+    assert "predicts numbers (y0, y1)" in capsys.readouterr().err
+    assert cli.main(["show", str(run), "0", "--device", "cpu"]) == 0
+    shown = capsys.readouterr().out
+    assert "y0 1,0" in shown
+    assert "class" not in shown
+
+
 def test_the_page_draws_numbers(run: Path) -> None:
     page = (run / "report.html").read_text()
     assert 'id="numbers"' in page

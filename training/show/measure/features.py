@@ -119,7 +119,7 @@ def features_of_data(
             done += len(batch.images)
         files += [store.source.name(index) for index in range(len(store))]
         parts += [_part(part, opened) if undivided else part] * len(store)
-        labels += _labels(opened, store.labels.cpu())
+        labels += _labels(opened, opened.task.truth(store.labels.cpu()))
     return Features(tuple(files), tuple(parts), tuple(labels), torch.cat(rows))
 
 
@@ -133,6 +133,8 @@ def _part(part: str, opened: Opened) -> str:
 
 def _labels(opened: Opened, labels: Tensor) -> Iterator[str]:
     names = opened.dataset.classes
+    if opened.task.numbers:
+        return ("|".join(f"{number:.7g}" for number in row) for row in labels.tolist())
     if labels.ndim == 1:
         return (names[label] for label in labels.tolist())
     return ("|".join(names[n] for n, on in enumerate(row) if on) for row in labels.tolist())

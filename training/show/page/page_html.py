@@ -208,6 +208,8 @@ def _answers(subject: Subject, outputs: Mapping[int, Tensor]) -> list[list[Any]]
     output = subject.network.output
     if not flat(output) or output.shape[0] < 2 or subject.learned == "fixed":
         return None
+    if subject.regression is not None:
+        return None
     if len(subject.network.outputs) > 1 and not output.op.probabilities:
         return None  # which of them are classes, nothing says
     logits = outputs[output.index].detach().float().cpu().flatten(1)

@@ -94,6 +94,7 @@ def _weights(won: Tensor) -> Tensor:
 
 def must_have_classes(subject: Subject) -> None:
     """Raises SpecError if the network has no classes that could be explained."""
+    subject.must_not_predict_numbers("an explanation")
     network = subject.network
     shape = network.output.shape
     if subject.learned == "fixed":
