@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, sqrt
+from math import isfinite, nan, sqrt
 from typing import Any, NamedTuple
 
 from ...compiler.plan.metric_names import METRICS
@@ -40,7 +40,7 @@ class Comparison(NamedTuple):
             f"{self.what}: {name} {metric(name, value)}, {how} {self.against}"
             f" ({metric(name, base)})"
         )
-        losses = self.metrics["loss"], self.base["loss"]
+        losses = [each.get("loss", nan) for each in (self.metrics, self.base)]
         if all(map(isfinite, losses)):
             line += f"; loss {loss(losses[0])} instead of {loss(losses[1])}"
         worse = base - value if METRICS[name].higher else value - base

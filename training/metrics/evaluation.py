@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from math import isnan
 from typing import Any, NamedTuple
 
 import torch
@@ -166,7 +167,12 @@ def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Los
     """The outcome for given answers, as of test-time augmentation or an ensemble."""
     tally = task.tally(loss, torch.device("cpu"))
     tally.add(task.outputs(answers), labels)
-    return _outcome(part, tally, answers, labels, task)
+    outcome = _outcome(part, tally, answers, labels, task)
+    if isnan(outcome.metrics.get("loss", 0.0)) and bool(answers.isfinite().all()):
+        # Averaged numbers have no likelihood: `gaussian_nll` needs their variances, too.
+        known = {name: value for name, value in outcome.metrics.items() if name != "loss"}
+        outcome = outcome._replace(metrics=known)
+    return outcome
 
 
 def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor, task: Task) -> Outcome:
