@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from PIL import Image
 
 import dotcnn
 from dotcnn import cli
@@ -81,7 +82,6 @@ def test_exported_scripts_give_the_numbers_of_predict(
     run: Path, tmp_path: Path, capsys: Capture, predict: bool
 ) -> None:
     import onnx
-    from PIL import Image
 
     image = squares(48)[0][7]
     Image.fromarray(image).save(tmp_path / "seven.png")
@@ -126,7 +126,8 @@ def test_show_says_numbers_and_probe_refuses_them(
     assert 900 < float(label.split("|")[0]) < 1100
     assert cli.main(["probe", str(run), "shift", "--device", "cpu"]) == 1
     assert "predicts numbers (y0, y1)" in capsys.readouterr().err
-    assert cli.main(["show", str(run), "0", "--device", "cpu"]) == 0
+    Image.fromarray(squares(1)[0][0]).save(tmp_path / "one.png")
+    assert cli.main(["show", str(run), str(tmp_path / "one.png"), "--device", "cpu"]) == 0
     shown = capsys.readouterr().out
     assert "y0 1,0" in shown
     assert "class" not in shown
@@ -156,8 +157,8 @@ def test_errors_are_compared_where_less_is_better() -> None:
         "tta flip: mae 4.000, 25.0 % more than one view (3.200); loss 0.2000 instead of 0.1000."
         " It makes predictions worse: leave it out"
     )
-    better = worse._replace(metrics={"mae": 3.0, "loss": float("nan")})
-    assert better.text == "tta flip: mae 3.000, 6.2 % less than one view (3.200)"
+    better = worse._replace(metrics={"mae": 2.8, "loss": float("nan")})
+    assert better.text == "tta flip: mae 2.800, 12.5 % less than one view (3.200)"
     members = [{"mae": 3.0, "loss": 0.3}, {"mae": 2.0, "loss": 0.4}]
     assert "network 2" in of_ensemble(50, {"mae": 1.9, "loss": 0.3}, members, "mae").against
 
