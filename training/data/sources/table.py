@@ -357,43 +357,49 @@ class _Several(_Reader):
         return line
 
 
-class _Rows(_Reader):
+class _Columns(_Reader):
+    """A number of each of several columns."""
+
+    wanted = "a number"
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self.classes = tuple(column.name for column in columns)
+
+    def label(self, row: int) -> object:
+        line = []
+        for column in self._columns:
+            text = column.values[row]
+            value = self.value(text)
+            if value is None:
+                return Unusable(f"`{clean(text)}` in `{column.name}` is not {self.wanted}")
+            line.append(value)
+        return Unusable("it has no number") if all(map(math.isnan, line)) else line
+
+    def value(self, text: str) -> float | None:
+        """The number in a cell; None if it has none."""
+        raise NotImplementedError
+
+
+class _Rows(_Columns):
     """A column of 0 and 1 for each class."""
 
     task = "multi_label"
+    wanted = "0 or 1"
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self.classes = tuple(column.name for column in columns)
-
-    def label(self, row: int) -> object:
-        line = []
-        for column in self._columns:
-            text = column.values[row]
-            value = _number(text)
-            if value not in (0.0, 1.0):
-                return Unusable(f"`{clean(text)}` in `{column.name}` is neither 0 nor 1")
-            line.append(value)
-        return line
+    def value(self, text: str) -> float | None:
+        number = _number(text)
+        return number if number in (0.0, 1.0) else None
 
 
-class _Numbers(_Reader):
+class _Numbers(_Columns):
+    """Numbers; an empty cell is a missing one, and a row without any number is left out."""
+
     task = "regression"
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self.classes = tuple(column.name for column in columns)
-
-    def label(self, row: int) -> object:
-        """A missing number is NaN; a row without any number is left out."""
-        line = []
-        for column in self._columns:
-            text = column.values[row]
-            value = math.nan if not text else _number(text)
-            if value is None or math.isinf(value):
-                return Unusable(f"`{clean(text)}` in `{column.name}` is not a number")
-            line.append(value)
-        return line if not all(map(math.isnan, line)) else Unusable("it has no number")
+    def value(self, text: str) -> float | None:
+        number = _number(text) if text else math.nan
+        return None if number is None or math.isinf(number) else number
 
 
 class _Masks(_Reader):
