@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,6 @@ def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> Tab
     found = TableLabels(reader.task, reader.classes, str(root))
     found.notes.append(_said(image, columns, reader, part))
     for place, number in enumerate(table.rows):
-        name = f"row {number} of {clean(path.name)}"
         file = files.path(image.values[place])
         label = reader.label(place)
         in_part = part.values[place] if part is not None else "train"
@@ -135,7 +135,7 @@ def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> Tab
         elif into is None:
             reason = f"`{clean(in_part)}` is no part of a data set"
         if file is None or into is None or reason:
-            found.bad.append(BadFile(name, reason))
+            found.bad.append(BadFile(f"row {number} of {clean(path.name)}", reason))
             continue
         found.images.setdefault(into, []).append(file)
         found.labels.setdefault(into, []).append(label)
@@ -156,6 +156,7 @@ class _Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folder = str(root)
         self._known: dict[str, str] | None = None
 
     def path(self, name: str) -> str | None:
@@ -163,7 +164,7 @@ class _Files:
         of its name without an ending; None if there is none, or if there are several."""
         if not name:
             return None
-        if is_image(name) and (self.root / name).is_file():
+        if is_image(name) and os.path.isfile(os.path.join(self._folder, name)):
             return name
         return self._all().get(name.replace("\\", "/").removeprefix("./")) or None
 
@@ -213,6 +214,7 @@ def _part_column(data: TableData, table: Table) -> Column | None:
     return None
 
 
+@lru_cache(256)
 def _part(value: str) -> str | None:
     return next((part for part, names in PARTS.items() if value.lower() in names), None)
 
