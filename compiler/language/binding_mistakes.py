@@ -229,40 +229,38 @@ def wrong_value(
         part = translate.argument(node.name, value_in(node.value), signature.fields)
         if isinstance(part, str):
             return _word_for_number(field, node, signature, part, error)
-    if isinstance(value, MapRef):
+
+    def refused(why: str, help: str, edits: tuple[Edit, ...] = ()) -> Problem:
         return Problem(
             "argument",
-            f"`{field.name}` of `{signature.word}` is {field.expects};"
-            f" `{node.value.span.text}` is {describe(value)}",
+            f"`{field.name}` of `{signature.word}` is {field.expects}; {why}",
             node.span,
             notes=_usage(signature),
-            help=f"call the block with a value in place of `{value}`, or read the layer by `from"
+            help=help,
+            edits=edits,
+        )
+
+    if isinstance(value, MapRef):
+        return refused(
+            f"`{node.value.span.text}` is {describe(value)}",
+            f"call the block with a value in place of `{value}`, or read the layer by `from"
             f" {node.value.span.text}`",
         )
     apart = _BLANK_BEFORE_INDEX.match(node.span.source.text, node.span.end)
     if apart and isinstance(value, list | tuple):
         blank = Span(node.span.source, node.span.end, apart.start("index"))
-        return Problem(
-            "argument",
-            f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
-            node.span,
-            notes=_usage(signature),
-            help=f"an item of it is written without a blank: `{node.span.text}{apart['index']}`",
-            edits=(Edit(blank, ""),),
+        return refused(
+            _reason(error, field),
+            f"an item of it is written without a blank: `{node.span.text}{apart['index']}`",
+            (Edit(blank, ""),),
         )
     if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
         instead = f"floor({node.value.span.text})"
     edits = (Edit(node.value.span, instead),) if instead else ()
     if error.drop:
         edits = (Edit(_with_blank_before(node.span), ""),)
-    return Problem(
-        "argument",
-        f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
-        node.span,
-        notes=_usage(signature),
-        help=error.help or (f"write `{instead}`" if instead else ""),
-        edits=edits,
-    )
+    help = error.help or (f"write `{instead}`" if instead else "")
+    return refused(_reason(error, field), help, edits)
 
 
 def _reason(error: ArgumentError, field: Field) -> str:
