@@ -364,7 +364,8 @@ def predict(
     device: str = "auto",
 ) -> list[Prediction]:
     """Classify images: the classes of each image with their probabilities, most probable first.
-    Or, with a network that answers for each pixel, the mask of each image; with one that learned
+    Where an image may have several classes, `present` are those that it has, by the thresholds that
+    training chose. Or, with a network that answers for each pixel, the mask of each image; with one that learned
     numbers, the numbers of each image, in the units of the data.
 
         for prediction in dotcnn.predict("runs/net", ["a.jpg", "b.jpg"]):

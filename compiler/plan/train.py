@@ -441,6 +441,10 @@ class Metrics(Directive):
         "metrics recall": "Recall recall",
         "metrics precision": "Precision_metric",
         "metrics f1": "f1_score F1Score f1score",
+        "metrics auroc": "auc roc_auc roc_auc_score rocauc",
+        "metrics map": "average_precision average_precision_score mean_average_precision",
+        "metrics ece": "calibration calibration_error expected_calibration_error",
+        "metrics brier": "brier_score brier_score_loss",
     }
 
     names: tuple[str, ...] = words("their names", (*SINGLE, PER_CLASS))
@@ -464,10 +468,11 @@ class Checkpoint(Directive):
     }
 
     every: int = whole("epochs between two checkpoints", 1)
-    metric: str = choice(
-        "the validation metric that decides which state is the best",
+    metric: str | None = choice(
+        "the validation metric that decides which state is the best; by default `top1` of classes,"
+        " `map` of several classes, `miou` of masks and `mae` of numbers",
         SINGLE,
-        "top1",
+        None,
         keyword_only=True,
     )
 

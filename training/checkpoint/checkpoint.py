@@ -151,7 +151,7 @@ _FORM = {
         "lines": [str],
         "compile": Optional({"on": bool, "lines": [str]}),
     },
-    "best": (None, {"epoch": natural, "weights": _TENSORS}),
+    "best": (None, {"epoch": natural, "weights": _TENSORS, "facts": Optional({str: str})}),
 }
 """The parts of a checkpoint that are needed to resume a run."""
 

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +32,7 @@ from .checkpoint import about_weights, write_checkpoint, write_weights
 from .frozen_weights import remove_others, write_frozen
 from .run_folder import RunFolder, shown
 
+NO_FACTS: Mapping[str, str] = MappingProxyType({})
 WRITING = 0.1
 """The share of the time that writing may take at most."""
 SECONDS = 0.1
@@ -105,15 +107,23 @@ class CheckpointWriter:
         except OSError as error:
             self.not_written(error)
 
-    def epoch(self, learner: Learner, record: EpochRecord, *, last: bool) -> None:
-        """Called at the end of each epoch."""
+    def epoch(
+        self,
+        learner: Learner,
+        record: EpochRecord,
+        *,
+        last: bool,
+        facts: Mapping[str, str] = NO_FACTS,
+    ) -> None:
+        """Called at the end of each epoch. `facts` go into the metadata of its weights."""
         self.position.lines += 1
         self.last = record.val or self.last
         self._pending |= record.best or record.epoch % self.every == 0
         due = last or (self._pending and time.perf_counter() >= self._not_before)
         due = self.processes.broadcast(due)  # all processes contribute to a checkpoint
         if record.best and self.processes.writes:
-            self._waiting = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
+            best = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
+            self._waiting = best._replace(facts=dict(facts))
         state = self._state(learner) if due else None
         if not self.processes.writes:
             return
@@ -124,7 +134,8 @@ class CheckpointWriter:
         except OSError as error:
             self.not_written(error)
             if self._waiting and self._waiting.epoch == record.epoch:
-                self._waiting = Best.copied(learner, record.epoch)
+                best = Best.copied(learner, record.epoch)
+                self._waiting = best._replace(facts=dict(facts))
         else:
             if self.trouble:
                 self.callback.note("writing works again")
@@ -159,7 +170,7 @@ class CheckpointWriter:
             "random": self.processes.gathered(random_state(learner.device)),
             "threads": torch.get_num_threads(),
             "world": self.processes.world,
-            "best": self._waiting._asdict() if self._waiting else None,
+            "best": self._waiting.plain() if self._waiting else None,
         }
 
     def _write(self, learner: Learner, state: dict[str, Any]) -> None:
@@ -180,7 +191,7 @@ class CheckpointWriter:
         self._not_before = now + _rest(now - began)
 
     def _write_best(self, learner: Learner, best: Best) -> None:
-        metadata = {**self.metadata, "epoch": str(best.epoch)}
+        metadata = {**self.metadata, **best.facts, "epoch": str(best.epoch)}
         write_weights(self.folder.best, {**learner.weights(), **best.weights}, metadata)
         self._waiting = None
 
@@ -202,7 +213,7 @@ class CheckpointWriter:
         position = dict(state["position"])
         best = position.pop("best", None)
         if best is not None:  # early 0.1 saved only the metric that selects the best epoch
-            chosen_by = learner.plan.train.checkpoint.metric
+            chosen_by = learner.plan.train.checkpoint.metric or "top1"
             position["best_metrics"] = {"loss": math.inf, "top1": best, chosen_by: best}
         self.position.__dict__.update(position)
         rank = self.processes.rank
@@ -218,7 +229,7 @@ class CheckpointWriter:
         if not self.processes.writes:
             return
         self.folder.metrics.keep(self.position.lines)
-        best = Best(state["best"]["epoch"], state["best"]["weights"]) if state.get("best") else None
+        best = Best(**state["best"]) if state.get("best") else None
         if best and about_weights(self.folder.best).get("epoch") != str(best.epoch):
             self._write_best(learner, best)
 
@@ -228,6 +239,12 @@ class Best(NamedTuple):
 
     epoch: int
     weights: dict[str, Tensor]
+    facts: Mapping[str, str] = NO_FACTS
+    """What the validation found out, for their metadata."""
+
+    def plain(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {**self._asdict(), "facts": dict(self.facts)}
 
     @staticmethod
     def here(epoch: int) -> Best:

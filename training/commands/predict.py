@@ -25,7 +25,12 @@ cnn predict runs/unet photos/ -o masks/ --overlay"""
 DETAILS = """\
 A network that answers for each pixel says how much of each image every class covers, and -o writes
 the masks, in the size of the images: PNG files of class numbers, with a color for each class.
+Where an image may have several classes, those are printed whose probability is at least their
+threshold, which training chose on the validation set: there, F1 of the class is largest.
 A network that learned numbers prints them in the units of the data it learned from."""
+
+
+_TOP = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n",
         "--top",
         type=natural,
-        default=5,
         metavar="N",
-        help="show the N most likely classes of each image (default: 5)",
+        help="show the N most likely classes of each image (default: 5; where an image may have"
+        " several classes, all above their thresholds)",
     )
     masks = parser.add_argument_group("of networks that answer for each pixel")
     masks.add_argument("-o", "--output", metavar="DIR", help="write the mask of each image here")
@@ -74,11 +79,14 @@ def run(options: argparse.Namespace) -> int:
         numbers_text,
         prediction_json,
         prediction_text,
+        present_json,
+        present_text,
     )
     from ..inference.evaluate import tta_of
     from ..inference.predict import found_in, predict
     from ..inference.trained_model import open_run
     from ..runtime.devices import find_device
+    from ..tasks.multi_label import MultiLabel
     from ..tasks.regression import Regression
 
     device = find_device(options.device)
@@ -92,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     for name in ("output", "overlay", "polygons"):
         if getattr(options, name):
             raise UsageError(f"--{name} is for masks, and {model.name} answers for whole images")
-    predictions = list(predict(model, images, top=options.top, tta=tta))
+    predictions = list(predict(model, images, top=options.top or _TOP, tta=tta))
     bad = [each for each in predictions if each.reason]
     about = {"network": model.request.network.name, "weights": model.name}
     if isinstance(model.task, Regression):
@@ -100,6 +108,11 @@ def run(options: argparse.Namespace) -> int:
             print(as_text(numbers_json(about, predictions, model.task)))
         elif len(bad) < len(predictions):
             print(numbers_text(predictions, model.task, style(options)))
+    elif isinstance(model.task, MultiLabel):
+        if options.format == "json":
+            print(as_text(present_json(about, predictions, model.task)))
+        elif len(bad) < len(predictions):
+            print(present_text(predictions, model.task, style(options), options.top))
     elif options.format == "json":
         print(as_text(prediction_json(about, predictions, model.classes or ())))
     elif len(bad) < len(predictions):
@@ -152,7 +165,7 @@ def _masks(
         about = {"network": model.request.network.name, "weights": model.name}
         print(as_text({**about, "classes": list(classes), "images": entries}))
     elif bad < len(images):
-        print(shares_text(predictions, style(options), options.top))
+        print(shares_text(predictions, style(options), options.top or _TOP))
     if files is None:
         say("the masks are not written; -o masks/ writes them")
     elif bad < len(images):

@@ -73,11 +73,14 @@ class Opened:
     device: torch.device
     local_world: int = 1
     """The number of processes on this machine, which share its memory and its cores."""
+    thresholds: tuple[float, ...] = ()
+    """Those of a trained network that predicts several classes; empty while training."""
 
     @property
     def task(self) -> Task:
         """What the network learns from the labels."""
-        return task_of(self.dataset.task, self.dataset.classes, self.dataset.scale)
+        dataset = self.dataset
+        return task_of(dataset.task, dataset.classes, dataset.scale, self.thresholds)
 
     @property
     def loss(self) -> Loss:

@@ -6,8 +6,9 @@ from math import floor, isfinite, log10
 
 from ...compiler.plan.metric_names import METRICS
 
-SHARES = (*(name for name, metric in METRICS.items() if metric.share), "iou", "average_precision")
-"""Metrics between 0 and 1, which are shown in percent; the last two are of one class."""
+_OF_CLASSES = ("iou", "average_precision", "threshold")
+SHARES = (*(name for name, metric in METRICS.items() if metric.share), *_OF_CLASSES)
+"""Metrics between 0 and 1, which are shown in percent; the last three are of one class."""
 
 
 def duration(seconds: float) -> str:

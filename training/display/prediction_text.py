@@ -1,5 +1,5 @@
-"""What `cnn predict` prints, as a table or JSON: the most probable classes of each image, the
-shares of its mask, or its numbers."""
+"""What `cnn predict` prints, as a table or JSON: the most probable classes of each image, all that
+it has, the shares of its mask, or its numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
 from ...dsl.render import show
 from ..inference.prediction import Prediction
+from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression
 from .number_format import amount_of
 
@@ -57,6 +58,57 @@ def prediction_json(
             for each in predictions
         ],
     }
+
+
+# ---- several classes -------------------------------------------------------------------------
+
+
+class _PresentLine(NamedTuple):
+    image: str
+    name: str
+    probability: str
+    threshold: str
+    present: bool
+
+
+def present_text(
+    predictions: Sequence[Prediction], task: MultiLabel, style: Style, top: int | None
+) -> str:
+    """A table of the classes that each image has; with `top`, of its most probable classes, where
+    those that it has are bold."""
+    thresholds = dict(zip(task.classes, task.thresholds, strict=False))
+    lines = []
+    for each in predictions:
+        if each.reason:
+            continue
+        names = {guess.name for guess in each.present}
+        for place, guess in enumerate(each.present if top is None else each.guesses):
+            image = show(each.image) if not place else ""
+            least = f"{100 * thresholds.get(guess.name, 0.5):.2f} %"
+            share = f"{100 * guess.probability:.2f} %"
+            lines.append(_PresentLine(image, show(guess.name), share, least, guess.name in names))
+        if top is None and not each.present:
+            lines.append(_PresentLine(show(each.image), "(none)", "", "", False))
+    columns: list[Column[_PresentLine]] = [
+        Column("image", lambda line: line.image, least=12),
+        Column("class", lambda line: line.name, least=12),
+        Column("probability", lambda line: line.probability, right=True),
+        Column("threshold", lambda line: line.threshold, right=True),
+    ]
+    table = grid([columns], lines, style, lambda line, _column: BOLD if line.present else "")
+    return "\n".join(table)
+
+
+def present_json(
+    about: Mapping[str, object], predictions: Sequence[Prediction], task: MultiLabel
+) -> dict[str, Any]:
+    """As of other classes, with the thresholds, and all classes that each image has."""
+    known = prediction_json(about, predictions, task.classes)
+    for image, each in zip(known["images"], predictions, strict=True):
+        if not each.reason:
+            image["present"] = [guess.name for guess in each.present]
+    thresholds = dict(zip(task.classes, task.thresholds, strict=False))
+    return {**about, "classes": list(task.classes), "thresholds": thresholds, **known}
 
 
 # ---- masks -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
-from ..tasks.known_tasks import recorded, recorded_scale
+from ..tasks.known_tasks import recorded, recorded_scale, recorded_thresholds
 from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
@@ -157,7 +157,7 @@ def _known(weights: Weights | None) -> dict[str, str]:
     return {**known, "task": recorded(about)} if recorded(about) else known
 
 
-_NEEDED = ("classes", "preparation", *Scale._fields)
+_NEEDED = ("classes", "preparation", "thresholds", *Scale._fields)
 
 
 def _scale(known: Mapping[str, str]) -> Scale | None:
@@ -192,6 +192,7 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         multi_label=bool(_multi_label(known)),
         predicts=predict,
         scale=_scale(known),
+        thresholds=recorded_thresholds(known, len(classes)),
     )
 
 
@@ -218,9 +219,11 @@ def metadata(
 
 
 def _answers(known: Mapping[str, str], predict: bool) -> dict[str, str]:
-    """What the outputs are; of numbers, also their names."""
+    """What the outputs are; of several classes, also their thresholds, and of numbers, their names."""
     if _scale(known) is None:
-        return {"dotcnn.output": "probabilities" if predict else "logits"}
+        thresholds = known.get("thresholds")
+        chosen = {"dotcnn.thresholds": thresholds} if thresholds is not None else {}
+        return {"dotcnn.output": "probabilities" if predict else "logits", **chosen}
     units = "in the units of the data" if predict else "standardized by means and deviations"
     return {"dotcnn.output": f"numbers, {units}", "dotcnn.numbers": known["classes"]}
 

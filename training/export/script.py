@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from ..data.images.preprocessing import Preparation
 from ..tasks.regression import Scale
@@ -22,10 +23,13 @@ def inference_script(
     multi_label: bool,
     predicts: bool,
     scale: Scale | None = None,
+    thresholds: Sequence[float] = (),
 ) -> str:
     """The text of the script. `model` is the name of the ONNX file beside it; `predicts` says
     whether the file outputs probabilities, or numbers in their units, and not what precedes them.
-    `scale` is that of a network that predicts numbers."""
+    `scale` is that of a network that predicts numbers, `thresholds` those of one that decides each
+    class by itself."""
+    parts = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
     pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
     pieces = [
         _HEADER.format(
@@ -38,8 +42,9 @@ def inference_script(
         + HEADER_IMPORTS.format(pillow=pillow).rstrip("\n")
         + "\n"
         + constants(model, preparation, classes, "CLASSES" if scale is None else "NAMES")
-        + (_scale(scale) if scale is not None and not predicts else ""),
-        _MAIN.format(**(_NUMBERS if scale is not None else _CLASSES)),
+        + (_scale(scale) if scale is not None and not predicts else "")
+        + (_thresholds(thresholds or (0.5,) * len(classes)) if multi_label else ""),
+        _MAIN.format(**parts),
         _measure(predicts)
         if scale is not None
         else _CLASSIFY.format(
@@ -85,6 +90,15 @@ def _scale(scale: Scale) -> str:
     return f"""\
 MEANS = np.array({list(scale.means)!r})  # of each number, in the training set
 DEVIATIONS = np.array({list(scale.deviations)!r})
+"""
+
+
+def _thresholds(thresholds: Sequence[float]) -> str:
+    numbers = ", ".join(f"{each:.9g}" for each in thresholds)
+    listed = fill(f"np.array([{numbers}])", 83, subsequent_indent="    ")
+    return f"""\
+# An image has the classes whose probability is at least:
+THRESHOLDS = {listed}
 """
 
 
@@ -174,6 +188,17 @@ _CLASSES = {
     "lines": """\
         for index in np.argsort(-probabilities, kind="stable")[:5]:
             print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")""",
+}
+_SEVERAL = {
+    "answers": "probabilities",
+    "function": "classify",
+    "lines": """\
+        order = np.argsort(-probabilities, kind="stable")
+        present = [index for index in order if probabilities[index] >= THRESHOLDS[index]]
+        for index in present:
+            print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")
+        if not present:
+            print("  (none of the classes)")""",
 }
 _NUMBERS = {
     "answers": "numbers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,9 @@ from ..metrics.tally import Tally
 from ..optim.precision import FULL
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
+from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression
+from ..tasks.task import Task
 from ..trainer.callbacks import Callback
 from .ensemble_module import EnsembleModule
 from .evaluate_masks import mask_views
@@ -50,7 +53,14 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
             scale=model.task.scale if isinstance(model.task, Regression) else None,
         )
     must_have_classes(model.request.network, model.plan, opened.dataset, model.classes, model.name)
-    return opened
+    return with_thresholds(opened, model.task)
+
+
+def with_thresholds(opened: Opened, task: Task | None) -> Opened:
+    """Data for evaluation with the thresholds of a trained network, or, if it records none, 50 %:
+    the data that is evaluated never chooses them."""
+    known = task.thresholds if isinstance(task, MultiLabel) else ()
+    return replace(opened, thresholds=known or (0.5,) * len(opened.dataset.classes))
 
 
 def assess(
@@ -64,7 +74,8 @@ def assess(
     """Evaluates a model on a part of the data, or on `all` of it; raises SpecError if there is no
     such part. The outcome says what `tta`, or an ensemble, gains or loses: with `tta`, the model is
     also evaluated on one view of each image."""
-    members = [opened.task.tally(opened.loss, opened.device) for _ in model.modules]
+    task = opened.task
+    members = [task.tally(opened.loss, opened.device).thorough() for _ in model.modules]
     several = len(members) > 1
     outcome = _assess(model, opened, part, None, progress, members if several else ())
     images, comparisons = len(outcome.labels), []

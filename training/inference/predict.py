@@ -24,6 +24,7 @@ from ..data.loader.memory_budget import cores
 from ..data.sources.file_names import clean, is_image
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
+from ..tasks.multi_label import MultiLabel
 from ..tasks.task import Task
 from .predict_masks import predict_masks
 from .prediction import Guess, Image, PredictedNumber, Prediction
@@ -108,6 +109,11 @@ def _prediction(name: str, answer: Tensor, task: Task, top: int) -> Prediction:
     if task.numbers:
         values = zip(task.classes, answer.tolist(), strict=True)
         return Prediction(name, (), numbers=tuple(PredictedNumber(*each) for each in values))
+    if isinstance(task, MultiLabel):
+        every = _guesses(answer, task.classes, len(answer))
+        above = {task.classes[i] for i in task.present(answer).nonzero().flatten().tolist()}
+        present = tuple(guess for guess in every if guess.name in above)
+        return Prediction(name, every[:top], present=present)
     return Prediction(name, _guesses(answer, task.classes, top))
 
 

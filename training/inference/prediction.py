@@ -45,6 +45,9 @@ class Prediction(NamedTuple):
     """The classes of the mask, that with the most pixels first."""
     numbers: tuple[PredictedNumber, ...] = ()
     """Of a network that predicts numbers: all of them, in the order of the data."""
+    present: tuple[Guess, ...] = ()
+    """Of a network that decides each class by itself: the classes whose probability is at least
+    their threshold, the most probable first; all of them, however many guesses there are."""
 
 
 Image = Any

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 
 import torch
 from torch import nn
@@ -23,7 +24,14 @@ from ..export.trained import open_trained
 from ..request import Request, request
 from ..saved_request import best_of, request_of
 from ..tasks.classification import Classification
-from ..tasks.known_tasks import TASKS, recorded, recorded_scale, task_of
+from ..tasks.known_tasks import (
+    TASKS,
+    recorded,
+    recorded_scale,
+    recorded_thresholds,
+    task_of,
+)
+from ..tasks.multi_label import MultiLabel
 from ..tasks.task import Task
 from .ensemble_module import EnsembleModule
 
@@ -129,7 +137,11 @@ def _open(
         open_trained(request.network, version, path, heads=False).module.to(device)
         for path in weights
     )
-    about = about_weights(weights[0])
+    abouts = [about_weights(path) for path in weights]
+    about, task = abouts[0], task_in(abouts[0])
+    if isinstance(task, MultiLabel) and len(weights) > 1:
+        each = [recorded_thresholds(one, len(task.classes)) for one in abouts]
+        task = replace(task, thresholds=tuple(map(mean, zip(*each, strict=True))))
     epoch = about.get("epoch", "")
     return TrainedModel(
         name,
@@ -138,7 +150,7 @@ def _open(
         modules,
         device,
         preparation_in(about, name),
-        task_in(about),
+        task,
         int(epoch) if epoch.isdecimal() and len(weights) == 1 else None,
     )
 
@@ -171,7 +183,8 @@ def task_in(about: Mapping[str, str]) -> Task | None:
     classes, word = classes_in(about), recorded(about) or Classification.word
     if classes is None or word not in TASKS:
         return None
-    return task_of(word, classes, recorded_scale(about))
+    thresholds = recorded_thresholds(about, len(classes))
+    return task_of(word, classes, recorded_scale(about), thresholds)
 
 
 def preparation_in(about: Mapping[str, str], name: str) -> Preparation | None:

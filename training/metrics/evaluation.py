@@ -73,7 +73,8 @@ def measure(
     loss, task = loss or opened.loss, opened.task
 
     def counted(size: int) -> tuple[Tally, Tensor, list[Tally]]:
-        kept, own = Answers(), [task.tally(loss, opened.device) for _ in members]
+        kept = Answers()
+        own = [task.tally(loss, opened.device).thorough() for _ in members]
         batches = opened.evaluation(part, batch=size)
         try:
             tally = count(
@@ -165,7 +166,7 @@ class Answers:
 
 def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Loss) -> Outcome:
     """The outcome for given answers, as of test-time augmentation or an ensemble."""
-    tally = task.tally(loss, torch.device("cpu"))
+    tally = task.tally(loss, torch.device("cpu")).thorough()
     tally.add(task.outputs(answers), labels)
     outcome = _outcome(part, tally, answers, labels, task)
     if isnan(outcome.metrics.get("loss", 0.0)) and bool(answers.isfinite().all()):

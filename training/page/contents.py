@@ -39,7 +39,8 @@ class Contents:
     @property
     def shown_metrics(self) -> tuple[str, ...]:
         """The metrics that the plan wants to see, of those that the task has."""
-        return self.data.task.shown(self.data.plan.train.metrics.names)
+        task = self.data.task
+        return task.shown(task.wanted(self.data.plan.train.metrics))
 
     @property
     def one_class(self) -> bool:

@@ -25,11 +25,14 @@ class Classification(Task):
     labels: ClassVar[str] = "one class"
     best: ClassVar[str] = "top1"
     running: ClassVar[str] = "top1"
+    usual: ClassVar[tuple[str, ...]] = ("loss", "top1", "top5")
+    thorough: ClassVar[frozenset[str]] = frozenset({"auroc", "ece", "brier"})
 
     @property
     def metrics(self) -> tuple[str, ...]:
         five = ("top5",) if len(self.classes) > FIVE else ()
-        return ("loss", "top1", *five, "precision", "recall", "f1")
+        further = ("precision", "recall", "f1", "auroc", "ece", "brier")
+        return ("loss", "top1", *five, *further)
 
     def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
         return loss_function(loss, weights)

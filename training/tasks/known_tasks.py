@@ -25,11 +25,25 @@ def recorded(about: Mapping[str, str]) -> str:
     return about.get("task") or _IN_0_1.get(about.get("several", ""), "")
 
 
-def task_of(word: str, classes: Sequence[str], scale: Scale = NO_SCALE) -> Task:
-    """The task `word` for these classes, or for numbers of this scale."""
+def task_of(
+    word: str,
+    classes: Sequence[str],
+    scale: Scale = NO_SCALE,
+    thresholds: Sequence[float] = (),
+) -> Task:
+    """The task `word` for these classes, or for numbers of this scale. `thresholds` are those of
+    several classes, if they are known."""
+    if word == MultiLabel.word:
+        return MultiLabel(tuple(classes), tuple(thresholds))
     if word == Regression.word:
         return Regression(tuple(classes), *scale)
     return TASKS[word](tuple(classes))
+
+
+def recorded_thresholds(about: Mapping[str, str], classes: int) -> tuple[float, ...]:
+    """The thresholds in the metadata of weights, one for each class; if there are none, 50 %."""
+    numbers = tuple(map(float, json.loads(about.get("thresholds", "[]"))))
+    return numbers if len(numbers) == classes else (0.5,) * classes
 
 
 def recorded_scale(about: Mapping[str, str]) -> Scale:

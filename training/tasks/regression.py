@@ -41,6 +41,7 @@ class Regression(Task):
     running: ClassVar[str] = "mae"
     usual_loss: ClassVar[type[Loss]] = Mse
     numbers: ClassVar[bool] = True
+    usual: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
 
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()

@@ -29,6 +29,8 @@ class Segmentation(Task):
     running: ClassVar[str] = "pixels"
     unit: ClassVar[str] = "pixel"
     dense: ClassVar[bool] = True
+    usual: ClassVar[tuple[str, ...]] = ("loss", "miou", "pixels", "boundary")
+    thorough: ClassVar[frozenset[str]] = frozenset({"boundary"})
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.loss import CrossEntropy, Loss
+from ...compiler.plan.train import Metrics
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction
 
@@ -28,6 +29,13 @@ class Task(ABC):
     """The metric that selects the best epoch, unless the spec names another."""
     running: ClassVar[str]
     """The metric that is measured while training."""
+
+    usual: ClassVar[tuple[str, ...]]
+    """The metrics that are shown, unless the spec names others."""
+    thorough: ClassVar[frozenset[str]] = frozenset()
+    """Metrics that take too long to be measured after every epoch, unless the spec names them."""
+    by_threshold: ClassVar[frozenset[str]] = frozenset()
+    """Metrics that depend on thresholds, which are chosen after an epoch."""
 
     usual_loss: ClassVar[type[Loss]] = CrossEntropy
     """The loss, unless the spec names one."""
@@ -63,6 +71,14 @@ class Task(ABC):
     def shown(self, wanted: Collection[str]) -> tuple[str, ...]:
         """Those of the metrics that a plan wants; all if it wants others."""
         return tuple(name for name in self.metrics if name in wanted) or self.metrics
+
+    def wanted(self, metrics: Metrics) -> tuple[str, ...]:
+        """The metrics that a spec names, or, if it names none, those that are usual."""
+        return metrics.names if metrics.written else self.usual
+
+    def validated(self, tally: Tally) -> Task:
+        """The same task with what a validation finds out, such as thresholds."""
+        return self
 
     @abstractmethod
     def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:

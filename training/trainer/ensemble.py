@@ -17,7 +17,7 @@ from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
 from ..inference.ensemble_module import EnsembleModule
-from ..inference.evaluate import assess
+from ..inference.evaluate import assess, with_thresholds
 from ..inference.trained_model import TrainedModel, open_run
 from ..metrics.comparison import Comparison, of_ensemble
 from ..metrics.evaluation import evaluate
@@ -109,8 +109,9 @@ def _without_files(job: Job, path: Path) -> Result:
 
 def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
     """Evaluates the ensemble, and writes its record and report."""
-    data, path = job.data, folder.path
+    path = folder.path
     model = open_run(path, job.version, device=job.device)
+    data = with_thresholds(job.data, model.task)
     module = EnsembleModule(model.modules, data.task).eval()
     outcome = evaluate(module, data, "val", callback=job.callback)
     test = evaluate(module, data, "test") if "test" in data.stores else None
@@ -166,7 +167,7 @@ def _comparisons(
     """What the ensemble gains or loses, and what `tta` does if the spec has it."""
     tta = job.plan.evaluate.tta
     if tta is not None:
-        return assess(model, job.data, tta=tta).comparisons
+        return assess(model, with_thresholds(job.data, model.task), tta=tta).comparisons
     metric = job.data.task.best
     if any(each.get(name) is None for each in members for name in (metric, "loss")):
         return ()  # a loss was NaN

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import shown
 from ..checkpoint.writer import CheckpointWriter
+from ..data.open import Opened
 from ..inference.evaluate import assess
 from ..inference.trained_model import TrainedModel
 from ..metrics.comparison import Comparison
@@ -19,6 +22,7 @@ from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..metrics.verdict import Facts, Finding, verdict
 from ..page.history import epochs
+from ..tasks.known_tasks import recorded_thresholds
 from ..weights.read import read_weights
 from .callbacks import RunEnd
 from .loop import EARLY, INTERRUPTED
@@ -38,15 +42,17 @@ def finish(run: Run, reason: str) -> Result:
     if job.processes.writes and reason != INTERRUPTED:
         if folder.best.exists() and not writer.trouble:
             module.load_state_dict(read_weights(folder.best))
-        outcome = _evaluate(run, module, "val")
+        data = _with_thresholds(run)
+        outcome = _evaluate(run, module, data, "val")
         best = position.best_metrics
         if best is not None and best.keys() <= outcome.metrics.keys() and not writer.trouble:
             # The metrics by which the epoch was chosen are kept. In distributed training, each
             # process evaluated its own batches, and the order of sums changes the last digits.
-            outcome = outcome._replace(metrics={**outcome.metrics, **best})
-        outcome = outcome._replace(comparisons=_comparisons(run, module))
-        if "test" in job.data.stores:
-            test = _evaluate(run, module, "test")
+            kept = {name: best[name] for name in best if name not in data.task.by_threshold}
+            outcome = outcome._replace(metrics={**outcome.metrics, **kept})
+        outcome = outcome._replace(comparisons=_comparisons(run, module, data))
+        if "test" in data.stores:
+            test = _evaluate(run, module, data, "test")
         findings = _verdict(run, reason, outcome)
     metrics = dict(outcome.metrics) if outcome else dict(writer.last)
     if job.processes.writes:
@@ -78,7 +84,15 @@ def finish(run: Run, reason: str) -> Result:
     )
 
 
-def _comparisons(run: Run, module: nn.Module) -> tuple[Comparison, ...]:
+def _with_thresholds(run: Run) -> Opened:
+    """The data of a run, with the thresholds that belong to the best weights."""
+    data, about = run.job.data, about_weights(run.writer.folder.best)
+    if not about or run.writer.trouble:
+        return data
+    return replace(data, thresholds=recorded_thresholds(about, len(data.dataset.classes)))
+
+
+def _comparisons(run: Run, module: nn.Module, data: Opened) -> tuple[Comparison, ...]:
     """What `tta` gains or loses on the validation set, if the spec has it. For an ensemble, that is
     measured at its end."""
     job = run.job
@@ -91,15 +105,15 @@ def _comparisons(run: Run, module: nn.Module) -> tuple[Comparison, ...]:
         request=job.request,
         modules=(module.eval(),),
         device=job.device,
-        preparation=job.data.preparation,
-        task=job.data.task,
+        preparation=data.preparation,
+        task=data.task,
         epoch=run.writer.position.best_epoch,
     )
 
     def progress(what: str, done: int, total: int | None) -> None:
         job.callback.evaluating("val", done, total or done)
 
-    return assess(model, job.data, tta=tta, progress=progress).comparisons
+    return assess(model, data, tta=tta, progress=progress).comparisons
 
 
 def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
@@ -116,12 +130,12 @@ def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
     return verdict(facts) if facts is not None else ()
 
 
-def _evaluate(run: Run, module: nn.Module, part: str) -> Outcome:
+def _evaluate(run: Run, module: nn.Module, data: Opened, part: str) -> Outcome:
     """The outcome of the best weights."""
     job, precision = run.job, run.learner.precision
     return evaluate(
         module,
-        job.data,
+        data,
         part,
         precision=precision,
         batch=job.evaluation_batch(precision),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -73,7 +73,7 @@ class Loop:
         self.interruption = interruption
         self.train = self.learner.plan.train
         self.metric, self.metrics = run.metric, run.metrics
-        self.thorough = "boundary" in run.deciding
+        self.thorough = run.thorough
         self.validated = self.learner.evaluated_part
         self.validate_in_batches_of(
             run.job.evaluation_batch(self.learner.precision) * self.processes.world
@@ -89,6 +89,8 @@ class Loop:
         """The number of images since the start of this epoch, or since it was resumed."""
         self.stopping = False
         """Whether another process was asked to stop."""
+        self.facts: Mapping[str, str] = {}
+        """What the last validation found out that belongs to the weights, such as thresholds."""
         self.micro_batches = MicroBatches(self.learner, self.processes, self.callback.note)
 
     def run(self) -> str:
@@ -107,7 +109,8 @@ class Loop:
                 return INTERRUPTED
             record, stop = self.end_epoch(began)
             self.position.seconds += record.seconds
-            self.writer.epoch(self.learner, record, last=stop or self.position.epoch == epochs)
+            last = stop or self.position.epoch == epochs
+            self.writer.epoch(self.learner, record, last=last, facts=self.facts)
             self.callback.epoch(record)
             if stop:
                 return EARLY
@@ -347,6 +350,7 @@ class Loop:
             self.warned_of_constant_outputs = True
             largest = rate_of(self.train.optimizer)
             self.callback.note(constant_outputs(learner.network, self.position.epoch, largest))
+        self.facts = self.data.task.validated(counts).facts
         return counts.metrics()
 
     def validate_in_batches_of(self, size: int) -> None:

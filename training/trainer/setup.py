@@ -73,6 +73,14 @@ class Run:
         return _deciding(self.job)
 
     @property
+    def thorough(self) -> bool:
+        """Whether a metric that takes long is measured after every epoch: one that decides, or that
+        the spec names."""
+        metrics = self.job.plan.train.metrics
+        named = metrics.names if metrics.written else ()
+        return not self.job.data.task.thorough.isdisjoint({*self.deciding, *named})
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics of a validation that are shown and recorded."""
         return _shown_metrics(self.job)
@@ -184,14 +192,14 @@ def _best_metric(job: Job) -> str:
     """The metric that selects the best epoch; if the task does not have it, as `top5` of at most
     five classes, which is always 1, that which is usual for the task."""
     name = job.plan.train.checkpoint.metric
-    return name if name in job.data.task.metrics else job.data.task.best
+    return name if name is not None and name in job.data.task.metrics else job.data.task.best
 
 
 def _shown_metrics(job: Job) -> tuple[str, ...]:
     """The metrics that the plan names, and those that decide about checkpoints, early stopping and
     the learning rate."""
-    train = job.plan.train
-    return job.data.task.shown({*train.metrics.names, *_deciding(job)})
+    task = job.data.task
+    return task.shown({*task.wanted(job.plan.train.metrics), *_deciding(job)})
 
 
 def _deciding(job: Job) -> set[str]:

@@ -169,6 +169,8 @@ def test_multi_label_training(tmp_path: Path) -> None:
     changes = {"train.epochs": 30, "train.batch": 16}  # `bce` follows from the labels
     result = trained(tmp_path / "run", data=tmp_path / "data.npz", set=changes)
     assert result.metrics["f1"] > 0.9
+    record = json.loads((tmp_path / "run" / "record.json").read_text())["result"]
+    assert record["best"] == pytest.approx(result.metrics["map"])
     assert result.outcome is not None
     assert result.outcome.labels.shape == (16, 4)
 
