@@ -365,8 +365,8 @@ def predict(
 ) -> list[Prediction]:
     """Classify images: the classes of each image with their probabilities, most probable first.
     Where an image may have several classes, `present` are those that it has, by the thresholds that
-    training chose. Or, with a network that answers for each pixel, the mask of each image; with one that learned
-    numbers, the numbers of each image, in the units of the data.
+    training chose. Or, with a network that answers for each pixel, the mask of each image; with one
+    that learned numbers, the numbers of each image, in the units of the data.
 
         for prediction in dotcnn.predict("runs/net", ["a.jpg", "b.jpg"]):
             print(prediction.image, prediction.guesses[0].name, prediction.guesses[0].probability)

@@ -219,7 +219,7 @@ def metadata(
 
 
 def _answers(known: Mapping[str, str], predict: bool) -> dict[str, str]:
-    """What the outputs are; of several classes, also their thresholds, and of numbers, their names."""
+    """What the outputs are; also the thresholds of several classes, and the names of numbers."""
     if _scale(known) is None:
         thresholds = known.get("thresholds")
         chosen = {"dotcnn.thresholds": thresholds} if thresholds is not None else {}

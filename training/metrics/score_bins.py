@@ -53,7 +53,7 @@ class ScoreBins:
         the class."""
 
     def add(self, bins: Tensor, there: Tensor) -> None:
-        """Adds a batch, images x classes: the bin of each score, and whether images have the class."""
+        """Adds a batch: the bins of scores, and whether images have the class."""
         places = (bins + BINS * torch.arange(self.classes, device=bins.device)).flatten()
         both = torch.stack([torch.ones_like(places), there.flatten().to(places.dtype)])
         self.counts.index_add_(1, places, both)
