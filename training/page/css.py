@@ -5,8 +5,10 @@ from __future__ import annotations
 from ...compiler.report.drawing.palette import FAINT, FRAME, GROUND, PAGE, TEXT
 
 _INKS = {"page": PAGE, "text": TEXT, "faint": FAINT, "line": FRAME, "ground": GROUND}
-_DAY = {"one": "#1f6fbf", "two": "#b4540f", "right": "54, 112, 184", "wrong": "196, 97, 29"}
-_NIGHT = {"one": "#78aef0", "two": "#f0985c", "right": "120, 174, 240", "wrong": "240, 152, 92"}
+_DAY = {"one": "#1f6fbf", "two": "#b4540f", "three": "#3f7a2c", "right": "54, 112, 184",
+        "wrong": "196, 97, 29"}  # fmt: skip
+_NIGHT = {"one": "#78aef0", "two": "#f0985c", "three": "#8fce7a", "right": "120, 174, 240",
+          "wrong": "240, 152, 92"}  # fmt: skip
 
 
 def _variables(dark: bool) -> str:
@@ -75,6 +77,9 @@ svg .best {{ stroke: var(--faint); stroke-dasharray: 3 4; }}
 svg .guess {{ stroke: var(--faint); stroke-width: 1.5; stroke-dasharray: 7 4; }}
 svg .curve {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }}
 svg .one {{ stroke: var(--one); }} svg .two {{ stroke: var(--two); }}
+svg .three {{ stroke: var(--three); stroke-dasharray: 6 4; }}
+svg text.three {{ fill: var(--three); stroke: none; font-weight: 600; }}
+svg .bar {{ fill: var(--one); opacity: .55; }}
 svg text.one {{ fill: var(--one); stroke: none; font-weight: 600; }}
 svg text.two {{ fill: var(--two); stroke: none; font-weight: 600; }}
 svg .dots {{ fill: none; stroke-width: 5; stroke-linecap: round; opacity: .45; }}

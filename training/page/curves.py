@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, nan
 
 from ...compiler.plan.metric_names import METRICS
@@ -23,9 +23,11 @@ def curves(contents: Contents) -> Html | None:
     wanted = contents.shown_metrics
     best, guess = contents.best, contents.guess
 
+    titles = contents.data.task.titles
+
     def charts(enlarged: bool) -> Html:
-        drawn = _charts(epochs, wanted, best, guess, enlarged)
-        each = (element("div", element("h3", _title(name)), chart) for name, chart in drawn)
+        drawn = _charts(epochs, wanted, best, guess, enlarged, titles)
+        each = (element("div", element("h3", _title(name, titles)), chart) for name, chart in drawn)
         return element("div", *each, class_="charts")
 
     marks = []
@@ -52,8 +54,9 @@ def _on_a_part(contents: Contents) -> str:
     return f", on {exact(BEFORE_TRAINING)} of the {exact(val.count)} validation images"
 
 
-def _title(name: str) -> str:
+def _title(name: str, titles: Mapping[str, str]) -> str:
     title = METRICS[name].title if name in METRICS else _OTHERS.get(name, name)
+    title = titles.get(name, title)
     return title[:1].upper() + title[1:]
 
 
@@ -66,6 +69,7 @@ def _charts(
     best: int | None,
     guess: Guessing | None,
     enlarged: bool,
+    titles: Mapping[str, str],
 ) -> Iterator[tuple[str, Html]]:
     if enlarged:
         epochs = [each for each in epochs if each.epoch]
@@ -88,8 +92,8 @@ def _charts(
             yield (
                 name,
                 chart(
-                    _title(name), lines, value, best=best, share=share, guess=base.get(name),
-                    enlarged=enlarged,
+                    _title(name, titles), lines, value, best=best, share=share,
+                    guess=base.get(name), enlarged=enlarged,
                 ),
             )  # fmt: skip
     rates = [(each.epoch, each.lr) for each in epochs if each.epoch]

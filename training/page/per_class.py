@@ -9,6 +9,8 @@ from .contents import Contents
 from .markup import Html, details, element, section, table
 from .mask_answers import named
 
+_BARS = 5
+"""With more figures, they have no bars: there is no room."""
 _SHOWN = 40
 """With more classes, those with the lowest F1 are shown first, and the others folded."""
 
@@ -46,7 +48,7 @@ def _table(contents: Contents, names: list[str], title: str) -> Html:
             [
                 marks.get(name, name),
                 exact(int(figures[count])),
-                *(_figure(key, figures[key]) for key in shares),
+                *(_figure(key, figures[key], len(shares) <= _BARS) for key in shares),
             ]
         )
     head = [title.rsplit(" ", 1)[1], count, *(_TITLES.get(key, key) for key in shares)]
@@ -60,6 +62,7 @@ _TITLES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R2",
+    "auroc": "AUROC",
     "average_precision": "average precision",
 }
 
@@ -72,8 +75,10 @@ def _colored(contents: Contents) -> dict[str, Html]:
     return {name: named(name, color) for name, color in zip(contents.classes, colors, strict=True)}
 
 
-def _figure(name: str, value: float) -> Html | str:
-    return _with_bar(value) if name in SHARES else metric(name, value)
+def _figure(name: str, value: float, bar: bool) -> Html | str:
+    if name in SHARES:
+        return _with_bar(value) if bar or value != value else f"{100 * value:.1f} %"
+    return metric(name, value)
 
 
 def _with_bar(share: float) -> Html:

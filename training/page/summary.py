@@ -63,7 +63,8 @@ def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]
     wanted = [name for name in SINGLE if name in shown]
     for name in wanted or metrics:
         if name in metrics:
-            yield METRICS[name].title, metric(name, metrics[name])
+            title = contents.data.task.titles.get(name, METRICS[name].title)
+            yield title, metric(name, metrics[name])
     yield "parameters", short(analysis.totals.params)
     yield "multiply-adds", short(analysis.totals.macs)
     if contents.epochs:

@@ -13,6 +13,7 @@ from ..data.open import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history
+from .calibration import reliability
 from .confusion_matrix import confusion
 from .contents import Contents
 from .curves import curves
@@ -28,6 +29,7 @@ from .network import spec
 from .number_answers import number_answers
 from .per_class import classes
 from .summary import summary
+from .thresholds import thresholds
 
 NAME = "report.html"
 
@@ -96,6 +98,8 @@ def report(contents: Contents) -> str:
         curves(contents),
         confusion(contents),
         classes(contents),
+        thresholds(contents),
+        reliability(contents),
         *_of_images(contents),
         filters(contents),
         transfer(contents),

@@ -31,6 +31,7 @@ class MultiLabel(Task):
     running: ClassVar[str] = "top1"
     usual_loss: ClassVar[type[Loss]] = Bce
     usual: ClassVar[tuple[str, ...]] = ("loss", "map", "f1", "top1")
+    titles: ClassVar[Mapping[str, str]] = {"top1": "all classes correct"}
     thorough: ClassVar[frozenset[str]] = frozenset({"ece", "brier"})
     by_threshold: ClassVar[frozenset[str]] = frozenset({"top1", "precision", "recall", "f1"})
 

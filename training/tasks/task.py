@@ -37,6 +37,9 @@ class Task(ABC):
     by_threshold: ClassVar[frozenset[str]] = frozenset()
     """Metrics that depend on thresholds, which are chosen after an epoch."""
 
+    titles: ClassVar[Mapping[str, str]] = {}
+    """Metrics that mean something else than for other tasks, as reports name them."""
+
     usual_loss: ClassVar[type[Loss]] = CrossEntropy
     """The loss, unless the spec names one."""
     unit: ClassVar[str] = "image"

@@ -105,8 +105,8 @@ def changed(**what: Any) -> Contents:
 def test_training_ends_in_a_page_with_every_section() -> None:
     ids = [attributes["id"] for attributes in whole().all("section")]
     assert ids == [
-        "summary", "curves", "confusion", "classes", "mistakes", "gradcam", "filters", "network",
-        "spec",
+        "summary", "curves", "confusion", "classes", "calibration", "mistakes", "gradcam",
+        "filters", "network", "spec",
     ]  # fmt: skip
     links = [attributes["href"] for attributes in whole().all("a")]
     assert links == [f"#{name}" for name in ids]
@@ -300,7 +300,7 @@ def test_who_does_not_see_it_is_told() -> None:
         assert image["alt"]
     for drawing in page.all("svg"):
         assert drawing["role"] == "img"
-        assert "ends at" in drawing["aria-label"]
+        assert re.search("ends at|error is", drawing["aria-label"])
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -413,7 +413,23 @@ def test_images_of_several_classes_at_once() -> None:
     data = replace(data, dataset=replace(data.dataset, task="multi_label"))
     page = Page(report(changed(outcome=outcome, data=data)))
     ids = [each["id"] for each in page.all("section")]
-    assert ids == ["summary", "curves", "classes", "filters", "network", "spec"]
+    assert ids == ["summary", "curves", "classes", "calibration", "filters", "network", "spec"]
+
+
+def test_thresholds_of_several_classes_are_drawn() -> None:
+    """With the threshold that is used; a class that no image has is left out."""
+    answers = contents().outcome.answers
+    labels = torch.zeros(len(answers), 10)
+    labels[:, 3] = (answers[:, 3] > 0.2).float()
+    outcome = contents().outcome._replace(labels=labels, confusion=torch.zeros(0, 0))
+    data = contents().data
+    used = tuple(0.25 if place == 3 else 0.5 for place in range(10))
+    dataset = replace(data.dataset, task="multi_label")
+    page = Page(
+        report(changed(outcome=outcome, data=replace(data, dataset=dataset, thresholds=used)))
+    )
+    (drawn,) = (each["aria-label"] for each in page.all("svg") if "Precision" in each["aria-label"])
+    assert drawn == "Precision, recall and F1 of 3 over the threshold, which is 25.00 %"
 
 
 def test_a_run_that_wrote_nothing_of_itself(tmp_path: Path) -> None:
