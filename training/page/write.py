@@ -13,7 +13,6 @@ from ..data.open import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history
-from .calibration import reliability
 from .confusion_matrix import confusion
 from .contents import Contents
 from .curves import curves
@@ -28,6 +27,7 @@ from .network import network as drawn
 from .network import spec
 from .number_answers import number_answers
 from .per_class import classes
+from .reliability import reliability
 from .summary import summary
 from .thresholds import thresholds
 
