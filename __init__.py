@@ -457,7 +457,7 @@ def _arguments_of(function: str, *, epochs: bool = False) -> Iterator[None]:
             argument = "epochs"
         source = Source(f"{function}({argument}=…)", text)
         edits = tuple(
-            replace(edit, span=Span(source, edit.span.start, edit.span.end))
+            edit._replace(span=Span(source, edit.span.start, edit.span.end))
             for edit in diagnostic.edits
             if edit.span.source.name == span.source.name
         )

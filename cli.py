@@ -25,6 +25,7 @@ if __name__ == "__main__" and not __package__:
     __package__ = "dotcnn"
 
 import argparse
+import atexit
 import errno
 import gc
 import os
@@ -125,6 +126,8 @@ def _run(arguments: list[str]) -> int:
     if command.package == _COMPILER:
         # Modules and networks stay; collecting garbage among them is a tenth of a report's time.
         gc.set_threshold(100_000, 10, 10)
+        # Nor are they searched for garbage when Python ends.
+        atexit.register(gc.freeze)
     # Intermixed: `cnn show by_hand --matrix "1 2; 3 4" conv1` has names on both sides of an option.
     options = command.parser().parse_intermixed_args(arguments[1:])
     options.arguments, options.commands, options.run_spec = arguments, COMMANDS, _run_spec

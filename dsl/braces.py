@@ -20,32 +20,19 @@ _BEFORE_A_STATEMENT = frozenset({"NEWLINE", "COMMA", "LBRACE", "RBRACE", "VBAR",
 _BLANKS = re.compile(r"[ \t]*")
 
 
-def pair_up(source: Source, tokens: Lexed) -> list[Diagnostic]:
-    """Reports unbalanced braces, and repairs the tokens accordingly."""
-    unclosed, unopened = _count(tokens.types)
+def pair_up(source: Source, tokens: Lexed, unclosed: int, unopened: int) -> list[Diagnostic]:
+    """Reports unbalanced braces, and repairs the tokens accordingly. `unclosed` are those that are
+    never closed, `unopened` those that close nothing.
+    """
     if unclosed:
         pairing = _Pairing(source, tokens, unclosed)
         pairing.find_unclosed()
-    elif unopened:
+    else:
         announced = _bodies_without_brace(tokens.types)
         pairing = _Pairing(source, tokens, unopened - len(announced))
         pairing.find_unopened(announced)
-    else:
-        return []
     pairing.mend()
     return pairing.diagnostics
-
-
-def _count(types: list[str]) -> tuple[int, int]:
-    """The number of braces that are never closed, and of those that close nothing."""
-    depth = unopened = 0
-    for kind in types:
-        if kind == "LBRACE":
-            depth += 1
-        elif kind == "RBRACE":
-            unopened += depth == 0
-            depth = max(depth - 1, 0)
-    return depth, unopened
 
 
 def _bodies_without_brace(types: list[str]) -> set[int]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .source import Span
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """A second place that helps to understand the first: where a bracket was opened, where an input
     comes from.
     """
@@ -21,8 +20,7 @@ class Label:
     message: str
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """A change to the text that a tool can apply: replace the span by the text."""
 
     span: Span

@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .braces import pair_up
 from .builder import TreeBuilder
 from .diagnostics import Diagnostic, SpecError, has_errors, in_order
 from .gc_pause import gc_paused
@@ -52,10 +51,26 @@ def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
     lexed = lex(source)
     if not lexed.complete:
         return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
-    unpaired = pair_up(source, lexed)
+    unpaired = _unpaired_braces(source, lexed)
     statements, mistakes = _Parse(source, lexed).run()
     spec = Spec(source, statements if not unpaired else (), tuple(lexed.comments))
     return spec, in_order(_once([*lexed.diagnostics, *unpaired, *mistakes]))
+
+
+def _unpaired_braces(source: Source, lexed: Lexed) -> list[Diagnostic]:
+    """Errors for braces without a partner; the tokens are repaired."""
+    depth = unopened = 0
+    for kind in lexed.types:
+        if kind == "LBRACE":
+            depth += 1
+        elif kind == "RBRACE":
+            unopened += depth == 0
+            depth = max(depth - 1, 0)
+    if not depth and not unopened:
+        return []
+    from .braces import pair_up
+
+    return pair_up(source, lexed, depth, unopened)
 
 
 def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

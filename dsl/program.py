@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
@@ -28,8 +27,7 @@ MAX_IMPORTED = 500_000
 """Characters of all imported files together."""
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """Every file of a spec. Names are looked up in a file and in those that it imports itself."""
 
     main: Spec
@@ -37,7 +35,7 @@ class Program:
     """All of them, imported ones before those that import them; the main one last."""
     imports: Mapping[Source, tuple[tuple[Import, Spec], ...]]
     """What each file imports, in the order written."""
-    warnings: tuple[Diagnostic, ...] = field(default=())
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def load_program(main: Source) -> Program:

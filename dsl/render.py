@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from .diagnostic import Diagnostic, Edit, Severity
+from .printable import show, show_character
 from .source import Source, Span
 
 _TAB = 4
@@ -30,27 +31,6 @@ _SARIF_SCHEMA = (
 )
 
 # ---- characters --------------------------------------------------------------------------------
-
-
-def show(text: str) -> str:
-    """The text on one line, with all that is neither a sign nor a blank written as an escape."""
-    return text if text.isprintable() else "".join(map(_show_character, text))
-
-
-def _show_character(char: str) -> str:
-    # What Python does not call printable are control and format characters, line and paragraph
-    # separators, lone surrogates, and what has no agreed width: private and unassigned ones. It
-    # also counts blanks other than the plain one; they do no harm, and Japanese text is full of
-    # them.
-    if char.isprintable() or _is_blank(char):
-        return char
-    return char.encode("unicode_escape").decode("ascii")
-
-
-def _is_blank(char: str) -> bool:
-    from unicodedata import category
-
-    return category(char) == "Zs"
 
 
 def _width(shown: str) -> int:
@@ -135,7 +115,7 @@ def _lay_out(text: str) -> tuple[list[str], list[int]]:
     """Each character as it is shown; the column of each, and the one behind them all."""
     pieces, columns, column = [], [0], 0
     for char in text:
-        piece = " " * (_TAB - column % _TAB) if char == "\t" else _show_character(char)
+        piece = " " * (_TAB - column % _TAB) if char == "\t" else show_character(char)
         column += _width(piece)
         pieces.append(piece)
         columns.append(column)

@@ -328,11 +328,9 @@ class Import(Node):
 Statement: TypeAlias = Call | Repeat | For | If | Let | Block | Network | Import
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Node):
     """`# …` to the end of its line; kept beside the tree, for the formatter."""
 
-    span: Span = field(compare=False, repr=False)
     text: str
     """With its `#`, without trailing blanks."""
     alone: bool

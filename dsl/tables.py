@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
@@ -21,8 +20,7 @@ CACHE = Path(__file__).with_name("grammar.tables.json")
 _FORMAT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What to do when the right-hand side of a grammar rule has been seen."""
 
     origin: str
@@ -39,8 +37,7 @@ class Rule:
     """Its values join those of the rule around it (`_rule`, and what Lark makes of `*`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(NamedTuple):
     start: int
     end: int
     actions: list[dict[str, int]]

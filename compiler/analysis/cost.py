@@ -8,7 +8,6 @@ are exact.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...dsl.gc_pause import gc_paused
@@ -45,8 +44,7 @@ class Cost(NamedTuple):
         return 2 * self.macs
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """The totals of a network, for one image."""
 
     trainable: int

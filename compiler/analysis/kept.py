@@ -46,9 +46,10 @@ def requires_grad(network: Network, frozen: frozenset[int]) -> list[bool]:
     return needs_gradient
 
 
-def saved_tensors(network: Network, setting: Setting, places: list[int]) -> list[SavedTensors]:
+def saved_tensors(
+    network: Network, setting: Setting, places: list[int], needs_gradient: list[bool]
+) -> list[SavedTensors]:
     """The memory that each operation keeps, by index."""
-    needs_gradient = requires_grad(network, setting.frozen)
     each_width = widths(network, setting)
     known: dict[object, tuple[Kept, Bytes]] = {}
     given = [node.index for node in network.inputs]
@@ -134,7 +135,7 @@ def kept(network: Network, setting: Setting = Setting()) -> Bytes:  # noqa: B008
     each_width = widths(network, setting)
     total = Bytes()
     stay: set[int] = set()
-    saved = saved_tensors(network, setting, places)
+    saved = saved_tensors(network, setting, places, needs_gradient)
     for node, entry in zip(network.nodes, saved, strict=True):
         if node.index not in part_of:
             total = total.plus(entry.own)

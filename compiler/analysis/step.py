@@ -107,7 +107,7 @@ class _Step:
         self.part_of = setting.part_of
         self.places = storages(network, part_of=self.part_of)
         self.requires_grad = requires_grad(network, setting.frozen)
-        self.saved = saved_tensors(network, setting, self.places)
+        self.saved = saved_tensors(network, setting, self.places, self.requires_grad)
         self.widths = widths(network, setting)
         self.amounts = _amounts(network, self.widths)
         self.gradient_sizes = [gradient_sizes(node, setting) for node in self.nodes]

@@ -20,8 +20,9 @@ def weight_bytes(node: Node) -> int:
 
 def _trained(node: Node, setting: Setting) -> list[Weight]:
     """None if the layer is frozen."""
-    frozen = node.index in setting.frozen
-    return [] if frozen else [weight for weight in node.weights if weight.trainable]
+    if not node.weights or node.index in setting.frozen:
+        return []
+    return [weight for weight in node.weights if weight.trainable]
 
 
 def gradient_sizes(node: Node, setting: Setting) -> list[int]:

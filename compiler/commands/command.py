@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ...dsl.closest import closest
 from .terminal import width
@@ -35,8 +34,7 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     name: str
     package: str
     """The package of its module, relative to `dotcnn`: `compiler.commands`."""

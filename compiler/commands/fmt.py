@@ -85,7 +85,7 @@ def _write_spec(source: Source, text: str) -> None:
 def _print_diff(before: str, after: str, name: str, color: bool) -> None:
     import difflib
 
-    from ...dsl.render import show
+    from ...dsl.printable import show
 
     # Only at line feeds: a form feed in a comment does not end a line.
     old, new = (text.split("\n") for text in (before, after))

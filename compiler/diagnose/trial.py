@@ -101,7 +101,7 @@ def with_text(program: Program, text: str) -> tuple[Program | None, list[Diagnos
     # Imports are unchanged: a fix does not touch them.
     imports[changed] = imports.pop(source, ())
     files = (*program.files[:-1], spec)
-    return replace(program, main=spec, files=files, imports=imports), problems
+    return program._replace(main=spec, files=files, imports=imports), problems
 
 
 @dataclass(frozen=True)

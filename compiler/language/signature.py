@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .values import spelled
 
@@ -41,7 +41,7 @@ Read = Callable[[object], Any]
 """Converts a value of the spec to the value of the argument, or raises ArgumentError."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Field:
     """One argument of a signature."""
 
@@ -94,8 +94,7 @@ class Field:
         return True
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """A word and its arguments."""
 
     word: str

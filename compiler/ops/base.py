@@ -9,7 +9,6 @@ the operations for each. Neither has a default: every operation has to count its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from ..language.declared import Declared
@@ -290,7 +289,7 @@ class Op(Declared):
         if not cls.paths:
             return signature
         body = cls.body_usage() if cls.needs_paths else f"[{cls.body_usage()}]"
-        return replace(signature, usage=f"{signature} {body}")
+        return signature._replace(usage=f"{signature} {body}")
 
     @classmethod
     def body_usage(cls) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from ...dsl.source import Span
 from ...dsl.syntax import Call
 from ..diagnose.blame import first_line

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from .style import BOLD, FAINT, GAP, Style
 
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Column(Generic[R]):
+class Column(NamedTuple, Generic[R]):
     name: str
     cell: Callable[[R], str]
     right: bool = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from .drawing.palette import FAINT, FRAME, PAGE, TEXT
 from .drawing.text_width import cut, width
 

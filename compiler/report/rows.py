@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from ..analysis import Analysis
 from ..network import Node, Scope
@@ -17,8 +17,7 @@ _NAMED = 3
 """An iteration of at most so many layers is written as these layers: `round 2 of 4` says little."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row for one or several layers."""
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from ..analysis import Analysis
 from ..network import Node
 from ..shapes import AXES, POINTS, PerAxis, axes_of, named, size, text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from ...dsl.syntax import Block
 from ..language.evaluate import Env, evaluate
 from ..language.problems import Problem, Quiet
@@ -13,6 +13,9 @@ from ..language.values import Text, show
 from ..network import Network, Node, Scope
 from ..ops.base import Op
 from .structure import merged_block
+
+_GIVEN = re.compile(r"\b(\w+)\s*=")
+"""An argument that is given by name."""
 
 
 class Wording:
@@ -126,6 +129,7 @@ def _layer(node: Node, followers: list[Op]) -> str:
     op = node.op
     parts = [op.word or op.short_word]
     written = _statement(node)
+    given = set(_GIVEN.findall(written))
     # Arguments of internal operations are always named.
     bare = bool(op.word)
     size = _first_size(op)
@@ -136,9 +140,7 @@ def _layer(node: Node, followers: list[Op]) -> str:
                 parts.append(name if value is True else f"{name}={_shown(field, value)}")
             continue
         usual = field.is_usual(value) and name != size
-        named = field.keyword_only or (
-            re.search(rf"\b{name}\s*=", written) if written else not field.required
-        )
+        named = field.keyword_only or (name in given if written else not field.required)
         bare = bare and not usual and (name == size or not named)
         if bare:
             parts += map(show, value) if field.many else [_bare(value)]

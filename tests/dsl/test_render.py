@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dotcnn.dsl.diagnostics import Diagnostic, Edit, Label, SpecError
-from dotcnn.dsl.render import render_json, render_sarif, render_text, show, summary
+from dotcnn.dsl.printable import show
+from dotcnn.dsl.render import render_json, render_sarif, render_text, summary
 from dotcnn.dsl.source import Source, Span
 from support import processor_seconds
 

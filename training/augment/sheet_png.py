@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...dsl.render import show
+from ...dsl.printable import show
 from .sheet import Row, Sheet, shown_side, shown_size
 
 _GAP, _MARGIN, _LABELS = 6, 16, 230

@@ -11,7 +11,7 @@ from ...compiler.commands.options import FILE, add_network_options
 from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, say
 from ...dsl.diagnostics import SpecError
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from .common import add_device, needs_torch, open_subject, progress_display
 
 if TYPE_CHECKING:

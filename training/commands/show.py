@@ -350,7 +350,7 @@ def _position(written: str | None) -> tuple[int, ...] | None:
 def _lines(
     shown: Shown, layers: Sequence[Node], at: tuple[int, ...] | None, style: Style
 ) -> Iterator[str]:
-    from ...dsl.render import show as printable
+    from ...dsl.printable import show as printable
     from ..show import text
     from ..show.layer_figures import summary
 

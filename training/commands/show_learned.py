@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...compiler.commands.options import whole
 from ...compiler.commands.terminal import OK, UsageError, style
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from .common import print_json, progress_display, write_sheet
 
 if TYPE_CHECKING:

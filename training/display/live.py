@@ -16,7 +16,7 @@ from rich.live import Live as Drawing
 from rich.text import Text
 
 from ...compiler.report.style import Style
-from ...dsl.render import show
+from ...dsl.printable import show
 from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 from .messages import end_lines, epoch_line, fitting, start_lines
 from .number_format import clock, loss, metric, percent, rate, speed

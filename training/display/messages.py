@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...compiler.report.figures import exact, plural
 from ...compiler.report.style import PLAIN, Style, laid_out
-from ...dsl.render import show
+from ...dsl.printable import show
 from ..checkpoint.run_folder import shown
 from ..trainer.callbacks import EpochRecord, RunEnd, RunStart
 from .number_format import SHARES, duration, metric, percent, rate, speed

@@ -10,7 +10,7 @@ from typing import Any
 from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, CHANGED, FAINT, GAP, Style, laid_out
-from ...dsl.render import show
+from ...dsl.printable import show
 from ..metrics.most_confused import Confused, confused
 from ..metrics.outcome import Outcome
 from .number_format import metric

@@ -6,7 +6,7 @@ import time
 from typing import TextIO
 
 from ...compiler.report.style import PLAIN, Style
-from ...dsl.render import show
+from ...dsl.printable import show
 from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart
 from .messages import end_lines, epoch_line, start_lines
 from .progress import Clock

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
-from ...dsl.render import show
+from ...dsl.printable import show
 from ..inference.prediction import Prediction
 from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
 
-from ...dsl.render import show
+from ...dsl.printable import show
 
 
 def escape(text: str) -> str:

@@ -21,7 +21,7 @@ from ...compiler.plan.make import plan
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import Shape, text
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from ...dsl.source import Source
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation

@@ -16,7 +16,7 @@ from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, FAINT, HEAVY, Style, laid_out, wrapped
 from ...compiler.report.wording import Wording
 from ...compiler.shapes import LINES, text
-from ...dsl.render import show as printable
+from ...dsl.printable import show as printable
 from ..display.number_format import amount_of
 from .input_images import InputImage
 from .layer_figures import STRONGEST, LayerSummary, strength, strongest, summary

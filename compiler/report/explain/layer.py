@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ....dsl.render import show as printable
+from ....dsl.printable import show as printable
 from ...analysis import Analysis
 from ...analysis.autocast import widths
 from ...analysis.field import Axis, Field

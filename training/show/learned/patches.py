@@ -21,7 +21,7 @@ from ....compiler.network import Node
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, Style, wrapped
 from ....dsl.diagnostics import Diagnostic, SpecError
-from ....dsl.render import show as printable
+from ....dsl.printable import show as printable
 from ...data.images.image_file import BadImage
 from ...data.loader.thread_pool import Progress, unwatched
 from ...runtime.devices import using

@@ -22,7 +22,7 @@ from ....compiler.ops.worked import figure
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, Style, wrapped
 from ....dsl.diagnostics import Diagnostic, SpecError
-from ....dsl.render import show as printable
+from ....dsl.printable import show as printable
 from ...data.check_classes import check_classes
 from ...data.loader.thread_pool import Progress, unwatched
 from ...data.open import open_data

@@ -21,7 +21,7 @@ from ....compiler.report.drawing.palette import FAINT, FRAME, GROUND, LINE, PAGE
 from ....compiler.report.drawing.svg import svg
 from ....compiler.report.drawing.views import View, views
 from ....compiler.report.table import title
-from ....dsl.render import show
+from ....dsl.printable import show
 from ..input_images import InputImage
 from ..subject import Subject
 from ..text import fitted

@@ -7,7 +7,7 @@ from functools import cache
 
 from PIL import ImageFont
 
-from ....dsl.render import show
+from ....dsl.printable import show
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
