@@ -224,6 +224,7 @@ def export(
     batch: int | None = None,
     opset: int | None = None,
     script: bool = False,
+    whole: bool = False,
     parameters: Mapping[str, object] | None = None,
     input: tuple[int, ...] | None = None,
     classes: int | None = None,
@@ -235,7 +236,8 @@ def export(
     back and its outputs agree with the network's. `weights` is a file or a state dict; the default
     is the best weights of a run, or the initial weights of a spec. `fold` folds batch norms into
     the layers before them; `predict` outputs probabilities, not logits; `batch` fixes the batch
-    size; `script` writes a Python script beside an ONNX file that classifies photographs with it.
+    size; `script` writes a Python script beside an ONNX file that classifies photographs with it;
+    `whole` puts pre- and post-processing into the ONNX graph, which then answers for photographs.
     Raises SpecError if the export fails, and OSError if the file cannot be written.
     """
     from .training.export.export import export as write
@@ -256,6 +258,7 @@ def export(
         batch=batch,
         opset=opset,
         script=script,
+        whole=whole,
     )
 
 

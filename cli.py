@@ -54,7 +54,7 @@ _COMPILER, _TRAINING = "compiler.commands", "training.commands"
 
 GROUPS: dict[str, tuple[Command, ...]] = {
     "write a network": (
-        Command("new", _COMPILER, "start a spec, from scratch or as a copy of another"),
+        Command("new", _TRAINING, "start a spec: from scratch, a copy, or to fit a data set"),
         Command("check", _COMPILER, "find mistakes in specs"),
         Command("fmt", _COMPILER, "format specs, keeping every comment"),
         Command("gallery", _COMPILER, "list the specs that come with dotcnn, with size and source"),

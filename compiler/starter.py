@@ -55,8 +55,16 @@ def starter(file_name: str, like: Source | None, weights: str = "") -> str:
         return text
     missing = {word: s for word, s in sections(network, weights).items() if word not in there}
     if weights and network is not None:
-        text = _with_classes(text, network)
+        text = with_classes(text, network, network.output.shape[0] + 1)
     return "\n\n".join([text.rstrip("\n"), *missing.values()]) + "\n"
+
+
+def network_only(file_name: str, like: Source) -> str:
+    """A copy of a spec under another name, without its sections."""
+    text = _renamed(like, Path(file_name).name.removesuffix(".cnn"))
+    for section in _sections(like).values():
+        text = text.replace(section, "")
+    return text.rstrip("\n")
 
 
 def with_data(text: str, folder: Path) -> str:
@@ -96,11 +104,10 @@ def _trains(network: NetworkGraph) -> bool:
     return len(network.input.shape) == 3 and not several_ends(network) and not one_of_several
 
 
-def _with_classes(text: str, network: NetworkGraph) -> str:
-    """Replaces the number of outputs by `classes`."""
-    if len(network.output.shape) != 1:
-        return text
-    found = wrong_classes(NoData.make(), network, network.output.shape[0] + 1)
+def with_classes(text: str, network: NetworkGraph, count: int) -> str:
+    """Replaces the number of outputs by `classes`, if it is not `count`."""
+    size = network.output.shape[1:]
+    found = wrong_classes(NoData.make(), network, count, size=size)
     edits = [edit for edit in found.edits if edit.span.source.text == text] if found else []
     for edit in sorted(edits, key=lambda edit: -edit.span.start):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]

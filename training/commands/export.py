@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...compiler.commands.options import FILE, add_network_options, natural
@@ -12,7 +13,11 @@ from ...compiler.commands.specs import given_spec, network_of
 from ...compiler.commands.terminal import OK, UsageError, say
 from ...dsl.diagnostics import SpecError
 
+if TYPE_CHECKING:
+    from ..request import Request
+
 EXAMPLES = """\
+cnn export runs/net -o net.onnx --whole
 cnn export runs/net -o net.onnx --script
 cnn export net.cnn --weights best.safetensors -o net.onnx
 cnn export resnet18 -o resnet18.pt2 --fold
@@ -20,7 +25,23 @@ cnn export net.cnn --weights best.pt -o net.onnx --predict --batch 1
 cnn export net.cnn --weights best.pt -o net.safetensors"""
 
 DETAILS = """\
-The file is written only after it has been read back, run, and found to give the same outputs."""
+The file is written only after it has been read back, run, and found to give the same outputs. With
+--whole, it is also asked about a photograph of the run's data.
+
+What is needed around the network is in the file's metadata (ONNX: metadata_props; .pt2:
+dotcnn.json in the archive; safetensors: the header):
+
+  task                   classification, multi_label, segmentation or regression
+  classes                names in the order of the outputs, or of the numbers (JSON)
+  dotcnn.preprocessing   resize, crop, interpolation, scale, mean, std, order of colors (JSON)
+  dotcnn.output          what the outputs are: logits, probabilities, numbers; with --whole, names
+  dotcnn.thresholds      of several classes: the probability from which each is predicted (JSON)
+  dotcnn.palette         of masks: red, green and blue for each class (JSON)
+  means, deviations      of numbers: by which they are standardized, unless --predict or --whole
+  dotcnn.whole           there with --whole: pre- and post-processing are in the graph
+  dotcnn.images          with --whole: what the input is
+  dotcnn.network, dotcnn.spec, dotcnn.spec_sha256, dotcnn.input, dotcnn.classes,
+  dotcnn.weights, dotcnn.version       what was exported, and by which version"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a Python script beside the ONNX file that answers for photographs with it",
     )
     parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="put pre- and post-processing into the ONNX graph: photographs of any size go in"
+        " (uint8, images x height x width x 3), and what `cnn predict` says comes out",
+    )
+    parser.add_argument(
         "--batch",
         type=natural,
         metavar="N",
@@ -83,8 +110,9 @@ def run(options: argparse.Namespace) -> int:
     if format is None:
         raise UsageError(formats.unknown(options.output))
     misfit = formats.misfit(
-        format, options.fold, options.predict, options.batch, options.opset, options.script
-    )
+        format, options.fold, options.predict, options.batch, options.opset, options.script,
+        options.whole,
+    )  # fmt: skip
     if misfit:
         raise UsageError(misfit)
     keep_others_files(options.output, formats.EXPORTED, "`cnn export`", options.force)
@@ -102,11 +130,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace, run: Path | None) -> int:
-    weights, classes = options.weights, None
+    weights, classes, photograph = options.weights, None, ""
     if run is not None:
         from ..saved_request import best_of, request_of
 
-        network = request_of(run, options.set).network
+        request = request_of(run, options.set)
+        network = request.network
+        photograph = _photograph(request) if options.whole else ""
         weights = weights or best_of(run)
     else:
         if weights is not None:
@@ -129,7 +159,22 @@ def _export(options: argparse.Namespace, run: Path | None) -> int:
         batch=options.batch,
         opset=options.opset,
         script=options.script,
+        whole=options.whole,
+        photograph=photograph,
         say=say,
     )
     say(f"wrote {' and '.join(map(str, exported.files))}")
     return OK
+
+
+def _photograph(request: Request) -> str:
+    """An image file of the data of a run, for a check; "" if there is none any more."""
+    from ..data.loader.image_source import Files
+    from ..data.sources.read import contents
+
+    try:
+        parts = contents(request.plan.train.data, request.base, request.plan.input).parts
+    except SpecError:  # the data has been moved, or were arrays: the check does without it
+        return ""
+    part = parts.get("val", parts["train"])
+    return part.path(0) if isinstance(part, Files) else ""

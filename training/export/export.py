@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
+
+import torch
 
 from ...compiler.emit.forward_names import argument_names, output_names
 from ...compiler.network import Network
@@ -16,10 +19,13 @@ from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
-from ..tasks.known_tasks import recorded, recorded_scale, recorded_thresholds
+from ..masks.class_colors import class_colors
+from ..tasks.classification import Classification
+from ..tasks.known_tasks import recorded, recorded_scale, recorded_thresholds, task_of
 from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
+from ..tasks.task import Task
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
@@ -52,6 +58,8 @@ def export(
     batch: int | None = None,
     opset: int | None = None,
     script: bool = False,
+    whole: bool = False,
+    photograph: str = "",
     say: Say = lambda line: None,
 ) -> Exported:
     """Exports a network to the file `path`.
@@ -60,12 +68,13 @@ def export(
     if it cannot be written, and ValueError for options that do not fit the format; then no file is
     left. `predict` makes probabilities, or numbers in the units of the data, the output, `batch`
     fixes the batch size, `script` writes a script beside the ONNX file that answers for photographs
-    with it. `say` gets progress messages.
+    with it. `whole` puts pre- and post-processing into the ONNX graph, which is then checked with
+    the file `photograph`, if there is one. `say` gets progress messages.
     """
     format = format_of(str(path))
     if format is None:
         raise ValueError(unknown(str(path)))
-    if reason := misfit(format, fold_norms, predict, batch, opset, script):
+    if reason := misfit(format, fold_norms, predict, batch, opset, script, whole):
         raise ValueError(reason)
     if missing := not_installed(format):
         raise SpecError([missing])
@@ -77,8 +86,14 @@ def export(
             trained = trained._replace(module=folded.module)
             say(_folded_text(folded))
         known = _known(weights)
-        notes = known | metadata(trained, version, weights is not None, known, predict)
+        notes = known | metadata(trained, version, weights is not None, known, predict, whole)
+        if whole:
+            from .whole import must_see_whole_images
+
+            must_see_whole_images(*_recorded(known, weights))
         differences = _write(trained, file, format, notes, predict, batch, opset, say)
+        if whole:
+            _wrap(trained, file, known, weights, notes, opset or OPSET, photograph, say)
         if script:
             text = _script(file.name, known, predict, weights)
             file.with_name(script_name(file)).write_text(text, encoding="utf-8")
@@ -127,6 +142,40 @@ def _write(
     return tuple(differences)
 
 
+def _wrap(
+    trained: Trained,
+    file: Path,
+    known: Mapping[str, str],
+    weights: Weights | None,
+    notes: Mapping[str, str],
+    opset: int,
+    photograph: str,
+    say: Say,
+) -> None:
+    """Puts pre- and post-processing into the ONNX file, and checks its answers."""
+    from .check_whole import check_whole, generated, real
+    from .whole import IR, before, write_whole
+
+    preparation, task = _recorded(known, weights)
+    write_whole(file, preparation, task, notes)
+    model = before(preparation, opset, IR, ("pixels",))
+    with TemporaryDirectory() as folder:
+        pixels = Path(folder) / "pixels.onnx"
+        pixels.write_bytes(model.SerializeToString())
+        photographs = real(photograph, preparation) | generated(preparation)
+        check_whole(file, pixels, trained.module, preparation, task, photographs, say)
+
+
+def _recorded(known: Mapping[str, str], weights: Weights | None) -> tuple[Preparation, Task]:
+    """The preprocessing and the task that weights record; raises SpecError if they do not."""
+    if "preparation" not in known or "classes" not in known:
+        raise _not_recorded(weights)
+    classes, word = json.loads(known["classes"]), known.get("task", Classification.word)
+    thresholds = recorded_thresholds(known, len(classes))
+    task = task_of(word, classes, recorded_scale(known), thresholds)
+    return Preparation.from_json(known["preparation"]), task
+
+
 _KINDS = {0: "vectors", 1: "series", 2: "images", 3: "volumes"}
 """What an input without a name is called in a file, by its number of spatial axes."""
 
@@ -172,11 +221,7 @@ def _multi_label(known: Mapping[str, str]) -> bool | None:
 def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weights | None) -> str:
     """The inference script; raises SpecError if the weights do not record the preprocessing."""
     if "preparation" not in known or "classes" not in known:
-        given = isinstance(weights, str | Path)
-        whose = f"{weights} does" if given else "untrained weights do"
-        message = f"{whose} not record the classes or the preprocessing"
-        help = "export a run folder, or the best.safetensors that `cnn train` wrote"
-        raise SpecError([Diagnostic("no-classes", message, help=help)])
+        raise _not_recorded(weights)
     preparation, classes = Preparation.from_json(known["preparation"]), json.loads(known["classes"])
     if known.get("task") == Segmentation.word:
         if preparation.fit.resize != preparation.fit.crop:
@@ -196,8 +241,21 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
     )
 
 
+def _not_recorded(weights: Weights | None) -> SpecError:
+    given = isinstance(weights, str | Path)
+    whose = f"{weights} does" if given else "untrained weights do"
+    message = f"{whose} not record the classes or the preprocessing"
+    help = "export a run folder, or the best.safetensors that `cnn train` wrote"
+    return SpecError([Diagnostic("no-classes", message, help=help)])
+
+
 def metadata(
-    trained: Trained, version: str, given: bool, known: Mapping[str, str], predict: bool
+    trained: Trained,
+    version: str,
+    given: bool,
+    known: Mapping[str, str],
+    predict: bool,
+    whole: bool = False,
 ) -> dict[str, str]:
     """The metadata of an exported network, in all formats."""
     network = trained.network
@@ -214,18 +272,37 @@ def metadata(
         "dotcnn.spec_sha256": hashlib.sha256(texts.encode()).hexdigest(),
         **_interface(network),
         "dotcnn.weights": "given" if given else "initial, untrained",
-        **_answers(known, predict),
+        **_answers(known, predict or whole),
+        **(_of_whole(known) if whole else {}),
     } | preprocessing
 
 
 def _answers(known: Mapping[str, str], predict: bool) -> dict[str, str]:
-    """What the outputs are; also the thresholds of several classes, and the names of numbers."""
+    """What the outputs are; also the thresholds of several classes, the colors of masks, and the
+    names of numbers."""
     if _scale(known) is None:
-        thresholds = known.get("thresholds")
-        chosen = {"dotcnn.thresholds": thresholds} if thresholds is not None else {}
-        return {"dotcnn.output": "probabilities" if predict else "logits", **chosen}
+        said = {"dotcnn.output": "probabilities" if predict else "logits"}
+        if "thresholds" in known:
+            said["dotcnn.thresholds"] = known["thresholds"]
+        if known.get("task") == Segmentation.word:
+            colors = class_colors(json.loads(known["classes"])).tolist()
+            said["dotcnn.palette"] = json.dumps(colors)
+        return said
     units = "in the units of the data" if predict else "standardized by means and deviations"
     return {"dotcnn.output": f"numbers, {units}", "dotcnn.numbers": known["classes"]}
+
+
+def _of_whole(known: Mapping[str, str]) -> dict[str, str]:
+    """What a file with pre- and post-processing takes and gives."""
+    preparation, task = _recorded(known, None)
+    channels = 3 if preparation.channels in (1, 3) else preparation.channels
+    example = torch.zeros(1, len(task.classes), *((2, 2) if task.dense else ()))
+    names = list(task.exported(task.answers(example)))
+    return {
+        "dotcnn.whole": "pre- and post-processing are in the graph",
+        "dotcnn.images": f"uint8, images x height x width x {channels}, RGB, of any size, upright",
+        "dotcnn.output": ", ".join(names),
+    }
 
 
 def _interface(network: Network) -> dict[str, str]:

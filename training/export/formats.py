@@ -83,12 +83,20 @@ def misfit(
     batch: int | None,
     opset: int | None,
     script: bool = False,
+    whole: bool = False,
 ) -> str:
     """The error message for options that do not fit the format; empty if they do."""
     if format == "safetensors" and fold:
         return "--fold changes the weights, which then fit no network; use onnx or pt2"
     if format == "safetensors" and (predict or batch is not None):
         return "--predict and --batch are for onnx and pt2, not for weights alone"
+    if whole and format != "onnx":
+        return f"--whole is for onnx, not {format}"
+    if whole and (predict or batch is not None or script):
+        return (
+            "--whole answers for photographs, one or several of the same size: leave out --predict,"
+            " --batch and --script"
+        )
     if script and format != "onnx":
         return f"--script is for onnx, not {format}"
     if opset is not None and format != "onnx":

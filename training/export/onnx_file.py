@@ -47,45 +47,51 @@ def write_onnx(
 ) -> None:
     """Writes a program as ONNX. Weights of more than 2 GB go into a second file, with `.data` after
     the name. Raises SpecError if an operation cannot be written in ONNX."""
-    converted = _converted(program, names, opset)
-    graph = converted.model.graph
+    written = converted(program, names, opset)
+    graph = written.model.graph
     # The exporter adds metadata: torch's operations, and the source files that they come from.
     graph.metadata_props.clear()
     for node in graph:
         node.metadata_props.clear()
-    converted.model.metadata_props.update(metadata)
+    written.model.metadata_props.update(metadata)
     weights = [value.const_value for value in graph.initializers.values()]
     size = sum(weight.nbytes for weight in weights if weight is not None)
-    converted.save(file, external_data=size > LARGEST)
+    written.save(file, external_data=size > LARGEST)
     try:
         onnx.checker.check_model(str(file), full_check=True)
     except onnx.checker.ValidationError as error:
         raise _problem("the result is not valid ONNX", _first_line(error)) from None
 
 
-def _converted(
-    program: ExportedProgram, names: tuple[list[str], list[str]], opset: int
+def converted(
+    program: ExportedProgram,
+    names: tuple[list[str], list[str]],
+    opset: int,
+    dynamic: Any = None,
 ) -> ONNXProgram:
+    """A program as ONNX in memory. `dynamic` names the axes of the inputs that have any size; by
+    default the batch. Raises SpecError if an operation cannot be written in ONNX."""
+    dynamic = _dynamic(program, len(names[0])) if dynamic is None else dynamic
     try:
         with _quietly():
-            converted = torch.onnx.export(
+            result = torch.onnx.export(
                 program,
                 (),
                 input_names=names[0],
                 output_names=names[1],
                 opset_version=opset,
-                dynamic_shapes=_dynamic(program, len(names[0])),
+                dynamic_shapes=dynamic,
                 custom_translation_table=OPERATIONS,
                 optimize=False,
                 verbose=False,
             )
-            assert converted is not None
-            onnxscript.optimizer.fold_constants(converted.model)
-            onnxscript.rewriter.rewrite(converted.model, _RULES)
-            onnxscript.optimizer.remove_unused_nodes(converted.model)
+            assert result is not None
+            onnxscript.optimizer.fold_constants(result.model)
+            onnxscript.rewriter.rewrite(result.model, _RULES)
+            onnxscript.optimizer.remove_unused_nodes(result.model)
     except OnnxExporterError as error:
         raise _cannot(error, program) from None
-    return converted
+    return result
 
 
 def _dynamic(program: ExportedProgram, count: int) -> Any:

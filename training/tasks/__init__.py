@@ -1,6 +1,7 @@
 """What a network learns to answer: one file for each kind of answer, called a task.
 
 task.py             what every task declares: its metrics, how outputs become answers
+task_recipe.py      what a new spec for a task has
 classification.py   one class for each image
 multi_label.py      several classes for each image, or none
 probabilities.py    softmax and sigmoid

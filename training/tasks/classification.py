@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,6 +47,9 @@ class Classification(Task):
 
     def answers(self, outputs: Tensor) -> Tensor:
         return probabilities_of(outputs, independent=False)
+
+    def exported(self, answers: Tensor) -> Mapping[str, Tensor]:
+        return {"probabilities": answers, "class": answers.argmax(1)}
 
     def outputs(self, answers: Tensor) -> Tensor:
         return answers.float().clamp(min=torch.finfo(torch.float32).tiny).log()

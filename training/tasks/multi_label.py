@@ -16,6 +16,7 @@ from ..metrics.tally import Tally
 from ..optim.losses import LossFunction, loss_function, plain_loss
 from .probabilities import probabilities_of
 from .task import Task
+from .task_recipe import TaskRecipe
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class MultiLabel(Task):
     @property
     def facts(self) -> Mapping[str, str]:
         return {"thresholds": json.dumps(self.thresholds)} if self.thresholds else {}
+    recipe: ClassVar[TaskRecipe] = TaskRecipe(
+        ends="fc classes, sigmoid",
+        loss="loss bce",
+        why_loss="Each class is decided by itself: an image may have several, or none.",
+        least_crop=0.6,
+        balanced=False,
+    )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -67,6 +75,9 @@ class MultiLabel(Task):
 
     def answers(self, outputs: Tensor) -> Tensor:
         return probabilities_of(outputs, independent=True)
+
+    def exported(self, answers: Tensor) -> Mapping[str, Tensor]:
+        return {"probabilities": answers, "present": self.present(answers)}
 
     def outputs(self, answers: Tensor) -> Tensor:
         least = torch.finfo(torch.float32).tiny

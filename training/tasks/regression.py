@@ -18,6 +18,7 @@ from ..metrics.tally import Tally
 from ..optim.losses import LossFunction
 from ..optim.number_losses import number_loss
 from .task import Task
+from .task_recipe import TaskRecipe
 
 
 class Scale(NamedTuple):
@@ -42,6 +43,14 @@ class Regression(Task):
     usual_loss: ClassVar[type[Loss]] = Mse
     numbers: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
+    recipe: ClassVar[TaskRecipe] = TaskRecipe(
+        loss="loss mse",
+        why_loss="Numbers, standardized for training. `loss huber` minds single wrong ones less.",
+        least_crop=None,
+        mirrored=False,
+        why_still="numbers may depend on where things are: an angle, a place, a size",
+        balanced=False,
+    )
 
     means: tuple[float, ...] = ()
     deviations: tuple[float, ...] = ()
@@ -81,6 +90,9 @@ class Regression(Task):
 
     def answers(self, outputs: Tensor) -> Tensor:
         return self.truth(outputs[:, : len(self.classes)].float())
+
+    def exported(self, answers: Tensor) -> Mapping[str, Tensor]:
+        return {"numbers": answers}
 
     def truth(self, labels: Tensor) -> Tensor:
         means, deviations = self._scale(labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from ..metrics.tally import Tally
 from ..optim.losses import LossFunction
 from ..optim.mask_losses import mask_loss, plain_mask_loss
 from .task import Task
+from .task_recipe import TaskRecipe
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class Segmentation(Task):
     dense: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...]] = ("loss", "miou", "pixels", "boundary")
     thorough: ClassVar[frozenset[str]] = frozenset({"boundary"})
+    recipe: ClassVar[TaskRecipe] = TaskRecipe(
+        ends="conv classes 1x1",
+        loss="loss cross_entropy dice=1",
+        why_loss="A class for each pixel. The Dice loss counts a rare class like a common one.",
+        least_crop=0.5,
+        balanced=False,
+    )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -55,6 +64,9 @@ class Segmentation(Task):
 
     def answers(self, outputs: Tensor) -> Tensor:
         return outputs.argmax(1).to(torch.uint8)
+
+    def exported(self, answers: Tensor) -> Mapping[str, Tensor]:
+        return {"mask": answers}
 
     def outputs(self, answers: Tensor) -> Tensor:
         one_hot = torch.zeros(

@@ -14,6 +14,7 @@ from ...compiler.plan.loss import CrossEntropy, Loss
 from ...compiler.plan.train import Metrics
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction
+from .task_recipe import TaskRecipe
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Task(ABC):
 
     numbers: ClassVar[bool] = False
     """Whether answers are numbers in the units of the data, not classes."""
+
+    recipe: ClassVar[TaskRecipe] = TaskRecipe()
+    """What a new spec for it has."""
 
     classes: tuple[str, ...]
     """The names of the classes; of numbers, the names of the numbers."""
@@ -104,6 +108,10 @@ class Task(ABC):
     @abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:
         """Outputs as answers, float32."""
+
+    def exported(self, answers: Tensor) -> Mapping[str, Tensor]:
+        """What a file of `cnn export --whole` outputs, by name, from answers."""
+        return {"answers": answers}
 
     def truth(self, labels: Tensor) -> Tensor:
         """Labels as they compare with answers."""

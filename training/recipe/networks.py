@@ -1,0 +1,125 @@
+"""The networks that `cnn new --data` chooses from, as text: small to large, with room for any size
+of images. Their blocks are those of the gallery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+SMALL = 64
+"""Images up to this side go through a network without a stem that shrinks them."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network to choose."""
+
+    what: str
+    """What it is, and who described it."""
+    before: str
+    """What stands before the network: imports and blocks."""
+    body: str
+    """Its lines from the input to the end, without either."""
+    medium: bool = False
+    """Whether it is offered with `--size medium` only."""
+
+
+def for_images(height: int, width: int) -> Iterator[Choice]:
+    """Networks that answer for a whole image, with a vector of features as the last of `body`."""
+    if max(height, width) <= SMALL:
+        yield from _plain(height, width)
+        return
+    for channels in (16, 24, 32, 48, 64):
+        yield _resnet("ResNet-18", [2, 2, 2, 2], channels, medium=channels > 32)
+    yield _resnet("ResNet-34", [3, 4, 6, 3], 64, medium=True)
+
+
+def for_masks(height: int, width: int) -> Iterator[Choice]:
+    """Networks that answer for each pixel."""
+    levels = levels_for(height, width)
+    for channels in (8, 12, 16, 24, 32, 48, 64):
+        yield _unet(channels, levels, medium=channels > 32)
+
+
+def levels_for(height: int, width: int) -> int:
+    """How many times a U-Net halves an image, until 8 pixels are left or after four times."""
+    return max(1, min(4, (min(height, width) // 8).bit_length() - 1))
+
+
+# ---- small images ----------------------------------------------------------------------------
+
+_STAGE = """\
+block stage(width) {
+  repeat 2 { conv width 3x3 same, bn, relu }
+}"""
+
+
+def _plain(height: int, width: int) -> Iterator[Choice]:
+    """Stages of two convolutions, with a pool between, until few pixels are left."""
+    stages = max(1, min(3 if max(height, width) <= 32 else 4, min(height, width).bit_length() - 2))
+    for channels in (16, 32, 48, 64):
+        lines, sides = [f"stage {channels}"], [height, width]
+        for stage in range(1, stages):
+            odd = any(side % 2 for side in sides)
+            sides = [(side + 1) // 2 for side in sides]
+            lines += ["pool max 2x2" + " ceil" * odd, f"stage {channels * 2**stage}"]
+        lines += ["pool avg global, flatten", "dropout 0.2"]
+        many = ["one stage", "two stages", "three stages", "four stages"][stages - 1]
+        what = f"{many} of two convolutions, as in `starter` of the gallery"
+        yield Choice(what, _STAGE, _lines(lines), medium=channels > 48)
+
+
+# ---- photographs -----------------------------------------------------------------------------
+
+
+def _resnet(name: str, depths: list[int], channels: int, *, medium: bool) -> Choice:
+    stages = [(channels * 2**stage, depth, 2 if stage else 1) for stage, depth in enumerate(depths)]
+    listed = ", ".join(map(str, stages))
+    body = f"""\
+  conv {channels} 7x7 stride=2 same, bn, relu
+  pool max 3x3 stride=2 same
+  for width, depth, stride in [{listed}] {{
+    basic width stride=stride
+    repeat depth - 1 {{ basic width }}
+  }}
+  pool avg global, flatten
+  dropout 0.2"""
+    part = _narrower(channels)
+    what = f"{name}{part} (He et al., 2015, arXiv:1512.03385)"
+    return Choice(what, 'import "resnet/blocks.cnn" # the block `basic`', body, medium)
+
+
+# ---- masks -----------------------------------------------------------------------------------
+
+_TWICE = """\
+block twice(width) {
+  conv width 3x3 same, bn, relu
+  conv width 3x3 same, bn, relu
+}"""
+
+
+def _unet(channels: int, levels: int, *, medium: bool) -> Choice:
+    lines = []
+    for level in range(levels):
+        lines += [f"level{level + 1}: twice {channels * 2**level}", "pool max 2x2"]
+    lines.append(f"twice {channels * 2**levels}")
+    for level in reversed(range(levels)):
+        width = channels * 2**level
+        lines += [f"deconv {width} 2x2 stride=2", f"concat level{level + 1}, twice {width}"]
+    part = _narrower(channels)
+    what = f"a U-Net{part} (Ronneberger et al., 2015, arXiv:1505.04597)"
+    return Choice(what, _TWICE, _lines(lines), medium)
+
+
+def _lines(lines: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _narrower(channels: int) -> str:
+    return "" if channels == 64 else f" that starts with {channels} channels, not 64"
+
+
+def nearest(length: float, multiple: int) -> int:
+    """The multiple that is nearest to a length, at least one."""
+    return max(multiple, multiple * round(length / multiple))

@@ -1,0 +1,281 @@
+"""Looks at a data set before a spec is written for it: its labels, its parts, a sample of images.
+
+The labels are read by the same functions as for training, so what training refuses is refused here,
+with the same words. A new kind of inputs needs one function here, in `_LOOKS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from ...compiler.plan.data import UNLABELLED, Data, Folder, Npz, Split, TableData
+from ...compiler.shapes import Shape
+from ..data.dataset import BadFile
+from ..data.diagnostic import counted, problem
+from ..data.images.decode import decode
+from ..data.images.image_file import BadImage, picture
+from ..data.images.mask_file import mask_values
+from ..data.loader.image_source import Arrays, Contents, Files, ImageSource, class_counts
+from ..data.loader.memory_budget import cores
+from ..data.loader.order import sample
+from ..data.loader.store import with_mask
+from ..data.loader.thread_pool import each
+from ..data.sources.divide import divide
+from ..data.sources.file_names import resolve
+from ..data.sources.read import contents
+from ..tasks.known_tasks import task_of
+from ..tasks.task import Task
+
+MOST_FILES = 512
+"""Files that are decoded: all of a small data set, a random sample of a large one."""
+MOST_PIXELS = 10**8
+"""No further files are decoded after so many pixels, but `LEAST_FILES` always are."""
+LEAST_FILES = 24
+MOST_BAD = 0.5
+"""The share of files that cannot be used from which something else must be wrong."""
+MOST_MASKS, MOST_VALUES = 64, 2
+"""Masks that are looked at for values without a class, and such values that may be left out."""
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the inputs of a data set are like, by those that were looked at."""
+
+    sizes: tuple[Size, ...]
+    """Height and width of each."""
+    channels: int
+    """Those that a network needs: 1 for images without color, however they are saved."""
+    what: str
+    """In words: `photographs`, `gray images`."""
+    remarks: tuple[str, ...] = ()
+    looked: int = 0
+    bad: tuple[BadFile, ...] = ()
+    """Files that cannot be used."""
+    pixels: tuple[int, ...] = ()
+    """Of masks: the pixels of each class."""
+
+    @property
+    def counts(self) -> Counter[Size]:
+        return Counter(self.sizes)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in a data set."""
+
+    task: Task
+    parts: Mapping[str, int]
+    """The number of images of each part that the data has by itself."""
+    counts: tuple[int, ...]
+    """Training images of each class; of masks, pixels of each class in the sample."""
+    inputs: Inputs
+    total: int
+    """Images of all parts."""
+    bad: int
+    """Further images, whose labels cannot be used."""
+    notes: tuple[str, ...]
+    groups: bool
+    """Whether images belong to groups that are not split apart."""
+    ignored: tuple[int, ...] = ()
+    """Values of masks that stand for no label, though neither the data nor the user says so."""
+
+    @property
+    def training(self) -> int:
+        return self.parts["train"]
+
+
+def survey(data: Data, base: Path) -> Survey:
+    """What is in a data set; raises SpecError if it cannot be learned from."""
+    whole = contents(data, base, _expected(data, base))
+    ignored = _values_without_class(whole)
+    if ignored and isinstance(data, Folder | TableData):
+        data = data.replace(ignore=(*(data.ignore or ()), *ignored))
+        whole = contents(data, base, _expected(data, base))
+    divide(whole, data, Split.make())  # refused here as in training, if there are too few
+    inputs = _looked_at(whole, data)
+    train = whole.parts["train"]
+    task = task_of(whole.task, whole.classes, whole.scale)
+    counts = inputs.pixels if task.dense else _label_counts(task, train.labels)
+    return Survey(
+        task,
+        {part: len(source) for part, source in whole.parts.items()},
+        counts,
+        inputs,
+        sum(map(len, whole.parts.values())),
+        len(whole.bad),
+        whole.notes,
+        bool(whole.groups),
+        ignored,
+    )
+
+
+def _label_counts(task: Task, labels: Tensor) -> tuple[int, ...]:
+    return () if task.numbers else class_counts(labels, len(task.classes))
+
+
+def _expected(data: Data, base: Path) -> Shape:
+    """The input shape that tells how arrays are read; files have a shape of their own."""
+    if not isinstance(data, Npz):
+        return (3, 64, 64)
+    from ..data.sources.npz_file import named_pairs, opened
+
+    with opened(data, resolve(data.path, base)) as archive:
+        pairs = named_pairs(data, list(archive))
+        shape: Shape = archive[pairs["train"][0]].shape[1:] if "train" in pairs else ()
+    return shape if len(shape) == 3 and shape[0] in (1, 3) else (3, 64, 64)
+
+
+def _looked_at(whole: Contents, data: Data) -> Inputs:
+    train = whole.parts["train"]
+    look = _LOOKS.get(type(train))
+    if look is None:  # a kind of data that training reads and nothing here knows
+        raise problem(
+            "no-recipe",
+            f"`cnn new --data` writes specs for images, not for {type(train).__name__.lower()}",
+            data,
+            help="start from a network of the gallery: `cnn new NAME --like NETWORK`",
+        )
+    found = look(list(whole.parts.values()), len(whole.classes))
+    if len(found.bad) > MOST_BAD * found.looked:
+        raise problem(
+            "bad-files",
+            f"{len(found.bad):,} of {counted(found.looked, 'file')} that were looked at cannot be"
+            " used",
+            data,
+            notes=tuple(f"{bad.name}: {bad.reason}" for bad in found.bad[:5]),
+            help="repair or remove them; expected are images (JPEG, PNG, WebP, BMP, TIFF, PPM, GIF)"
+            " and, of masks, masks of their size",
+        )
+    return found
+
+
+def _values_without_class(whole: Contents) -> tuple[int, ...]:
+    """Values that masks have in many places, and no class: pixels that were left unlabeled."""
+    train = whole.parts["train"]
+    if not isinstance(train, Files) or train.mask_files is None:
+        return ()
+    masks = train.mask_files
+    if masks.code.colors is not None:
+        return ()
+    chosen = sample(len(train), MOST_MASKS).tolist()
+    known = {*range(masks.code.classes), *masks.code.ignored, UNLABELLED}
+    having: Counter[int] = Counter()
+
+    def values(place: int) -> set[int]:
+        try:
+            path = os.path.join(masks.root, masks.paths[chosen[place]])
+            return set(numpy.unique(mask_values(path)).tolist()) - known
+        except BadImage:
+            return set()
+
+    for strange in each(values, len(chosen), cores(), ""):
+        having.update(strange)
+    many = [value for value, count in having.items() if count > len(chosen) / 20]
+    return tuple(sorted(many)) if len(many) <= MOST_VALUES and all(v < 256 for v in many) else ()
+
+
+# ---- one function for each kind of inputs ----------------------------------------------------
+
+
+def _of_arrays(parts: Sequence[ImageSource], classes: int) -> Inputs:
+    """Images in memory, all of one size."""
+    (images, masks) = next((p.images, p.masks) for p in parts if isinstance(p, Arrays))
+    pixels = images[sample(len(images), MOST_FILES)]
+    counts: tuple[int, ...] = ()
+    if masks:
+        counts = class_counts(pixels[:, -1].flatten().long(), 256)[:classes]
+        pixels = pixels[:, :-masks]
+    channels = pixels.shape[1]
+    gray = channels == 3 and bool((pixels == pixels[:, :1]).all())
+    size = (int(pixels.shape[2]), int(pixels.shape[3]))
+    what = "images" if channels > 1 and not gray else "gray images"
+    return Inputs(
+        (size,) * len(pixels),
+        1 if gray else channels,
+        what,
+        ("saved in color, though all are gray",) if gray else (),
+        len(pixels),
+        pixels=counts,
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One file."""
+
+    size: Size
+    gray: bool
+    mode: str
+    pixels: Tensor | None
+    """Of a mask: the pixels of each class."""
+
+
+def _of_files(parts: Sequence[ImageSource], classes: int) -> Inputs:
+    """Image files: a sample of all parts is decoded, with their masks."""
+    files = [part for part in parts if isinstance(part, Files)]
+    places = [(part, index) for part in files for index in range(len(part))]
+    chosen = [places[number] for number in sample(len(places), MOST_FILES).tolist()]
+    seen: list[_Seen] = []
+    bad: list[BadFile] = []
+    done = pixels = 0
+    while done < len(chosen) and (pixels < MOST_PIXELS or done < LEAST_FILES):
+        some = chosen[done : done + LEAST_FILES]
+        done += len(some)
+
+        def look(index: int, some: list[tuple[Files, int]] = some) -> _Seen | BadFile:
+            return _file(*some[index], classes)
+
+        for result in each(look, len(some), cores(), ""):
+            if isinstance(result, BadFile):
+                bad.append(result)
+            else:
+                seen.append(result)
+                pixels += result.size[0] * result.size[1]
+    gray = bool(seen) and all(one.gray for one in seen)
+    remarks = []
+    if gray and any(one.mode in ("RGB", "RGBA", "P") for one in seen):
+        remarks.append("saved in color, though all are gray")
+    if any(one.mode.startswith("I") for one in seen):
+        remarks.append("of 16 bits, which are read as 8: 65,535 is white")
+    masks = [one.pixels for one in seen if one.pixels is not None]
+    return Inputs(
+        tuple(one.size for one in seen),
+        1 if gray else 3,
+        "gray images" if gray else "images",
+        tuple(remarks),
+        done,
+        tuple(bad),
+        tuple(torch.stack(masks).sum(0).tolist()) if masks else (),
+    )
+
+
+def _file(part: Files, index: int, classes: int) -> _Seen | BadFile:
+    try:
+        mode = picture(part.path(index)).mode
+        if part.masks:
+            *channels, mask = with_mask(part, index, 4)
+            counts = mask.flatten().bincount(minlength=256)[:classes]
+        else:
+            channels, counts = list(decode(part.path(index), 3)), None
+    except BadImage as error:
+        return BadFile(part.name(index), error.reason)
+    red, green, blue = channels
+    gray = bool((red == green).all() and (red == blue).all())
+    return _Seen((int(red.shape[0]), int(red.shape[1])), gray, mode, counts)
+
+
+Look = Callable[[Sequence[ImageSource], int], Inputs]
+
+_LOOKS: dict[type[Any], Look] = {Arrays: _of_arrays, Files: _of_files}
+"""How inputs of each kind are looked at."""

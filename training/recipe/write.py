@@ -1,0 +1,241 @@
+"""Writes the spec for a data set: the text of `cnn new --data`, checked before it is returned."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...compiler.build.elaborate import elaborate
+from ...compiler.language.overrides import SectionOverride
+from ...compiler.language.values import quoted
+from ...compiler.load_spec import load
+from ...compiler.network import Network
+from ...compiler.plan.data import Data
+from ...compiler.plan.make import examine
+from ...compiler.recipes import sections
+from ...compiler.starter import network_name, network_only, with_classes
+from ...dsl.diagnostics import SpecError
+from ...dsl.parser import read
+from ...dsl.printer import print_spec
+from ...dsl.source import Source
+from ..data.sources.given import given
+from ..request import request
+from .choose import (
+    Input,
+    Line,
+    Sized,
+    augment_lines,
+    best,
+    candidates,
+    choose_input,
+    found,
+    sized,
+    train_lines,
+    training_images,
+)
+from .machine import Machine
+from .networks import SMALL, Choice
+from .survey import Survey, survey
+
+WIDTH = 100
+
+
+def spec_for(
+    path: Path,
+    data: str,
+    machine: Machine,
+    *,
+    budget: str = "small",
+    minutes: float = 30,
+    like: Source | None = None,
+    weights: str = "",
+    here: Path | None = None,
+) -> str:
+    """The text of a spec at `path` for the data that the words of `--data` name. `budget` is
+    `small` or `medium`; `like` is the spec of a network to take, and `weights` are pretrained ones.
+    Raises SpecError if the data cannot be learned from."""
+    here = here or Path.cwd()
+    override = given(data, here)
+    base = path.absolute().parent
+    line, data_of = _data(override, base)
+    seen = survey(data_of, base)
+    into = choose_input(seen, budget)
+    stem = path.name.removesuffix(".cnn")
+    if like is None:
+        options = [
+            sized(choice, _built(_network(stem, choice, into, seen), seen), seen, machine, minutes)
+            for choice in candidates(seen, into.size, budget)
+        ]
+        chosen, why = best(options, seen, minutes)
+        assert chosen.choice is not None
+        text = _network(stem, chosen.choice, into, seen, _why_network(chosen, why, seen))
+    else:
+        text, into = _copied(path.name, like, into, seen, budget)
+        chosen = sized(None, _built(text, seen), seen, machine, minutes)
+    text = "\n\n".join(
+        [
+            _header(path.name, data_of, seen, _hint(seen, into, data, weights)),
+            text,
+            _section("train", "Training data and hyperparameters.",
+                     train_lines(seen, machine, chosen, line, tuned=bool(weights))),
+            _section("augment", "Random changes to training images, new ones in each epoch.",
+                     augment_lines(seen, into.size)),
+            *([_section("evaluate", "", into.evaluate)] if into.evaluate else []),
+            *([sections(chosen.network, weights)["transfer"]] if weights else []),
+        ]
+    )  # fmt: skip
+    return _checked(text, path)
+
+
+def _data(override: SectionOverride, base: Path) -> tuple[str, Data]:
+    """The words of the `data` line, with a path that is relative to the spec's folder, and the
+    directive."""
+    context = examine(load(Source("data", "")), {}, None, [override])
+    if context.diagnostics:
+        raise SpecError(context.diagnostics)
+    data = context.context.get(Data)
+    assert override.call is not None
+    words = override.call.span.text
+    path = getattr(data, "path", None)
+    if isinstance(path, str):
+        words = words.replace(quoted(path), quoted(_relative(path, base)))
+    return words, data
+
+
+def _relative(path: str, base: Path) -> str:
+    """A path as a spec has it: relative, unless it is somewhere else altogether."""
+    place = base / Path(path).expanduser()
+    try:
+        relative = Path(os.path.relpath(place, base)).as_posix()
+    except ValueError:  # on another drive
+        return path
+    return relative if relative.count("../") < 3 else str(place)
+
+
+# ---- the network -----------------------------------------------------------------------------
+
+
+def _network(stem: str, choice: Choice, into: Input, seen: Survey, why: str = "") -> str:
+    """The text of a network, with what stands before it."""
+    lines = [
+        choice.before,
+        "",
+        *_comment(why),
+        f"network {network_name(stem)} {{",
+        *_comment(into.why, 2),
+        f"  input {into.text}",
+        "",
+        choice.body,
+        f"  {seen.task.recipe.ends}",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _why_network(chosen: Sized, why: str, seen: Survey) -> str:
+    assert chosen.choice is not None
+    count = training_images(seen)
+    return (
+        f"{chosen.choice.what[:1].upper()}{chosen.choice.what[1:]}:"
+        f" {_short(chosen.params)} parameters, {_short(chosen.macs)} multiply-adds an image. For"
+        f" {count:,} training images, {why}."
+    )
+
+
+def _short(number: int) -> str:
+    for power, word in ((9, "billion"), (6, "million"), (3, "thousand")):
+        if number >= 10**power:
+            return f"{number / 10**power:.2g} {word}" if number < 10 ** (power + 2) else (
+                f"{number / 10**power:.0f} {word}"
+            )  # fmt: skip
+    return str(number)
+
+
+def _copied(name: str, like: Source, into: Input, seen: Survey, budget: str) -> tuple[str, Input]:
+    """A copy of another network, with the size of input and the outputs that the data needs."""
+    text = network_only(name, like)
+    network = _built(text, seen)
+    shape = (into.channels, *into.size)
+    resized = _with_input(text, network, shape)
+    if resized != text:
+        try:
+            network, text = _built(resized, seen), resized
+        except SpecError:  # it is for images of its own size
+            size = network.input.shape[-2], network.input.shape[-1]
+            into = Input(network.input.shape[0], size, into.why)
+    return with_classes(text, network, len(seen.task.classes)), into
+
+
+def _with_input(text: str, network: Network, shape: tuple[int, ...]) -> str:
+    span = network.input.span
+    if span.source.text != text or not span.text.startswith("input"):
+        return text
+    return f"{text[: span.start]}input {'x'.join(map(str, shape))}{text[span.end :]}"
+
+
+def _built(text: str, seen: Survey) -> Network:
+    return elaborate(load(Source("new.cnn", text)), classes=len(seen.task.classes))
+
+
+# ---- text ------------------------------------------------------------------------------------
+
+
+def _header(name: str, data: Data, seen: Survey, hint: str) -> str:
+    where = getattr(data, "path", None) or type(data).word.removeprefix("data ")
+    words = [
+        f"{name}: for {Path(where).name or where}, written by `cnn new --data`.",
+        "",
+        " ".join(found(seen)),
+        *(["", hint] if hint else []),
+        "",
+        "Change what you like: `cnn help WORD` explains a word, `cnn check` finds mistakes.",
+    ]
+    return "\n".join(line for part in words for line in (_comment(part) or ["#"]))
+
+
+def _hint(seen: Survey, into: Input, data: str, weights: str) -> str:
+    """Advice for photographs that are too few to learn features from."""
+    count = training_images(seen)
+    small = max(into.size) <= SMALL or into.channels != 3
+    if weights or seen.task.dense or small or count >= FEW:
+        return ""
+    return (
+        f"{count:,} photographs are few: features that were learned from others reach more, where"
+        f" their weights are at hand: `cnn new NAME --data {shlex.quote(data)} --like resnet18"
+        " --from torchvision:ResNet18_Weights.IMAGENET1K_V1`."
+    )
+
+
+FEW = 5000
+"""Fewer photographs than these are better fine-tuned on."""
+
+
+def _section(word: str, what: str, lines: Iterable[Line]) -> str:
+    body = [
+        each
+        for line in lines
+        for each in (*_comment(line.why, 2), *([f"  {line.text}"] if line.text else []))
+    ]
+    return "\n".join([*_comment(what), f"{word} {{", *body, "}"])
+
+
+def _comment(text: str, indent: int = 0) -> Sequence[str]:
+    """Text as lines of a comment."""
+    prefix = f"{' ' * indent}# "
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=prefix, subsequent_indent=prefix, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _checked(text: str, path: Path) -> str:
+    """The text in its canonical layout; raises SpecError if it cannot be trained."""
+    spec, diagnostics = read(Source(path.name, text))
+    if diagnostics:
+        raise SpecError(diagnostics)
+    text = print_spec(spec)
+    request(Source(path.name, text, path.absolute()), base=path.absolute().parent)
+    return text
