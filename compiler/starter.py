@@ -55,7 +55,7 @@ def starter(file_name: str, like: Source | None, weights: str = "") -> str:
         return text
     missing = {word: s for word, s in sections(network, weights).items() if word not in there}
     if weights and network is not None:
-        text = with_classes(text, network, network.output.shape[0] + 1)
+        text = with_classes(text, network)
     return "\n\n".join([text.rstrip("\n"), *missing.values()]) + "\n"
 
 
@@ -104,10 +104,10 @@ def _trains(network: NetworkGraph) -> bool:
     return len(network.input.shape) == 3 and not several_ends(network) and not one_of_several
 
 
-def with_classes(text: str, network: NetworkGraph, count: int) -> str:
-    """Replaces the number of outputs by `classes`, if it is not `count`."""
-    size = network.output.shape[1:]
-    found = wrong_classes(NoData.make(), network, count, size=size)
+def with_classes(text: str, network: NetworkGraph) -> str:
+    """Replaces the number of outputs by `classes`."""
+    shape = network.output.shape
+    found = wrong_classes(NoData.make(), network, shape[0] + 1, size=shape[1:])
     edits = [edit for edit in found.edits if edit.span.source.text == text] if found else []
     for edit in sorted(edits, key=lambda edit: -edit.span.start):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]

@@ -125,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
 def _name_of(data: str) -> str:
     """The name of a spec for a data set: that of its folder or file."""
     words = [word for word in re.split(r'["\s]+', data) if word]
-    last = Path(os.path.abspath(data)) if len(words) == 1 else Path(words[min(1, len(words) - 1)])
+    whole = len(words) < 2 or os.path.exists(data)  # not the words of a `data` line
+    last = Path(os.path.abspath(data)) if whole else Path(words[1])
     name = re.sub(r"[^\w.-]+", "_", last.name if last.is_dir() else last.stem).strip("._")
     return name or "net"

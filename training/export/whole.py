@@ -137,8 +137,6 @@ def _constant(name: str, values: Sequence[float]) -> TensorProto:
 def _steps(preparation: Preparation) -> Iterator[str]:
     """The operations, one a line."""
     fit = preparation.fit
-    yield "zero = Constant<value = int64[1] {0}>()"
-    yield "one = Constant<value = int64[1] {1}>()"
     yield "two = Constant<value = int64[1] {2}>()"
     yield "four = Constant<value = int64[1] {4}>()"
     yield "photographs = Transpose<perm = [0, 3, 1, 2]>(images)"
@@ -186,6 +184,7 @@ def _luma() -> Iterator[str]:
     yield "colors = Cast<to = 6>(photographs)"
     yield "weights = Constant<value = int32[1, 3, 1, 1] {19595, 38470, 7471}>()"
     yield "weighted = Mul(colors, weights)"
+    yield "one = Constant<value = int64[1] {1}>()"
     yield "sum = ReduceSum<keepdims = 1>(weighted, one)"
     yield "rounding = Constant<value = int32[1] {32768}>()"
     yield "unit = Constant<value = int32[1] {65536}>()"

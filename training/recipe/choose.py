@@ -245,7 +245,7 @@ def _nice(number: float) -> int:
 
 def _batch(count: int, dense: bool) -> int:
     """Ten steps an epoch at least, within what is usual."""
-    least, most = (4, 16) if dense else (8, 128 if count >= 20_000 else 64)
+    least, most = (4, 8) if dense else (8, 128 if count >= 20_000 else 64)
     fitting: int = 2 ** max(0, (count // 10).bit_length() - 1)
     return max(least, min(most, fitting))
 

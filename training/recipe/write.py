@@ -166,7 +166,7 @@ def _copied(name: str, like: Source, into: Input, seen: Survey, budget: str) -> 
         except SpecError:  # it is for images of its own size
             size = network.input.shape[-2], network.input.shape[-1]
             into = Input(network.input.shape[0], size, into.why)
-    return with_classes(text, network, len(seen.task.classes)), into
+    return with_classes(text, network), into
 
 
 def _with_input(text: str, network: Network, shape: tuple[int, ...]) -> str:
