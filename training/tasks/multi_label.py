@@ -43,6 +43,7 @@ class MultiLabel(Task):
     @property
     def facts(self) -> Mapping[str, str]:
         return {"thresholds": json.dumps(self.thresholds)} if self.thresholds else {}
+
     recipe: ClassVar[TaskRecipe] = TaskRecipe(
         ends="fc classes, sigmoid",
         loss="loss bce",

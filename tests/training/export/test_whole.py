@@ -148,7 +148,7 @@ def test_pixels_are_resized_as_in_evaluation(mode: str, resize: int | tuple[int,
         expected = preparation.fit(image).numpy()
         levels = numpy.abs(found[0].astype(int) - expected)
         assert levels.max() <= 1
-        assert (levels > 0).mean() < 0.05
+        assert (levels > 0).mean() < 0.1
         wanted = preparation.prepare(torch.from_numpy(found)).numpy()
         numpy.testing.assert_allclose(values, wanted, rtol=0, atol=1e-6)
 
