@@ -83,16 +83,9 @@ def predicted(
         return what.answers(module(images)).numpy()[0]
 
 
-@pytest.mark.parametrize(
-    ("task", "channels"),
-    [("segmentation", 3)]
-    + [
-        pytest.param(task, channels, marks=pytest.mark.slow)
-        for task in ENDS
-        for channels in (1, 3)
-        if (task, channels) != ("segmentation", 3)
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ENDS)
+@pytest.mark.parametrize("channels", [3, 1])
 def test_a_photograph_gets_the_answer_of_cnn_predict(
     task: str, channels: int, tmp_path: Path
 ) -> None:

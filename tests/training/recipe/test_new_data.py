@@ -148,7 +148,7 @@ def test_numbers_tags_and_arrays(tmp_path: Path) -> None:
 
 
 def test_the_network_fits_the_time_and_the_memory(tmp_path: Path) -> None:
-    photos = classes(tmp_path / "set", ("a", "b"), 60, height=128, width=128)
+    photos = classes(tmp_path / "set", ("a", "b"), 25, height=128, width=128)
 
     def figures(minutes: float, memory: int = 8 * 2**30) -> tuple[int, int, int]:
         machine = Machine("cpu", "2 CPU cores", memory, 72e9, 0.8e-9)
