@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         needs_torch("looking at data")
         from ..recipe.machine import find_machine
-        from ..recipe.write import spec_for
+        from ..recipe.write_spec import spec_for
 
         machine = find_machine(options.device)
         text = spec_for(

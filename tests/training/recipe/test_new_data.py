@@ -14,7 +14,7 @@ from dotcnn.cli import main
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.recipe import survey as surveying
 from dotcnn.training.recipe.machine import Machine
-from dotcnn.training.recipe.write import spec_for
+from dotcnn.training.recipe.write_spec import spec_for
 
 MACHINE = Machine("cpu", "2 CPU cores", 8 * 2**30, 72e9, 0.8e-9)
 RANDOM = numpy.random.default_rng(0)
@@ -148,7 +148,7 @@ def test_numbers_tags_and_arrays(tmp_path: Path) -> None:
 
 
 def test_the_network_fits_the_time_and_the_memory(tmp_path: Path) -> None:
-    photos = classes(tmp_path / "set", ("a", "b"), 25, height=128, width=128)
+    photos = classes(tmp_path / "set", ("a", "b"), 60, height=96, width=96)
 
     def figures(minutes: float, memory: int = 8 * 2**30) -> tuple[int, int, int]:
         machine = Machine("cpu", "2 CPU cores", memory, 72e9, 0.8e-9)

@@ -23,7 +23,7 @@ from ...dsl.printer import print_spec
 from ...dsl.source import Source
 from ..data.sources.given import given
 from ..request import request
-from .choose import (
+from .choices import (
     Input,
     Line,
     Sized,
