@@ -101,6 +101,34 @@ class Data(Directive):
         _VAL, None, part=True, keyword_only=True, elsewhere="validation_split valid_pct split"
     )
     bad: float = share("tolerated share of unreadable files", 0.01, keyword_only=True)
+    folds: int | None = whole(
+        "divide the training images into so many equal parts, for cross-validation; `fold` is the"
+        " one for validation", None, minimum=2, maximum=1000, keyword_only=True,
+        elsewhere="n_splits kfold k_fold n_folds",
+    )  # fmt: skip
+    fold: int | None = whole(
+        "the fold for validation, from 1; the others are for training", None, maximum=1000,
+        keyword_only=True, elsewhere="fold_index fold_number",
+    )  # fmt: skip
+
+    def check(self) -> None:
+        if self.folds is None and self.fold is not None:
+            raise ArgumentError(
+                "there is one fold, and no number of folds", f"write `folds=5 fold={self.fold}`"
+            )
+        if self.folds is None:
+            return
+        if self.fold is not None and self.fold > self.folds:
+            raise ArgumentError(
+                f"there is no fold {self.fold} of {self.folds}: they count from 1",
+                f"write `fold={self.folds}`, or less",
+            )
+        if self.val is not None:
+            raise ArgumentError(
+                "folds divide the images into training and validation, and so does `val`",
+                "take `val` out",
+                drop="val",
+            )
 
     @classmethod
     def usual(cls, context: Context) -> Data:
@@ -173,6 +201,9 @@ class TableData(Data):
     part: str | None = _column("column that says train, val or test; by default found by its name")
     group: str | None = _column(
         "column of what must not be split apart: images of one patient are all in one part"
+    )
+    weight: str | None = _column(
+        "column of weights, from 0: how often a training image is drawn, compared with others"
     )
     ignore: tuple[int, ...] | None = _ignored()
 
@@ -327,6 +358,7 @@ class ImageNet(Named):
     download: bool = switch("always off: it cannot be downloaded", False)
 
     def check(self) -> None:
+        super().check()
         if self.download:
             raise ArgumentError(
                 "ImageNet cannot be downloaded",

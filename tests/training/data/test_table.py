@@ -175,3 +175,130 @@ def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     text = SPEC.format(arguments="", more="")
     with pytest.raises(SpecError, match=r"there is no file labels\.csv"):
         request(Source("net.cnn", text), base=tmp_path, here=tmp_path)
+
+
+def tags(root: Path, header: str, cells: list[str], arguments: str = "val=25%") -> Opened:
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+    return opened(root, rows(header, file, lambda n: quoted[n % len(cells)]), arguments)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("image,tags", ["cat;dog", "cat", "", "dog"]),
+        ("image,tags", ["cat dog", "cat", "dog", "dog cat"]),
+        ("image,label", ["cat, dog", "cat", "dog", "dog, cat"]),
+        ("image,label", ['["cat", "dog"]', '["cat"]', "[]", '["dog"]']),
+        ("image,label", ["['cat', 'dog']", "['cat']", "[]", "['dog']"]),
+        ("image,label", ["[cat dog]", "[cat]", "[]", "[dog]"]),
+    ],
+)
+def test_several_classes_in_a_cell(tmp_path: Path, header: str, cells: list[str]) -> None:
+    data = tags(images(tmp_path), header, cells)
+    assert (data.dataset.task, data.dataset.classes) == ("multi_label", ("cat", "dog"))
+    store = data.stores["train"]
+    for index in range(len(store)):
+        cell = cells[int(data.image("train", index)[0, 0, 0]) // 20 % len(cells)]
+        assert store.labels[index].tolist() == ["cat" in cell, "dog" in cell]
+
+
+@pytest.mark.parametrize(
+    "names", [["Sparrow, house", "Robin", "Finch, gold"], ["great dane", "golden retriever", "pug"]]
+)
+def test_names_of_classes_may_have_commas_and_blanks(tmp_path: Path, names: list[str]) -> None:
+    data = tags(images(tmp_path), "image,class", names)
+    assert (data.dataset.task, data.dataset.classes) == ("classification", tuple(sorted(names)))
+
+
+@pytest.mark.parametrize("yes_no", [("True", "False"), ("1", "-1"), ("yes", "no")])
+def test_columns_of_yes_and_no(tmp_path: Path, yes_no: tuple[str, str]) -> None:
+    """Among others, which are no labels: those with two values are."""
+    columns = [lambda n: 7 * n, lambda n: yes_no[n % 2], lambda n: yes_no[n > 8]]
+    data = opened(images(tmp_path), rows("image,width,sun,sea", file, *columns))
+    assert (data.dataset.task, data.dataset.classes) == ("multi_label", ("sun", "sea"))
+    number = int(data.image("train", 3)[0, 0, 0]) // 20
+    assert data.stores["train"].labels[3].tolist() == [number % 2 == 0, number <= 8]
+
+
+def test_a_list_that_is_none_is_named(tmp_path: Path) -> None:
+    cells = ['["a"]', '["b", "a"]', '["a', '["b"]']
+    with pytest.raises(SpecError) as caught:
+        tags(images(tmp_path), "image,label", cells)
+    assert 'row 4 of labels.csv: `["a` in `label` is not a list of classes' in str(caught.value)
+
+
+def test_an_image_in_several_rows(tmp_path: Path) -> None:
+    """Used once; with other labels, it is wrong, unless it may have several classes."""
+    table = rows("image,label", file, lambda n: "ab"[n % 2])
+    data = opened(images(tmp_path), table + "photos/0.png,a\n")
+    assert sum(part.count for part in data.dataset.parts) == 12
+    assert "1 row repeats an image with the same labels" in "\n".join(data.dataset.notes)
+    text = failure(tmp_path, table + "photos/0.png,b\n")
+    assert "row 14 of labels.csv: its image is in row 2, too, with another label" in text
+    both = opened(tmp_path, table + "photos/0.png,b\n", "val=25% type=several")
+    sums = [int(store.labels.sum()) for store in both.stores.values()]
+    assert sum(sums) == 13
+
+
+def fold(root: Path, number: int, more: str = "", columns: str = "") -> tuple[set[int], set[int]]:
+    table = rows("image,label,patient", file, lambda n: n % 2, lambda n: f"p{n // 2}")
+    data = opened(root, table, f"folds=3 fold={number} label=label {columns}", more)
+    train, val = (
+        {int(data.image(part, index)[0, 0, 0]) // 20 for index in range(len(data.stores[part]))}
+        for part in ("train", "val")
+    )
+    assert not train & val
+    assert len(train | val) == 12
+    return train, val
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_folds_cover_all_images_and_have_the_same_classes(tmp_path: Path, grouped: bool) -> None:
+    columns = "group=patient" if grouped else ""
+    parts = [fold(images(tmp_path), number, columns=columns)[1] for number in (1, 2, 3)]
+    assert sorted(image for part in parts for image in part) == list(range(12))
+    for part in parts:
+        assert [sum(image % 2 == label for image in part) for label in (0, 1)] == [2, 2]
+        if grouped:
+            assert len({image // 2 for image in part}) == 2
+    assert parts[0] != fold(tmp_path, 1, "split seed=1", columns)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "said"),
+    [
+        ("folds=3 fold=4", "", "there is no fold 4 of 3"),
+        ("fold=2", "", "there is one fold, and no number of folds"),
+        ("folds=3 val=20%", "", "and so does `val`"),
+        ("folds=3", "split test=20%", "and so does `split`"),
+        ("folds=30", "", "12 images cannot be divided into 30 folds"),
+    ],
+)
+def test_folds_that_cannot_be(tmp_path: Path, arguments: str, more: str, said: str) -> None:
+    table = rows("image,label", file, lambda n: n % 2)
+    assert said in failure(images(tmp_path), table, arguments, more)
+
+
+def test_weights_say_how_often_an_image_is_drawn(tmp_path: Path) -> None:
+    table = rows("image,label,weight", file, lambda n: n % 2, lambda n: (0, 1, 3)[n % 3])
+    data = opened(images(tmp_path), table, "val=25% label=label weight=weight")
+    times: dict[int, int] = {}
+    batches = data.training(batch=4)
+    for epoch in range(40):
+        for _, _, indices in batches(epoch):
+            for index in indices.tolist():
+                number = int(data.image("train", index)[0, 0, 0]) // 20
+                times[number % 3] = times.get(number % 3, 0) + 1
+    there = [int(data.image("train", i)[0, 0, 0]) // 20 % 3 for i in range(9)]
+    share = 3 * there.count(2) / (3 * there.count(2) + there.count(1))
+    assert 0 not in times
+    assert sum(times.values()) == 40 * 9
+    assert times[2] / 360 == pytest.approx(share, abs=0.03)
+
+
+def test_weights_that_are_none_are_named(tmp_path: Path) -> None:
+    table = rows("image,label,weight", file, lambda n: n % 2, lambda n: -1 if n == 4 else 1)
+    text = failure(images(tmp_path), table, "label=label weight=weight")
+    assert "row 6 of labels.csv: `-1` in `weight` is not a weight, 0 or more" in text
+    table = rows("image,label,weight", file, lambda n: n % 2, 0)
+    assert "all weights in `weight` are 0" in failure(tmp_path, table, "label=label weight=weight")

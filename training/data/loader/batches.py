@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ...runtime.to_device import to_device
-from .order import batch_count, next_size, permutation, shared, spans
+from .order import batch_count, next_size, permutation, shared, spans, weighted
 from .store import InMemory, Store
 from .worker_processes import Stream
 
@@ -179,7 +179,11 @@ class Batches:
                 stop = min(start + self._own_batch, mine.stop)
                 yield indices[start:stop], stop - mine.start, stop - start
             return
-        order = permutation(count, self.seed, epoch)
+        weights = self.store.source.weights
+        if weights is None:
+            order = permutation(count, self.seed, epoch)
+        else:
+            order = weighted(weights, self.seed, epoch)
         for span in spans(count, self.batch, position, self.drop_last):
             own = span.share(rank, world)
             guests = torch.arange(own.stop, own.stop + self.guests) % count

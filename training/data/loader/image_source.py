@@ -27,6 +27,8 @@ class Arrays:
     """The indices of the images in their file; None if these are all images of the file."""
     masks: int = 0
     """The number of the last channels of `images` that are masks: the class of each pixel."""
+    weights: Tensor | None = None
+    """How often each image is drawn for training, compared with others; None: equally often."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,7 +51,11 @@ class Arrays:
     def select(self, indices: Tensor) -> Arrays:
         numbers = indices if self.numbers is None else self.numbers[indices]
         return replace(
-            self, images=self.images[indices], labels=self.labels[indices], numbers=numbers
+            self,
+            images=self.images[indices],
+            labels=self.labels[indices],
+            numbers=numbers,
+            weights=None if self.weights is None else self.weights[indices],
         )
 
 
@@ -63,6 +69,8 @@ class Files:
     labels: Tensor
     mask_files: MaskFiles | None = None
     """The masks of the images, in the same order; None if labels are not masks."""
+    weights: Tensor | None = None
+    """How often each image is drawn for training, compared with others; None: equally often."""
 
     @property
     def masks(self) -> int:
@@ -83,7 +91,13 @@ class Files:
 
     def select(self, indices: Tensor) -> Files:
         masks = None if self.mask_files is None else self.mask_files.select(indices)
-        return Files(self.root, self.paths.select(indices), self.labels[indices], masks)
+        return replace(
+            self,
+            paths=self.paths.select(indices),
+            labels=self.labels[indices],
+            mask_files=masks,
+            weights=None if self.weights is None else self.weights[indices],
+        )
 
 
 @dataclass(frozen=True, eq=False)

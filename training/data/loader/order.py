@@ -22,6 +22,21 @@ def permutation(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
+def weighted(weights: Tensor, seed: int, epoch: int) -> Tensor:
+    """As many numbers as there are weights, shuffled. Each comes as often as its weight says: its
+    share, rounded up or down at random; with equal weights, once."""
+    count = len(weights)
+    digest = sha256(f"weighted/{seed}/{epoch}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    mixed = torch.randperm(count, generator=generator)  # so that neighbors do not exclude another
+    ends = weights[mixed].double().cumsum(0)
+    start = torch.rand(1, generator=generator, dtype=torch.float64)
+    marks = (torch.arange(count, dtype=torch.float64) + start) * (ends[-1] / count)
+    below = torch.nextafter(ends[-1], torch.zeros_like(ends[-1]))
+    places = torch.searchsorted(ends, marks.clamp(max=below), right=True)
+    return mixed[places][torch.randperm(count, generator=generator)]
+
+
 def sample(count: int, most: int) -> Tensor:
     """The numbers from 0 to count - 1 in order: all of them, or as many as `most` chosen at random,
     the same every time."""

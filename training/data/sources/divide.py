@@ -10,9 +10,9 @@ import torch
 from ....compiler.language.values import percent
 from ....compiler.plan.data import Data, Split
 from ....dsl.diagnostics import SpecError
-from ..diagnostic import problem
+from ..diagnostic import counted, problem
 from ..loader.image_source import Contents, ImageSource
-from .split import drawn
+from .split import drawn, folds
 
 
 class Divided(NamedTuple):
@@ -32,6 +32,8 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
     val, test = split.val, split.test
     _not_twice(parts, data, split, "val", val)
     _not_twice(parts, data, split, "test", test)
+    if data.folds is not None:
+        return _one_fold(contents, data, split)
     if val is None and "val" not in parts:
         if "test" in parts and not test:
             parts["val"] = parts.pop("test")
@@ -54,6 +56,49 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
         if not places:
             raise _too_few(data, len(source), name)
     return Divided(parts, tuple(notes), tuple(shares))
+
+
+def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
+    """One of the folds of the training images for validation, the others for training."""
+    assert data.folds is not None
+    if "val" in contents.parts:
+        raise problem(
+            "conflict",
+            "the data has its own validation part; folds would leave it unused",
+            data,
+            argument="folds",
+            help="take `folds` out",
+        )
+    if split.val is not None or split.test:
+        raise problem(
+            "conflict",
+            "`folds` divides all training images, and so does `split`",
+            split,
+            help="take one of them out; images for a final test are best in a part of their own",
+        )
+    parts, number = dict(contents.parts), data.fold or 1
+    source = parts["train"]
+    labels = source.labels if split.stratified and contents.task == "classification" else None
+    keys = list(contents.groups) if contents.groups else list(source.keys())
+    different = len(set(keys))
+    if different < data.folds:
+        noun = "group" if contents.groups else "image"
+        raise problem(
+            "too-few-images",
+            f"{counted(different, noun)} cannot be divided into {data.folds} folds",
+            data,
+            argument="folds",
+            help=f"add {noun}s, or write fewer folds",
+        )
+    fold_of = folds(keys, labels.tolist() if labels is not None else None, data.folds, split.seed)
+    places = torch.tensor(fold_of) == number - 1
+    for name, chosen in (("val", places), ("train", ~places)):
+        parts[name] = source.select(chosen.nonzero().flatten())
+    how = ["each class divided evenly"] if labels is not None else []
+    how += ["groups kept together"] if contents.groups else []
+    about = f" ({', '.join(how)})" if how else ""
+    note = f"fold {number} of {data.folds} is for validation{about}"
+    return Divided(parts, (note,), ("val",))
 
 
 def _whole_groups(groups: Sequence[str], shares: list[float], seed: int) -> list[list[int]]:

@@ -7,6 +7,7 @@ moves few other files to another part.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
@@ -67,3 +68,39 @@ def drawn(
         place for group, start in zip(members, taken, strict=True) for place in group[start:]
     ]
     return [*parts, sorted(rest_of_all)]
+
+
+def folds(keys: Sequence[str], labels: Sequence[int] | None, count: int, seed: int) -> list[int]:
+    """The fold of each item, from 0 to `count` - 1. Items of the same key, which is the name of an
+    image or of its group, are in the same fold; folds have about as many items of each label.
+
+    Keys come in an order that depends only on them and the seed, those with many items first. Each
+    goes to the fold that has the fewest items of its labels, then of all.
+    """
+    members: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        members.setdefault(key, []).append(place)
+    names = list(members)
+    if len(names) == len(keys):  # no groups: each label is dealt out in turn
+        alone = ranked(names, seed)
+        dealt = sorted(alone, key=labels.__getitem__) if labels is not None else alone
+        fold_by_place = {place: turn % count for turn, place in enumerate(dealt)}
+        return [fold_by_place[place] for place in range(len(keys))]
+    order = sorted(ranked(names, seed), key=lambda index: -len(members[names[index]]))
+    sizes = [0] * count
+    of_label: dict[int, list[int]] = {}
+    fold_of = [0] * len(keys)
+    for index in order:
+        places = members[names[index]]
+        own = Counter(labels[place] for place in places) if labels is not None else Counter()
+        there = [(of_label.setdefault(label, [0] * count), many) for label, many in own.items()]
+        fold = min(
+            range(count),
+            key=lambda fold: (sum(many * have[fold] for have, many in there), sizes[fold], fold),
+        )
+        sizes[fold] += len(places)
+        for have, many in there:
+            have[fold] += many
+        for place in places:
+            fold_of[place] = fold
+    return fold_of

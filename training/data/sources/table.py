@@ -7,17 +7,20 @@ cannot be used is left out and named, as a bad image is.
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....compiler.plan.data import PARTS, TableData
 from ..dataset import BadFile
-from ..diagnostic import listed, problem
+from ..diagnostic import counted, listed, problem
 from .file_names import clean, is_image, resolve
 from .folder_tree import files_below
 from .mask_folder import Pairs, read_table, scanned, table_in
@@ -54,6 +57,8 @@ class TableLabels:
     """A class number, a row of numbers, or the path of a mask, for each image."""
     groups: list[str] = field(default_factory=list)
     """The group of each training image, if the table has groups."""
+    weights: list[float] = field(default_factory=list)
+    """The weight of each training image, if the table has weights."""
     bad: list[BadFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -65,7 +70,7 @@ def table(data: TableData, base: Path, *, as_numbers: bool = False) -> Contents:
     from ..loader.image_source import Contents, Files, MaskFiles
     from ..loader.packed_strings import Strings
 
-    found = read_labels(data, base, as_numbers=as_numbers)
+    found = read_labels(data, base, as_numbers=as_numbers, last=True)
     masks = found.task == "segmentation"
     classes, code = (found.classes, None) if not masks else _mask_code(data, found)
     parts: dict[str, ImageSource] = {}
@@ -79,6 +84,9 @@ def table(data: TableData, base: Path, *, as_numbers: bool = False) -> Contents:
         else:
             kind = torch.int64 if found.task == "classification" else torch.float32
             parts[part] = Files(found.root, Strings(images), torch.tensor(labels, dtype=kind))
+    if found.weights:
+        weights = torch.tensor(found.weights, dtype=torch.float64)
+        parts["train"] = replace(parts["train"], weights=weights)
     return Contents(
         clean(Path(data.path).stem),
         classes,
@@ -110,9 +118,30 @@ def _mask_code(data: TableData, found: TableLabels) -> tuple[tuple[str, ...], Ma
     return known.names, MaskCode(len(known.names), data.ignored, known.colors, known.two_valued)
 
 
-def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> TableLabels:
+_Key = tuple[str, str, bool, int, int]
+_kept: dict[_Key, TableLabels] = {}
+"""The table that was read last: its classes are counted before the network is built, and its images
+are opened afterwards. A million rows are not read twice."""
+
+
+def read_labels(
+    data: TableData, base: Path, *, as_numbers: bool = False, last: bool = False
+) -> TableLabels:
     """The images and labels of a table; raises SpecError. With `as_numbers`, whole numbers are
-    numbers, not classes."""
+    numbers, not classes. They are kept for the next call, unless this is the `last`."""
+    try:
+        status = resolve(data.path, base).stat()
+    except (OSError, ValueError):
+        return _read_labels(data, base, as_numbers)  # which says what is wrong
+    key = (str(data), str(base.absolute()), as_numbers, status.st_mtime_ns, status.st_size)
+    found = _kept.get(key) or _read_labels(data, base, as_numbers)
+    _kept.clear()
+    if not last:
+        _kept[key] = found
+    return found
+
+
+def _read_labels(data: TableData, base: Path, as_numbers: bool) -> TableLabels:
     path = resolve(data.path, base)
     table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
@@ -122,8 +151,11 @@ def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> Tab
     columns = _label_columns(data, table, files, {image.name, part.name if part else ""})
     reader = _reader(data, columns, files, as_numbers)
     group = column_of(data, table, "group", data.group) if data.group is not None else None
+    weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root))
     found.notes.append(_said(image, columns, reader, part))
+    seen: dict[str, tuple[int, str, int]] = {}
+    repeated = 0
     for place, number in enumerate(table.rows):
         file = files.path(image.values[place])
         label = reader.label(place)
@@ -134,6 +166,17 @@ def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> Tab
             reason = f"there is no image {clean(image.values[place]) or '(empty)'}"
         elif into is None:
             reason = f"`{clean(in_part)}` is no part of a data set"
+        times = 1.0 if weight is None else _weight(weight.values[place])
+        if times is None and not reason and weight is not None:
+            cell = clean(weight.values[place])
+            reason = f"`{cell}` in `{weight.name}` is not a weight, 0 or more"
+        if file is not None and into is not None and not reason:
+            first = seen.setdefault(file, (number, into, len(found.labels.get(into, ()))))
+            if first[0] != number:
+                reason = _again(found, reader, first, into, label)
+                repeated += not reason
+                if not reason:
+                    continue
         if file is None or into is None or reason:
             found.bad.append(BadFile(f"row {number} of {clean(path.name)}", reason))
             continue
@@ -141,6 +184,21 @@ def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> Tab
         found.labels.setdefault(into, []).append(label)
         if into == "train" and group is not None:
             found.groups.append(group.values[place])
+        if into == "train" and weight is not None and times is not None:
+            found.weights.append(times)
+    if repeated:
+        rows = counted(repeated, "row repeats", "rows repeat")
+        found.notes.append(f"{rows} an image with the same labels, and each image is used once")
+    if weight is not None:
+        found.notes.append(f"training images are drawn as often as `{clean(weight.name)}` says")
+        if found.weights and not any(found.weights):
+            raise problem(
+                "data-shape",
+                f"all weights in `{clean(weight.name)}` are 0",
+                data,
+                argument="weight",
+                help="a training image with the weight 2 is drawn twice as often as one with 1",
+            )
     if not found.images.get("train"):
         raise problem(
             "no-images",
@@ -149,6 +207,32 @@ def read_labels(data: TableData, base: Path, *, as_numbers: bool = False) -> Tab
             notes=tuple(f"{bad.name}: {bad.reason}" for bad in found.bad[:5]),
         )
     return found
+
+
+def _again(
+    found: TableLabels, reader: _Reader, first: tuple[int, str, int], part: str, label: object
+) -> str:
+    """Why a further row of an image cannot be used; empty if it says the same as the `first`, or
+    adds classes to it."""
+    row, before, place = first
+    if before != part:
+        return f"its image is in row {row}, too, for {before}, and this one is for {part}"
+    known = found.labels[part][place]
+    if reader.adds_up:
+        assert isinstance(known, list)
+        assert isinstance(label, list)
+        found.labels[part][place] = [max(pair) for pair in zip(known, label, strict=True)]
+        return ""
+    if known == label:
+        return ""
+    hint = "; `type=several` if an image may have several classes"
+    more = hint if reader.task == "classification" else ""
+    return f"its image is in row {row}, too, with another label{more}"
+
+
+def _weight(text: str) -> float | None:
+    number = _number(text)
+    return number if number is not None and 0 <= number < math.inf else None
 
 
 class _Files:
@@ -224,13 +308,17 @@ def _label_columns(
 ) -> tuple[Column, ...]:
     if data.label is not None:
         return tuple(column_of(data, table, "label", name) for name in data.label)
-    used = used | {name for name in (data.group, data.image, data.part) if name is not None}
+    given = (data.group, data.image, data.part, data.weight)
+    used = used | {name for name in given if name is not None}
     others = [column for column in table.columns if column.name not in used]
     named = [column for name in _LABEL_NAMES for column in others if column.name.lower() == name]
     if named:
         return (named[0],)
-    if len(others) == 1 or (others and all(_is_binary(column) for column in others)):
+    if len(others) == 1:
         return tuple(others)
+    binary = tuple(column for column in others if _is_binary(column))
+    if len(binary) > 1:
+        return binary
     shown = listed([f"`{clean(column.name)}`" for column in others], 20)
     raise problem(
         "no-labels",
@@ -242,8 +330,13 @@ def _label_columns(
     )  # fmt: skip
 
 
+_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+
+
 def _is_binary(column: Column) -> bool:
-    return {value for value in column.values if value} <= {"0", "1", "0.0", "1.0"}
+    """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1."""
+    values = {value.lower() for value in column.values if value}
+    return bool(values) and (values <= _YES | _NO or values == {"1", "-1"})
 
 
 # ---- what labels mean ------------------------------------------------------------------------
@@ -261,6 +354,10 @@ class _Reader:
 
     task = ""
     classes: tuple[str, ...] = ()
+    how = ""
+    """How a cell has several classes, in words."""
+    adds_up = False
+    """Whether several rows of an image are its classes together."""
 
     def label(self, row: int) -> object:
         raise NotImplementedError
@@ -302,8 +399,41 @@ def _kind_of(columns: Sequence[Column], files: _Files) -> str:
         return (
             "numbers" if any(not float(v).is_integer() for v in values if _number(v)) else "class"
         )
-    separated = sum(any(mark in value for mark in _SEPARATORS) for value in values)
-    return "several" if separated else "class"
+    return "several" if _separator(column, _SEPARATORS + _blank(column)) else "class"
+
+
+_PLURALS = ("tags", "labels", "classes", "categories", "attributes", "keywords")
+
+
+def _blank(column: Column) -> str:
+    """A blank may be between several classes if the name of a column says that there are several:
+    it may also be a part of a class' name."""
+    return " " if column.name.lower() in _PLURALS else ""
+
+
+def _separator(column: Column, marks: str) -> str:
+    """What is between several classes in a cell; `[` if cells are lists; empty if a cell has one
+    class. Commas and blanks may be parts of a class' name: only if the same pieces occur again and
+    again are they classes."""
+    values = [value for value in column.values if value]
+    if sum(map(_is_list, values)) > len(values) / 2:
+        return "["
+    counts = {mark: sum(mark in value for value in values) for mark in marks.replace(" ", "")}
+    most = max(counts, key=lambda mark: counts[mark])
+    if most in "|;" and counts[most]:
+        return most
+    for mark in (most, " "):
+        if mark not in marks or not any(mark in value for value in values):
+            continue
+        wholes = set(values)
+        pieces = {piece.strip() for value in wholes for piece in value.split(mark)}
+        if len(pieces - {""}) <= len(wholes):
+            return mark
+    return ""
+
+
+def _is_list(value: str) -> bool:
+    return value[:1] == "[" and value[-1:] == "]"
 
 
 def _is_numeric(column: Column) -> bool:
@@ -336,27 +466,55 @@ class _Classes(_Reader):
 
 
 class _Several(_Reader):
-    """Several classes in a cell: `beach|sunset`."""
+    """Several classes in a cell: `beach|sunset`, or a list like `["beach", "sunset"]`."""
 
     task = "multi_label"
+    adds_up = True
 
     def __init__(self, column: Column) -> None:
         self._column = column
-        counts = {mark: sum(mark in value for value in column.values) for mark in _SEPARATORS}
-        self._mark = max(counts, key=lambda mark: counts[mark]) if any(counts.values()) else " "
+        self._mark = _separator(column, _SEPARATORS + " ")
+        if not self._mark:
+            self._mark = " " if _blank(column) else "\0"
+        if self._mark != "\0":
+            names = {" ": "blanks", "[": ""}
+            between = names.get(self._mark, f"`{self._mark}`")
+            self.how = f", divided by {between}" if between else ", as lists"
         names = {name for value in column.values for name in self._names(value)}
         self.classes = tuple(sorted(names))
         self._index = {name: number for number, name in enumerate(self.classes)}
 
     def _names(self, value: str) -> Iterator[str]:
+        if self._mark == "[":
+            return iter(_listed(value) or ())
         return filter(None, (name.strip() for name in value.split(self._mark)))
 
     def label(self, row: int) -> object:
         """An empty cell is an image without any of the classes."""
         line = [0.0] * len(self.classes)
+        cell = self._column.values[row]
+        if self._mark == "[" and cell and _listed(cell) is None:
+            return Unusable(f"`{clean(cell)}` in `{self._column.name}` is not a list of classes")
         for name in self._names(self._column.values[row]):
             line[self._index[name]] = 1.0
         return line
+
+
+@lru_cache(4096)
+def _listed(cell: str) -> tuple[str, ...] | None:
+    """The classes of a list as JSON or Python writes it, or NumPy, without commas; None if it is
+    not one."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            items = read(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(items, list) and all(isinstance(item, str | int) for item in items):
+            return tuple(name for item in items if (name := str(item).strip()))
+    inside = cell[1:-1].strip() if _is_list(cell) else "["
+    if re.search(r"[\[\]{}'\"]", inside):
+        return None
+    return tuple(name for piece in re.split(r"[\s,;|]+", inside) if (name := piece.strip()))
 
 
 class _Columns(_Reader):
@@ -389,9 +547,14 @@ class _Rows(_Columns):
     task = "multi_label"
     wanted = "0 or 1"
 
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(columns)
+        values = {value.lower() for column in columns for value in set(column.values) if value}
+        self._no = _NO | {"-1"} if "-1" in values and not values & _NO else _NO
+
     def value(self, text: str) -> float | None:
-        number = _number(text)
-        return number if number in (0.0, 1.0) else None
+        word = text.lower()
+        return 1.0 if word in _YES else 0.0 if word in self._no else None
 
 
 class _Numbers(_Columns):
@@ -420,7 +583,7 @@ def _said(image: Column, columns: Sequence[Column], reader: _Reader, part: Colum
     names = listed([f"`{clean(column.name)}`" for column in columns])
     what = {
         "classification": f"the class in {names}",
-        "multi_label": f"the classes in {names}",
+        "multi_label": f"the classes in {names}{reader.how}",
         "regression": f"the numbers in {names}",
         "segmentation": f"the masks in {names}",
     }[reader.task]
