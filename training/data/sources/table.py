@@ -477,8 +477,7 @@ class _Several(_Reader):
         if not self._mark:
             self._mark = " " if _blank(column) else "\0"
         if self._mark != "\0":
-            names = {" ": "blanks", "[": ""}
-            between = names.get(self._mark, f"`{self._mark}`")
+            between = {" ": "blanks", "[": ""}.get(self._mark, f"`{self._mark}`")
             self.how = f", divided by {between}" if between else ", as lists"
         names = {name for value in column.values for name in self._names(value)}
         self.classes = tuple(sorted(names))
