@@ -106,6 +106,9 @@ def _factors(
             set_factors |= {node.index: factor for node in parts.nodes(name)}
         for index, factor in set_factors.items():
             factors[index] = factors.get(index, 1.0) * factor
+    if transfer.features is not None and transfer.features.lr != 1:
+        for node in parts.up_to(transfer.features.name):
+            factors[node.index] = factors.get(node.index, 1.0) * transfer.features.lr
     if transfer.head is not None and transfer.head.lr != 1:
         for node in head_of(context):
             factors[node.index] = factors.get(node.index, 1.0) * transfer.head.lr

@@ -291,7 +291,7 @@ class Unfreeze(Directive):
             yield from unknown_parts((self.until,), self, context)
         if self.origin is None:
             return
-        if not context.all(Freeze) and not context.all(Features) and not context.all(Policy):
+        if not _freezes(context):
             yield Problem(
                 "conflict",
                 "nothing is frozen",
@@ -341,8 +341,10 @@ class Unfreeze(Directive):
 
 def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
     """The frozen layers by first epoch, counted from 1."""
-    first = context.find(Features) or context.find(Freeze)
-    frozen = first.frozen(context) if first else []
+    features, freeze = context.find(Features), context.find(Freeze)
+    frozen = freeze.frozen(context) if freeze else []
+    if features is not None and not features.trained:
+        frozen = features.kept(context)
     yield 1, frozen
     for directive in context.all(Unfreeze):
         until = directive.until
@@ -350,6 +352,12 @@ def frozen_from(context: Context) -> Iterator[tuple[int, list[Node]]]:
         indices = {node.index for node in kept}
         frozen = [node for node in frozen if node.index in indices]
         yield directive.epoch, frozen
+
+
+def _freezes(context: Context) -> bool:
+    """Whether anything is frozen, at first."""
+    kept = any(not features.trained for features in context.all(Features))
+    return bool(kept or context.all(Freeze) or context.all(Policy))
 
 
 # ---- learning rates --------------------------------------------------------------------------
@@ -499,7 +507,10 @@ def head_of(context: Context) -> list[Node]:
 
 
 class Features(Directive):
-    """A frozen feature extractor: the source up to a layer; what follows is new and is trained."""
+    """The source up to a layer, frozen or `trained`; what follows it is new.
+
+    So a classifier's weights go under a decoder: `features layer4 trained lr=0.1x`.
+    """
 
     section = "transfer"
     may_be_off = True
@@ -509,8 +520,13 @@ class Features(Directive):
     }
 
     name: str = layer_name("the last layer or scope that is kept", example="layer3")
+    trained: bool = flag("train what is kept, too, instead of freezing it")
+    lr: float = factor(
+        "factor of the optimizer's learning rate for what is kept and trained", 1.0,
+        keyword_only=True,
+    )  # fmt: skip
 
-    def frozen(self, context: Context) -> list[Node]:
+    def kept(self, context: Context) -> list[Node]:
         """The layers that are kept from the source."""
         return context.layers.up_to(self.name) if context.layers else []
 
@@ -518,7 +534,7 @@ class Features(Directive):
         yield from unknown_parts((self.name,), self, context)
         network = context.network
         if network is not None and self.span is not None:
-            taken = learning(self.frozen(context))
+            taken = learning(self.kept(context))
             if len(taken) == len(learning(network.nodes)):
                 yield Problem(
                     "conflict",
@@ -526,8 +542,18 @@ class Features(Directive):
                     self.span,
                     help="name a layer before the head",
                 )
+        if self.trained:
+            return
         for other in context.all(Freeze):
             yield conflict("`features` freezes the layers that it keeps", other, self)
+        place = self.place("lr")
+        if self.lr != 1 and place is not None and not context.all(Unfreeze):
+            yield Problem(
+                "conflict",
+                "what is frozen is not trained: it has no learning rate",
+                place,
+                help="write `trained`, too, to train what is kept",
+            )
 
 
 class L2(Directive):
@@ -585,8 +611,7 @@ class Cache(Directive):
     def problems(self, context: Context) -> Iterator[Problem]:
         if self.origin is None:
             return
-        frozen = [*context.all(Freeze), *context.all(Features), *context.all(Policy)]
-        if not frozen:
+        if not _freezes(context):
             yield Problem(
                 "conflict",
                 "nothing is frozen, so there are no features to cache",

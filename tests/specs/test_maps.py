@@ -135,7 +135,7 @@ REFERENCES: dict[str, Callable[[], nn.Module]] = {
         name: lambda name=name: Segmenting(name)  # type: ignore[misc]
         for name in list(PARAMETERS)[:6]
     },
-    "fpn_resnet50": fpn,
+    "pyramid_resnet50": fpn,
     "retinanet_resnet50": RetinaNet,
     "fcos_resnet50": FCOS,
     "ssd300_vgg16": lambda: SSD("ssd300_vgg16"),

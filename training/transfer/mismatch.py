@@ -91,8 +91,8 @@ def _help(
     before = _last_filled(network, {*layers, *new_layers})
     if before:
         return (
-            f"write `features {before}` to use only the layers up to there, frozen, or use weights"
-            " of the same network"
+            f"write `features {before}` to use only the layers up to there, frozen, or `features"
+            f" {before} trained` to train them, too; or use weights of the same network"
         )
     return f"use weights of {network.name}, or write the spec with the structure of the source"
 

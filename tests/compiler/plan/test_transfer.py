@@ -7,6 +7,7 @@ import pytest
 from dotcnn.compiler.plan import TrainPlan, plan
 from dotcnn.compiler.plan.directive import Context
 from dotcnn.compiler.plan.layer_names import LayerNames
+from dotcnn.compiler.plan.strategy import Strategy, strategy_of
 from dotcnn.compiler.plan.transfer import Freeze, head_of
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from networks import gallery, network
@@ -105,6 +106,9 @@ def test_parts_of_a_real_network() -> None:
         (["freeze all", "unfreeze at epoch 5 until"], "missing-argument"),
         # Nothing would learn, or something would stay as it is drawn.
         (["features fc"], "conflict"),
+        (["features layer1 lr=0.1x"], "conflict"),
+        (["features layer1 trained", "unfreeze at epoch 5"], "conflict"),
+        (["features layer1 trained", "cache features"], "conflict"),
         (['freeze only "*"'], "conflict"),
         (["freeze except layer1.0.relu"], "conflict"),
         (["freeze only fc", "head reset"], "conflict"),
@@ -140,6 +144,32 @@ def test_gradual_unfreezing() -> None:
     assert section is not None
     assert [(one.epoch, one.until) for one in section.unfreeze] == [(3, "layer1"), (6, None)]
     assert isinstance(section.freeze, Freeze)
+
+
+def test_an_encoder_of_others_is_frozen_or_trained() -> None:
+    found = network(SPEC)
+
+    def strategy(*lines: str) -> Strategy:
+        section = planned(*lines).transfer
+        assert section is not None
+        return strategy_of(found, section)
+
+    kept = strategy("features layer1")
+    assert {found.nodes[index].name for index in kept.stages[0].frozen} >= {"stem", "layer1.1.bn"}
+    trained = strategy("features layer1 trained lr=0.1x")
+    assert not trained.stages[0].frozen
+    assert trained.new_layers == kept.new_layers == ("layer2", "bn2", "aux.fc", "fc")
+    factors = {found.nodes[index].name: factor for index, factor in trained.factors.items()}
+    assert factors.keys() == {
+        "stem", "bn1", "layer1.0.conv", "layer1.0.bn", "layer1.1.conv", "layer1.1.bn",
+    }  # fmt: skip
+    assert {*factors.values()} == {0.1}
+    half_frozen = strategy("features layer1 trained", "freeze until layer1")
+    names = {found.nodes[index].name for index in half_frozen.stages[0].frozen}
+    assert "stem" in names
+    assert "layer1.0.conv" not in names
+    later = strategy("features layer1 lr=0.1x", "unfreeze at epoch 3")
+    assert [len(stage.frozen) > 0 for stage in later.stages] == [True, False]
 
 
 def test_sources() -> None:

@@ -148,3 +148,40 @@ def test_an_auxiliary_head_that_is_there_in_part_is_a_mistake(tmp_path: Path) ->
     with pytest.raises(SpecError) as raised:
         begun(tmp_path, spec("googlenet", "weights.pth"), side("googlenet"))
     assert "aux1.fc1" in "".join(raised.value.diagnostics[0].notes)
+
+
+SEGMENTING = """
+train {{ data digits }}
+transfer {{
+  from "weights.pth"
+  {line}
+}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "encoder", "line"),
+    [
+        ("unet_resnet18", "resnet18", "features layer4 trained lr=0.1x"),
+        ("linknet", "resnet34", "features layer4"),
+        ("fpn_resnet50", "resnet50", "features layer4"),
+    ],
+)
+def test_an_encoder_starts_with_the_weights_of_a_classifier(
+    name: str, encoder: str, line: str, tmp_path: Path
+) -> None:
+    """All of torchvision's ResNet but its head, and nothing of the decoder; both are told."""
+    module = theirs(encoder, tmp_path / "weights.pth")
+    text = spec(name, "", "").partition("\ntrain {")[0] + SEGMENTING.format(line=line)
+    found = begun(tmp_path, text, 64)
+    given, mine = module.state_dict(), found.module.state_dict()
+    assert len(found.start.transferred) == len(given) - len(["fc.weight", "fc.bias"])
+    total = sum(float(mine[key].double().abs().sum()) for key in found.start.transferred)
+    wanted = sum(float(t.double().abs().sum()) for key, t in given.items() if key[:2] != "fc")
+    assert total == pytest.approx(wanted, rel=1e-12)
+    for key in mine.keys() - found.start.transferred:
+        assert key.startswith(("decoder", "classifier"))
+        assert torch.equal(mine[key], found.fresh[key])
+    assert "decoder" in found.start.table
+    assert any("decoder" in line and "initialized at random" in line for line in found.start.lines)
