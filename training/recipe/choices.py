@@ -267,8 +267,9 @@ def train_lines(
         f" {_bytes(machine.memory)} that training may use.",
     )
     each = f", {_time(chosen.seconds)} each" if chosen.seconds >= 5 else ""
+    epochs = counted(chosen.epochs, "epoch")
     why = (
-        f"By what the network costs, they take about {_time(chosen.seconds * chosen.epochs)} on"
+        f"By what the network costs, {epochs} take about {_time(chosen.seconds * chosen.epochs)} on"
         f" {machine.name}{each}."
     )
     if chosen.epochs < chosen.wanted:

@@ -160,7 +160,7 @@ def test_the_network_fits_the_time_and_the_memory(tmp_path: Path) -> None:
 
     assert figures(60) > figures(0.3)
     assert figures(0.01)[2] < figures(60)[2]
-    assert figures(60, memory=40 * 2**20)[1] < figures(60)[1]
+    assert figures(60, memory=12 * 2**20)[1] < figures(60)[1]
 
 
 def test_another_network_and_weights(tmp_path: Path) -> None:
