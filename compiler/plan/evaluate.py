@@ -11,8 +11,8 @@ from ...dsl.diagnostics import Edit
 from ..language.kinds import choice, custom, flag, number, real_number, size, tuple_of, whole
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
-from ..language.values import exact, spelled
-from ..shapes import by
+from ..language.values import Word, exact, show, spelled
+from ..shapes import LINES, axes_of, by
 from .directive import Context, Directive, taken_out
 from .loss import ends_in_map
 
@@ -61,7 +61,7 @@ class Resize(Directive):
         if context.network is None or place is None:
             return
         if context.size is None:
-            yield context.unfit(place, "only images have a size", "take `resize` out")
+            yield context.unfit(place, *_not_images("resized", context), (Edit(self.span, ""),))
             return
         height, width = context.size
         exact_size = isinstance(self.side, tuple)
@@ -104,7 +104,7 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
     if context.network is None or place is None or side is None:
         return
     if context.size is None:
-        yield context.unfit(place, "only images can be cropped", f"take `{directive.word}` out")
+        yield context.unfit(place, *_not_images("cropped", context))
         return
     sides = side if isinstance(side, tuple) else (side, side)
     if sides != context.size:
@@ -114,6 +114,76 @@ def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Pr
             place,
             f"a crop of {by(sides)} does not fit the network's input",
             f"write `crop {right}`, or change the input",
+        )
+
+
+def _not_images(done: str, context: Context) -> tuple[str, str]:
+    """What is wrong, and what to do, with a directive of images if the input is a series or a
+    scan."""
+    return (
+        f"only images are {done} like this",
+        "take it out: longer samples are cropped to the input, and `pad` fills up shorter ones"
+        if axes_of(context.shape) in LINES
+        else "take it out",
+    )
+
+
+# ---- series and scans ---------------------------------------------------------------------
+
+PAD_WORDS = ("zero", "nearest", "reflect")
+
+
+def _pad_value(value: object) -> Any:
+    if isinstance(value, Word):
+        if value in PAD_WORDS:
+            return str(value)
+        instead = {"constant": "zero", "edge": "nearest", "replicate": "nearest"}
+        raise ArgumentError(f"{show(value)} is not one of them", instead=instead.get(value, ""))
+    return real_number(value)
+
+
+class Pad(Directive):
+    """Pad series and scans that are shorter than the network's input.
+
+    Longer ones are cropped to it: at random in training, else in the center.
+    """
+
+    section = "evaluate"
+    word = "pad"
+    may_be_off = False
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "pad": "pad_sequences zeropad padding pad_or_truncate spatialpad",
+    }
+
+    value: Any = custom(
+        "what is added: a number, in the units of the data; `nearest` repeats the last step, and"
+        " `reflect` mirrors the series",
+        _pad_value,
+        "`zero`, `nearest`, `reflect` or a number",
+        "zero",
+        takes_words=True,
+        words=PAD_WORDS,
+        write=lambda value: value if isinstance(value, str) else spelled(value),
+    )
+    at: str | None = choice(
+        "where: by default at the `end` of series, and on `both` sides of scans",
+        ("end", "start", "both"), None, keyword_only=True,
+    )  # fmt: skip
+
+    @classmethod
+    def usual(cls, context: Context) -> Pad | None:
+        return None
+
+    def settle(self, context: Context) -> Pad:
+        usual = "end" if axes_of(context.shape) == 1 else "both"
+        return self.replace(at=self.at or usual)
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        if context.network is None or self.span is None or axes_of(context.shape) in (1, 3):
+            return
+        help = "images are resized: `resize`" if context.size else "take it out"
+        yield context.unfit(
+            self.span, "`pad` is for series and scans", help, (Edit(self.span, ""),)
         )
 
 
@@ -221,6 +291,7 @@ _HALF = (0.5, 0.5, 0.5)
 PRESETS: dict[str, Normalization] = {
     "measured": Normalization(1 / 255, None, None, "rgb"),
     "none": Normalization(1 / 255, (0.0,), (1.0,), "rgb"),
+    "each": Normalization(1.0, (0.0,), (1.0,), "rgb"),
     "imagenet": Normalization(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
     "inception": Normalization(1 / 255, _HALF, _HALF, "rgb"),
     "caffe": Normalization(1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
@@ -255,7 +326,8 @@ def _per_channel(doc: str, deviation: bool) -> Any:
 
 
 class Normalize(Directive):
-    """Normalize pixels: in training, evaluation, prediction and export alike."""
+    """Normalize pixels, or the numbers of series and scans: in training, evaluation, prediction and
+    export alike."""
 
     section = "evaluate"
     word = "normalize"
@@ -263,11 +335,13 @@ class Normalize(Directive):
         "normalize": "normalise normalization preprocess_input featurewise_center",
         "normalize none": "rescale rescaling totensor todtype convertimagedtype",
         "normalize measured": "standardize featurewise_std_normalization",
+        "normalize each": "zscore znormalize z_normalize samplewise_center instance_normalization"
+        " samplewise_std_normalization per_image_standardization znormalization",
     }
 
     preset: str = choice(
         "mean and standard deviation: `measured` on the training images, `none`, or published "
-        "values",
+        "values; `each` series or scan by its own (z-normalization)",
         tuple(PRESETS),
         "measured",
         elsewhere={
@@ -281,7 +355,8 @@ class Normalize(Directive):
         "standard deviation of each channel, which is divided by", True
     )
     scale: float | None = number(
-        "factor for pixels from 0 to 255, before mean and standard deviation", None,
+        "factor for pixels from 0 to 255, before mean and standard deviation; of series and scans,"
+        " 1 by default", None,
         minimum=0, above=True, maximum=1000, keyword_only=True,
     )  # fmt: skip
     order: str | None = choice("order of the channels", ("rgb", "bgr"), None, keyword_only=True)
@@ -314,8 +389,26 @@ class Normalize(Directive):
             self.order or preset.order,
         )
 
+    @property
+    def each(self) -> bool:
+        """Whether each series or scan has its own mean and std, by channel."""
+        return self.preset == "each"
+
+    def settle(self, context: Context) -> Normalize:
+        """Pixels have a scale from 0 to 255; series and scans keep their own."""
+        if axes_of(context.shape) not in (1, 3) or self.scale is not None:
+            return self
+        return self.replace(scale=1.0) if self.preset in ("measured", "none", "each") else self
+
     def remark(self) -> str:
         scale, mean, std, order = self.pixels
+        if self.each:
+            return "(value - mean) / std, by its own mean and std"
+        if self.scale == 1:
+            what = "(value - {}) / {}"
+            if mean is None:
+                return what.format("mean", "std") + ", measured on the training set"
+            return what.format(spelled(mean), spelled(std))
         scaled = "pixel / 255" if scale == 1 / 255 else "pixel"
         scaled += f" * {scale:g}" if scale not in (1, 1 / 255) else ""
         blue_first = ", in the order blue, green, red" if order == "bgr" else ""
@@ -324,8 +417,29 @@ class Normalize(Directive):
         return f"({scaled} - {spelled(mean)}) / {spelled(std)}{blue_first}"
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        channels, mean = context.channels, self.pixels.mean
-        if channels is None or self.origin is None:
+        axes, mean = axes_of(context.shape), self.pixels.mean
+        if axes < 1 or self.origin is None:
+            return
+        channels = context.shape[0]
+        if self.each and axes == 2:
+            place = self.place("preset")
+            assert place is not None
+            yield context.unfit(
+                place,
+                "`each` is for series and scans",
+                "write `normalize measured`",
+                (Edit(place, "measured"),),
+            )
+            return
+        if axes == 1 and self.preset not in ("measured", "none", "each"):
+            place = self.place("preset")
+            assert place is not None
+            yield context.unfit(
+                place,
+                f"`{self.preset}` has the values of images",
+                "write `normalize measured`, or `normalize each`",
+                (Edit(place, "measured"),),
+            )
             return
         if mean is not None and len(mean) not in (1, channels):
             place = self.place("mean") if self.mean else self.place("preset")

@@ -201,6 +201,7 @@ def assemble(network: Network, context: Context) -> TrainPlan:
         augmentations,
         _filled(Evaluate, context),
         _filled(Transfer, context) if context.given.get("transfer") else None,
+        first_line(network.input.span),
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from ... import __version__
+from ...dsl.source import Span
 from ..language.signature import ArgumentError, Field
 from ..language.values import Text, Word
-from ..shapes import Shape
+from ..shapes import Shape, axes_of
 from . import number_loss  # noqa: F401 - it enters its directives
 from .augment.augmentation import Augmentation
 from .data import Data, Split
 from .directive import REGISTRY, Context, Directive
-from .evaluate import CentreCrop, Normalize, Resize, Tta
+from .evaluate import CentreCrop, Normalize, Pad, Resize, Tta
 from .loss import Loss, Weights
 from .optimizer import Optimizer
 from .schedule import Schedule
@@ -109,6 +111,7 @@ class Evaluate:
     resize: Resize | None
     """None if the network does not take images."""
     crop: CentreCrop | None
+    pad: Pad | None
     normalize: Normalize
     tta: Tta | None
 
@@ -145,6 +148,19 @@ class TrainPlan:
     evaluate: Evaluate
     transfer: Transfer | None
     """None if the network is trained from random weights."""
+    input_place: Span | None = dataclasses.field(default=None, compare=False, repr=False)
+    """The place of the input in the spec; None for a plan that was read from a file."""
+
+    @property
+    def sample(self) -> Shape:
+        """The shape of a sample as the data has it: that of the network's input, unless
+        preprocessing turns samples into something else."""
+        return self.input
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether the data is series or scans: not images, and of numbers in their own units."""
+        return axes_of(self.sample) in (1, 3)
 
     def to_json(self) -> str:
         """The plan as JSON; equal plans give equal text."""

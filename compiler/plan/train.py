@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
-from ...dsl.diagnostics import Diagnostic
+from ...dsl.diagnostics import Diagnostic, Edit
 from ..language.kinds import (
     choice,
     custom,
@@ -24,6 +24,7 @@ from ..language.kinds import (
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import exact, show
+from ..shapes import axes_of
 from .directive import Context, Directive, unknown_parts
 from .metric_names import METRICS, PER_CLASS
 
@@ -257,7 +258,18 @@ class ChannelsLast(Directive):
 
     @classmethod
     def usual(cls, context: Context) -> ChannelsLast:
-        return cls(mode="auto")
+        return cls(mode=False if axes_of(context.shape) in (1, 3) else "auto")
+
+    def settle(self, context: Context) -> ChannelsLast:
+        return self.usual(context) if self.mode == "auto" else self
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        if context.network is None or self.span is None or self.mode is not True:
+            return
+        if axes_of(context.shape) in (1, 3):
+            yield context.unfit(
+                self.span, "`channels_last` is for images", "take it out", (Edit(self.span, ""),)
+            )
 
 
 class _Switch(Directive):

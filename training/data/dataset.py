@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from ..tasks.regression import NO_SCALE, Regression, Scale
-from .diagnostic import counted, listed
+from .diagnostic import counted, listed, plural
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     drawn: tuple[str, ...] = ()
     """The parts that are no parts of the data, but were drawn from its training images."""
+    noun: str = "image"
+    """What one of them is called: `image`, `series`, `scan`, `clip`."""
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
@@ -66,11 +68,12 @@ class Dataset:
         """The lines that are shown before training starts."""
         names = listed(list(self.classes), 12)
         if self.task == Regression.word:
-            yield f"{self.name}: {counted(len(self.classes), 'number')} ({names}) for each image"
+            numbers = f"{counted(len(self.classes), 'number')} ({names})"
+            yield f"{self.name}: {numbers} for each {self.noun}"
         else:
             yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
         sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
-        yield f"images: {sizes}"
+        yield f"{plural(self.noun)}: {sizes}"
         yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
         yield from self.notes
         yield from bad_lines(self.bad)
@@ -92,7 +95,7 @@ class Dataset:
         if largest <= UNEVEN * smallest:
             return
         times = f"{largest / smallest:.1f} times" if smallest else "far more than"
-        what = "pixels" if self.task == "segmentation" else "images"
+        what = "pixels" if self.task == "segmentation" else plural(self.noun)
         advice = "" if self.weighted else "; `weights balanced` gives them equal weight"
         yield f"the classes are uneven: the largest has {times} the {what} of the smallest{advice}"
         order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))

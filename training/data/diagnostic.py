@@ -33,4 +33,9 @@ def listed(items: list[str], most: int = 5) -> str:
 
 def counted(count: int, one: str, many: str = "") -> str:
     """A count with its noun: `1 file`, `1,200 files`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or plural(one)}"
+
+
+def plural(noun: str) -> str:
+    """What several are called: `images`, `series`."""
+    return noun if noun.endswith("s") else f"{noun}s"

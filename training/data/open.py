@@ -1,5 +1,7 @@
 """Opens the data of a plan: reads, splits, checks and decodes it, and measures mean and std.
 
+Images and their files are decoded here; series and scans in samples/sample_store.py.
+
 data = open_data(plan, folder_of_the_spec, device=device, progress=show)
 for images, labels, indices in data.training(seed=1)(epoch):
     outputs = network(data.preparation.prepare(images))
@@ -21,7 +23,7 @@ from ...compiler.plan.data import UNLABELLED, Folder, TableData
 from ...compiler.plan.loss import Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
-from ...compiler.shapes import LAYOUTS, axes_of, text
+from ...compiler.shapes import axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
 from ..tasks.known_tasks import task_of
@@ -29,7 +31,7 @@ from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
-from .diagnostic import counted, problem
+from .diagnostic import counted, plural, problem
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
@@ -51,6 +53,10 @@ from .loader.store import (
     without,
 )
 from .loader.thread_pool import Progress, unwatched
+from .samples.sample_fit import SampleFit
+from .samples.sample_sizes import sample_notes
+from .samples.sample_statistics import measured as measured_samples
+from .samples.sample_store import SampleStoring
 from .sources.arrays_given import ArrayData
 from .sources.divide import Divided, divide
 from .sources.file_names import clean
@@ -166,11 +172,12 @@ class Opened:
 
     def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
         directive, count = self.plan.train.batch, len(self.stores["train"])
+        noun = self.dataset.noun
         sizes = [span.stop - span.start for span in spans(count, batch, 0, directive.drop_last)]
         if not sizes:
             raise problem(
                 "batch-too-large",
-                f"the training set has {counted(count, 'image')}, fewer than a batch of {batch:,},"
+                f"the training set has {counted(count, noun)}, fewer than a batch of {batch:,},"
                 " and `drop_last` drops incomplete batches",
                 directive,
                 argument="size",
@@ -179,7 +186,7 @@ class Opened:
         if min(sizes) < sharing.world:
             raise problem(
                 "batch-too-small",
-                f"{counted(min(sizes), 'image')} cannot be divided among {sharing.world} processes",
+                f"{counted(min(sizes), noun)} cannot be divided among {sharing.world} processes",
                 directive,
                 argument="size",
                 help=f"write `batch {4 * sharing.world}` or more, or start fewer processes",
@@ -209,27 +216,37 @@ def open_data(
     """
     device = torch.device(device)
     data = plan.train.data
-    channels = _channels(plan)
+    _must_be_samples(plan)
 
     def read() -> Contents:
         as_numbers = scale is not None or isinstance(plan.train.loss, NumberLoss)
         if arrays:
-            return (arrays.as_numbers() if as_numbers else arrays).contents(plan.input)
-        return contents(data, base, plan.input, as_numbers=as_numbers)
+            return (arrays.as_numbers() if as_numbers else arrays).contents(plan.sample)
+        return contents(data, base, plan.sample, as_numbers=as_numbers)
 
     whole = _read_by_each(read, processes, only_names=isinstance(data, Folder | TableData))
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
         whole, divided = standardized(whole, divided, scale)
     parts = divided.parts
-    fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
-    _must_have_channels(plan, parts, channels)
-
     threads = threads or max(1, cores() // processes.local_world)
-    crop = RandomCrop.of(plan)
-    masks = parts["train"].masks
-    storing = _Storing(channels + masks, device, threads, progress, processes, budget, cache, crop)
-    where, stores, wrong = storing.stores(parts, fits)
+    channels = plan.sample[0] + parts["train"].masks
+    notes = [*whole.notes, *divided.notes]
+    if plan.has_samples:
+        samples = SampleStoring(
+            SampleFit.of(plan), channels, plan.train.seed.value,
+            device, threads, progress, processes, budget,
+            what=lambda part: f"reading the {plural(whole.noun)} for {_USES[part]}",
+        ).stores(parts)  # fmt: skip
+        where, stores, wrong, sizes = samples
+        notes += sample_notes(plan, whole, sizes)
+    else:
+        fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
+        _must_have_channels(plan, parts, plan.input[0])
+        crop = RandomCrop.of(plan)
+        where, stores, wrong = _Storing(
+            channels, device, threads, progress, processes, budget, cache, crop
+        ).stores(parts, fits)
     prefix = _folders(parts)
     bad = [*whole.bad] + [
         BadFile(prefix[part] + parts[part].name(index), reason)
@@ -238,17 +255,18 @@ def open_data(
     ]
     _must_be_usable(plan, whole, bad, sum(map(len, parts.values())) + len(whole.bad))
     weighted = plan.train.weights.classes != "equal"
-    dataset = _described(whole, divided, stores, bad, weighted)
+    dataset = _described(whole, divided, stores, bad, notes, weighted)
     _must_be_left(plan, whole, dataset)
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     pixels = plan.evaluate.normalize.pixels
     if pixels.mean is None:
-        mean, std = measured(stores["train"], pixels.scale, threads, progress, processes)
+        measure = measured_samples if plan.has_samples else measured
+        mean, std = measure(stores["train"], pixels.scale, threads, progress, processes)
         if pixels.order == "bgr":
             mean, std = mean[::-1], std[::-1]
-    preparation = Preparation.of(plan, mean, std)
+    preparation = Preparation.of(plan, mean, std, whole.rate)
     return Opened(
         plan, dataset, preparation, stores, where, device, local_world=processes.local_world
     )
@@ -459,17 +477,10 @@ _USES = {"train": "training", "val": "validation", "test": "testing"}
 # ---- errors ----------------------------------------------------------------------------------
 
 
-def _channels(plan: TrainPlan) -> int:
-    if len(plan.input) == 3:
-        return plan.input[0]
+def _must_be_samples(plan: TrainPlan) -> None:
+    """Raises SpecError for a network that takes a vector."""
     if axes_of(plan.input):
-        raise problem(
-            "unfit-input",
-            f"the network takes {text(plan.input)}, {LAYOUTS[axes_of(plan.input)]}; training so far"
-            " is with images: channels x height x width",
-            plan.train.data,
-            help="write the module with `cnn emit`, and train it in a loop of your own",
-        )
+        return
     raise problem(
         "unfit-input",
         f"the network takes {text(plan.input)}; images are channels x height x width",
@@ -503,10 +514,11 @@ def _must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], cou
     if len(bad) <= data.bad * count:
         return
     share = len(bad) / count
+    what = "file" if data_set.noun == "image" else data_set.noun
     leave = f", or write `bad={_rounded_up(share)}%` to leave them out" if share < 1 else ""
     raise problem(
         "bad-files",
-        f"{len(bad):,} of {counted(count, 'file')} in {data_set.origin} cannot be used; the"
+        f"{len(bad):,} of {counted(count, what)} in {data_set.origin} cannot be used; the"
         f" limit is {percent(data.bad)}",
         data,
         argument="bad",
@@ -523,13 +535,14 @@ def _must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None
     """Raises SpecError if all images of a part or of a class were left out."""
     for part in dataset.parts:
         if not part.count:
-            message = f"no image is left for {_USES[part.name]}: all files are unusable"
+            every = "files" if data_set.noun == "image" else plural(data_set.noun)
+            message = f"no {data_set.noun} is left for {_USES[part.name]}: all {every} are unusable"
             raise problem("no-images", message, plan.train.data)
     lost = [
         name for name, count in zip(dataset.classes, dataset.train.counts, strict=True) if not count
     ]
     if lost and dataset.bad and data_set.task != Segmentation.word:
-        message = f"no image is left of the class `{lost[0]}`: all its files are unusable"
+        message = f"no {data_set.noun} is left of the class `{lost[0]}`: all its files are unusable"
         raise problem("empty-class", message, plan.train.data, notes=(data_set.origin,))
 
 
@@ -557,6 +570,7 @@ def _described(
     divided: Divided,
     stores: Mapping[str, Store],
     bad: list[BadFile],
+    notes: list[str],
     weighted: bool,
 ) -> Dataset:
     order = [name for name in ("train", "val", "test") if name in stores]
@@ -570,6 +584,7 @@ def _described(
         data_set.scale,
         weighted,
         tuple(bad),
-        (*data_set.notes, *divided.notes),
+        tuple(notes),
         divided.drawn,
+        data_set.noun,
     )

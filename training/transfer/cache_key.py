@@ -12,6 +12,7 @@ from torch import nn
 from ..checkpoint.tensors_file import bytes_of
 from ..data.loader.store import InMemory, Store
 from ..data.open import Opened
+from ..data.samples.sample_store import WholeSamples
 from ..optim.precision import Precision
 
 FORMAT = 2
@@ -53,6 +54,9 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
     if store.crop is not None:
         digest.update(f"{store.crop}\n".encode())
     for index in range(len(store)):
+        if isinstance(store, WholeSamples) and store.in_memory:
+            digest.update(bytes_of(store.whole(index)))
+            continue
         path = Path(store.source.path(index))
         status = path.stat()
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())

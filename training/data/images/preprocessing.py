@@ -1,4 +1,5 @@
-"""Preprocessing: from an image file to the input of the network, in training and in inference.
+"""Preprocessing: from an image file to the input of the network, in training and in inference; and
+from a series or a scan.
 
 An image is resized and center-cropped (`resize.py`), and its bytes are normalized:
 
@@ -6,6 +7,9 @@ An image is resized and center-cropped (`resize.py`), and its bytes are normaliz
 
 in float32; both factors are computed in double precision and rounded once. With `order` bgr, the
 channels are reversed first, and mean and std are in the reversed order.
+
+Series and scans (inputs of one or three axes) are cropped or padded (`samples/sample_fit.py`), and
+normalized by the same formula, from numbers in their own units.
 """
 
 from __future__ import annotations
@@ -22,7 +26,11 @@ from torch import Tensor
 
 from ....compiler.language.values import spelled
 from ....compiler.plan.plan import TrainPlan
+from ....compiler.shapes import LAYOUTS, Shape, text
+from ..samples.sample_file import SampleFormat
+from ..samples.sample_fit import SampleFit, fit_in
 from .decode import decode
+from .image_file import BadImage
 from .resize import Fit, Size, evaluation_fit
 
 FORMAT = 1
@@ -39,35 +47,78 @@ class Preparation:
     """All steps between an image file and the input of the network."""
 
     channels: int
-    fit: Fit
+    sizing: Fit | SampleFit
+    """The resize and crop of images; or the crop and padding of series and scans."""
     scale: float
     mean: tuple[float, ...]
     """One number for each channel."""
     std: tuple[float, ...]
     order: str = "rgb"
+    rate: int | None = None
+    """The samples of sound in a second, if the network was trained on sound."""
+
+    @property
+    def fit(self) -> Fit:
+        """The resize and crop of images."""
+        assert isinstance(self.sizing, Fit), "series and scans are not resized"
+        return self.sizing
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it prepares images, and not series or scans."""
+        return isinstance(self.sizing, Fit)
+
+    @property
+    def sample(self) -> Shape:
+        """The shape of what is prepared, after crop and padding."""
+        return (self.channels, *self.sizing.crop)
 
     @staticmethod
-    def of(plan: TrainPlan, mean: tuple[float, ...], std: tuple[float, ...]) -> Preparation:
+    def of(
+        plan: TrainPlan,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        rate: int | None = None,
+    ) -> Preparation:
         """The preprocessing of a plan; `mean` and `std` are used if the plan says `measured`."""
         pixels = plan.evaluate.normalize.pixels
-        channels = plan.input[0]
+        channels = plan.sample[0]
         return Preparation(
             channels,
-            evaluation_fit(plan),
+            SampleFit.of(plan) if plan.has_samples else evaluation_fit(plan),
             pixels.scale,
             _each(pixels.mean or mean, channels),
             _each(pixels.std or std, channels),
             pixels.order if channels == 3 else "rgb",
+            rate,
         )
+
+    def read(self, source: Any) -> Tensor:
+        """The whole image of a file, a Pillow image or an array, as uint8; or a series or a scan of
+        a file or an array, in its own units. Raises BadImage."""
+        if self.of_images:
+            return decode(source, self.channels)
+        sample = SampleFormat(self.sample, self.rate).read(source)
+        assert isinstance(self.sizing, SampleFit)
+        if self.sizing.too_short(tuple(sample.shape[1:])):
+            raise BadImage(
+                f"it is {text(tuple(sample.shape))}, smaller than the {text(self.sample)} that the"
+                " network takes, and the run pads nothing (`evaluate { pad zero }`)"
+            )
+        return sample
 
     def image(self, source: Any) -> Tensor:
         """A file, a Pillow image or an array, resized and cropped to the input size of the network,
-        as uint8; raises BadImage."""
-        return self.fit(decode(source, self.channels))
+        as uint8; or a series or a scan, cropped and padded. Raises BadImage."""
+        return self.sizing(self.read(source))
 
     def prepare(self, images: Tensor) -> Tensor:
+        """The input of the network, on the device of the images."""
+        return self.normalized(images)
+
+    def normalized(self, images: Tensor) -> Tensor:
         """Normalizes images: from uint8 (or numbers from 0 to 255) to float32, images x channels x
-        height x width, on the device of the images."""
+        height x width, on the device of the images. Series and scans keep their axes."""
         factor, offset = self._on(images.device)
         if self.order == "bgr":
             images = images.flip(-3)
@@ -77,9 +128,10 @@ class Preparation:
         if device not in self._factors:
             factor = [self.scale / std for std in self.std]
             offset = [-mean / std for mean, std in zip(self.mean, self.std, strict=True)]
+            shape = (-1, *(1 for _ in self.sizing.crop))
             self._factors[device] = (
-                torch.tensor(factor, dtype=torch.float64).float().view(-1, 1, 1).to(device),
-                torch.tensor(offset, dtype=torch.float64).float().view(-1, 1, 1).to(device),
+                torch.tensor(factor, dtype=torch.float64).float().view(shape).to(device),
+                torch.tensor(offset, dtype=torch.float64).float().view(shape).to(device),
             )
         return self._factors[device]
 
@@ -95,14 +147,19 @@ class Preparation:
     def lines(self) -> tuple[str, ...]:
         """The preprocessing as lines of the `evaluate` section of a spec."""
         normalize = f"normalize mean={_number(self.mean)} std={_number(self.std)}"
-        if self.scale != 1 / 255:
+        if isinstance(self.sizing, SampleFit) and self.sizing.each:
+            normalize = "normalize each"
+        elif self.scale != (1 / 255 if self.of_images else 1):
             normalize += f" scale={spelled(self.scale)}"
         if self.order == "bgr":
             normalize += " order=bgr"
-        return (*self.fit.lines(), normalize)
+        return (*self.sizing.lines(), normalize)
 
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False) + "\n"
+        known = {"fit" if key == "sizing" else key: value for key, value in asdict(self).items()}
+        if self.rate is None:
+            del known["rate"]
+        return json.dumps({"format": FORMAT, **known}, indent=2, allow_nan=False) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Preparation:
@@ -116,25 +173,24 @@ class Preparation:
 def _read(data: Mapping[str, Any]) -> Preparation:
     if data["format"] != FORMAT:
         raise ValueError(f"this is format {data['format']!r}, not {FORMAT}")
-    fit = data["fit"]
-    resize = fit["resize"]
+    fit, rate = data["fit"], data.get("rate")
     preparation = Preparation(
         int(data["channels"]),
-        Fit(
-            _size(resize) if isinstance(resize, list) else int(resize),
-            str(fit["mode"]),
-            _size(fit["crop"]),
-        ),
+        _fit_of_images(fit) if "resize" in fit else fit_in(fit),
         float(data["scale"]),
         tuple(map(float, data["mean"])),
         tuple(map(float, data["std"])),
         str(data["order"]),
+        None if rate is None else int(rate),
     )
-    sides = preparation.fit.crop + (
-        preparation.fit.resize if isinstance(preparation.fit.resize, tuple) else ()
-    )
-    if isinstance(preparation.fit.resize, int):
-        sides += (preparation.fit.resize,)
+    sides: tuple[int, ...] = preparation.sizing.crop
+    if preparation.of_images:
+        resize = preparation.fit.resize
+        sides += resize if isinstance(resize, tuple) else (resize,)
+    elif math.prod(sides) <= MAX_SIDE**2:
+        sides = ()
+    if preparation.rate is not None and preparation.rate <= 0:
+        raise ValueError("its values contradict each other")
     numbers = (preparation.scale, *preparation.mean, *preparation.std)
     fine = len(preparation.mean) == len(preparation.std) == preparation.channels and all(
         std > 0 for std in preparation.std
@@ -143,6 +199,15 @@ def _read(data: Mapping[str, Any]) -> Preparation:
     if not fine or preparation.order not in ("rgb", "bgr"):
         raise ValueError("its values contradict each other")
     return preparation
+
+
+def _fit_of_images(fit: Mapping[str, Any]) -> Fit:
+    resize = fit["resize"]
+    return Fit(
+        _size(resize) if isinstance(resize, list) else int(resize),
+        str(fit["mode"]),
+        _size(fit["crop"]),
+    )
 
 
 def _size(value: Any) -> Size:
@@ -161,6 +226,8 @@ def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
     """The preprocessing described for other programs, in words and numbers. `color_modes.py` says
     how image files other than 8-bit RGB are converted."""
+    if not preparation.of_images:
+        return _described_samples(preparation)
     fit = preparation.fit
     side = isinstance(fit.resize, int)
     return {
@@ -182,4 +249,24 @@ def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
         "std": list(preparation.std),
         "formula": "float32(pixel) * float32(scale / std) + float32(-mean / std)",
         "layout": "images x channels x height x width",
+    }
+
+
+def _described_samples(preparation: Preparation) -> dict[str, Any]:
+    """The same for series and scans."""
+    sizing = preparation.sizing
+    assert isinstance(sizing, SampleFit)
+    pad = {} if sizing.pad is None else {"pad": sizing.pad, "pad_at": sizing.at}
+    rate = {} if preparation.rate is None else {"rate": preparation.rate}
+    return {
+        **rate,
+        "crop": list(sizing.crop),
+        "crop_offset": "(size - crop) // 2",
+        **pad,
+        "each": sizing.each,
+        "scale": preparation.scale,
+        "mean": list(preparation.mean),
+        "std": list(preparation.std),
+        "formula": "float32(value) * float32(scale / std) + float32(-mean / std)",
+        "layout": f"samples x {LAYOUTS[len(sizing.crop)]}",
     }

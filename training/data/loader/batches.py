@@ -93,7 +93,7 @@ class Batches:
         self._random_crops = random_crops
         self._stream = None
         if not isinstance(store, InMemory):
-            self._stream = Stream(store, device, workers, local)
+            self._stream = Stream(store, device, 0 if store.in_memory else workers, local)
 
     @property
     def least(self) -> int:
@@ -206,7 +206,7 @@ class Batches:
         """A batch; where labels are masks, they come as channels of the images."""
         masks = self.store.source.masks
         if masks:
-            images, labels = images[:, :-masks], images[:, -masks:].squeeze(1)
+            images, labels = images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return Batch(images, labels, indices)
 
     def _labels(self, order: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...tasks.regression import NO_SCALE, Scale
 from ..dataset import BadFile
 from ..images.mask_file import MaskCode
+from ..samples.sample_source import Samples
 from ..sources.file_names import clean
 from .packed_strings import Strings
 
@@ -20,7 +21,8 @@ class Arrays:
     """Images of the same size, in memory."""
 
     images: Tensor
-    """uint8, as images x channels x height x width."""
+    """uint8, as images x channels x height x width; series and scans have one or three axes, and
+    may be float32 or int16."""
     labels: Tensor
     """The class of each image (int64), or, if it may have several, images x classes (float32)."""
     numbers: Tensor | None = None
@@ -39,6 +41,10 @@ class Arrays:
     def name(self, index: int) -> str:
         """The name of an image, to be shown."""
         return f"#{self.number(index)}"
+
+    def path(self, index: int) -> str:
+        """What names it in errors: it has no file."""
+        return self.name(index)
 
     def keys(self) -> Iterator[str]:
         """A key for each image, which does not depend on the order of the images."""
@@ -117,7 +123,7 @@ class MaskFiles:
         return replace(self, paths=self.paths.select(indices))
 
 
-ImageSource = Arrays | Files
+ImageSource = Arrays | Files | Samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +146,10 @@ class Contents:
     """The group of each training image; a group is never split apart. Empty without groups."""
     bad: tuple[BadFile, ...] = ()
     """Images that were left out when labels were read, each with the reason."""
+    noun: str = "image"
+    """What one of them is called: `image`, `series`, `scan`, `clip`."""
+    rate: int | None = None
+    """The samples of sound in a second, if it is sound."""
 
 
 def outline(contents: Contents) -> Contents | None:

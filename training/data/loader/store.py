@@ -1,21 +1,28 @@
-"""Where batches get their images: decoded in memory, or read from files on demand."""
+"""Where batches get their images: decoded in memory, or read from files on demand.
+
+Series and scans have stores of the same kinds (`samples/sample_store.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...augment.random_crop import RandomCrop
+from ...augment.random_part import RandomPart
 from ..images.check_files import Bad
 from ..images.color_modes import in_channels
 from ..images.decode import decode
 from ..images.image_file import BadImage
 from ..images.resize import Fit
+from ..samples.sample_fit import SampleFit
+from ..samples.sample_source import Samples
 from .image_source import Arrays, Files, ImageSource
 from .thread_pool import Progress, each, unwatched
 
@@ -25,8 +32,8 @@ class InMemory:
     """Images that are decoded once and kept."""
 
     images: Tensor
-    """uint8, images x channels x height x width, on the CPU or the device. The last channels may be
-    masks."""
+    """uint8, images x channels x height x width, on the CPU or the device; series and scans have
+    one or three axes, and may be float32 or int16. The last channels may be masks."""
     labels: Tensor
     """On the same device."""
     source: ImageSource
@@ -43,11 +50,11 @@ class WholeImages:
     """Whole images, from which batches are made each time: resized and center-cropped, or with a
     random crop that differs from epoch to epoch."""
 
-    source: Files
-    fit: Fit
+    source: Files | Samples | Arrays
+    fit: Fit | SampleFit
     channels: int
     """Those of the image and of its mask, if it has one."""
-    crop: RandomCrop | None
+    crop: RandomCrop | RandomPart | None
     """The random crop of training images that is done when they are read."""
 
     def __len__(self) -> int:
@@ -61,7 +68,16 @@ class WholeImages:
     def bytes_of_image(self) -> int:
         """The bytes of an image in a batch."""
         sizes = [self.fit.crop, *([self.crop.size] if self.crop is not None else [])]
-        return self.channels * max(height * width for height, width in sizes)
+        return self.channels * max(map(prod, sizes)) * self.bytes_of_number
+
+    @property
+    def bytes_of_number(self) -> int:
+        return 1
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether images are in memory, and need no workers that read them ahead."""
+        return False
 
     def whole(self, index: int) -> Tensor:
         raise NotImplementedError
@@ -105,6 +121,7 @@ class OnDisk(WholeImages):
     """Images that are read from their files each time."""
 
     def whole(self, index: int) -> Tensor:
+        assert isinstance(self.source, Files)
         return with_mask(self.source, index, self.channels)
 
 
@@ -126,7 +143,7 @@ class WholeInMemory(WholeImages):
         return image.view(height, width, self.channels).permute(2, 0, 1)
 
 
-Store = InMemory | OnDisk | WholeInMemory
+Store = InMemory | WholeImages
 
 
 def with_mask(files: Files, index: int, channels: int) -> Tensor:
@@ -260,4 +277,4 @@ def without(images: Tensor, bad: Bad) -> Tensor:
 
 def bytes_of(source: ImageSource, fit: Fit, channels: int) -> int:
     """The size of a source's images in bytes when they are decoded."""
-    return len(source) * channels * fit.crop[0] * fit.crop[1]
+    return len(source) * channels * prod(fit.crop)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ....dsl.diagnostics import Diagnostic, SpecError
+from ..dataset import BadFile
+from ..diagnostic import plural
 from .labels import Labels, Unfit, as_labels
 
 if TYPE_CHECKING:
@@ -66,16 +68,25 @@ class ArrayData:
 
         from ..images.arrays import ambiguity, as_images
         from ..loader.image_source import Arrays, Contents, ImageSource
+        from ..samples.layout import noun_of
+        from .sample_arrays import sample_arrays
 
         parts: dict[str, ImageSource] = {}
         notes: list[str] = []
+        bad: list[BadFile] = []
+        noun = noun_of(wanted)
         for (part, images), numbers in zip(self.images.items(), self.labels.numbers, strict=True):
-            note = ambiguity(images, wanted)
-            notes += [f"the images for {part}: {note}"] if note else []
+            labels = torch.from_numpy(numbers)
             try:
-                parts[part] = Arrays(as_images(images, wanted), torch.from_numpy(numbers))
+                if noun == "image":
+                    note = ambiguity(images, wanted)
+                    parts[part] = Arrays(as_images(images, wanted), labels)
+                else:
+                    parts[part], wrong, note = sample_arrays(images, labels, wanted, f"{part} ")
+                    bad += wrong
             except Unfit as error:
-                raise _unfit(f"the images for {part} cannot be used: {error}") from None
+                raise _unfit(f"the {plural(noun)} for {part} cannot be used: {error}") from None
+            notes += [f"the {plural(noun)} for {part}: {note}"] if note else []
         return Contents(
             "arrays",
             self.labels.classes,
@@ -83,6 +94,8 @@ class ArrayData:
             origin="arrays in memory",
             notes=tuple(notes),
             task=self.labels.task,
+            bad=tuple(bad),
+            noun=noun,
         )
 
 
@@ -105,7 +118,8 @@ def _kind(value: object) -> str:
 
 def _unfit(message: str) -> SpecError:
     help = (
-        "pass data=(images, labels), with images of N x H x W x C or N x C x H x W and a label for"
+        "pass data=(images, labels), with images of N x H x W x C or N x C x H x W, or series of"
+        " N x C x L, and a label for"
         ' each; or data={"train": (images, labels), "val": (images, labels)}'
     )
     return SpecError([Diagnostic("data-shape", message, help=help, file="data")])

@@ -1,21 +1,23 @@
-"""`data npz "file.npz"`: images and labels from a NumPy archive."""
+"""`data npz "file.npz"`: images, series or scans, and labels, from a NumPy archive."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
-from ...untrusted.npz import NpzArrays
-from ..diagnostic import problem
+from ..dataset import BadFile
+from ..diagnostic import counted, plural, problem
 from ..images.arrays import ambiguity, as_images
 from ..loader.image_source import Arrays, Contents, ImageSource
+from ..samples.layout import noun_of
 from .file_names import clean, resolve
 from .labels import Unfit
 from .npz_file import labels_of, named_pairs, opened
+from .sample_arrays import sample_arrays
 
 
 def npz(data: Npz, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
@@ -27,17 +29,20 @@ def npz(data: Npz, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Co
         labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
         parts: dict[str, ImageSource] = {}
         notes: list[str] = []
+        bad: list[BadFile] = []
+        noun = noun_of(wanted)
         for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
-            pixels, note = _pixels(data, archive, images, wanted)
+            source, wrong, note = _source(data, archive[images], images, numbers, wanted)
             notes += [f"`{images}`: {note}"] if note else []
-            if len(pixels) != len(numbers):
+            if len(source.images) + len(wrong) != len(numbers):
                 raise problem(
                     "data-shape",
-                    f"{data.path} has {len(pixels):,} images in `{images}`, but {len(numbers):,}"
-                    f" labels in `{label}`",
+                    f"{data.path} has {counted(len(source.images), noun)} in `{images}`, but"
+                    f" {counted(len(numbers), 'label')} in `{label}`",
                     data,
                 )
-            parts[part] = Arrays(pixels, torch.from_numpy(numbers))
+            parts[part] = source
+            bad += wrong
     return Contents(
         clean(path.stem),
         labels.classes,
@@ -45,14 +50,20 @@ def npz(data: Npz, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Co
         origin=data.path,
         notes=tuple(notes),
         task=labels.task,
+        bad=tuple(bad),
+        noun=noun,
     )
 
 
-def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> tuple[Tensor, str]:
-    """The images, and a note on how they were read."""
-    array = archive[name]
+def _source(
+    data: Npz, array: Any, name: str, numbers: Any, wanted: Shape
+) -> tuple[Arrays, list[BadFile], str]:
+    """The images, those that cannot be used, and a note on how they were read."""
+    labels, noun = torch.from_numpy(numbers), noun_of(wanted)
     try:
-        return as_images(array, wanted), ambiguity(array, wanted)
+        if noun != "image":
+            return sample_arrays(array, labels, wanted, f"{name} ")
+        return Arrays(as_images(array, wanted), labels), [], ambiguity(array, wanted)
     except Unfit as error:
-        message = f"`{name}` in {data.path} cannot be images: {error}"
+        message = f"`{name}` in {data.path} cannot be {plural(noun)}: {error}"
         raise problem("data-shape", message, data, argument="images") from None
