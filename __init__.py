@@ -379,8 +379,9 @@ def predict(
 
     `images` is an image or a list of images. An image is a path, the bytes of a file, a Pillow
     image, or an array (NumPy or torch) of H x W, H x W x C or C x H x W with integers from 0 to 255
-    or floats from 0 to 1; an array of four dimensions is a batch of images. All are preprocessed as
-    they were for training. If an image cannot be used, its prediction has no guesses, no mask and
+    or floats from 0 to 1; an array of four dimensions is a batch of images. A network that takes
+    series or scans gets paths (.wav, .npy, .npz, .csv) or arrays. All are preprocessed as they were
+    for training. If an image cannot be used, its prediction has no guesses, no mask and
     no numbers, and `reason` says why. A prediction with a mask has no guesses, but `shares`: how
     many pixels each class has. Raises SpecError if the run cannot be used.
     """
@@ -392,7 +393,8 @@ def predict(
 
     model = open_run(Path(run), __version__, device=find_device(device))
     views = tta_of(model.plan) if tta else None
-    return list(predictions(model, named_images(images), top=top, tta=views))
+    shape = model.preparation.sample if model.preparation is not None else ()
+    return list(predictions(model, named_images(images, shape), top=top, tta=views))
 
 
 # ---- reading arguments -----------------------------------------------------------------------

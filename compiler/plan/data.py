@@ -69,6 +69,14 @@ def _ignored() -> Any:
     )  # fmt: skip
 
 
+def _rate() -> Any:
+    return whole(
+        "for sound: samples in a second that it is brought to; by default those of the files, which"
+        " must agree", None, minimum=1, maximum=10**7, keyword_only=True,
+        elsewhere="sample_rate sampling_rate sr samplerate",
+    )  # fmt: skip
+
+
 _VAL = "share of images for validation; by default the data set's own validation part, else 20 %"
 
 
@@ -143,7 +151,8 @@ class NoData(Data):
 class Folder(Data):
     """A folder with one folder of images for each class.
 
-    Or with images and their masks: folders `images` and `masks`, both with the same names.
+    Or with images and their masks: folders `images` and `masks`, both with the same names. For a
+    network that takes series or scans: of WAV, CSV, .npy or .npz files.
     """
 
     word = "data folder"
@@ -163,6 +172,7 @@ class Folder(Data):
         "name of the folder of masks; by default one of the usual names", None, keyword_only=True
     )
     ignore: tuple[int, ...] | None = _ignored()
+    rate: int | None = _rate()
 
     @property
     def ignored(self) -> tuple[int, ...]:
@@ -206,6 +216,7 @@ class TableData(Data):
         "column of weights, from 0: how often a training image is drawn, compared with others"
     )
     ignore: tuple[int, ...] | None = _ignored()
+    rate: int | None = _rate()
 
     @property
     def ignored(self) -> tuple[int, ...]:
@@ -220,10 +231,8 @@ class Digits(Data):
     classes = 10
 
 
-class Npz(Data):
-    """A NumPy archive of images and labels, for instance `x_train` and `y_train`."""
-
-    word = "data npz"
+class NamedArrays(Data):
+    """Arrays of images and labels that have names."""
 
     path: str = file_name("the file", example='"data.npz"')
     images: str | None = file_name(
@@ -232,6 +241,36 @@ class Npz(Data):
     labels: str | None = file_name(
         "name of the array of labels; by default one of the usual names", None, keyword_only=True
     )
+
+
+class Npz(NamedArrays):
+    """A NumPy archive of images, series or scans, and labels: `x_train`, `y_train` and so on."""
+
+    word = "data npz"
+
+
+class NpyFolder(NamedArrays):
+    """A folder of NumPy files, `x_train.npy`, `y_train.npy` and so on, for series and scans.
+
+    They are mapped into memory: a set larger than memory can be trained on.
+    """
+
+    word = "data npy"
+    elsewhere: ClassVar[Mapping[str, str]] = {"data npy": "memmap memory_map mmap"}
+
+    path: str = file_name("the folder of the files", example='"data"')
+
+
+class SeriesText(Data):
+    """Series as text: a series in each line, the class first; the format of the UCR archive.
+
+    A folder with `NAME_TRAIN` and `NAME_TEST` (.tsv, .csv or .txt), or one such file.
+    """
+
+    word = "data series"
+    elsewhere: ClassVar[Mapping[str, str]] = {"data series": "ucr ucr_archive timeseries"}
+
+    path: str = file_name("the file, or the folder", example='"GunPoint"')
 
 
 class Idx(Data):

@@ -118,7 +118,9 @@ def area(value: PerAxis) -> str:
 
 def plural(number: int, word: str) -> str:
     """`1 layer`, `2 layers`, `0 branches`."""
-    ending = "" if number == 1 else "es" if word.endswith(("ch", "s", "x")) else "s"
+    ending = (
+        "" if number == 1 or word == "series" else "es" if word.endswith(("ch", "s", "x")) else "s"
+    )
     return f"{exact(number)} {word}{ending}"
 
 

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         epoch = f", epoch {model.epoch}" if model.epoch is not None else ""
         title = f"{model.request.network.name} ({model.name}{epoch})"
-        print(outcome_text(title, outcome, data.dataset.classes, style(options)))
+        print(outcome_text(title, outcome, data.dataset.classes, style(options), data.dataset.noun))
     page = options.report or _missing_page(options, model)
     if page is None:
         return OK

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="an image, a folder with images, or a .npy or .npz file",
+        help="an image, a folder with images, or a .npy or .npz file; for series also .wav or .csv",
     )
     parser.add_argument(
         "-n",
@@ -73,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.run} is not a run folder: name one that `cnn train` wrote")
     needs_torch("prediction")
 
+    from ..data.diagnostic import plural_noun
+    from ..data.samples.sample_layout import noun_of
     from ..display.outcome_text import as_text
     from ..display.prediction_text import (
         numbers_json,
@@ -91,9 +93,13 @@ def run(options: argparse.Namespace) -> int:
 
     device = find_device(options.device)
     model = open_run(Path(options.run), __version__, device=device, set=options.set)
-    images = found_in(options.images, model.request.network.input.shape)
+    shape = model.request.network.input.shape
+    if model.preparation is not None:
+        shape = model.preparation.sample
+    noun = plural_noun(noun_of(shape))
+    images = found_in(options.images, shape)
     if not images:
-        raise CommandError("there are no images in " + ", ".join(options.images))
+        raise CommandError(f"there are no {noun} in " + ", ".join(options.images))
     tta = tta_of(model.plan) if options.tta else None
     if model.task is not None and model.task.dense:
         return _masks(options, model, images, tta)

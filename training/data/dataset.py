@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from ..tasks.regression import NO_SCALE, Regression, Scale
-from .diagnostic import counted, listed, plural
+from .diagnostic import counted, listed, plural_noun
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Dataset:
         else:
             yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
         sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
-        yield f"{plural(self.noun)}: {sizes}"
+        yield f"{plural_noun(self.noun)}: {sizes}"
         yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
         yield from self.notes
         yield from bad_lines(self.bad)
@@ -95,7 +95,7 @@ class Dataset:
         if largest <= UNEVEN * smallest:
             return
         times = f"{largest / smallest:.1f} times" if smallest else "far more than"
-        what = "pixels" if self.task == "segmentation" else plural(self.noun)
+        what = "pixels" if self.task == "segmentation" else plural_noun(self.noun)
         advice = "" if self.weighted else "; `weights balanced` gives them equal weight"
         yield f"the classes are uneven: the largest has {times} the {what} of the smallest{advice}"
         order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))

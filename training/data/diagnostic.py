@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 from ...compiler.plan.directive import Directive
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
 
@@ -33,9 +38,42 @@ def listed(items: list[str], most: int = 5) -> str:
 
 def counted(count: int, one: str, many: str = "") -> str:
     """A count with its noun: `1 file`, `1,200 files`."""
-    return f"{count:,} {one if count == 1 else many or plural(one)}"
+    return f"{count:,} {one if count == 1 else many or plural_noun(one)}"
 
 
-def plural(noun: str) -> str:
+def in_nouns(text: str, noun: str) -> str:
+    """A text about images, of what they are called; names in backticks stay as they are."""
+    if noun == "image":
+        return text
+    parts = re.split(r"(`[^`]*`)", text)
+    for place in range(0, len(parts), 2):
+        parts[place] = _IMAGES.sub(plural_noun(noun), parts[place])
+        parts[place] = _IMAGE.sub(lambda match: f"a {noun}" if match[1] else noun, parts[place])
+    return "".join(parts)
+
+
+# Not in paths.
+_IMAGES = re.compile(r"(?<![\w/.\\-])images(?![\w/\\-]|\.\w)")
+_IMAGE = re.compile(r"(?<![\w/.\\-])(an )?image(?![\w/\\-]|\.\w)")
+
+
+@contextmanager
+def said_of(noun: str) -> Iterator[None]:
+    """A context whose errors call images what they are."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError([
+            replace(
+                each,
+                message=in_nouns(each.message, noun),
+                notes=tuple(in_nouns(note, noun) for note in each.notes),
+                help=in_nouns(each.help, noun),
+            )
+            for each in error.diagnostics
+        ]) from None  # fmt: skip
+
+
+def plural_noun(noun: str) -> str:
     """What several are called: `images`, `series`."""
     return noun if noun.endswith("s") else f"{noun}s"

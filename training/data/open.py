@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
-from ...compiler.plan.data import UNLABELLED, Folder, TableData
+from ...compiler.plan.data import UNLABELLED, Folder, NpyFolder, SeriesText, TableData
 from ...compiler.plan.loss import Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
@@ -31,7 +31,7 @@ from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
-from .diagnostic import counted, plural, problem
+from .diagnostic import counted, plural_noun, problem, said_of
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
@@ -54,6 +54,7 @@ from .loader.store import (
 )
 from .loader.thread_pool import Progress, unwatched
 from .samples.sample_fit import SampleFit
+from .samples.sample_layout import noun_of
 from .samples.sample_sizes import sample_notes
 from .samples.sample_statistics import measured as measured_samples
 from .samples.sample_store import SampleStoring
@@ -214,7 +215,25 @@ def open_data(
     images and labels that a program passes in place of the data that the plan names. With a
     `scale`, labels are numbers, and are standardized as they were when a network was trained.
     """
-    device = torch.device(device)
+    with said_of(noun_of(plan.sample)):
+        return _opened(
+            plan, base, torch.device(device), progress, processes, budget, threads, cache, arrays,
+            scale,
+        )  # fmt: skip
+
+
+def _opened(
+    plan: TrainPlan,
+    base: Path,
+    device: torch.device,
+    progress: Progress,
+    processes: Processes,
+    budget: int | None,
+    threads: int | None,
+    cache: Path | None,
+    arrays: ArrayData | None,
+    scale: Scale | None,
+) -> Opened:
     data = plan.train.data
     _must_be_samples(plan)
 
@@ -224,7 +243,9 @@ def open_data(
             return (arrays.as_numbers() if as_numbers else arrays).contents(plan.sample)
         return contents(data, base, plan.sample, as_numbers=as_numbers)
 
-    whole = _read_by_each(read, processes, only_names=isinstance(data, Folder | TableData))
+    whole = _read_by_each(
+        read, processes, only_names=isinstance(data, Folder | TableData | NpyFolder | SeriesText)
+    )
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
         whole, divided = standardized(whole, divided, scale)
@@ -236,7 +257,7 @@ def open_data(
         samples = SampleStoring(
             SampleFit.of(plan), channels, plan.train.seed.value,
             device, threads, progress, processes, budget,
-            what=lambda part: f"reading the {plural(whole.noun)} for {_USES[part]}",
+            what=lambda part: f"reading the {plural_noun(whole.noun)} for {_USES[part]}",
         ).stores(parts)  # fmt: skip
         where, stores, wrong, sizes = samples
         notes += sample_notes(plan, whole, sizes)
@@ -535,7 +556,7 @@ def _must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None
     """Raises SpecError if all images of a part or of a class were left out."""
     for part in dataset.parts:
         if not part.count:
-            every = "files" if data_set.noun == "image" else plural(data_set.noun)
+            every = "files" if data_set.noun == "image" else plural_noun(data_set.noun)
             message = f"no {data_set.noun} is left for {_USES[part.name]}: all {every} are unusable"
             raise problem("no-images", message, plan.train.data)
     lost = [

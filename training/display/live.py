@@ -105,7 +105,7 @@ class Live(Callback):
 
     def _print_epoch(self, record: EpochRecord, start: RunStart) -> None:
         line = epoch_line(
-            record, start.epochs, self._console.width - 1, start.metrics, start.running
+            record, start.epochs, self._console.width - 1, start.metrics, start.running, start.noun
         )
         self._print(line, style="bold" if record.best else "")
 
@@ -231,7 +231,7 @@ def _now(progress: Progress) -> list[tuple[int, str]]:
         return [(0, "waiting for the first step")]
     fields = [] if progress.loss is None else [(0, f"loss {loss(progress.loss)}")]
     fields.append((3, f"lr {rate(step.lr)}"))
-    fields.append((1, speed(step.images_per_second)))
+    fields.append((1, speed(step.images_per_second, progress.start.noun)))
     fields.append((2, f"data wait {percent(step.waiting)}"))
     return fields
 

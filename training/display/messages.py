@@ -26,7 +26,7 @@ def start_lines(start: RunStart, style: Style = PLAIN) -> list[str]:
     ]
     if start.resumed is not None:
         epoch, image = start.resumed
-        where = f"at epoch {exact(epoch)}" + (f", image {exact(image)}" if image else "")
+        where = f"at epoch {exact(epoch)}" + (f", {start.noun} {exact(image)}" if image else "")
         if epoch > start.epochs:
             where = "after its last epoch: `--set train.epochs=N` trains it for more"
         lines.append(("resumed", where))
@@ -47,6 +47,7 @@ def epoch_line(
     width: int = 100,
     metrics: Sequence[str] = (),
     running: Sequence[str] = ("loss", "top1"),
+    noun: str = "image",
 ) -> str:
     """The line of an epoch. If `width` is too small, the least important columns are left out.
     Each column is as wide as its widest value, so that the lines of a run align. The columns of
@@ -69,7 +70,7 @@ def epoch_line(
         priority = 8 if place >= _METRICS else 2 if name == "loss" else 1
         column(priority, _figure(label, name, record.val), _widest(label, name))
     column(6, f"lr {rate(record.lr)}" if trained else "", "lr 0.000123")
-    column(7, speed(record.images_per_second) if trained else "", "123,456 images/s")
+    column(7, speed(record.images_per_second, noun) if trained else "", speed(123456, noun))
     column(5, f"data wait {percent(record.waiting)}" if trained else "", "data wait 100 %")
     column(4, duration(record.seconds), "1:23:45")
     column(3, "best" if record.best else "", "best")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import floor, isfinite, log10
 
 from ...compiler.plan.metric_names import METRICS
+from ..data.diagnostic import plural_noun
 
 _OF_CLASSES = ("iou", "average_precision", "threshold")
 SHARES = (*(name for name, metric in METRICS.items() if metric.share), *_OF_CLASSES)
@@ -60,10 +61,10 @@ def rate(value: float) -> str:
     return f"{value:.3g}"
 
 
-def speed(images_per_second: float) -> str:
-    """`12,345 images/s`; below 10 with one decimal."""
+def speed(images_per_second: float, noun: str = "image") -> str:
+    """`12,345 images/s`; below 10 with one decimal. `noun` is what an image is called."""
     number = f"{images_per_second:,.0f}" if images_per_second >= 10 else f"{images_per_second:.1f}"
-    return f"{number} images/s"
+    return f"{number} {plural_noun(noun)}/s"
 
 
 def percent(share: float) -> str:

@@ -11,6 +11,7 @@ from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, CHANGED, FAINT, GAP, Style, laid_out
 from ...dsl.printable import show
+from ..data.diagnostic import in_nouns
 from ..metrics.most_confused import Confused, confused
 from ..metrics.outcome import Outcome
 from .number_format import metric
@@ -24,23 +25,25 @@ _CONFUSIONS = 10
 """Pairs of classes that are listed instead."""
 
 
-def outcome_text(about: str, outcome: Outcome, classes: Sequence[str], style: Style) -> str:
-    """`about` says what was evaluated."""
+def outcome_text(
+    about: str, outcome: Outcome, classes: Sequence[str], style: Style, noun: str = "image"
+) -> str:
+    """`about` says what was evaluated; `noun` is what an image is called."""
     names = [show(name) for name in classes]
-    count = plural(len(outcome.labels), "image")
+    count = plural(len(outcome.labels), noun)
     lines = [style.paint(f"{show(about)}: {count} {_PARTS[outcome.part]}", BOLD), ""]
     metrics = [(name, metric(name, value)) for name, value in outcome.metrics.items()]
     lines += laid_out(metrics, style)
     if outcome.comparisons:
         lines += ["", *(show(each.text) for each in outcome.comparisons)]
     if len(outcome.confusion):
-        lines += _confusions(outcome, names, style)
+        lines += _confusions(outcome, names, style, noun)
     if outcome.per_class:
-        lines += ["", *_per_class(outcome, names, style)]
+        lines += ["", *_per_class(outcome, names, style, noun)]
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _confusions(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
+def _confusions(outcome: Outcome, names: Sequence[str], style: Style, noun: str) -> list[str]:
     matrix = _matrix(outcome, names, style) if len(names) <= _LARGEST else []
     if matrix and max(map(_columns, matrix)) <= style.width:
         how = "Confusion matrix: rows are true classes, columns are predicted classes"
@@ -51,7 +54,11 @@ def _confusions(outcome: Outcome, names: Sequence[str], style: Style) -> list[st
     if not pairs:
         return []
     how = "Most frequent confusions:"
-    return ["", style.paint(how, FAINT), *_pairs(pairs, names, _unit(outcome), style)]
+    return [
+        "",
+        style.paint(how, FAINT),
+        *_pairs(pairs, names, in_nouns(_unit(outcome), noun), style),
+    ]
 
 
 def _unit(outcome: Outcome) -> str:
@@ -107,7 +114,7 @@ def _pairs(pairs: Sequence[Confused], names: Sequence[str], unit: str, style: St
     return grid([columns], pairs, style)
 
 
-def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str]:
+def _per_class(outcome: Outcome, names: Sequence[str], style: Style, noun: str) -> list[str]:
     def share(key: str) -> Callable[[int], str]:
         return lambda row: metric(key, figures[row][key]) if isfinite(figures[row][key]) else ""
 
@@ -115,7 +122,7 @@ def _per_class(outcome: Outcome, names: Sequence[str], style: Style) -> list[str
     count, *shares = figures[0]
     columns: list[Column[int]] = [
         Column(_noun(outcome), lambda row: names[row], least=8),
-        Column(count, lambda row: exact(int(figures[row][count])), right=True),
+        Column(in_nouns(count, noun), lambda row: exact(int(figures[row][count])), right=True),
         *(Column(key, share(key), right=True) for key in shares),
     ]
     return grid([columns], range(len(figures)), style)

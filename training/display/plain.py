@@ -55,7 +55,9 @@ class Plain(Callback):
         if start is None:
             self._write(epoch_line(record, record.epoch, width))
         else:
-            self._write(epoch_line(record, start.epochs, width, start.metrics, start.running))
+            self._write(
+                epoch_line(record, start.epochs, width, start.metrics, start.running, start.noun)
+            )
 
     def note(self, line: str) -> None:
         self._write("\n".join(map(show, line.splitlines())))

@@ -8,6 +8,7 @@ the negative ones to zero. They are the evidence against the class.
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +37,8 @@ def last_map(network: Network) -> Node | None:
         for node in reversed(network.nodes)
         if node.index in needed
         and node is not logits
-        and len(node.shape) == 3
-        and node.shape[1] * node.shape[2] > 1
+        and len(node.shape) == len(network.input.shape)
+        and prod(node.shape[1:]) > 1
         and node.op.kind in _KINDS
     ]
     passed = _passed_by_all(network, needed)
@@ -69,7 +70,8 @@ def _passed_by_all(network: Network, needed: Set[int]) -> set[int]:
 
 def gradcam(network: Network, module: nn.Module, images: Tensor, classes: Tensor) -> Tensor | None:
     """Heat maps of preprocessed images for the given classes: images x height x width of the
-    feature maps, from 0 to 1. None if the network has no feature maps."""
+    feature maps, from 0 to 1; of series, samples x steps. None if the network has no feature maps.
+    """
     node = last_map(network)
     if node is None:
         return None
@@ -80,7 +82,7 @@ def gradcam(network: Network, module: nn.Module, images: Tensor, classes: Tensor
     with evaluating(module):
         (evidence,) = signed_gradcam(LayerOutputs(network, module), node, images, [score])
     heat = evidence.clamp(min=0)
-    largest = heat.amax((1, 2), keepdim=True)
+    largest = heat.flatten(1).amax(1).view(-1, *(1 for _ in heat.shape[1:]))
     return torch.where(largest > 0, heat / largest.clamp(min=1e-30), heat).cpu()
 
 
@@ -101,6 +103,6 @@ def signed_gradcam(
             (gradient,) = torch.autograd.grad(
                 score(output).sum(), maps, retain_graph=score is not scores[-1]
             )
-            weights = gradient.float().mean((2, 3), keepdim=True)
+            weights = gradient.float().mean(tuple(range(2, gradient.ndim)), keepdim=True)
             evidence.append((weights * maps.detach().float()).sum(1))
     return evidence

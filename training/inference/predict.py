@@ -16,11 +16,13 @@ from ...compiler.plan.evaluate import Tta
 from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.images.array_file import ENDINGS, images_in_file
-from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
-from ..data.images.in_memory import is_batch
+from ..data.images.in_memory import is_array, is_batch
 from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
+from ..data.samples.sample_endings import may_hold
+from ..data.samples.sample_file import samples_in, several_in
+from ..data.samples.sample_layout import noun_of
 from ..data.sources.file_names import clean, is_image
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
@@ -54,8 +56,8 @@ def predict(
         if isinstance(image, BadImage):
             return image.reason
         try:
-            pixels = decode(image, preparation.channels)
-            return views(pixels) if views is not None else preparation.fit(pixels)[None]
+            pixels = preparation.read(image)
+            return views(pixels) if views is not None else preparation.sizing(pixels)[None]
         except BadImage as error:
             return error.reason
 
@@ -133,30 +135,42 @@ def _known(model: TrainedModel) -> tuple[Preparation, Task]:
     raise SpecError([Diagnostic("no-classes", message, help=help)])
 
 
-def named_images(images: Any) -> list[tuple[str, Any]]:
-    """The images that a program passes, one or several, each with a name to show."""
+def named_images(images: Any, shape: Shape) -> list[tuple[str, Any]]:
+    """The images, series or scans that a program passes, one or several, each with a name to show.
+    `shape` is that of the input of the network."""
     several = isinstance(images, Sequence) and not isinstance(images, (str, bytes))
-    if not several and not is_batch(images):
+    noun = noun_of(shape)
+    if noun == "image":
+        together = is_batch(images)
+    else:
+        together = is_array(images) and several_in(images, shape)
+    if not several and not together:
         images = [images]
     return [
-        (str(image) if isinstance(image, (str, os.PathLike)) else f"image {place}", image)
+        (str(image) if isinstance(image, (str, os.PathLike)) else f"{noun} {place}", image)
         for place, image in enumerate(images)
     ]
 
 
 def found_in(paths: Sequence[str], shape: Shape) -> list[tuple[str, Image]]:
     """The images of files and folders, each with its name. Of a folder, all images in it and below
-    it are used, in order. Images in `.npy` and `.npz` files are converted for this input shape."""
+    it are used, in order. Images in `.npy` and `.npz` files are converted for this input shape. Of
+    a network that takes series or scans, all files that may hold some are used."""
     images: list[tuple[str, Image]] = []
+    of_images = noun_of(shape) == "image"
+    wanted = is_image if of_images else partial(may_hold, shape=shape)
     for path in paths:
         if os.path.isdir(path):
             inside = sorted(
                 file
                 for file in Path(path).rglob("*")
-                if is_image(file.name)
+                if wanted(file.name)
                 and not any(part.startswith(".") for part in file.relative_to(path).parts)
             )
-            images += [(clean(str(file)), str(file)) for file in inside]
+            for file in map(str, inside):
+                images += [(clean(file), file)] if of_images else samples_in(file, shape)
+        elif not of_images:
+            images += samples_in(path, shape)
         elif path.lower().endswith(ENDINGS):
             images += _in_arrays(path, shape)
         else:

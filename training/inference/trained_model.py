@@ -11,7 +11,8 @@ from statistics import mean
 import torch
 from torch import nn
 
-from ...compiler.plan.evaluate import Normalize, Resize
+from ...compiler.plan.data import Folder, TableData
+from ...compiler.plan.evaluate import Normalize, Pad, Resize
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -19,6 +20,7 @@ from ...dsl.source import Source
 from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.run_folder import BEST, member_name, shown
 from ..data.images.preprocessing import NoPreparation, Preparation
+from ..data.samples.sample_fit import SampleFit
 from ..data.sources.arrays_given import ArrayData
 from ..export.trained import open_trained
 from ..request import Request, request
@@ -79,11 +81,33 @@ class TrainedModel:
             preset="none", mean=known.mean, std=known.std, scale=known.scale, order=known.order
         )
         evaluate = replace(plan.evaluate, normalize=normalize)
+        if isinstance(known.sizing, SampleFit):
+            return _for_samples(plan, known.sizing, normalize, known.rate)
         sized = (evaluate.resize, evaluate.crop)
         if not any(one is not None and one.written for one in sized):  # not in the spec
             resize = Resize(side=known.fit.resize, mode=known.fit.mode)
             evaluate = replace(evaluate, resize=resize)
         return replace(plan, evaluate=evaluate)
+
+
+def _for_samples(
+    plan: TrainPlan, sizing: SampleFit, normalize: Normalize, rate: int | None
+) -> TrainPlan:
+    """The plan for the evaluation of series and scans: padded and normalized as in training, and
+    sound at the same sample rate."""
+    pad = plan.evaluate.pad
+    if pad is None and sizing.pad is not None:
+        pad = Pad(value=sizing.pad, at=sizing.at)
+    if sizing.each:
+        normalize = Normalize(preset="each", scale=1.0)
+    data = plan.train.data
+    if isinstance(data, Folder | TableData) and data.rate is None and rate is not None:
+        data = data.replace(rate=rate)
+    return replace(
+        plan,
+        evaluate=replace(plan.evaluate, pad=pad, normalize=normalize),
+        train=replace(plan.train, data=data),
+    )
 
 
 def open_run(

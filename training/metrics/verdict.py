@@ -24,6 +24,7 @@ from ...compiler.network import Network
 from ...compiler.plan.augment.mixing import Mixing
 from ...compiler.plan.plan import TrainPlan
 from ..data.dataset import Dataset, Part
+from ..data.diagnostic import in_nouns
 from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
 from .guessing import Guessing, guessing, guessing_masks, guessing_numbers
 
@@ -149,6 +150,8 @@ class Facts:
     spec: str = "NET"
     """The spec, as commands name it."""
     stopped_early: bool = False
+    noun: str = "image"
+    """What an image is called: `series`, `scan`, `clip`."""
 
     @staticmethod
     def of(
@@ -177,6 +180,7 @@ class Facts:
             predicted=predicted,
             spec=source.name if source.path is not None else "NET",
             stopped_early=stopped_early,
+            noun=dataset.noun,
         )
 
     @property
@@ -261,7 +265,9 @@ def verdict(facts: Facts) -> tuple[Finding, ...]:
         next(filter(None, (rule(facts) for rule in rules)), None)
         for rules in (TROUBLE, FIT, CERTAINTY)
     ]
-    trouble, fit, certainty = found
+    trouble, fit, certainty = (
+        each and each._replace(text=in_nouns(each.text, facts.noun)) for each in found
+    )
     if trouble is not None:
         return (trouble,)
     if certainty is not None and fit is not None and fit.rule == "well":

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...compiler.network import Network
+from ..data.diagnostic import plural_noun
 from ..data.open import Opened
 from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
@@ -90,8 +91,13 @@ class Contents:
         order = confidence[places].argsort(descending=True, stable=True)
         return [int(place) for place in places[order]]
 
+    @property
+    def nouns(self) -> str:
+        """What several samples of the data are called: `images`, `series`."""
+        return plural_noun(self.data.dataset.noun)
+
     def image(self, index: int) -> Tensor:
-        """An image as the network sees it, before normalization: uint8."""
+        """An image, a series or a scan as the network sees it, before normalization."""
         return self.data.image(self.outcome.part, index)
 
     def name(self, index: int) -> str:

@@ -35,8 +35,8 @@ def curves(contents: Contents) -> Html | None:
         marks.append(f"The vertical line marks the best epoch, {best}.")
     if guess is not None:
         marks.append(
-            "The horizontal one is what guessing would give, without a look at the images"
-            + (f": a loss of {guess.loss_text}." if guess.loss_text else ".")
+            "The horizontal one is what guessing would give, without a look at the"
+            f" {contents.nouns}" + (f": a loss of {guess.loss_text}." if guess.loss_text else ".")
         )
     if any(each.epoch == 0 for each in epochs):
         marks.append(f"Epoch 0 is before training{_on_a_part(contents)}.")
@@ -51,7 +51,7 @@ def _on_a_part(contents: Contents) -> str:
     val = contents.data.dataset.part("val")
     if val is None or val.count <= BEFORE_TRAINING:
         return ""
-    return f", on {exact(BEFORE_TRAINING)} of the {exact(val.count)} validation images"
+    return f", on {exact(BEFORE_TRAINING)} of the {exact(val.count)} validation {contents.nouns}"
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...compiler.shapes import by
 from ..inference.gradcam import gradcam, last_map
 from .contents import Contents
 from .markup import Html, element, enlargeable, joined, section
@@ -27,9 +28,10 @@ def gradcam_section(contents: Contents) -> Html | None:
     node = last_map(contents.network)
     if node is None:
         return None
-    _, height, width = node.shape
+    sides = node.shape[1:]
+    size = f"{by(sides)} feature map" if len(sides) > 1 else f"{sides[0]} steps"
     about = (
-        f"Computed on the {height}x{width} feature map of {node.name}: the bright regions"
+        f"Computed on the {size} of {node.name}: the bright regions"
         " contributed most to the score of the predicted class. Click or tap to enlarge."
     )
     count = len(contents.classes)

@@ -14,7 +14,10 @@ def mistakes(contents: Contents) -> Html | None:
     if not wrong:
         return None
     items = [element("li", _figure(contents, index)) for index in wrong[:_SHOWN]]
-    about = "Wrong predictions with the highest confidence. Mislabeled images show up here, too."
+    about = (
+        "Wrong predictions with the highest confidence. Mislabeled"
+        f" {contents.nouns} show up here, too."
+    )
     return section(
         "mistakes",
         "Most confident mistakes",

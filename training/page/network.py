@@ -20,7 +20,7 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     layers = rows(analysis)
     main, heads = [row for row in layers if not row.aux], [row for row in layers if row.aux]
     parts = [
-        element("p", _about(analysis), class_="faint"),
+        element("p", _about(analysis, contents.data.dataset.noun), class_="faint"),
         _drawing(analysis),
         details("All layers", _table(analysis, main, "Layers"), _conventions(analysis)),
     ]
@@ -30,11 +30,11 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     return section("network", "Network", *parts)
 
 
-def _about(analysis: Analysis) -> str:
+def _about(analysis: Analysis, noun: str) -> str:
     totals = analysis.totals
     return (
         f"{analysis.network.name} takes an input of {text(analysis.network.input.shape)} and has"
-        f" {exact(totals.params)} parameters; one image needs {exact(totals.macs)} multiply-adds."
+        f" {exact(totals.params)} parameters; one {noun} needs {exact(totals.macs)} multiply-adds."
     )
 
 

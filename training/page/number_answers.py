@@ -75,7 +75,7 @@ def _charts(contents: Contents, task: Regression, index: int) -> Html | None:
     spread = amount_of(float(error.std(correction=0)), deviation)
     said = f"{name}: residuals are {bias} on average, with a standard deviation of {spread}"
     if step > 1:
-        said += f". Every {step}th of {exact(len(known))} images is drawn"
+        said += f". Every {step}th of {exact(len(known))} {contents.nouns} is drawn"
     both = element("div", element("div", predicted), element("div", residuals), class_="charts")
     return joined([element("h3", name), both, element("p", f"{said}.", class_="faint")])
 

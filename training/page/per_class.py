@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...compiler.report.figures import exact
+from ..data.diagnostic import in_nouns
 from ..display.number_format import SHARES, metric
 from ..masks.class_colors import class_colors
 from .contents import Contents
@@ -51,7 +52,8 @@ def _table(contents: Contents, names: list[str], title: str) -> Html:
                 *(_figure(key, figures[key], len(shares) <= _BARS) for key in shares),
             ]
         )
-    head = [title.rsplit(" ", 1)[1], count, *(_TITLES.get(key, key) for key in shares)]
+    counted = in_nouns(count, contents.data.dataset.noun)
+    head = [title.rsplit(" ", 1)[1], counted, *(_TITLES.get(key, key) for key in shares)]
     return table(title, head, rows)
 
 

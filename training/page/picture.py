@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from ..show.pictures.heat_colors import OPACITY, STOPS, heat_colors
+from ..show.pictures.sample_picture import scan_picture, series_picture
 from .markup import Html, element
 
 LARGEST = 128
@@ -49,7 +51,11 @@ def tag(
 
 
 def viewable(image: Tensor, largest: int = LARGEST) -> Tensor:
-    """An image reduced to one or three channels, and to `largest` pixels along its longer side."""
+    """An image reduced to one or three channels, and to `largest` pixels along its longer side. A
+    series or a scan is drawn, twice as wide."""
+    if image.ndim != 3:
+        draw = series_picture if image.ndim == 2 else scan_picture
+        return draw(image, 2 * largest)
     if image.shape[0] not in (1, 3):
         image = image[:3] if image.shape[0] > 3 else image[:1]
     longest = max(image.shape[-2:])
@@ -66,6 +72,9 @@ def viewable(image: Tensor, largest: int = LARGEST) -> Tensor:
 def overlay(image: Tensor, heat: Tensor, largest: int = LARGEST) -> Tensor:
     """An image in gray with a heatmap (0 to 1) over it in color. Small images are enlarged, so that
     the heatmap is smooth."""
+    if image.ndim != 3:
+        draw = series_picture if image.ndim == 2 else scan_picture
+        return draw(image, 2 * largest, heat)
     image = viewable(image, largest)
     side = max(image.shape[-2:])
     times = -(-largest // side) if side < _SMOOTH_FROM else 1
@@ -74,23 +83,15 @@ def overlay(image: Tensor, heat: Tensor, largest: int = LARGEST) -> Tensor:
     size = base.shape[-2:]
     smooth = F.interpolate(heat[None, None].float(), size, mode="bilinear", align_corners=False)
     share = smooth[0].clamp(0, 1)
-    mixed = base * (1 - _OPACITY * share) + heat_colors(share[0]) * _OPACITY * share
+    mixed = base * (1 - OPACITY * share) + heat_colors(share[0]) * OPACITY * share
     return mixed.round().clamp(0, 255).to(torch.uint8)
-
-
-_STOPS = ((60, 20, 110), (200, 50, 90), (250, 140, 20), (255, 235, 120))
-"""From cold to hot. Lightness grows too, so that it is readable without seeing colors."""
-
-
-_OPACITY = 0.65
-"""Of the largest value of a heatmap."""
 
 
 def heat_scale() -> Html:
     """The scale of heatmaps: their colors, as they lie over a mid-gray image."""
     stops = []
-    for place, color in enumerate(_STOPS):
-        share = place / (len(_STOPS) - 1) * _OPACITY
+    for place, color in enumerate(STOPS):
+        share = place / (len(STOPS) - 1) * OPACITY
         mixed = (round(128 * (1 - share) + part * share) for part in color)
         stops.append(f"rgb({', '.join(map(str, mixed))})")
     bar = element(
@@ -100,12 +101,3 @@ def heat_scale() -> Html:
         "p", "nothing", bar, "most of this image", class_="scale", role="img",
         aria_label="Color scale: from gray, nothing, over red to yellow, the most of this image",
     )  # fmt: skip
-
-
-def heat_colors(share: Tensor) -> Tensor:
-    """Colors from cold to hot for shares from 0 to 1: 3 x height x width, 0 to 255."""
-    stops = torch.tensor(_STOPS, dtype=torch.float32)
-    place = share * (len(stops) - 1)
-    low = place.floor().long().clamp(max=len(stops) - 2)
-    rest = (place - low)[..., None]
-    return (stops[low] * (1 - rest) + stops[low + 1] * rest).permute(2, 0, 1)

@@ -39,7 +39,7 @@ def summary(contents: Contents, analysis: Analysis) -> Html:
         element("dl", *cards, class_="figures"),
         _verdict(contents),
         *compared,
-        element("p", f"Measured on the {count} {part} images{weights}.", class_="faint"),
+        element("p", f"Measured on the {count} {part} {contents.nouns}{weights}.", class_="faint"),
         element("dl", *facts, class_="facts"),
     )
 

@@ -37,6 +37,8 @@ class RunStart(NamedTuple):
     """The epoch, and the image in it, at which a run continues; None for a new run."""
     running: Sequence[str] = ("loss", "top1")
     """The metrics that are measured while training, in the order of `EpochRecord.train`."""
+    noun: str = "image"
+    """What an image is called: `series`, `scan`, `clip`."""
 
 
 class Step(NamedTuple):

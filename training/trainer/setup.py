@@ -26,6 +26,7 @@ from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_che
 from ..checkpoint.record import start_record
 from ..checkpoint.run_folder import PLAN, TRANSFER, RunFolder, shown, spec_hash
 from ..checkpoint.writer import CheckpointWriter
+from ..data.diagnostic import plural_noun
 from ..data.loader.batches import Batches
 from ..data.open import Opened
 from ..inference.load import live
@@ -158,9 +159,9 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     choices = (
         *choice.lines,
         *compiling.lines,
-        f"images stay {_STORES[job.data.where]}",
+        f"{plural_noun(job.data.dataset.noun)} stay {_STORES[job.data.where]}",
         f"preprocessing: {', '.join(job.data.preparation.lines())}",
-        *_augmentation(job.plan),
+        *_augmentation(job.plan, plural_noun(job.data.dataset.noun)),
         *transfer.lines,
         *job.data.dataset.lines(),
     )
@@ -217,10 +218,10 @@ _STORES = {
 }
 
 
-def _augmentation(plan: TrainPlan) -> tuple[str, ...]:
+def _augmentation(plan: TrainPlan, nouns: str) -> tuple[str, ...]:
     """A line that says how training images are augmented."""
     short = in_short(fuse(plan)) if plan.augment else ""
-    return (f"images are augmented: {short}",) if short else ()
+    return (f"{nouns} are augmented: {short}",) if short else ()
 
 
 # ---- precision -------------------------------------------------------------------------------
@@ -395,6 +396,7 @@ def _announce(
             metrics=_shown_metrics(job),
             resumed=(position.epoch + 1, position.position) if resumed else None,
             running=("loss", job.data.task.running),
+            noun=dataset.noun,
         )
     )
     return start_record(

@@ -1,7 +1,8 @@
 """Series and scans: samples of one or three axes, of numbers in the units of the data.
 
-layout.py           arrays of any layout: channels before the axes; numbers that are not finite
+sample_layout.py    arrays of any layout: channels before the axes; numbers that are not finite
 sample_fit.py       crop and pad to the size that the network takes; random crops of training
+sample_endings.py   which files may hold them
 sample_file.py      one sample from a .npy, .npz, .csv or .wav file, or from an array
 sound.py            WAV files; resample.py: another sample rate
 sample_source.py    samples that are read one by one: files, memory maps, series of many lengths

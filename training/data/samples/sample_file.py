@@ -16,17 +16,11 @@ from ...untrusted.bad_file import BadFile
 from ..images.array_file import array_in
 from ..images.image_file import BadImage, contents
 from ..images.in_memory import is_array
+from ..sources.file_names import clean
 from ..sources.labels import Unfit
-from .layout import first_not_finite, layout_of, must_be_numbers, plain
-from .sound import SOUND, in_channels, resampled, sound_in
-
-ARRAYS = (".npy", ".npz")
-TEXTS = (".csv", ".tsv", ".txt")
-
-
-def endings_for(shape: Shape) -> tuple[str, ...]:
-    """The endings of files that may hold a sample of a shape."""
-    return (*ARRAYS, *((*SOUND, *TEXTS) if axes_of(shape) == 1 else ()))
+from .sample_endings import ARRAYS, SOUND, TEXTS, endings_for, in_archive
+from .sample_layout import first_not_finite, layout_of, must_be_numbers, plain
+from .sound import in_channels, resampled, sound_in
 
 
 @dataclass(frozen=True)
@@ -85,14 +79,43 @@ class SampleFormat:
         return resampled(samples, sound.rate, self.rate or sound.rate)
 
 
-def rate_of(path: str) -> int | None:
-    """The sample rate of a WAV file; None if it cannot be read."""
-    if not path.lower().endswith(SOUND):
-        return None
+def several_in(array: Any, shape: Shape) -> bool:
+    """Whether an array is several samples for this shape, and not one."""
+    sizes = tuple(array.shape)
     try:
-        return sound_in(contents(path)).rate
-    except BadImage:
-        return None
+        layout_of(sizes, shape)
+    except Unfit:
+        try:
+            layout_of(sizes[1:], shape)
+        except Unfit:
+            return False
+        return True
+    return False
+
+
+def samples_in(path: str, shape: Shape) -> list[tuple[str, Any]]:
+    """The samples of a file, each with its name: one, or those of an array of several, or of a text
+    with a series in each line. What is wrong with a file is its sample: a BadImage."""
+    name, ending = clean(path), Path(path).suffix.lower()
+    text = ending in TEXTS and axes_of(shape) == 1
+    if not text and ending not in ARRAYS:
+        return [(name, path)]
+    try:
+        array = series_in_lines(Path(path)) if text else array_in(Path(path))
+    except BadImage as error:
+        return [(name, error)]
+    except BadFile as error:
+        return [(name, BadImage(str(error)))]
+    if not several_in(array, shape):
+        return [(name, array)]
+    many = len(array) > 1
+    return [(f"{name}#{place}" if many else name, one) for place, one in enumerate(array)]
+
+
+def series_in_lines(path: Path) -> Any:
+    """The numbers of a text file. Of a file of the UCR archive, the class is left out."""
+    numbers = _numbers_in(path)
+    return numbers[:, 1:] if in_archive(path.name) and numbers.ndim == 2 else numbers
 
 
 def _numbers_in(path: Path) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ....compiler.plan.plan import TrainPlan
 from ....compiler.shapes import LINES, Shape, axes_of, by, text
 from ....dsl.diagnostics import Diagnostic, Label, SpecError
-from ..diagnostic import counted, plural
+from ..diagnostic import counted, plural_noun
 from ..loader.image_source import Contents
 from .sample_fit import SampleFit
 
@@ -28,11 +28,11 @@ def sample_notes(
     takes = in_words(fit.crop)
     if any(map(fit.longer, every)):
         yield (
-            f"{plural(contents.noun)} of {_range(least, most)} are cropped to {takes}: at random in"
-            " training, else to the center"
+            f"{plural_noun(contents.noun)} of {_range(least, most)} are cropped to {takes}: at"
+            " random in training, else to the center"
         )
     if any(have < want for size in every for have, want in zip(size, fit.crop, strict=True)):
-        yield f"{plural(contents.noun)} of less than {takes} are padded"
+        yield f"{plural_noun(contents.noun)} of less than {takes} are padded"
 
 
 def _span(sizes: Sequence[Shape]) -> tuple[Shape, Shape]:
@@ -58,7 +58,7 @@ def _too_short(
     least, most = _span(sizes)
     noun = contents.noun
     if least == most:
-        message = f"the {plural(noun)} have {in_words(least)}, and the network takes"
+        message = f"the {plural_noun(noun)} have {in_words(least)}, and the network takes"
     else:
         verb = "is" if len(short) == 1 else "are"
         message = (
@@ -68,7 +68,7 @@ def _too_short(
     data = plan.train.data
     input, place = plan.input_place, data.place("path") or data.span
     own = text((plan.sample[0], *least))
-    labels = (Label(place, f"{plural(noun)} of {_range(least, most)}"),) if place else ()
+    labels = (Label(place, f"{plural_noun(noun)} of {_range(least, most)}"),) if place else ()
     help = (
         "write `evaluate { pad zero }`"
         if axes_of(plan.input) != axes_of(plan.sample)

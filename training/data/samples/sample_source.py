@@ -15,8 +15,8 @@ from torch import Tensor
 from ..images.image_file import BadImage
 from ..loader.packed_strings import Strings
 from ..sources.file_names import clean
-from .layout import Layout, first_not_finite, plain
 from .sample_file import SampleFormat
+from .sample_layout import Layout, first_not_finite, plain
 
 
 class SampleReader(Protocol):

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from ..images.image_file import BadImage
 
-SOUND = (".wav", ".wave")
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _OTHERS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 17: "ADPCM", 85: "MP3"}
 _MOST_CHANNELS = 256
+_START = 4096
+"""The bytes of a file in which its format is looked for."""
 
 
 class Sound(NamedTuple):
@@ -46,6 +47,21 @@ def sound_in(data: bytes) -> Sound:
                 raise BadImage("damaged: its samples come before their format")
             return _decoded(body, *form)
     raise BadImage("damaged: it has no samples")
+
+
+def rate_in(path: str) -> int | None:
+    """The sample rate of a WAV file, from its first bytes; None if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_START)
+    except (OSError, ValueError):
+        return None
+    if start[:4] != b"RIFF":
+        return None
+    try:
+        return next((_format(body)[2] for name, body in _chunks(start) if name == b"fmt "), None)
+    except BadImage:
+        return None
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ import numpy
 
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ..dataset import BadFile
-from ..diagnostic import plural
+from ..diagnostic import plural_noun
 from .labels import Labels, Unfit, as_labels
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ArrayData:
 
         from ..images.arrays import ambiguity, as_images
         from ..loader.image_source import Arrays, Contents, ImageSource
-        from ..samples.layout import noun_of
+        from ..samples.sample_layout import noun_of
         from .sample_arrays import sample_arrays
 
         parts: dict[str, ImageSource] = {}
@@ -85,8 +85,10 @@ class ArrayData:
                     parts[part], wrong, note = sample_arrays(images, labels, wanted, f"{part} ")
                     bad += wrong
             except Unfit as error:
-                raise _unfit(f"the {plural(noun)} for {part} cannot be used: {error}") from None
-            notes += [f"the {plural(noun)} for {part}: {note}"] if note else []
+                raise _unfit(
+                    f"the {plural_noun(noun)} for {part} cannot be used: {error}"
+                ) from None
+            notes += [f"the {plural_noun(noun)} for {part}: {note}"] if note else []
         return Contents(
             "arrays",
             self.labels.classes,

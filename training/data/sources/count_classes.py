@@ -12,13 +12,23 @@ from pathlib import Path
 from ....compiler.build.elaborate import examine as elaborate
 from ....compiler.build.scoping import sections_of
 from ....compiler.language.overrides import SectionOverride
-from ....compiler.plan.data import Data, Folder, Idx, Npz, TableData, classes_of
+from ....compiler.plan.data import (
+    Data,
+    Folder,
+    Idx,
+    NpyFolder,
+    Npz,
+    SeriesText,
+    TableData,
+    classes_of,
+)
 from ....compiler.plan.loss import Loss
 from ....compiler.plan.make import examine
 from ....compiler.plan.number_loss import NumberLoss
 from ....compiler.shapes import Shape
 from ....dsl.program import Program
 from ..diagnostic import problem
+from ..samples.sample_endings import is_sample
 from .file_names import resolve
 from .folder_tree import Unreadable, classes_in, must_be_folder, parts_in
 from .mask_folder import mask_set
@@ -42,7 +52,10 @@ def classes_for(
     context = examine(program, sections_of(program), built.network, overrides).context
     data = context.find(Data)
     as_numbers = isinstance(context.find(Loss), NumberLoss)
-    return count_classes(data, base, as_numbers=as_numbers) if data is not None else None
+    if data is None:
+        return None
+    shape = input_shape or (built.network.input.shape if built.network is not None else ())
+    return count_classes(data, base, shape, as_numbers=as_numbers)
 
 
 def asks_for_numbers(
@@ -54,16 +67,26 @@ def asks_for_numbers(
     return isinstance(context.find(Loss), NumberLoss)
 
 
-def count_classes(data: Data, base: Path, *, as_numbers: bool = False) -> int | None:
-    """The number of classes, or of numbers for each image; None if it is not known. Raises
-    SpecError if there is no such data."""
+def count_classes(
+    data: Data, base: Path, shape: Shape = (), *, as_numbers: bool = False
+) -> int | None:
+    """The number of classes, or of numbers for each image; None if it is not known. `shape` is that
+    of the network's input. Raises SpecError if there is no such data."""
     match data:
         case Folder():
-            return _of_folder(data, base)
+            return _of_folder(data, base, shape)
         case TableData():
             from .table import classes_of_table
 
-            return len(classes_of_table(data, base, as_numbers=as_numbers))
+            return len(classes_of_table(data, base, shape, as_numbers=as_numbers))
+        case NpyFolder():
+            from .npy_files import count_in_folder
+
+            return count_in_folder(data, base, as_numbers=as_numbers)
+        case SeriesText():
+            from .series_lines import count_in_lines
+
+            return count_in_lines(data, base, as_numbers=as_numbers)
         case Npz():
             from .npz_file import count
 
@@ -78,11 +101,11 @@ def count_classes(data: Data, base: Path, *, as_numbers: bool = False) -> int | 
     return classes_of(data)
 
 
-def _of_folder(data: Folder, base: Path) -> int | None:
+def _of_folder(data: Folder, base: Path, shape: Shape) -> int | None:
     root = resolve(data.path, base)
     must_be_folder(root, data.path, data)
     try:
-        masks = mask_set(data, root)
+        masks = None if is_sample(shape) else mask_set(data, root)
         if masks is not None:
             return len(masks.classes.names)
         return len(classes_in(parts_in(root).get("train", root))) or None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ....compiler.plan.data import Folder
+from ....compiler.shapes import Shape
 from ..diagnostic import counted, listed, problem
 from ..images.mask_file import MaskCode
 from ..loader.image_source import Contents, Files, MaskFiles
 from ..loader.packed_strings import Strings
-from .file_names import clean, resolve
+from ..samples.sample_endings import is_sample, may_hold
+from .file_names import clean, is_image, resolve
 from .folder_tree import (
     ImageTree,
     Unreadable,
+    Wanted,
     by_ending,
     images_in,
     loose_images,
@@ -22,35 +26,39 @@ from .folder_tree import (
     parts_in,
 )
 from .mask_folder import MaskSet, mask_set, missing_masks
+from .sample_files import of_sample_files
 
 LAYOUT = "one folder of images for each class; or such folders inside `train` and `val`"
 
 
-def folder(data: Folder, base: Path) -> Contents:
-    """The data set in a folder; raises SpecError if the folder is not one."""
+def folder(data: Folder, base: Path, shape: Shape = ()) -> Contents:
+    """The data set in a folder; raises SpecError if the folder is not one. `shape` is that of a
+    sample, if it is not an image."""
     root = resolve(data.path, base)
     must_be_folder(root, data.path, data)
     try:
-        return _folder(data, root, base)
+        return _folder(data, root, base, shape)
     except Unreadable as error:
         raise problem("unreadable", str(error), data) from None
 
 
-def _folder(data: Folder, root: Path, base: Path) -> Contents:
-    masks = mask_set(data, root)
+def _folder(data: Folder, root: Path, base: Path, shape: Shape) -> Contents:
+    samples = shape if is_sample(shape) else None
+    wanted = is_image if samples is None else partial(may_hold, shape=samples)
+    masks = mask_set(data, root) if samples is None else None
     if masks is not None:
         return _with_masks(data, root, masks)
-    parts = {part: images_in(path) for part, path in part_folders(data, root).items()}
+    parts = {part: images_in(path, wanted) for part, path in part_folders(data, root).items()}
     if isinstance(data.val, str):
         place = resolve(data.val, base)
         must_be_folder(place, data.val, data, "val")
-        parts["val"] = images_in(place)
+        parts["val"] = images_in(place, wanted)
     train = parts["train"]
-    _must_be_classes(data, train)
+    _must_be_classes(data, train, wanted)
     classes = tuple(train.classes)
     notes = []
     if "test" in parts and _is_unlabelled(parts["test"], classes):
-        notes.append(_left_out(parts.pop("test")))
+        notes.append(_left_out(parts.pop("test"), wanted))
     for part, part_images in parts.items():
         _must_agree(data, part, part_images, classes)
         lacking = [name for name in classes if not part_images.classes.get(name)]
@@ -58,13 +66,14 @@ def _folder(data: Folder, root: Path, base: Path) -> Contents:
             notes.append(f"{part} has no images of {listed(lacking)}")
         if part_images.other_files:
             notes.append(f"{part}: files that are not images: {part_images.other_files}")
-    return Contents(
+    whole = Contents(
         clean(root.resolve().name),
         classes,
         {part: _files(part_images, classes) for part, part_images in parts.items()},
         origin=data.path,
         notes=tuple(notes),
     )
+    return whole if samples is None else of_sample_files(data, whole, samples)
 
 
 def _with_masks(data: Folder, root: Path, found: MaskSet) -> Contents:
@@ -115,11 +124,11 @@ def _files(images: ImageTree, classes: tuple[str, ...]) -> Files:
     return Files(images.root, paths, torch.tensor(labels, dtype=torch.int64))
 
 
-def _must_be_classes(data: Folder, images: ImageTree) -> None:
+def _must_be_classes(data: Folder, images: ImageTree, wanted: Wanted) -> None:
     root = clean(images.root)
     empty = [name for name, files in images.classes.items() if not files]
     if not images.classes:
-        loose = loose_images(images.root)
+        loose = loose_images(images.root, wanted)
         lie = f"; {counted(loose, 'image is', 'images are')} directly in it" if loose else ""
         raise problem(
             "no-class-folders",
@@ -157,8 +166,8 @@ def _is_unlabelled(test: ImageTree, classes: tuple[str, ...]) -> bool:
     return not any(test.classes.get(name) for name in classes)
 
 
-def _left_out(test: ImageTree) -> str:
-    count = loose_images(test.root) + sum(map(len, test.classes.values()))
+def _left_out(test: ImageTree, wanted: Wanted) -> str:
+    count = loose_images(test.root, wanted) + sum(map(len, test.classes.values()))
     root = clean(test.root)
     if not count:
         return f"{root} has no images and is left out"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from ..diagnostic import listed, problem
 from .file_names import clean, hidden, is_image
 
 MAX_DEPTH = 40
+
+Wanted = Callable[[str], bool]
+"""Whether a file of this name is looked for."""
 
 
 class Unreadable(Exception):
@@ -94,23 +98,25 @@ def classes_in(root: Path) -> list[str]:
     return sorted({clean(name) for name, _ in folders(str(root))})
 
 
-def images_in(root: Path) -> ImageTree:
-    """All image files of a part, in the folders of their classes and in folders below these."""
+def images_in(root: Path, wanted: Wanted = is_image) -> ImageTree:
+    """All image files of a part, in the folders of their classes and in folders below these; or the
+    files that are `wanted`."""
     tree = ImageTree(str(root))
     for name, path in folders(str(root)):
         files = tree.classes.setdefault(clean(name), [])
         others = tree.others.setdefault(clean(name), Counter())
-        _collect(path, name, files, others, {_identity(str(root))}, 0)
+        _collect(path, name, files, others, {_identity(str(root))}, 0, wanted)
     for files in tree.classes.values():
         files.sort(key=lambda file: (clean(file), file))
     tree.classes = dict(sorted(tree.classes.items()))
     return tree
 
 
-def files_below(root: Path) -> list[str]:
-    """All image files in a folder and below it: paths relative to it, sorted."""
+def files_below(root: Path, wanted: Wanted = is_image) -> list[str]:
+    """All image files in a folder and below it, or those that are `wanted`: paths relative to it,
+    sorted."""
     files: list[str] = []
-    _collect(str(root), "", files, Counter(), set(), 0)
+    _collect(str(root), "", files, Counter(), set(), 0, wanted)
     return sorted((file.removeprefix("/") for file in files), key=lambda file: (clean(file), file))
 
 
@@ -119,9 +125,9 @@ def folders(root: str) -> list[tuple[str, str]]:
     return [(entry.name, entry.path) for entry in _entries(root) if _is_dir(entry)]
 
 
-def loose_images(root: str) -> int:
+def loose_images(root: str, wanted: Wanted = is_image) -> int:
     """The number of images directly in a folder."""
-    return sum(is_image(entry.name) and not _is_dir(entry) for entry in _entries(root))
+    return sum(wanted(entry.name) and not _is_dir(entry) for entry in _entries(root))
 
 
 def by_ending(others: Counter[str]) -> str:
@@ -138,6 +144,7 @@ def _collect(
     others: Counter[str],
     seen: set[tuple[int, int]],
     depth: int,
+    wanted: Wanted,
 ) -> None:
     """Collects the files of a folder and of those below it. Each real folder is visited once, so
     links cannot lead into an endless loop."""
@@ -148,8 +155,8 @@ def _collect(
     for entry in _entries(folder):
         name = f"{prefix}/{entry.name}"
         if _is_dir(entry):
-            _collect(entry.path, name, files, others, seen, depth + 1)
-        elif is_image(entry.name):
+            _collect(entry.path, name, files, others, seen, depth + 1, wanted)
+        elif wanted(entry.name):
             files.append(name)
         else:
             others[os.path.splitext(entry.name)[1].lower()] += 1

@@ -25,6 +25,7 @@ from ....dsl.parser import read
 from ....dsl.source import Source, Span
 from ....dsl.syntax import Call
 from ..diagnostic import listed
+from ..samples.sample_endings import in_archive
 from .file_names import clean
 from .idx import looks_like_idx
 
@@ -44,7 +45,9 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
         return _override(text, name)
     path = quoted(str(place.absolute()))
     if is_folder:
-        return _override(f"{'idx' if looks_like_idx(place) else 'folder'} {path}", name)
+        return _override(f"{_kind_of_folder(place)} {path}", name)
+    if is_file and in_archive(place.name):
+        return _override(f"series {path}", name)
     if is_file and place.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq"):
         return _override(f"table {path}", name)
     if is_file and place.suffix.lower() in (".npz", ".npy"):
@@ -52,6 +55,20 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     if word != text.strip() and folded(word) in known_elsewhere("train"):
         return _override(text, name)  # the error will name the word of this language
     raise SpecError([_unfit(text, word, is_file, name)])
+
+
+def _kind_of_folder(folder: Path) -> str:
+    """The kind of data in a folder, by the names of its files."""
+    if looks_like_idx(folder):
+        return "idx"
+    try:
+        names = [entry.name for entry in folder.iterdir() if entry.is_file()]
+    except OSError:
+        return "folder"
+    if any(map(in_archive, names)):
+        return "series"
+    arrays = [name for name in names if name.lower().endswith(".npy")]
+    return "npy" if arrays and not any(entry.is_dir() for entry in folder.iterdir()) else "folder"
 
 
 def _unquoted(text: str) -> str:
@@ -120,5 +137,5 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
 
 def _named() -> list[str]:
     known = REGISTRY["train"]
-    others = ("folder", "table", "npz", "idx")
+    others = ("folder", "table", "npz", "npy", "series", "idx")
     return [kind for kind in _kinds() if kind not in others and known[f"data {kind}"].offered]

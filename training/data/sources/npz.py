@@ -10,10 +10,10 @@ import torch
 from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
 from ..dataset import BadFile
-from ..diagnostic import counted, plural, problem
+from ..diagnostic import counted, plural_noun, problem
 from ..images.arrays import ambiguity, as_images
 from ..loader.image_source import Arrays, Contents, ImageSource
-from ..samples.layout import noun_of
+from ..samples.sample_layout import noun_of
 from .file_names import clean, resolve
 from .labels import Unfit
 from .npz_file import labels_of, named_pairs, opened
@@ -65,5 +65,5 @@ def _source(
             return sample_arrays(array, labels, wanted, f"{name} ")
         return Arrays(as_images(array, wanted), labels), [], ambiguity(array, wanted)
     except Unfit as error:
-        message = f"`{name}` in {data.path} cannot be {plural(noun)}: {error}"
+        message = f"`{name}` in {data.path} cannot be {plural_noun(noun)}: {error}"
         raise problem("data-shape", message, data, argument="images") from None

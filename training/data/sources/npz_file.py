@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ....compiler.plan.data import Npz
+from ....compiler.plan.data import NamedArrays, Npz
 from ....dsl.diagnostics import SpecError
 from ...untrusted.bad_file import BadFile, Kind
 from ...untrusted.npz import NpzArrays, SingleArray, open_npz
@@ -33,7 +34,7 @@ def count(data: Npz, base: Path, *, as_numbers: bool = False) -> int:
 # ---- the names of arrays ---------------------------------------------------------------------
 
 
-def named_pairs(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
+def named_pairs(data: NamedArrays, there: list[str]) -> dict[str, tuple[str, str]]:
     """The names of the arrays of images and of labels, for each part."""
     if data.images or data.labels:
         return {"train": (_given(data, "images", there), _given(data, "labels", there))}
@@ -82,7 +83,7 @@ def _first(there: list[str], names: list[str]) -> str:
     return next((name for name in names if name in there), "")
 
 
-def _given(data: Npz, argument: str, there: list[str]) -> str:
+def _given(data: NamedArrays, argument: str, there: list[str]) -> str:
     name: str | None = getattr(data, argument)
     usual = _first(there, (_IMAGES if argument == "images" else _LABELS).split())
     if name is None and usual:
@@ -138,7 +139,11 @@ _CODES: dict[Kind, str] = {
 
 
 def labels_of(
-    data: Npz, archive: NpzArrays, pairs: Mapping[str, tuple[str, str]], *, as_numbers: bool = False
+    data: NamedArrays,
+    archive: Mapping[str, Any],
+    pairs: Mapping[str, tuple[str, str]],
+    *,
+    as_numbers: bool = False,
 ) -> Labels:
     """The labels of all parts; with `as_numbers`, whole ones are numbers, too."""
     arrays = [archive[label] for _, label in pairs.values()]
@@ -151,7 +156,7 @@ def labels_of(
         raise problem("data-shape", message, data, argument="labels") from None
 
 
-def _class_names(data: Npz, archive: NpzArrays) -> tuple[str, ...]:
+def _class_names(data: NamedArrays, archive: Mapping[str, Any]) -> tuple[str, ...]:
     name = _first(list(archive), _CLASSES.split())
     if not name:
         return ()

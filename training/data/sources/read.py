@@ -6,7 +6,18 @@ from pathlib import Path
 
 import torch
 
-from ....compiler.plan.data import ArraysInMemory, Data, Digits, Folder, Idx, Named, Npz, TableData
+from ....compiler.plan.data import (
+    ArraysInMemory,
+    Data,
+    Digits,
+    Folder,
+    Idx,
+    Named,
+    NpyFolder,
+    Npz,
+    SeriesText,
+    TableData,
+)
 from ....compiler.shapes import Shape
 from ..diagnostic import problem
 from ..loader.image_source import Arrays, Contents, ImageSource
@@ -15,7 +26,9 @@ from .file_names import clean, resolve
 from .folder import folder
 from .idx import idx_groups, read_group
 from .named import named
+from .npy_folder import npy
 from .npz import npz
+from .series_text import series
 from .table import table
 
 
@@ -27,11 +40,15 @@ def contents(data: Data, base: Path, wanted: Shape, *, as_numbers: bool = False)
         case Digits():
             return digits()
         case Folder():
-            return folder(data, base)
+            return folder(data, base, wanted)
         case TableData():
-            return table(data, base, as_numbers=as_numbers)
+            return table(data, base, wanted, as_numbers=as_numbers)
         case Npz():
             return npz(data, base, wanted, as_numbers=as_numbers)
+        case NpyFolder():
+            return npy(data, base, wanted, as_numbers=as_numbers)
+        case SeriesText():
+            return series(data, base, wanted, as_numbers=as_numbers)
         case Idx():
             return idx(data, base)
         case Named():

@@ -10,7 +10,7 @@ from torch import Tensor
 from ....compiler.shapes import Shape
 from ..dataset import BadFile
 from ..loader.image_source import Arrays
-from ..samples.layout import as_samples, not_finite
+from ..samples.sample_layout import as_samples, not_finite
 
 
 def sample_arrays(

@@ -14,15 +14,17 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....compiler.plan.data import PARTS, TableData
+from ....compiler.shapes import Shape
 from ..dataset import BadFile
 from ..diagnostic import counted, listed, problem
+from ..samples.sample_endings import is_sample, may_hold
 from .file_names import clean, is_image, resolve
-from .folder_tree import files_below
+from .folder_tree import Wanted, files_below
 from .mask_folder import Pairs, read_table, scanned, table_in
 from .table_file import Column, Table, column_of, read_table_file
 
@@ -63,14 +65,16 @@ class TableLabels:
     notes: list[str] = field(default_factory=list)
 
 
-def table(data: TableData, base: Path, *, as_numbers: bool = False) -> Contents:
-    """The data set of a table; raises SpecError."""
+def table(data: TableData, base: Path, shape: Shape = (), *, as_numbers: bool = False) -> Contents:
+    """The data set of a table; raises SpecError. `shape` is that of a sample, if it is not an
+    image."""
     import torch
 
     from ..loader.image_source import Contents, Files, MaskFiles
     from ..loader.packed_strings import Strings
 
-    found = read_labels(data, base, as_numbers=as_numbers, last=True)
+    samples = shape if is_sample(shape) else None
+    found = read_labels(data, base, samples, as_numbers=as_numbers, last=True)
     masks = found.task == "segmentation"
     classes, code = (found.classes, None) if not masks else _mask_code(data, found)
     parts: dict[str, ImageSource] = {}
@@ -87,7 +91,7 @@ def table(data: TableData, base: Path, *, as_numbers: bool = False) -> Contents:
     if found.weights:
         weights = torch.tensor(found.weights, dtype=torch.float64)
         parts["train"] = replace(parts["train"], weights=weights)
-    return Contents(
+    whole = Contents(
         clean(Path(data.path).stem),
         classes,
         parts,
@@ -97,11 +101,19 @@ def table(data: TableData, base: Path, *, as_numbers: bool = False) -> Contents:
         groups=found.groups,
         bad=tuple(found.bad),
     )
+    if samples is None:
+        return whole
+    from .sample_files import of_sample_files
+
+    return of_sample_files(data, whole, samples)
 
 
-def classes_of_table(data: TableData, base: Path, *, as_numbers: bool = False) -> tuple[str, ...]:
+def classes_of_table(
+    data: TableData, base: Path, shape: Shape = (), *, as_numbers: bool = False
+) -> tuple[str, ...]:
     """The classes of a table, or its numbers. No file is read, except masks to find classes."""
-    found = read_labels(data, base, as_numbers=as_numbers)
+    samples = shape if is_sample(shape) else None
+    found = read_labels(data, base, samples, as_numbers=as_numbers)
     return found.classes if found.task != "segmentation" else _mask_code(data, found)[0]
 
 
@@ -118,34 +130,42 @@ def _mask_code(data: TableData, found: TableLabels) -> tuple[tuple[str, ...], Ma
     return known.names, MaskCode(len(known.names), data.ignored, known.colors, known.two_valued)
 
 
-_Key = tuple[str, str, bool, int, int]
+_Key = tuple[str, str, Shape | None, bool, int, int]
 _kept: dict[_Key, TableLabels] = {}
 """The table that was read last: its classes are counted before the network is built, and its images
 are opened afterwards. A million rows are not read twice."""
 
 
 def read_labels(
-    data: TableData, base: Path, *, as_numbers: bool = False, last: bool = False
+    data: TableData,
+    base: Path,
+    samples: Shape | None = None,
+    *,
+    as_numbers: bool = False,
+    last: bool = False,
 ) -> TableLabels:
-    """The images and labels of a table; raises SpecError. With `as_numbers`, whole numbers are
-    numbers, not classes. They are kept for the next call, unless this is the `last`."""
+    """The images and labels of a table, or the `samples` of a shape; raises SpecError. With
+    `as_numbers`, whole numbers are numbers, not classes. They are kept for the next call, unless
+    this is the `last`."""
     try:
         status = resolve(data.path, base).stat()
     except (OSError, ValueError):
-        return _read_labels(data, base, as_numbers)  # which says what is wrong
-    key = (str(data), str(base.absolute()), as_numbers, status.st_mtime_ns, status.st_size)
-    found = _kept.get(key) or _read_labels(data, base, as_numbers)
+        return _read_labels(data, base, samples, as_numbers)  # which says what is wrong
+    key = (str(data), str(base.absolute()), samples, as_numbers, status.st_mtime_ns, status.st_size)
+    found = _kept.get(key) or _read_labels(data, base, samples, as_numbers)
     _kept.clear()
     if not last:
         _kept[key] = found
     return found
 
 
-def _read_labels(data: TableData, base: Path, as_numbers: bool) -> TableLabels:
+def _read_labels(
+    data: TableData, base: Path, samples: Shape | None, as_numbers: bool
+) -> TableLabels:
     path = resolve(data.path, base)
     table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
-    files = _Files(root)
+    files = _Files(root, is_image if samples is None else partial(may_hold, shape=samples))
     image = _image_column(data, table, files)
     part = _part_column(data, table)
     columns = _label_columns(data, table, files, {image.name, part.name if part else ""})
@@ -238,8 +258,9 @@ def _weight(text: str) -> float | None:
 class _Files:
     """The image files below a folder, found by what a table calls them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, wanted: Wanted) -> None:
         self.root = root
+        self.wanted = wanted
         self._folder = str(root)
         self._known: dict[str, str] | None = None
 
@@ -248,14 +269,14 @@ class _Files:
         of its name without an ending; None if there is none, or if there are several."""
         if not name:
             return None
-        if is_image(name) and os.path.isfile(os.path.join(self._folder, name)):
+        if self.wanted(name) and os.path.isfile(os.path.join(self._folder, name)):
             return name
         return self._all().get(name.replace("\\", "/").removeprefix("./")) or None
 
     def _all(self) -> dict[str, str]:
         if self._known is None:
             known: dict[str, str] = {}
-            for file in files_below(self.root):
+            for file in files_below(self.root, self.wanted):
                 stem = os.path.splitext(file)[0]
                 for key in {file, stem, os.path.basename(file), os.path.basename(stem)}:
                     known[key] = "" if key in known else file  # ambiguous names mean nothing
@@ -267,7 +288,7 @@ class _Files:
         little less: it may be a number by chance."""
         values = [value for value in column.values[:_SAMPLE] if value]
         found = [value for value in values if self.path(value) is not None]
-        return sum(1.0 if is_image(value) else 0.9 for value in found) / max(1, len(values))
+        return sum(1.0 if self.wanted(value) else 0.9 for value in found) / max(1, len(values))
 
 
 def _image_column(data: TableData, table: Table, files: _Files) -> Column:
@@ -393,7 +414,7 @@ def _kind_of(columns: Sequence[Column], files: _Files) -> str:
         return "numbers" if all(_is_numeric(column) for column in columns) else "class"
     (column,) = columns
     values = [value for value in column.values if value]
-    if sum(map(is_image, values)) > len(values) / 2 and files.share(column) > 0.5:
+    if sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5:
         return "masks"
     if _is_numeric(column):
         return (

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...page.picture import heat_colors
 from ..input_images import InputImage
 from ..pictures.adjust import boxed, framed, in_color
+from ..pictures.heat_colors import heat_colors
 from ..pictures.picture_sheet import Cell, Group, PictureSheet
 from ..subject import Subject
 from .measured_field import MeasuredField, Square, sides
