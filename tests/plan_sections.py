@@ -26,8 +26,18 @@ MASKS = ("loss dice", "loss tversky", "loss lovasz")
 """Statements for a network that answers for each pixel."""
 
 
+SERIES = ("pad", "normalize each", "data npy", "data series")
+"""Statements for a network that takes series."""
+
+
 def network(input: str = "3x32x32", end: str = ENDS[0]) -> str:
-    return NETWORK.format(input=input, end=end)
+    text = NETWORK.format(input=input, end=end)
+    return text if input.count("x") == 2 else text.replace("3x3", "3")
+
+
+def network_for(line: str, end: str = ENDS[0]) -> str:
+    """The network that a statement is for."""
+    return network("1x100" if line.startswith(SERIES) else "3x32x32", end)
 
 
 # ---- odd statements --------------------------------------------------------------------------
@@ -95,6 +105,8 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "data folder": ['data folder "a b/\\u00e9" val=20%', 'data folder "x" val="y" bad=0%'],
         "data npz": ['data npz "a.npz"', 'data npz "a.npz" images="x" labels="y"'],
         "data table": ['data table "labels.csv" image=file label=(x, y) type=numbers'],
+        "data npy": ['data npy "set"', 'data npy "set" images="x" labels="y" bad=2%'],
+        "data series": ['data series "GunPoint"'],
         "data idx": ['data idx "mnist"'],
         "data arrays": ["data arrays", "data arrays val=30%"],
         "data mnist": ['data mnist root="d" download=off'],
@@ -192,8 +204,10 @@ GOOD: dict[str, dict[str, list[str]]] = {
     "evaluate": {
         "resize": ["resize 36", "resize 40x32 mode=bicubic"],
         "crop": ["crop 32", "crop 32x32"],
+        "pad": ["pad", "pad nearest", "pad -1.5 at=start", "pad reflect at=both"],
         "normalize": [
             "normalize",
+            "normalize each",
             "normalize imagenet",
             "normalize mean=(0.5, 0.4, 0.3) std=(0.2, 0.2, 0.2)",
             "normalize scale=1 order=bgr",
@@ -239,8 +253,14 @@ def good_sections(draw: st.DrawFn) -> str:
             chosen.append("from")
         lines = []
         for head in chosen:
-            fitting = [line for word in kinds if word.split()[0] == head for line in kinds[word]]
-            lines.append(draw(st.sampled_from(fitting)))
+            fitting = [
+                line
+                for word in kinds
+                if word.split()[0] == head
+                for line in kinds[word]
+                if not line.startswith(SERIES)
+            ]
+            lines += [draw(st.sampled_from(fitting))] if fitting else []
         if lines:
             found.append(f"{section} {{\n  " + "\n  ".join(lines) + "\n}")
     return "\n".join(found)

@@ -61,6 +61,7 @@ class Resize(Directive):
         if context.network is None or place is None:
             return
         if context.size is None:
+            assert self.span is not None
             yield context.unfit(place, *_not_images("resized", context), (Edit(self.span, ""),))
             return
         height, width = context.size

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from ..tasks.regression import Regression, Scale
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
-from .diagnostic import counted, plural_noun, problem, said_of
+from .diagnostic import counted, in_nouns, plural_noun, problem, said_of
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
@@ -252,7 +252,7 @@ def _opened(
     parts = divided.parts
     threads = threads or max(1, cores() // processes.local_world)
     channels = plan.sample[0] + parts["train"].masks
-    notes = [*whole.notes, *divided.notes]
+    notes = [in_nouns(note, whole.noun) for note in (*whole.notes, *divided.notes)]
     if plan.has_samples:
         samples = SampleStoring(
             SampleFit.of(plan), channels, plan.train.seed.value,
@@ -269,7 +269,8 @@ def _opened(
             channels, device, threads, progress, processes, budget, cache, crop
         ).stores(parts, fits)
     prefix = _folders(parts)
-    bad = [*whole.bad] + [
+    unread = [replace(each, reason=in_nouns(each.reason, whole.noun)) for each in whole.bad]
+    bad = unread + [
         BadFile(prefix[part] + parts[part].name(index), reason)
         for part in parts
         for index, reason in wrong[part].items()
@@ -383,6 +384,7 @@ class _Storing:
             place = memory.view(len(source), self.channels, *fit.crop)
         if isinstance(source, Arrays):
             return self._of_arrays(source, fit, kept, place), {}
+        assert isinstance(source, Files)
         crop = self.crop if self._is_cut(part) else None
         share = shared(0, len(source), *self.processes.local)
         if where == "files":
@@ -478,7 +480,7 @@ class _Storing:
 def _folders(parts: Mapping[str, ImageSource]) -> dict[str, str]:
     """A prefix for the file names of each part, `val/`, if the parts are in different folders."""
     roots = {
-        part: source.root if isinstance(source, Files) else "" for part, source in parts.items()
+        part: "" if isinstance(source, Arrays) else source.root for part, source in parts.items()
     }
     if len(set(roots.values())) == 1:
         return dict.fromkeys(roots, "")

@@ -9,7 +9,8 @@ from pathlib import Path
 from ..data.images.preprocessing import Preparation
 from ..masks.class_colors import class_colors
 from .formats import SCRIPT_MARK, script_name
-from .script import END, HEADER_IMPORTS, PILLOW_PAGES, constants, plain_name, preprocessing
+from .script import END, HEADER_IMPORTS, PILLOW_PAGES, constants, preprocessing
+from .script_text import plain_name
 
 
 def mask_script(model: str, preparation: Preparation, classes: Sequence[str]) -> str:

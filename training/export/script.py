@@ -7,12 +7,15 @@ The script needs numpy, Pillow and onnxruntime, and its preprocessing is bit-ide
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 
 from ..data.images.preprocessing import Preparation
 from ..tasks.regression import Scale
 from .formats import SCRIPT_MARK, script_name
+from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
+from .script_text import listed, plain_name, quoted
 
 
 def inference_script(
@@ -29,29 +32,41 @@ def inference_script(
     whether the file outputs probabilities, or numbers in their units, and not what precedes them.
     `scale` is that of a network that predicts numbers, `thresholds` those of one that decides each
     class by itself."""
+    code = partial(of_samples, preparation=preparation) if not preparation.of_images else str
+    does = "Predict numbers for" if scale is not None else "Classify"
+    called = "CLASSES" if scale is None else "NAMES"
     parts = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
     pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
-    pieces = [
-        _HEADER.format(
+    if preparation.of_images:
+        header = _HEADER.format(
             model=plain_name(model),
             script=plain_name(script_name(Path(model))),
             mark=SCRIPT_MARK,
-            does="Predict numbers for" if scale is not None else "Classify",
+            does=does,
             answers="numbers" if scale is not None else "probabilities",
-        ).rstrip("\n")
-        + HEADER_IMPORTS.format(pillow=pillow).rstrip("\n")
+        ).rstrip("\n") + HEADER_IMPORTS.format(pillow=pillow)
+        head = constants(model, preparation, classes, called)
+        functions = preprocessing(preparation)
+    else:
+        header = sample_header(model, preparation, does)
+        head = sample_constants(model, preparation, classes, called)
+        functions = sample_preprocessing(preparation)
+    pieces = [
+        header.rstrip("\n")
         + "\n"
-        + constants(model, preparation, classes, "CLASSES" if scale is None else "NAMES")
+        + head
         + (_scale(scale) if scale is not None and not predicts else "")
-        + (_thresholds(thresholds or (0.5,) * len(classes)) if multi_label else ""),
-        _MAIN.format(**parts),
-        _measure(predicts)
-        if scale is not None
-        else _CLASSIFY.format(
-            activation="" if predicts else _SIGMOID if multi_label else _SOFTMAX,
-            output="probabilities" if predicts else "logits",
+        + (code(_thresholds(thresholds or (0.5,) * len(classes))) if multi_label else ""),
+        code(_MAIN.format(**parts)),
+        code(
+            _measure(predicts)
+            if scale is not None
+            else _CLASSIFY.format(
+                activation="" if predicts else _SIGMOID if multi_label else _SOFTMAX,
+                output="probabilities" if predicts else "logits",
+            )
         ),
-        *preprocessing(preparation),
+        *functions,
     ]
     return "\n\n\n".join(piece.strip("\n") for piece in pieces) + END
 
@@ -76,8 +91,8 @@ def constants(
     scale = "1 / 255" if preparation.scale == 1 / 255 else repr(preparation.scale)
     resize = "the shorter side of the resized image" if side else "height and width before the crop"
     return f"""
-MODEL = Path(__file__).with_name({_quoted(model)})
-{called} = {_list(classes)}
+MODEL = Path(__file__).with_name({quoted(model)})
+{called} = {listed(classes)}
 RESIZE = {fit.resize!r}  # {resize}
 CROP = {fit.crop!r}  # height and width of the middle part that the network sees
 SCALE = {scale}
@@ -107,28 +122,6 @@ def _measure(predicts: bool) -> str:
         output="numbers" if predicts else "outputs",
         units="" if predicts else _UNITS,
     )
-
-
-def _list(names: Sequence[str], width: int = 96) -> str:
-    short = f"[{', '.join(map(_quoted, names))}]"
-    if len(short) <= width - len("CLASSES = "):
-        return short
-    lines = [""]
-    for name in map(_quoted, names):
-        if lines[-1] and len(lines[-1]) + len(name) + 2 > width:
-            lines.append("")
-        lines[-1] += f" {name}," if lines[-1] else f"{name},"
-    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
-
-
-def plain_name(name: str) -> str:
-    """A name that is safe in a docstring."""
-    return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in name)
-
-
-def _quoted(text: str) -> str:
-    """A string literal, in double quotes if that needs no escapes."""
-    return f'"{text}"' if text.isprintable() and not {'"', "\\"} & set(text) else repr(text)
 
 
 def _prepare(preparation: Preparation) -> str:

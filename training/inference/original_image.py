@@ -8,7 +8,7 @@ from torch import Tensor
 from ..data.images.color_modes import in_channels
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage
-from ..data.loader.image_source import Arrays
+from ..data.loader.image_source import Arrays, Files
 from ..data.loader.store import with_mask
 from ..data.open import Opened
 
@@ -31,6 +31,7 @@ def original_with_mask(opened: Opened, part: str, index: int) -> Tensor:
     if isinstance(source, Arrays):
         mask = source.images[index][-source.masks :]
         return torch.cat([original(opened, part, index), mask])
+    assert isinstance(source, Files)
     try:
         return with_mask(source, index, channels + source.masks)
     except BadImage as error:

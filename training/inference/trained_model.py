@@ -99,7 +99,7 @@ def _for_samples(
     if pad is None and sizing.pad is not None:
         pad = Pad(value=sizing.pad, at=sizing.at)
     if sizing.each:
-        normalize = Normalize(preset="each", scale=1.0)
+        normalize = Normalize.make(preset="each", scale=1.0)
     data = plan.train.data
     if isinstance(data, Folder | TableData) and data.rate is None and rate is not None:
         data = data.replace(rate=rate)

@@ -18,7 +18,7 @@ from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text
 from dotcnn.dsl.source import Source
 from networks import network as elaborated
-from plan_sections import ENDS, GOOD, MASKS, SEVERAL, good_sections, network, specs
+from plan_sections import ENDS, GOOD, MASKS, SEVERAL, good_sections, network, network_for, specs
 
 ALL = [(section, word) for section, kinds in REGISTRY.items() for word in kinds]
 STATEMENTS = [
@@ -48,7 +48,7 @@ def spec(section: str, line: str) -> str:
         ENDS[2].replace("7", "10") if line.startswith(SEVERAL) else ENDS[0].replace("10", "classes")
     )
     end = ENDS[3] if line.startswith(MASKS) else end
-    return f"{network(end=end)}\n{section} {{\n{more}{line}\n}}\n"
+    return f"{network_for(line, end)}\n{section} {{\n{more}{line}\n}}\n"
 
 
 # ---- every directive -------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_it_is_accepted(section: str, line: str) -> None:
 def test_what_it_says_can_be_read_again(section: str, line: str) -> None:
     """The text of a directive, every argument written out, is that directive again."""
     made = plan(elaborated(spec(section, line)), needs_data=False)
-    net = network(end=ENDS[3] if line.startswith(MASKS) else ENDS[0])
+    net = network_for(line, ENDS[3] if line.startswith(MASKS) else ENDS[0])
     again = plan(elaborated(net + "\n".join(describe(made, section))), needs_data=False)
     in_section = [one for one in made.directives() if one.section == section]
     assert in_section == [one for one in again.directives() if one.section == section]

@@ -94,7 +94,7 @@ class SampleFit:
             padded = torch.where(outside, torch.tensor(level).to(padded.dtype), padded)
         if masks:
             split = padded.shape[channels] - masks
-            numbers, mask = padded.split((split, masks), channels)
+            numbers, mask = torch.split(padded, [split, masks], channels)
             mask = torch.where(outside, torch.tensor(UNLABELLED).to(mask.dtype), mask)
             padded = torch.cat([numbers, mask], channels)
         return padded

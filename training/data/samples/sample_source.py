@@ -50,6 +50,11 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def root(self) -> str:
+        """The folder that names are relative to; empty if there is none."""
+        return self.reader.root if isinstance(self.reader, FilesOfSamples) else ""
+
     def read(self, index: int) -> Tensor:
         return self.reader.read(int(self.places[index]))
 
