@@ -1,5 +1,5 @@
-"""The parts of the script of `cnn export --script` that are about series and scans: sound, arrays and
-text as the input of the network. It needs numpy and onnxruntime.
+"""The parts of the script of `cnn export --script` that are about series and scans: sound, arrays
+and text as the input of the network. It needs numpy and onnxruntime.
 """
 
 from __future__ import annotations

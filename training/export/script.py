@@ -7,7 +7,6 @@ The script needs numpy, Pillow and onnxruntime, and its preprocessing is bit-ide
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from textwrap import fill
 
@@ -32,7 +31,10 @@ def inference_script(
     whether the file outputs probabilities, or numbers in their units, and not what precedes them.
     `scale` is that of a network that predicts numbers, `thresholds` those of one that decides each
     class by itself."""
-    code = partial(of_samples, preparation=preparation) if not preparation.of_images else str
+
+    def code(text: str) -> str:
+        return text if preparation.of_images else of_samples(text, preparation)
+
     does = "Predict numbers for" if scale is not None else "Classify"
     called = "CLASSES" if scale is None else "NAMES"
     parts = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
