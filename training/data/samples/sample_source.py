@@ -46,6 +46,8 @@ class Samples:
     labels: Tensor
     masks: int = 0
     """The number of the last channels that are masks."""
+    weights: Tensor | None = None
+    """How often each is drawn for training, compared with others; None: equally often."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,7 +70,10 @@ class Samples:
         return (self.name(index) for index in range(len(self)))
 
     def select(self, indices: Tensor) -> Samples:
-        return replace(self, places=self.places[indices], labels=self.labels[indices])
+        weights = None if self.weights is None else self.weights[indices]
+        return replace(
+            self, places=self.places[indices], labels=self.labels[indices], weights=weights
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,8 @@ def of_sample_files(data: Folder | TableData, contents: Contents, shape: Shape) 
         (rate,) = rates
     for part, source in files.items():
         reader = FilesOfSamples(source.root, source.paths, SampleFormat(shape, rate))
-        parts[part] = Samples(reader, torch.arange(len(source)), source.labels)
+        places = torch.arange(len(source))
+        parts[part] = Samples(reader, places, source.labels, weights=source.weights)
     noun = "clip" if rates else noun_of(shape)
     notes = [note.replace("files that are not images", f"files that are not {plural_noun(noun)}")
              for note in contents.notes]  # fmt: skip
