@@ -236,6 +236,12 @@ its projections are layers of their own here: write
 its projections are layers of their own here: write
   `conv 3*channels 1x1, depthwise 3x3 same, cross_covariance heads=4, conv channels 1x1`
     MDTA
+its projection is a layer of its own here: write
+  `conv (4*16 + 16 + channels//4) 1x1, lambda_layer heads=4 key=16 kernel=9`
+    LambdaLayer LambdaConv lambda_conv
+write `bilinear_attention 8 { | | pool max adaptive=8x1, conv 64 8x1 | pool max adaptive=1x8,
+  conv 64 1x8 }`: the body computes both matrices
+    BilinearAttnTransform BatNonLocalAttn
 give the layers labels, then write `matmul { | from a | from b }`: the product of two maps, each
   a matrix of channels by places
     MatMul Matmul bmm einsum

@@ -241,7 +241,7 @@ def _worked(node: Node) -> Iterator[tuple[str, str]]:
 
 def _tools(kind: type[Op], node: Node) -> Iterator[tuple[str, str]]:
     torch = node.op.torch(node.shape, *node.input_shapes)
-    inputs = ["x", "y"]
+    inputs = ["x", "y", "z"]
     yield "PyTorch", str(torch.module) if torch.module else torch.call.format(*inputs, m="")
     named: dict[str, list[str]] = {}
     for each in filter(None, vars(kind).get("called", "").split(", ")):

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from dotcnn.compiler.ops.attention import (
     Attention,
+    BilinearAttention,
     CrossCovariance,
     FourierPosition,
+    LambdaLayer,
     MatMul,
     OverMaps,
 )
 from dotcnn.compiler.ops.attention.attention import POSITIONS
-from dotcnn.compiler.shapes import Shape, all_axes
+from dotcnn.compiler.shapes import PerAxis, Shape, all_axes
 from dotcnn.training.runtime.import_torchvision import torchvision
 from ops.conformance import build, conform, refuses
 
@@ -192,6 +194,70 @@ def test_products_of_maps(transpose: bool) -> None:
     refuses(op, left, (5, 2, 2), match="they have to be the same number")
 
 
+# ---- lambda layers -------------------------------------------------------------------------------
+
+LAMBDAS: list[dict[str, Any]] = [{}, {"kernel": all_axes(3)}, {"position": "relative"}]
+
+
+@pytest.mark.parametrize("how", LAMBDAS, ids=str)
+@pytest.mark.parametrize("sides", [(6,), (3, 4), (2, 3, 2)], ids=str)
+def test_lambda_layers(how: dict[str, Any], sides: PerAxis) -> None:
+    conform(LambdaLayer(heads=2, key=3, **how), (14, *sides))
+    conform(LambdaLayer(heads=1, **how), (3, *sides), (3, *sides), (4, *sides), probe=None)
+
+
+def test_queries_of_a_lambda_layer_may_be_a_smaller_map() -> None:
+    maps = [(6, 2, 2), (3, 3, 4), (5, 3, 4)]
+    conform(LambdaLayer(heads=2), *maps, probe=None)
+    for how in LAMBDAS[1:]:
+        refuses(LambdaLayer(heads=2, **how), *maps, match="the same places, to tell them apart")
+
+
+def test_a_neighborhood_is_wider_one_way() -> None:
+    conform(LambdaLayer(heads=2, key=2, kernel=(5, 1)), (9, 4, 3))
+
+
+def test_what_lambda_layers_refuse() -> None:
+    told = refuses(LambdaLayer(), (80, 4, 4), match="leave none for values")
+    assert "`conv 96` before it leaves 16" in told
+    refuses(
+        LambdaLayer(kernel=(4, 3)), (96, 4, 4), match="`kernel=5x3` has", stricter=True
+    )  # torch pads one side more
+    both = LambdaLayer(kernel=(3, 3), position="relative")
+    refuses(both, (96, 4, 4), match="two ways to tell places apart", stricter=True)
+    map_, keys = (6, 4, 4), (3, 4, 4)
+    refuses(LambdaLayer(heads=3), map_, keys, keys, match="end the path of the queries with")
+    refuses(LambdaLayer(heads=2), map_, keys, (3, 2, 4), match="the keys are 4x4 and the values")
+    refuses(LambdaLayer(heads=2), map_, (3, 16), (3, 16), match="the same axes", stricter=True)
+    refuses(LambdaLayer(), (96,), match="needs a map")
+    assert LambdaLayer(position="relative").holds_size((96, 4, 4))[0]
+    assert not LambdaLayer(kernel=(3, 3)).holds_size((96, 4, 4))[0]
+
+
+# ---- bilinear attention --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(4, 2), (3, 1), (2, 2)])
+@pytest.mark.parametrize("grid", [(2, 3), (1, 6), (4, 2)])
+def test_bilinear_attention(channels: int, groups: int, grid: tuple[int, int]) -> None:
+    op = BilinearAttention(grid=grid, groups=groups)
+    weights = [(groups * side * side, 1, 1) for side in grid]
+    conform(op, (channels, 4, 6), *weights, probe=None)
+
+
+def test_the_weights_of_bilinear_attention_may_be_vectors_or_maps() -> None:
+    conform(BilinearAttention(grid=(2, 3)), (2, 4, 6), (4,), (1, 3, 3), probe=None)
+
+
+def test_what_bilinear_attention_refuses() -> None:
+    op, weights = BilinearAttention(grid=(2, 3)), ((4, 1, 1), (9, 1, 1))
+    told = refuses(op, (2, 5, 6), *weights, match="5 rows cannot be divided into 2 equal parts")
+    assert "1 parts would fit, or 6 rows" in told
+    refuses(op, (2, 4, 6), (4, 1, 1), (3, 1, 1), match="path of the columns leaves 3x1x1")
+    refuses(op.replace(groups=3), (2, 4, 6), *weights, match="a number of groups that divides 2")
+    refuses(op, (2, 6), *weights, match="along height and width", stricter=True)
+
+
 # ---- beside the implementations that they come from ----------------------------------------------
 
 
@@ -202,7 +268,7 @@ def timm() -> Any:
 
 
 def same(
-    op: OverMaps | FourierPosition,
+    op: OverMaps | FourierPosition | LambdaLayer,
     theirs: nn.Module,
     weights: dict[str, str],
     run: Callable[[Tensor], Tensor],
@@ -292,6 +358,40 @@ def test_a_bias_from_logarithms_is_that_of_timm(timm: Any) -> None:
     }
     op = Attention(heads=2, by_head=True, position="mlp", hidden=5)
     same(op, bias, weights, run, 24)
+
+
+@pytest.mark.parametrize("r", [5, None])
+def test_lambda_layers_are_those_of_timm(timm: Any, r: int | None) -> None:
+    from timm.layers.lambda_layer import LambdaLayer as Theirs
+
+    theirs = Theirs(32, feat_size=(8, 8), num_heads=2, dim_head=6, r=r)
+    theirs.qkv, theirs.norm_q, theirs.norm_v = nn.Identity(), nn.Identity(), nn.Identity()
+    op = LambdaLayer(heads=2, key=6, position="relative")
+    weights = {"position": "pos_emb"}
+    if r is not None:
+        op = LambdaLayer(heads=2, key=6, kernel=(r, r))
+        weights = {f"conv.{name}": f"conv_lambda.{name}" for name in ("weight", "bias")}
+
+    # Theirs takes the channels of its output from its input.
+    def run(x: Tensor) -> Tensor:
+        theirs.qkv.forward = lambda _: x  # type: ignore[method-assign]
+        return theirs(x[:, :32])
+
+    same(op, theirs, weights, run, 3 * 6 + 16)
+
+
+def test_bilinear_attention_is_that_of_timm(timm: Any) -> None:
+    from timm.layers.non_local_attn import BilinearAttnTransform
+
+    theirs = BilinearAttnTransform(6, block_size=4, groups=2).double().eval()
+    theirs.conv2 = nn.Identity()
+    x = torch.randn(2, 6, 8, 12, dtype=torch.float64)
+    few = theirs.conv1(x)
+    rows = theirs.conv_p(F.adaptive_max_pool2d(few, (4, 1)))
+    columns = theirs.conv_q(F.adaptive_max_pool2d(few, (1, 4)))
+    op = BilinearAttention(grid=(4, 4), groups=2)
+    built = build(op, (6, 8, 12), *[tuple(each.shape[1:]) for each in (rows, columns)])
+    assert torch.allclose(built.forward(x, rows, columns), theirs(x), atol=1e-12)
 
 
 def test_attention_over_channels_is_that_of_edgenext(timm: Any) -> None:

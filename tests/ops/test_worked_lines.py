@@ -13,7 +13,14 @@ import torch
 
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.activation import GELU, PReLU, Softplus
-from dotcnn.compiler.ops.attention import Attention, CrossCovariance, FourierPosition, MatMul
+from dotcnn.compiler.ops.attention import (
+    Attention,
+    BilinearAttention,
+    CrossCovariance,
+    FourierPosition,
+    LambdaLayer,
+    MatMul,
+)
 from dotcnn.compiler.ops.base import Op
 from dotcnn.compiler.ops.conv import (
     CondConv,
@@ -88,6 +95,9 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (Attention(heads=1, position="relative", windows=(1, 2), halo=1), ((6, 2, 2),)),
     (Attention(heads=2, position="bias"), ((4, 1, 2), (2, 1, 2), (1, 1, 2))),
     (CrossCovariance(heads=1), ((6, 1, 2),)),
+    (LambdaLayer(heads=1, key=1, kernel=(1, 3)), ((3, 1, 3),)),
+    (LambdaLayer(heads=2, position="relative"), ((2, 1, 2), (1, 1, 2), (2, 1, 2))),
+    (BilinearAttention(grid=(2, 1)), ((1, 4, 2), (4, 1, 1), (1, 1, 1))),
     (FourierPosition(waves=2), ((2, 2, 3),)),
     (MatMul(), ((2, 1, 2), (2, 1, 3))),
     (Deform(out=1, kernel=(2, 1), modulated=True, bias=True), ((1, 3, 2), (6, 2, 2))),

@@ -26,12 +26,13 @@ SIDES = {
     "inception_v4": 107,
     "inception_resnet_v2": 107,
     "botnet26t_256": 256,
+    "bat_resnext26ts": 256,
     "nasnetalarge": 75,
     "pnasnet5large": 82,
 }
 """Of the square images that outputs are compared for, where 64 is too small."""
 
-SIZED = ("coat", "maxvit", "maxxvit", "test_coat", "test_maxvit")
+SIZED = ("coat", "lambda_resnet26rpt", "maxvit", "maxxvit", "test_coat", "test_maxvit")
 """Beginnings of the names of networks that are made for one size; they are made for 96 here."""
 
 TOLERANCE = 1e-9

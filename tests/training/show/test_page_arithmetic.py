@@ -43,6 +43,8 @@ reshape 8x64x32, reshape 16384, shuffle 4, scale_by -0.3, conv 2 1x1, softmax
 BLOCKS = (
     "conv 24, attention heads=2 windows=3 halo=1 position=bias",
     "attention heads=4 { | conv 16 | conv 4 3x3 stride=2 | conv 6 3x3 stride=2 }",
+    "conv 13, lambda_layer heads=2 key=3 kernel=3",
+    "bilinear_attention 3 { | | pool max adaptive=3x1, conv 9 3x1 | pool avg global, conv 9 }",
     "condconv 4 experts=3 { pool avg global, flatten, fc 3, softmax }",
     "split { | relu | tanh }",
     "residual scale=0.5 { conv 16 3x3 same }",
