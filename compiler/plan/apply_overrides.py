@@ -54,7 +54,8 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
     directives = reader.directives.setdefault(section, [])
     word = _head(section, call.head.value)
     same = [index for index, old in enumerate(directives) if old.head() == word]
-    if len(same) > 1:
+    keys = {directives[index].key for index in same}
+    if len(same) > 1 and (override.argument or len(keys) < len(same)):
         raise Problem(
             "conflict",
             f"`{word}` occurs {len(same)} times in `{section}`",
@@ -62,6 +63,8 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
             help="change the spec itself",
         )
     directive = _made(override, call, reader, context, directives[same[0]] if same else None)
+    if len(same) > 1:
+        same = [index for index in same if directives[index].key == directive.key]
     if same:
         directives[same[0]] = directive
     else:

@@ -85,7 +85,7 @@ def wrong_classes(
     network has an output for: `number` where labels are numbers.
     """
     heads = [(network.output, LayerNames(network).last or network.output)]
-    heads += [(head.node, _maker(head.node)) for head in network.aux]
+    heads += [(head.node, maker(head.node)) for head in network.aux]
     wrong = [(output, maker) for output, maker in heads if output.shape != (count, *size)]
     if not wrong:
         return None
@@ -113,7 +113,7 @@ def wrong_classes(
 _COUNTED = {"class": "the number of classes", "number": "how many numbers each image has"}
 
 
-def _maker(output: Node) -> Node:
+def maker(output: Node) -> Node:
     """The layer with weights that computes an output."""
     node = output
     while not node.weights and node.inputs:

@@ -83,6 +83,11 @@ class Directive(Declared):
         return cls.word.split(" ", 1)[0]
 
     @property
+    def key(self) -> str:
+        """Two directives with the same key cannot both be given."""
+        return self.head()
+
+    @property
     def kind(self) -> str:
         """Its second word, if it has one: `sgd`."""
         return self.word.partition(" ")[2]
@@ -186,6 +191,11 @@ class Directive(Declared):
     def usual(cls, context: Context) -> Self | None:
         """The default if the spec does not mention it; None if there is none."""
         return None if cls.may_be_off else cls()
+
+    @classmethod
+    def filled(cls, context: Context) -> tuple[Self, ...]:
+        """Of a directive that a section may have several of: all of them."""
+        return tuple(directive.settle(context) for directive in context.all(cls))
 
     def settle(self, context: Context) -> Self:
         """The directive with open arguments filled in, once all others are known."""

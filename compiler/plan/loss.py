@@ -1,19 +1,46 @@
-"""The loss function, and weights of classes: `loss bce smoothing=0.1`, `weights balanced`."""
+"""The loss function, and weights of classes: `loss bce smoothing=0.1`, `weights balanced`.
+
+A network of several outputs has a loss for each: `loss age mae weight=0.1`; their weighted sum is
+minimized.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Edit, Label
+from ...dsl.source import Span
 from ..diagnose.blame import first_line
+from ..language.evaluate import Evaluated
 from ..language.foreign import folded
 from ..language.kinds import custom, number, real_number, share
-from ..language.problems import Problem
-from ..language.signature import ArgumentError
-from ..language.values import Text, Word, show, spelled
+from ..language.problems import Problem, did_you_mean
+from ..language.signature import ArgumentError, Signature
+from ..language.values import Text, Word, name_or_text, show, spelled
+from ..network import Node, Output
 from ..shapes import text
 from .directive import Context, Directive, conflict
+
+
+def _output_name(value: object) -> str:
+    if not isinstance(value, (Text, Word)) or not str(value).strip():
+        raise ArgumentError(f"{show(value)} is not the name of an output")
+    return str(value)
+
+
+def _output() -> Any:
+    return custom(
+        "of a network with several outputs, the one that it is for", _output_name,
+        "the name of an output", None, keyword_only=True, takes_words=True, write=name_or_text,
+    )  # fmt: skip
+
+
+def _weight() -> Any:
+    return number(
+        "its weight among the losses of several outputs", 1.0, minimum=0, above=True,
+        keyword_only=True, elsewhere="loss_weights loss_weight",
+    )  # fmt: skip
 
 
 class Loss(Directive):
@@ -32,44 +59,139 @@ class Loss(Directive):
     weighted: ClassVar[bool] = True
     """Whether classes can have weights in it."""
 
+    output: str | None = _output()
+    weight: float = _weight()
+
+    @property
+    def key(self) -> str:
+        """A network with several outputs has a loss for each."""
+        return f"loss {self.output}" if self.output else "loss"
+
+    def __str__(self) -> str:
+        """`loss age mae weight=0.1`: the output comes before the kind, as it is best written."""
+        without = self.replace(output=None, weight=1.0) if self.output is None else self
+        text = Directive.__str__(without)
+        if self.output is None:
+            return text.replace(" weight=1", "")
+        name = name_or_text(self.output)
+        return text.replace(self.word, f"{self.head()} {name} {self.kind}", 1).replace(
+            f" output={name}", ""
+        )
+
+    @classmethod
+    def signature(cls) -> Signature:
+        """As it is best written, with the output before the kind."""
+        whole = super().signature()
+        shown = {name: field for name, field in whole.fields.items() if name != "output"}
+        rest = str(Signature(cls.word, shown)).removeprefix(cls.word)
+        usage = f"{cls.head()} [output] {cls.word.partition(' ')[2]}{rest}"
+        return Signature(cls.word, whole.fields, whole.doc, usage)
+
+    @classmethod
+    def arranged(cls, arguments: Sequence[Evaluated]) -> Sequence[Evaluated]:
+        """The name of an output before the kind is the argument `output`."""
+        flags = {name for name, field in cls.fields.items() if field.is_flag}
+        for place, (node, value) in enumerate(arguments):
+            if node.name is None and isinstance(value, Word) and value not in flags:
+                named = Evaluated(node.named("output"), value)
+                return [*arguments[:place], named, *arguments[place + 1 :]]
+        return arguments
+
     @classmethod
     def usual(cls, context: Context) -> Loss:
-        if ends_in_map(context):
-            return CrossEntropy(dice=1.0)
-        return Bce() if ends_in(context) == "each" else CrossEntropy()
+        return _usual_for(context.network.output if context.network else None)
+
+    @classmethod
+    def filled(cls, context: Context) -> tuple[Loss, ...]:
+        """The loss of each output."""
+        network = context.network
+        if network is None or len(network.outputs) < 2:
+            return (context.get(Loss),)
+        written = {loss.output: loss for loss in context.all(Loss)}
+        return tuple(
+            written.get(output.name) or _usual_for(output.node).replace(output=output.name)
+            for output in network.outputs
+        )
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        """Checks the loss against the last layer, which implies whether classes are exclusive."""
-        misfit = self._misfit(context)
+        """Checks the loss against the layer that its output ends in, which implies whether classes
+        are exclusive."""
+        if context.network is None or self.origin is None:
+            return
+        output = self._output(context.network.outputs)
+        if isinstance(output, Problem):
+            yield output
+            return
+        last = output.node
+        misfit = self._misfit(last)
         if misfit is not None:
             yield misfit
             return
-        end = ends_in(context)
-        if not end or self.origin is None or self.several_labels == (end == "each"):
+        end = ends_in(last)
+        if not end or self.several_labels == (end == "each"):
             return
-        assert context.network is not None
-        last = context.network.output
         meaning = "each class independently" if end == "each" else "one class out of several"
-        instead = "bce" if end == "each" else "cross_entropy"
+        instead = self._for_output("bce" if end == "each" else "cross_entropy")
         yield Problem(
             "conflict",
             f"the network's last layer predicts {meaning}; this loss does not",
             self.origin.span,
             labels=(Label(first_line(last.span), f"`{last.op.word}` is the last"),),
-            help=f"write `loss {instead}`, or take the last layer out: the loss has it built in",
-            edits=(Edit(self.origin.span, f"loss {instead}"),),
+            help=f"write `{instead}`, or take the last layer out: the loss has it built in",
+            edits=(Edit(self.origin.span, instead),),
         )
 
-    def _misfit(self, context: Context) -> Problem | None:
+    def _for_output(self, kind: str) -> str:
+        """A loss of another kind for the same output."""
+        return f"loss {name_or_text(self.output)} {kind}" if self.output else f"loss {kind}"
+
+    def _output(self, outputs: Sequence[Output]) -> Output | Problem:
+        """The output that it is for, or what is wrong with its name."""
+        assert self.origin is not None
+        span, names = self.origin.span, [output.name for output in outputs if output.name]
+        if self.output is None and len(outputs) > 1:
+            listed = ", ".join(f"`{name}`" for name in names)
+            written = f"loss {name_or_text(names[0])} {self.kind}"
+            return Problem(
+                "several-outputs",
+                f"the network has {len(outputs)} outputs, and this loss does not say for which it"
+                " is",
+                span,
+                labels=tuple(
+                    Label(first_line(each.item.span), f"output `{each.name}`") for each in outputs
+                ),
+                help=f"write `{written}`, and one for each: {listed}",
+            )
+        if self.output is None or (self.output in names):
+            return next(each for each in outputs if self.output in (None, each.name))
+        place = self.place("output")
+        assert place is not None
+        if not names or len(outputs) == 1:
+            return Problem(
+                "unknown-name",
+                f"the network has one output, and it is not called `{self.output}`",
+                place,
+                help=f"write `loss {self.kind}`",
+                edits=(Edit(Span(place.source, place.start, place.end + 1), ""),)
+                if place.source.text[place.end : place.end + 1] == " "
+                else (),
+            )
+        help, edits = did_you_mean(self.output, names, place)
+        listed = f"its outputs are {', '.join(f'`{name}`' for name in names)}"
+        return Problem(
+            "unknown-name", f"the network has no output `{self.output}`", place,
+            help=help or listed, edits=edits, otherwise=listed,
+        )  # fmt: skip
+
+    def _misfit(self, last: Node) -> Problem | None:
         """The error if the loss compares masks and the network does not answer for each pixel, or
         the reverse."""
-        if context.network is None or self.origin is None:
-            return None
-        on_map, last = ends_in_map(context), context.network.output
+        assert self.origin is not None
+        on_map = is_map(last)
         if any((task == "segmentation") == on_map for task in self.tasks):
             return None
         wanted = "answers for whole images" if on_map else "masks"
-        instead = "loss cross_entropy dice=1" if on_map else "loss cross_entropy"
+        instead = self._for_output("cross_entropy dice=1" if on_map else "cross_entropy")
         return Problem(
             "conflict",
             f"`{self.word}` is for {wanted}, and the network ends in {text(last.shape)}",
@@ -82,14 +204,26 @@ class Loss(Directive):
 
 def ends_in_map(context: Context) -> bool:
     """Whether the network answers for each pixel."""
-    return context.network is not None and len(context.network.output.shape) > 1
+    return context.network is not None and is_map(context.network.output)
 
 
-def ends_in(context: Context) -> str:
-    """`each` if the network ends in independent probabilities, `one` if they add up to 1."""
-    if context.network is None or not context.network.output.op.probabilities:
+def is_map(last: Node) -> bool:
+    """Whether an output has an answer for each pixel."""
+    return len(last.shape) > 1
+
+
+def ends_in(last: Node) -> str:
+    """`each` if an output ends in independent probabilities, `one` if they add up to 1."""
+    if not last.op.probabilities:
         return ""
-    return "each" if context.network.output.op.independent else "one"
+    return "each" if last.op.independent else "one"
+
+
+def _usual_for(last: Node | None) -> Loss:
+    """The loss of an output, unless the spec names one."""
+    if last is not None and is_map(last):
+        return CrossEntropy(dice=1.0)
+    return Bce() if last is not None and ends_in(last) == "each" else CrossEntropy()
 
 
 def _smoothing() -> float:

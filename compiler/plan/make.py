@@ -139,23 +139,40 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
 
 
 def several_ends(network: Network) -> Diagnostic | None:
-    """The error for a network that takes or returns more than training handles: images of one kind,
-    and for each a class.
+    """The error for a network that takes or returns what training does not handle: inputs beside
+    images of one kind; maps or auxiliary heads among several outputs.
     """
-    what, spans = "inputs", [node.span for node in network.inputs]
-    if len(spans) < 2:
-        what, spans = "outputs", [output.item.span for output in network.outputs]
-    if len(spans) < 2:
+    by_hand = "train its module, `dotcnn.load(…)`, in a loop of your own"
+    if len(network.inputs) > 1:
+        spans = [node.span for node in network.inputs]
+        return Diagnostic(
+            "several-inputs",
+            f"{network.name} has {len(spans)} inputs, and `cnn train` trains networks of one input"
+            " only",
+            first_line(spans[1]),
+            labels=(Label(first_line(spans[0]), "the first"),),
+            help=by_hand,
+        )
+    if len(network.outputs) < 2:
         return None
-    return Diagnostic(
-        f"several-{what}",
-        f"{network.name} has {len(spans)} {what}, and `cnn train` trains networks of one input and"
-        " one output only",
-        first_line(spans[1]),
-        labels=(Label(first_line(spans[0]), "the first"),),
-        help="train its module, `dotcnn.load(…)`, in a loop of your own; an output that only helps"
-        " training is written `aux { … }`",
-    )
+    for output in network.outputs:
+        if len(output.node.shape) > 1:
+            return Diagnostic(
+                "several-outputs",
+                f"the output `{output.name}` ends in {text(output.node.shape)}, and of several"
+                " outputs `cnn train` trains those that answer for the whole image",
+                first_line(output.item.span),
+                help=f"let it end in a vector, or {by_hand}",
+            )
+    if network.aux:
+        return Diagnostic(
+            "several-outputs",
+            f"{network.name} has {len(network.outputs)} outputs, and it is not said which of them"
+            " its auxiliary head helps",
+            first_line(network.aux[0].item.span),
+            help="take `aux` out, or make it an output with a loss of its own",
+        )
+    return None
 
 
 def _can_be_learned(network: Network) -> bool:
@@ -209,9 +226,7 @@ def _filled(section: type[S], context: Context) -> S:
     values: dict[str, Any] = {}
     for slot in slots(section):
         if slot.several:
-            values[slot.name] = tuple(
-                directive.settle(context) for directive in context.all(slot.kind)
-            )
+            values[slot.name] = slot.kind.filled(context)
             continue
         directive: Directive | None = context.find(slot.kind)
         values[slot.name] = directive.settle(context) if directive is not None else None

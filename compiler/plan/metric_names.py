@@ -1,4 +1,7 @@
-"""The metrics of an evaluation, each declared once: what it is called, and which way is better."""
+"""The metrics of an evaluation, each declared once: what it is called, and which way is better.
+
+Of a network with several outputs, `age.mae` is the metric `mae` of the output `age`.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,18 @@ METRICS = {
     "r2": Metric("R2", share=False),
 }
 """By the name in a spec."""
+
+
+def is_metric(name: str) -> bool:
+    return name.rpartition(".")[2] in METRICS
+
+
+def metric_named(name: str) -> Metric:
+    """What is declared of a metric, also of that of one output."""
+    output, _, metric = name.rpartition(".")
+    known = METRICS[metric]
+    return known._replace(title=f"{output}: {known.title}") if output else known
+
 
 PER_CLASS = "per_class"
 """Not one number, but a table of all classes."""

@@ -82,7 +82,8 @@ class Train:
     accumulate: Accumulate
     optimizer: Optimizer
     schedule: Schedule
-    loss: Loss
+    losses: tuple[Loss, ...]
+    """One for each output of the network."""
     weights: Weights
     precision: Precision
     channels_last: ChannelsLast
@@ -102,6 +103,11 @@ class Train:
     metrics: Metrics
     checkpoint: Checkpoint
     log: Log | None
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of a network of one output; else the first."""
+        return self.losses[0]
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,9 @@ def _section(section: object) -> dict[str, Any]:
     for slot in slots(type(section)):
         value = getattr(section, slot.name)
         if slot.several:
-            data[slot.word] = [_directive(directive) for directive in value]
+            each = [_directive(directive) for directive in value]
+            one = slot.kind is Loss and len(each) == 1
+            data[slot.word] = each[0] if one else each
         else:
             data[slot.word] = None if value is None else _directive(value)
     return data
@@ -271,7 +279,11 @@ class _Reader:
 
     def slot(self, section: str, slot: Slot, data: dict[str, Any]) -> Any:
         if slot.several:
-            return tuple(self.directive(section, entry) for entry in data.get(slot.word, ()))
+            if slot.word not in data:
+                return slot.kind.filled(self.defaults)
+            entries = data[slot.word]
+            entries = [entries] if isinstance(entries, dict) else entries
+            return tuple(self.directive(section, entry) for entry in entries)
         item = data.get(slot.word)
         if slot.word not in data:
             directive = slot.kind.usual(self.defaults)

@@ -85,7 +85,7 @@ class Reader:
         before = (
             []
             if directive.several
-            else [other for other in self.directives[section] if other.head() == directive.head()]
+            else [other for other in self.directives[section] if other.key == directive.key]
         )
         if before:
             assert directive.origin is not None
@@ -94,7 +94,7 @@ class Reader:
             )
             raise Problem(
                 "second-directive",
-                f"`{directive.head()}` is given twice",
+                f"`{directive.key}` is given twice",
                 directive.origin.head,
                 labels=labels,
                 help="keep one of them",

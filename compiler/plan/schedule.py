@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic
-from ..language.kinds import choice, custom, factor, number, real_number, share, tuple_of, whole
+from ..language.kinds import custom, factor, number, real_number, share, tuple_of, whole
+from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Percent, exact, percent, show
 from .directive import Context, Directive
-from .train import SINGLE, Epochs, unreached
+from .train import Epochs, metric_of, outputs_named, unreached
 
 
 class Portion(float):
@@ -217,10 +218,12 @@ class Plateau(Schedule):
 
     patience: int = whole("epochs without improvement", 10, minimum=0)
     factor: float = _factor()
-    metric: str = choice(
-        "the validation metric that has to improve", SINGLE, "loss", keyword_only=True
-    )
+    metric: str = metric_of("the validation metric that has to improve", "loss")
     end: float = _end()
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from super().problems(context)
+        yield from outputs_named(self, [self.metric], "metric", context)
 
 
 class Linear(Schedule):

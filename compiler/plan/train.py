@@ -5,9 +5,11 @@ precision, EMA, early stopping, seed, checkpoints.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
+from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit
 from ..language.kinds import (
     choice,
@@ -22,17 +24,59 @@ from ..language.kinds import (
     words,
 )
 from ..language.problems import Problem
-from ..language.signature import ArgumentError
-from ..language.values import exact, show
+from ..language.signature import ArgumentError, Field
+from ..language.values import Word, exact, show
 from ..shapes import axes_of
 from .directive import Context, Directive, unknown_parts
-from .metric_names import METRICS, PER_CLASS
+from .metric_names import METRICS, PER_CLASS, is_metric
 
 UNREACHED = "unreached"
 """The code of the warning that something would happen only after the last epoch."""
 
 SINGLE = tuple(METRICS)
 """The metrics that are a single number, for comparing epochs."""
+
+
+def metric_of(doc: str, default: str | None) -> Any:
+    """A metric of the validation: `top1`, or `age.mae` of the output `age`."""
+    return _also_of_outputs(choice(doc, SINGLE, default, keyword_only=True))
+
+
+def outputs_named(
+    directive: Directive, names: Sequence[str], argument: str, context: Context
+) -> Iterator[Problem]:
+    """The error for a metric of an output that the network does not have: `agee.mae`."""
+    place = directive.place(argument)
+    if context.network is None or place is None:
+        return
+    outputs = [output.name for output in context.network.outputs]
+    listed = ", ".join(f"`{name}`" for name in outputs)
+    for name in names:
+        output, dot, metric = name.rpartition(".")
+        if not dot or (len(outputs) > 1 and output in outputs):
+            continue
+        if len(outputs) == 1:
+            has, help = "one output", f"write `{metric}`"
+        else:
+            close = closest(output, outputs)
+            has, help = f"the outputs {listed}", f"write `{close}.{metric}`" if close else ""
+        yield Problem(
+            "unknown-name",
+            f"`{name}` is a metric of the output `{output}`, and the network has {has}",
+            place,
+            help=help,
+        )
+
+
+def _also_of_outputs(field: Field) -> Any:
+    def read(value: object) -> Any:
+        names = [str(each) for each in value] if isinstance(value, (tuple, list)) else [str(value)]
+        inner = [name.rpartition(".")[2] if is_metric(name) else name for name in names]
+        words = tuple(map(Word, inner)) if isinstance(value, (tuple, list)) else Word(inner[0])
+        known = field.read(words)
+        return tuple(names) if isinstance(known, tuple) else names[0]
+
+    return replace(field, read=read)
 
 
 def unreached(directive: Directive, name: str, message: str) -> Iterator[Diagnostic]:
@@ -200,9 +244,7 @@ class EarlyStop(Directive):
     }
 
     patience: int = whole("epochs without improvement before training stops", 10)
-    metric: str = choice(
-        "the validation metric that has to improve", SINGLE, "loss", keyword_only=True
-    )
+    metric: str = metric_of("the validation metric that has to improve", "loss")
     by: float = number(
         "smallest change that counts as an improvement",
         0.0,
@@ -210,6 +252,9 @@ class EarlyStop(Directive):
         keyword_only=True,
         elsewhere="min_delta",
     )
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from outputs_named(self, [self.metric], "metric", context)
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         epochs = context.get(Epochs).count
@@ -459,7 +504,10 @@ class Metrics(Directive):
         "metrics brier": "brier_score brier_score_loss",
     }
 
-    names: tuple[str, ...] = words("their names", (*SINGLE, PER_CLASS))
+    names: tuple[str, ...] = _also_of_outputs(words("their names", (*SINGLE, PER_CLASS)))
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from outputs_named(self, self.names, "names", context)
 
     @classmethod
     def usual(cls, context: Context) -> Metrics:
@@ -480,13 +528,15 @@ class Checkpoint(Directive):
     }
 
     every: int = whole("epochs between two checkpoints", 1)
-    metric: str | None = choice(
+    metric: str | None = metric_of(
         "the validation metric that decides which state is the best; by default `top1` of classes,"
-        " `map` of several classes, `miou` of masks and `mae` of numbers",
-        SINGLE,
+        " `map` of several classes, `miou` of masks, `mae` of numbers and `loss` of several"
+        " outputs",
         None,
-        keyword_only=True,
     )
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from outputs_named(self, [self.metric or ""], "metric", context)
 
 
 class Log(Directive):

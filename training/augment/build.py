@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from ...compiler.plan.fusion import Fusion, fuse
 from ...compiler.plan.plan import TrainPlan
@@ -12,18 +15,29 @@ from .registry import Normalization
 
 
 def augmenter(
-    plan: TrainPlan, preparation: Preparation, *, reuse: bool = False
+    plan: TrainPlan,
+    preparation: Preparation,
+    *,
+    mixable: Callable[[Tensor], Tensor] | None = None,
+    reuse: bool = False,
 ) -> Augmenter | None:
     """The augmentation of a plan; None if the plan has none. It runs on the device of the images.
-    With `reuse`, a call may overwrite the images that the call before returned."""
+    `mixable` turns labels into what can be mixed. With `reuse`, a call may overwrite the images
+    that the call before returned."""
     if not plan.augment:
         return None
     seed, classes = plan.train.seed.value, plan.outputs[0]
-    return augmenter_of(fuse(plan), preparation, seed, classes, reuse=reuse)
+    return augmenter_of(fuse(plan), preparation, seed, classes, mixable=mixable, reuse=reuse)
 
 
 def augmenter_of(
-    fusion: Fusion, preparation: Preparation, seed: int, classes: int, *, reuse: bool = False
+    fusion: Fusion,
+    preparation: Preparation,
+    seed: int,
+    classes: int,
+    *,
+    mixable: Callable[[Tensor], Tensor] | None = None,
+    reuse: bool = False,
 ) -> Augmenter:
     """An augmentation module for passes that are already fused."""
     return Augmenter(
@@ -31,6 +45,7 @@ def augmenter_of(
         _normalization(preparation),
         seed=seed,
         classes=classes,
+        mixable=mixable,
         reverse=preparation.order == "bgr",
         reuse=reuse,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -40,16 +40,18 @@ class Augmenter(nn.Module):
         *,
         seed: int,
         classes: int,
+        mixable: Callable[[Tensor], Tensor] | None = None,
         reverse: bool = False,
         reuse: bool = False,
     ) -> None:
-        """`reverse` reverses the channels at the end (BGR); `normalization` is in the channel order
-        of the input. `reuse`: on a CPU, a call may overwrite the images that the call before
+        """`mixable` turns labels into what can be mixed; by default, shares of `classes`. `reverse`
+        reverses the channels at the end (BGR); `normalization` is in the channel order of the
+        input. `reuse`: on a CPU, a call may overwrite the images that the call before
         returned."""
         super().__init__()
         self._reuse = reuse
         self.fusion = fusion
-        self._classes = classes
+        self._classes, self._mixable = classes, mixable
         resources = Resources.of(seed, normalization)
         self._steps: list[PerImage | Mix] = []
         row: list[tuple[ImagePass, bool]] = []
@@ -88,6 +90,8 @@ class Augmenter(nn.Module):
         """Labels as shares of classes: one-hot unless they are shares; masks as they are."""
         if labels.ndim == MASKS:
             return labels
+        if self._mixable is not None:
+            return self._mixable(labels)
         if labels.ndim == 2:
             return labels.float()
         return one_hot(labels, self._classes)

@@ -27,7 +27,8 @@ A network that answers for each pixel says how much of each image every class co
 the masks, in the size of the images: PNG files of class numbers, with a color for each class.
 Where an image may have several classes, those are printed whose probability is at least their
 threshold, which training chose on the validation set: there, F1 of the class is largest.
-A network that learned numbers prints them in the units of the data it learned from."""
+A network that learned numbers prints them in the units of the data it learned from; one with
+several outputs prints the answer of each."""
 
 
 _TOP = 5
@@ -79,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
     from ..display.prediction_text import (
         numbers_json,
         numbers_text,
+        outputs_json,
+        outputs_text,
         prediction_json,
         prediction_text,
         present_json,
@@ -89,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
     from ..inference.trained_model import open_run
     from ..runtime.devices import find_device
     from ..tasks.multi_label import MultiLabel
+    from ..tasks.multi_task import MultiTask
     from ..tasks.regression import Regression
 
     device = find_device(options.device)
@@ -109,7 +113,12 @@ def run(options: argparse.Namespace) -> int:
     predictions = list(predict(model, images, top=options.top or _TOP, tta=tta))
     bad = [each for each in predictions if each.reason]
     about = {"network": model.request.network.name, "weights": model.name}
-    if isinstance(model.task, Regression):
+    if isinstance(model.task, MultiTask):
+        if options.format == "json":
+            print(as_text(outputs_json(about, predictions, model.task)))
+        elif len(bad) < len(predictions):
+            print(outputs_text(predictions, model.task, style(options)))
+    elif isinstance(model.task, Regression):
         if options.format == "json":
             print(as_text(numbers_json(about, predictions, model.task)))
         elif len(bad) < len(predictions):

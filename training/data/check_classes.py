@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from ...compiler.diagnose.blame import first_line
 from ...compiler.network import Network
-from ...compiler.plan.check import wrong_classes
+from ...compiler.plan.check import maker, wrong_classes
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import by, text
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
-from ..tasks.known_tasks import task_of
+from ..tasks.known_tasks import several_tasks, task_of
+from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
+from ..tasks.task import Task
 from .dataset import Dataset
-from .diagnostic import listed
+from .diagnostic import counted, listed
 
 
 def check_classes(network: Network, plan: TrainPlan, data: Dataset) -> Diagnostic | None:
     """The error if the network does not end in what the labels are: a number for each class, or,
     for masks, one for each class at each pixel. None if it does."""
+    if data.answers:
+        return next(filter(None, _of_each(network, plan, data)), None)
     shape, size = network.output.shape, network.input.shape[1:]
     masks = data.task == Segmentation.word
     if masks != (len(shape) > 1):
@@ -42,6 +49,42 @@ def check_classes(network: Network, plan: TrainPlan, data: Dataset) -> Diagnosti
         size=size if masks else (),
         noun=noun,
     )
+
+
+def _of_each(network: Network, plan: TrainPlan, data: Dataset) -> Iterator[Diagnostic | None]:
+    """The errors of outputs that do not fit their labels."""
+    data_place = plan.train.data.place("path") or plan.train.data.span
+    losses = {loss.output: loss for loss in plan.train.losses}
+    for output, one in zip(
+        network.outputs, several_tasks(data.answers, plan.train.losses).each, strict=True
+    ):
+        answer, task, loss, written = one.answer, one.task, one.known_loss, losses[one.name]
+        place = written.span or output.item.span
+        if task.word not in loss.tasks:
+            instead = f"loss {one.name} {task.usual_loss.word.split()[1]}"
+            yield Diagnostic(
+                "loss",
+                f"the labels of `{one.name}` are {task.labels}, which `{loss.word}` does not"
+                " compare",
+                place,
+                help=f"write `{instead}`",
+            )
+            continue
+        wanted, ends = task.outputs_for(loss), output.node.shape[0]
+        if wanted == ends:
+            continue
+        noun = ("number", "numbers") if task.numbers else ("class", "classes")
+        what = counted(len(answer.classes), *noun)
+        takes = "" if wanted == len(answer.classes) else f", for which `{loss.word}` takes {wanted}"
+        yield Diagnostic(
+            "classes",
+            f"`{one.name}` has {what} in {data.name}{takes}, and the output ends in {ends}",
+            first_line(maker(output.node).span),
+            label=f"the output ends in {ends}",
+            labels=(Label(data_place, what),) if data_place else (),
+            notes=(f"the {noun[1]} are {listed([f'`{name}`' for name in answer.classes], 12)}",),
+            help=f"let it end in {wanted}",
+        )
 
 
 def _other_labels(network: Network, plan: TrainPlan, data: Dataset, masks: bool) -> Diagnostic:
@@ -72,6 +115,23 @@ def must_have_classes(
     present = data.classes
     if known is None or known == present:
         return
+    must_be_the_same(known, present, plan, name)
+
+
+def must_have_answers(known: Task, plan: TrainPlan, data: Dataset, name: str) -> None:
+    """The same for the classes of each of several outputs."""
+    if isinstance(known, MultiTask):
+        now = {answer.output: answer.classes for answer in data.answers}
+        for one in known.each:
+            present = now.get(one.name, ())
+            if present != one.answer.classes:
+                must_be_the_same(one.answer.classes, present, plan, f"`{one.name}` of {name}")
+
+
+def must_be_the_same(
+    known: Sequence[str], present: Sequence[str], plan: TrainPlan, name: str
+) -> None:
+    """Raises SpecError for data with other classes than a network was trained on."""
     missing = [each for each in known if each not in present]
     new = [each for each in present if each not in known]
     notes = []

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from ..tasks.regression import NO_SCALE, Regression, Scale
+from ..tasks.answer import NO_SCALE, Answer, Scale
+from ..tasks.regression import Regression
 from .diagnostic import counted, listed, plural_noun
 
 
@@ -40,6 +41,8 @@ class Dataset:
     """Empty if it is not known."""
     task: str = "classification"
     """What the labels ask for (`tasks/`)."""
+    answers: tuple[Answer, ...] = ()
+    """Of a network with several outputs: what the labels of each are."""
     scale: Scale = NO_SCALE
     """By which numbers are standardized, if labels are numbers."""
     weighted: bool = False
@@ -67,7 +70,11 @@ class Dataset:
     def lines(self) -> Iterator[str]:
         """The lines that are shown before training starts."""
         names = listed(list(self.classes), 12)
-        if self.task == Regression.word:
+        if self.answers:
+            labels = f"{counted(len(self.answers), 'label')} for each {self.noun}"
+            yield f"{self.name}: {labels} ({names})"
+            yield from (_line_of(answer, plural_noun(self.noun)) for answer in self.answers)
+        elif self.task == Regression.word:
             numbers = f"{counted(len(self.classes), 'number')} ({names})"
             yield f"{self.name}: {numbers} for each {self.noun}"
         else:
@@ -79,7 +86,7 @@ class Dataset:
         yield from bad_lines(self.bad)
         if self.task == Regression.word:
             yield from self.numbers()
-        else:
+        elif not self.answers:
             yield from self.imbalance()
 
     def numbers(self) -> Iterator[str]:
@@ -109,6 +116,19 @@ class Dataset:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def _line_of(answer: Answer, nouns: str) -> str:
+    """What the labels of one output are."""
+    if answer.task == Regression.word:
+        each = zip(answer.classes, *answer.scale, strict=True)
+        what = ", ".join(f"{name} {mean:.5g} ± {deviation:.3g}" for name, mean, deviation in each)
+        text = f"{counted(len(answer.classes), 'number')} ({what})"
+    else:
+        several = "any of " if answer.task == "multi_label" else ""
+        names = listed(list(answer.classes), 12)
+        text = f"{several}{counted(len(answer.classes), 'class', 'classes')} ({names})"
+    return f"  {answer.output}: {text}" + ("" if answer.complete else f", not for all {nouns}")
 
 
 UNEVEN = 3

@@ -10,7 +10,7 @@ for images, labels, indices in data.training(seed=1)(epoch):
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,11 @@ from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..runtime.process_group import ALONE, Processes
-from ..tasks.known_tasks import task_of
-from ..tasks.regression import Regression, Scale
+from ..tasks.answer import Answer
+from ..tasks.known_tasks import several_tasks, task_of
+from ..tasks.multi_label import MultiLabel
+from ..tasks.multi_task import MultiTask, parts_of
+from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import BadFile, Dataset, Part, bad_lines
@@ -62,7 +65,7 @@ from .sources.arrays_given import ArrayData
 from .sources.divide import Divided, divide
 from .sources.file_names import clean
 from .sources.read import contents
-from .sources.standardize import standardized
+from .sources.standardize import each_standardized, standardized
 
 MOST_WORKERS = 16
 
@@ -86,12 +89,15 @@ class Opened:
     @property
     def task(self) -> Task:
         """What the network learns from the labels."""
-        dataset = self.dataset
-        return task_of(dataset.task, dataset.classes, dataset.scale, self.thresholds)
+        described = self.dataset
+        if described.answers:
+            return several_tasks(described.answers, self.plan.train.losses)
+        return task_of(described.task, described.classes, described.scale, self.thresholds)
 
     @property
     def loss(self) -> Loss:
-        """The loss of the plan, or, if it names none, that which is usual for the task."""
+        """The loss of the plan, or, if it names none, that which is usual for the task. Where the
+        network has several outputs, the task knows the loss of each."""
         return self.task.loss_for(self.plan.train.loss)
 
     def training(
@@ -205,20 +211,20 @@ def open_data(
     threads: int | None = None,
     cache: Path | None = None,
     arrays: ArrayData | None = None,
-    scale: Scale | None = None,
+    known: Task | None = None,
 ) -> Opened:
     """Opens the data of a plan; raises SpecError with the errors in it.
 
     `base` is the folder of the spec. `processes` are those that open the same data, each a share of
     its files; an error of one is raised in all. `budget` is the memory in bytes that images may
     use, and `cache` the folder of the cache of checked files; both have defaults. `arrays` are
-    images and labels that a program passes in place of the data that the plan names. With a
-    `scale`, labels are numbers, and are standardized as they were when a network was trained.
+    images and labels that a program passes in place of the data that the plan names. `known` is
+    what a network has learned on other data: numbers are standardized as they were there.
     """
     with said_of(noun_of(plan.sample)):
         return _opened(
             plan, base, torch.device(device), progress, processes, budget, threads, cache, arrays,
-            scale,
+            known,
         )  # fmt: skip
 
 
@@ -232,23 +238,33 @@ def _opened(
     threads: int | None,
     cache: Path | None,
     arrays: ArrayData | None,
-    scale: Scale | None,
+    known: Task | None,
 ) -> Opened:
     data = plan.train.data
     _must_be_samples(plan)
 
     def read() -> Contents:
-        as_numbers = scale is not None or isinstance(plan.train.loss, NumberLoss)
+        as_numbers = isinstance(known, Regression) or isinstance(plan.train.loss, NumberLoss)
+        losses = plan.train.losses if len(plan.train.losses) > 1 else ()
+        outputs = {str(loss.output): isinstance(loss, NumberLoss) for loss in losses}
+        if isinstance(known, MultiTask):
+            outputs = {one.name: isinstance(one.task, Regression) for one in known.each}
+        if arrays and outputs:
+            return arrays.for_outputs(outputs).contents(plan.sample)
         if arrays:
             return (arrays.as_numbers() if as_numbers else arrays).contents(plan.sample)
-        return contents(data, base, plan.sample, as_numbers=as_numbers)
+        return contents(data, base, plan.sample, as_numbers=as_numbers, outputs=outputs)
 
     whole = _read_by_each(
         read, processes, only_names=isinstance(data, Folder | TableData | NpyFolder | SeriesText)
     )
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
+        scale = known.scale if isinstance(known, Regression) else None
         whole, divided = standardized(whole, divided, scale)
+    elif whole.answers:
+        scales = known.scales if isinstance(known, MultiTask) else {}
+        whole, divided = each_standardized(whole, divided, scales)
     parts = divided.parts
     threads = threads or max(1, cores() // processes.local_world)
     channels = plan.sample[0] + parts["train"].masks
@@ -573,6 +589,9 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
     """The number of images of each class, or of those that have each number; of masks, the number
     of pixels, from a sample of them."""
     classes = len(data_set.classes)
+    if data_set.answers:
+        known = parts_of(data_set.answers, ~store.labels.isnan())
+        return tuple(int(each.any(1).sum()) for each in known)
     if data_set.task == Regression.word:
         return tuple((~store.labels.isnan()).sum(0).tolist())
     if not store.source.masks:
@@ -586,6 +605,19 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
 
 _MASKS = 512
 """At most so many masks are looked at for the shares of classes."""
+
+
+def _counted(answers: Sequence[Answer], labels: Tensor) -> Iterator[Answer]:
+    """What labels are, with the number of training images of each class."""
+    for answer, own in zip(answers, parts_of(answers, labels) if answers else (), strict=True):
+        known = own[~own.isnan().any(1)]
+        if answer.task == Regression.word:
+            counts = tuple((~own.isnan()).sum(0).tolist())
+        elif answer.labels == 1 and answer.task != MultiLabel.word:
+            counts = class_counts(known[:, 0].long(), len(answer.classes))
+        else:
+            counts = class_counts(known, len(answer.classes))
+        yield answer._replace(counts=counts)
 
 
 def _described(
@@ -604,6 +636,7 @@ def _described(
         data_set.origin,
         data_set.licence,
         data_set.task,
+        tuple(_counted(data_set.answers, stores["train"].labels)),
         data_set.scale,
         weighted,
         tuple(bad),

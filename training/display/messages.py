@@ -9,7 +9,7 @@ from ...compiler.report.style import PLAIN, Style, laid_out
 from ...dsl.printable import show
 from ..checkpoint.run_folder import shown
 from ..trainer.callbacks import EpochRecord, RunEnd, RunStart
-from .number_format import SHARES, duration, metric, percent, rate, speed
+from .number_format import duration, is_share, metric, percent, rate, speed
 
 
 def start_lines(start: RunStart, style: Style = PLAIN) -> list[str]:
@@ -86,7 +86,7 @@ def _figure(label: str, name: str, values: Mapping[str, float]) -> str:
 
 
 def _widest(label: str, name: str) -> str:
-    return f"{label} {metric(name, 1 if name in SHARES else _WIDE)}"
+    return f"{label} {metric(name, 1 if is_share(name) else _WIDE)}"
 
 
 _WIDE = 2e5

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 
-from ...compiler.plan.metric_names import METRICS
+from ...compiler.plan.metric_names import METRICS, is_metric, metric_named
 from ..data.diagnostic import plural_noun
 
 _OF_CLASSES = ("iou", "average_precision", "threshold")
-SHARES = (*(name for name, metric in METRICS.items() if metric.share), *_OF_CLASSES)
+_SHARES = (*(name for name, metric in METRICS.items() if metric.share), *_OF_CLASSES)
 """Metrics between 0 and 1, which are shown in percent; the last three are of one class."""
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is between 0 and 1, and shown in percent."""
+    return name.rpartition(".")[2] in _SHARES
 
 
 def duration(seconds: float) -> str:
@@ -29,9 +34,9 @@ def clock(seconds: float) -> str:
 
 def metric(name: str, value: float) -> str:
     """`97.50 %` for shares, `1,234` for errors in the units of the data, `0.1234` for others."""
-    if name in METRICS and METRICS[name].in_units:
+    if is_metric(name) and metric_named(name).in_units:
         return amount(value)
-    return f"{100 * value:.2f} %" if name in SHARES else loss(value)
+    return f"{100 * value:.2f} %" if is_share(name) else loss(value)
 
 
 def amount(value: float) -> str:

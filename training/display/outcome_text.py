@@ -29,10 +29,29 @@ def outcome_text(
     about: str, outcome: Outcome, classes: Sequence[str], style: Style, noun: str = "image"
 ) -> str:
     """`about` says what was evaluated; `noun` is what an image is called."""
-    names = [show(name) for name in classes]
     count = plural(len(outcome.labels), noun)
     lines = [style.paint(f"{show(about)}: {count} {_PARTS[outcome.part]}", BOLD), ""]
-    metrics = [(name, metric(name, value)) for name, value in outcome.metrics.items()]
+    lines += _results(outcome, [show(name) for name in classes], style, noun)
+    for name, own in outcome.outputs.items():
+        rows = len(own.labels)
+        of = f", {plural(rows, noun)}" if rows != len(outcome.labels) else ""
+        names = [show(each) for each in own.per_class]
+        lines += [
+            "",
+            style.paint(f"Output {show(name)}{of}", BOLD),
+            "",
+            *_results(own, names, style, noun),
+        ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _results(outcome: Outcome, names: Sequence[str], style: Style, noun: str) -> list[str]:
+    lines = []
+    metrics = [
+        (name, metric(name, value))
+        for name, value in outcome.metrics.items()
+        if name.rpartition(".")[0] not in outcome.outputs
+    ]
     lines += laid_out(metrics, style)
     if outcome.comparisons:
         lines += ["", *(show(each.text) for each in outcome.comparisons)]
@@ -40,7 +59,7 @@ def outcome_text(
         lines += _confusions(outcome, names, style, noun)
     if outcome.per_class:
         lines += ["", *_per_class(outcome, names, style, noun)]
-    return "\n".join(line.rstrip() for line in lines)
+    return lines
 
 
 def _confusions(outcome: Outcome, names: Sequence[str], style: Style, noun: str) -> list[str]:
@@ -144,7 +163,16 @@ def outcome_json(
             for name, figures in outcome.per_class.items()
         },
         "confusion": outcome.confusion.tolist() if len(outcome.confusion) else None,
+        **_outputs_json(outcome),
     }
+
+
+def _outputs_json(outcome: Outcome) -> dict[str, Any]:
+    """Of a network with several outputs, the outcome of each."""
+    if not outcome.outputs:
+        return {}
+    each = outcome.outputs.items()
+    return {"outputs": {name: outcome_json({}, own, tuple(own.per_class)) for name, own in each}}
 
 
 def _number(value: float) -> float | None:

@@ -13,6 +13,7 @@ from ...compiler.report.style import BOLD, Style
 from ...dsl.printable import show
 from ..inference.prediction import Prediction
 from ..tasks.multi_label import MultiLabel
+from ..tasks.multi_task import MultiTask, One
 from ..tasks.regression import Regression
 from .number_format import amount_of
 
@@ -49,15 +50,16 @@ def prediction_json(
         "images": [
             {
                 "image": each.image,
-                "predictions": [
-                    {"class": guess.name, "probability": guess.probability}
-                    for guess in each.guesses
-                ],
+                "predictions": _guesses_json(each),
                 **({"problem": each.reason} if each.reason else {}),
             }
             for each in predictions
         ],
     }
+
+
+def _guesses_json(prediction: Prediction) -> list[dict[str, Any]]:
+    return [{"class": guess.name, "probability": guess.probability} for guess in prediction.guesses]
 
 
 # ---- several classes -------------------------------------------------------------------------
@@ -223,13 +225,67 @@ def numbers_json(
         "images": [
             {
                 "image": each.image,
-                "predictions": [
-                    {
-                        "number": number.name,
-                        "value": number.value if isfinite(number.value) else None,
-                    }
-                    for number in each.numbers
-                ],
+                "predictions": _numbers_json(each),
+                **({"problem": each.reason} if each.reason else {}),
+            }
+            for each in predictions
+        ],
+    }
+
+
+def _numbers_json(prediction: Prediction) -> list[dict[str, Any]]:
+    return [
+        {"number": number.name, "value": number.value if isfinite(number.value) else None}
+        for number in prediction.numbers
+    ]
+
+
+# ---- several outputs -------------------------------------------------------------------------
+
+
+def outputs_text(predictions: Sequence[Prediction], task: MultiTask, style: Style) -> str:
+    """A table with a column for each output: its most probable class, its classes, or its
+    numbers."""
+    readable = [each for each in predictions if each.outputs]
+    columns: list[Column[Prediction]] = [
+        Column("image", lambda each: show(each.image), least=12),
+        *map(_output_column, task.each),
+    ]
+    return "\n".join(grid([columns], readable, style))
+
+
+def _output_column(one: One) -> Column[Prediction]:
+    def text(prediction: Prediction) -> str:
+        own: Prediction = prediction.outputs[one.name]
+        if one.task.numbers:
+            each = zip(own.numbers, one.answer.scale.deviations, strict=True)
+            return ", ".join(amount_of(number.value, deviation) for number, deviation in each)
+        if one.task.word == MultiLabel.word:
+            there = [guess.name for guess in own.guesses if guess.probability > 0.5]
+            return ", ".join(map(show, there)) or "none"
+        best = own.guesses[0]
+        return f"{show(best.name)} ({100 * best.probability:.1f} %)"
+
+    return Column(show(one.name), text, right=one.task.numbers, optional=False)
+
+
+def outputs_json(
+    about: Mapping[str, object], predictions: Sequence[Prediction], task: MultiTask
+) -> dict[str, Any]:
+    """The predictions of each output."""
+    return {
+        **about,
+        "task": task.word,
+        "outputs": {
+            one.name: {"task": one.task.word, "of": list(one.answer.classes)} for one in task.each
+        },
+        "images": [
+            {
+                "image": each.image,
+                "outputs": {
+                    name: _numbers_json(own) or _guesses_json(own)
+                    for name, own in each.outputs.items()
+                },
                 **({"problem": each.reason} if each.reason else {}),
             }
             for each in predictions

@@ -20,10 +20,11 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
 from ..masks.class_colors import class_colors
+from ..tasks.answer import Scale
 from ..tasks.classification import Classification
 from ..tasks.known_tasks import recorded, recorded_scale, recorded_thresholds, task_of
 from ..tasks.multi_label import MultiLabel
-from ..tasks.regression import Regression, Scale
+from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .compare import BATCHES, Difference, compare

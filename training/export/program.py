@@ -12,7 +12,7 @@ from torch.export import Dim, ExportedProgram
 from ...compiler.network import Network
 from ...compiler.plan import plan
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..tasks.regression import Scale
+from ..tasks.answer import Scale
 from .trained import Trained
 
 

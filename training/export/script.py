@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import fill
 
 from ..data.images.preprocessing import Preparation
-from ..tasks.regression import Scale
+from ..tasks.answer import Scale
 from .formats import SCRIPT_MARK, script_name
 from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
 from .script_text import listed, plain_name, quoted

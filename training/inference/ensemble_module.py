@@ -21,6 +21,6 @@ class EnsembleModule(nn.Module):
         """The outputs of each network for the last batch: networks x images x …."""
 
     def forward(self, images: Tensor) -> Tensor:
-        outputs = torch.stack([member(images).float() for member in self.members])
+        outputs = torch.stack([self.task.packed(member(images)).float() for member in self.members])
         self.answers = outputs
         return self.task.averaged(outputs)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...compiler.plan.evaluate import Tta
 from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.check_classes import must_have_classes
+from ..data.check_classes import must_have_answers, must_have_classes
 from ..data.diagnostic import listed
 from ..data.images.image_file import BadImage, quiet
 from ..data.loader.memory_budget import cores
@@ -27,7 +27,7 @@ from ..optim.precision import FULL
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
 from ..tasks.multi_label import MultiLabel
-from ..tasks.regression import Regression
+from ..tasks.multi_task import MultiTask
 from ..tasks.task import Task
 from ..trainer.callbacks import Callback
 from .ensemble_module import EnsembleModule
@@ -50,8 +50,10 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
             device=model.device,
             progress=progress,
             arrays=model.request.arrays,
-            scale=model.task.scale if isinstance(model.task, Regression) else None,
+            known=model.task,
         )
+    if model.task is not None:
+        must_have_answers(model.task, model.plan, opened.dataset, model.name)
     must_have_classes(model.request.network, model.plan, opened.dataset, model.classes, model.name)
     return with_thresholds(opened, model.task)
 
@@ -59,6 +61,13 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
 def with_thresholds(opened: Opened, task: Task | None) -> Opened:
     """Data for evaluation with the thresholds of a trained network, or, if it records none, 50 %:
     the data that is evaluated never chooses them."""
+    if isinstance(task, MultiTask):
+        chosen = {one.name: one.answer.thresholds for one in task.each}
+        answers = [
+            answer._replace(thresholds=chosen.get(answer.output) or (0.5,) * len(answer.classes))
+            for answer in opened.dataset.answers
+        ]
+        return replace(opened, dataset=replace(opened.dataset, answers=tuple(answers)))
     known = task.thresholds if isinstance(task, MultiLabel) else ()
     return replace(opened, thresholds=known or (0.5,) * len(opened.dataset.classes))
 

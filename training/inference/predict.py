@@ -27,6 +27,7 @@ from ..data.sources.file_names import clean, is_image
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
 from ..tasks.multi_label import MultiLabel
+from ..tasks.multi_task import MultiTask
 from ..tasks.task import Task
 from .predict_masks import predict_masks
 from .prediction import Guess, Image, PredictedNumber, Prediction
@@ -90,7 +91,7 @@ def averaged_answers(
 
     def logits_of(module: nn.Module, batch: int) -> list[Tensor]:
         return [
-            module(preparation.prepare(part.to(model.device))).float()
+            task.packed(module(preparation.prepare(part.to(model.device)))).float()
             for part in torch.split(pixels, batch)
         ]
 
@@ -108,6 +109,11 @@ def averaged_answers(
 
 
 def _prediction(name: str, answer: Tensor, task: Task, top: int) -> Prediction:
+    if isinstance(task, MultiTask):
+        each = task.answered(answer)
+        return Prediction(
+            name, (), outputs={one.name: _prediction(name, own, one.task, top) for one, own in each}
+        )
     if task.numbers:
         values = zip(task.classes, answer.tolist(), strict=True)
         return Prediction(name, (), numbers=tuple(PredictedNumber(*each) for each in values))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Guess(NamedTuple):
@@ -48,6 +52,8 @@ class Prediction(NamedTuple):
     present: tuple[Guess, ...] = ()
     """Of a network that decides each class by itself: the classes whose probability is at least
     their threshold, the most probable first; all of them, however many guesses there are."""
+    outputs: Mapping[str, Any] = NOTHING
+    """Of a network with several outputs: the prediction of each, a `Prediction`, by its name."""
 
 
 Image = Any

@@ -25,14 +25,7 @@ from ..data.sources.arrays_given import ArrayData
 from ..export.trained import open_trained
 from ..request import Request, request
 from ..saved_request import best_of, request_of
-from ..tasks.classification import Classification
-from ..tasks.known_tasks import (
-    TASKS,
-    recorded,
-    recorded_scale,
-    recorded_thresholds,
-    task_of,
-)
+from ..tasks.known_tasks import recorded_task, recorded_thresholds
 from ..tasks.multi_label import MultiLabel
 from ..tasks.task import Task
 from .ensemble_module import EnsembleModule
@@ -204,11 +197,8 @@ def classes_in(about: Mapping[str, str]) -> tuple[str, ...] | None:
 
 def task_in(about: Mapping[str, str]) -> Task | None:
     """What the network answers, if the weights record the classes."""
-    classes, word = classes_in(about), recorded(about) or Classification.word
-    if classes is None or word not in TASKS:
-        return None
-    thresholds = recorded_thresholds(about, len(classes))
-    return task_of(word, classes, recorded_scale(about), thresholds)
+    classes = classes_in(about)
+    return recorded_task(about, classes) if classes is not None else None
 
 
 def preparation_in(about: Mapping[str, str], name: str) -> Preparation | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...compiler.plan.metric_names import METRICS
+from ...compiler.plan.metric_names import metric_named
 
 
 def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:
@@ -13,7 +13,7 @@ def is_better(metric: str, value: float, than: float | None, by: float = 0.0) ->
         return False
     if than is None:
         return True
-    return value > than + by if METRICS[metric].higher else value < than - by
+    return value > than + by if metric_named(metric).higher else value < than - by
 
 
 def is_best(metric: str, metrics: Mapping[str, float], best: Mapping[str, float] | None) -> bool:

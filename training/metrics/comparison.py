@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, nan, sqrt
 from typing import Any, NamedTuple
 
-from ...compiler.plan.metric_names import METRICS
+from ...compiler.plan.metric_names import metric_named
 from ..display.number_format import loss, metric
 
 _SIGMAS = 2.0
@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
         """A line about the gain or loss, and a warning if it is certainly a loss."""
         name = self.metric
         value, base = self.metrics[name], self.base[name]
-        how = self._points(value - base) if METRICS[name].share else _percent(value, base)
+        how = self._points(value - base) if metric_named(name).share else _percent(value, base)
         line = (
             f"{self.what}: {name} {metric(name, value)}, {how} {self.against}"
             f" ({metric(name, base)})"
@@ -43,7 +43,7 @@ class Comparison(NamedTuple):
         losses = [each.get("loss", nan) for each in (self.metrics, self.base)]
         if all(map(isfinite, losses)):
             line += f"; loss {loss(losses[0])} instead of {loss(losses[1])}"
-        worse = base - value if METRICS[name].higher else value - base
+        worse = base - value if metric_named(name).higher else value - base
         if worse > self._by_chance(base):
             line += ". It makes predictions worse: leave it out"
         return line
@@ -57,7 +57,7 @@ class Comparison(NamedTuple):
 
     def _by_chance(self, base: float) -> float:
         """So much worse, a metric may be by chance."""
-        if not METRICS[self.metric].share:
+        if not metric_named(self.metric).share:
             return _WORSE * abs(base)
         return _SIGMAS * sqrt(max(base * (1 - base), 0.0) / max(1, self.images))
 
@@ -87,7 +87,7 @@ def of_ensemble(
     images: int, metrics: Mapping[str, float], members: Sequence[Mapping[str, float]], metric: str
 ) -> Comparison:
     """An ensemble against its best network, by a metric."""
-    sign = 1 if METRICS[metric].higher else -1
+    sign = 1 if metric_named(metric).higher else -1
     best = max(members, key=lambda each: (sign * each[metric], -each["loss"]))
     number = 1 + list(members).index(best)
     return Comparison(

@@ -18,6 +18,7 @@ from ..runtime.eval_mode import evaluating
 from ..runtime.memory_errors import with_fewer
 from ..tasks.task import Task
 from ..trainer.callbacks import Callback
+from .multi_tally import MultiTally
 from .outcome import Outcome
 from .tally import Tally
 
@@ -124,7 +125,8 @@ def count(
     context = precision.autocast(opened.device)
     with evaluating(module), torch.inference_mode(), context or nullcontext():
         for index, (images, labels, _) in enumerate(batches()):
-            outputs = (forward or module)(opened.preparation.prepare(precision.laid_out(images)))
+            prepared = opened.preparation.prepare(precision.laid_out(images))
+            outputs = task.packed((forward or module)(prepared))
             tally.add(outputs, labels)
             for member, answers in zip(members, getattr(module, "answers", ()), strict=False):
                 member.add(answers, labels)
@@ -178,4 +180,7 @@ def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Los
 
 def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor, task: Task) -> Outcome:
     truth = task.truth(labels)
-    return Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, truth)
+    outcome = Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, truth)
+    if isinstance(tally, MultiTally):
+        return outcome._replace(outputs=tally.outcomes(part, answers, truth))
+    return outcome

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from .comparison import Comparison
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):
@@ -28,6 +31,10 @@ class Outcome(NamedTuple):
     """int64, on the CPU; where they are numbers, float32 in their units, and NaN where missing."""
     comparisons: tuple[Comparison, ...] = ()
     """What test-time augmentation, or an ensemble, gains or loses."""
+    outputs: Mapping[str, Any] = NOTHING
+    """Of a network with several outputs: the outcome of each, an `Outcome`, by its name."""
+    rows: Tensor | None = None
+    """The indices of the images, if not all of the part have this label."""
 
     @property
     def probabilities(self) -> Tensor:

@@ -57,7 +57,11 @@ class RunningMetrics:
     def metrics(self) -> dict[str, float]:
         self._flush()
         count, loss, score = self._sums.tolist()
-        return {"loss": loss / count, self.task.running: score / count} if count else {}
+        if not count:
+            return {}
+        return {"loss": loss / count} | {
+            name: score / count for name in (self.task.running,) if name != "loss"
+        }
 
     def reset(self) -> None:
         self._kept.clear()

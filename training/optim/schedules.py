@@ -21,6 +21,7 @@ from ...compiler.plan.schedule import (
     Step,
     Triangular,
 )
+from ..metrics.better import is_better
 
 
 class Length(NamedTuple):
@@ -118,10 +119,7 @@ class PlateauState:
     def epoch(self, value: float, epochs: int = 1) -> bool:
         """Called after each validation, with the number of epochs since the one before; returns
         whether the learning rate is reduced now."""
-        better = self.best is None or (
-            value < self.best if self.schedule.metric == "loss" else value > self.best
-        )
-        if better:
+        if self.best is None or is_better(self.schedule.metric, value, self.best):
             self.best, self.waited = value, 0
             return False
         self.waited += epochs

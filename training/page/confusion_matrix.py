@@ -10,7 +10,7 @@ from torch import Tensor
 from ...compiler.report.figures import exact, plural
 from ..metrics.most_confused import confused
 from .contents import Contents
-from .markup import Html, element, escape, joined, scrolling, section, table
+from .markup import Html, element, escape, joined, scrolling, table
 from .picture import tag
 
 LARGEST_TABLE = 20
@@ -33,7 +33,7 @@ def confusion(contents: Contents) -> Html | None:
         shown = _table(contents.classes, matrix, in_percent=contents.data.task.dense)
     elif len(matrix) <= LARGEST_PICTURE:
         shown = _picture(matrix)
-    return section(
+    return contents.section(
         "confusion",
         "Confusion matrix",
         element("p", _how(contents), class_="faint") if shown else "",

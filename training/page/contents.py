@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..metrics.outcome import Outcome
 from ..metrics.verdict import Facts, verdict
 from ..tasks.classification import Classification
 from ..trainer.callbacks import EpochRecord
+from .markup import Html, section
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,26 @@ class Contents:
     record: Mapping[str, Any]
     transfer: str = ""
     """transfer.txt; empty without transfer learning."""
+    of: str = ""
+    """The output that the sections are about, if the network has several."""
+
+    def section(self, name: str, title: str, *parts: str) -> Html:
+        """A section about the answers; its title says of which output, if there are several."""
+        if not self.of:
+            return section(name, title, *parts)
+        return section(f"{name}_{_word(self.of)}", f"{title}: {self.of}", *parts)
+
+    def each_output(self) -> Iterator[Contents]:
+        """The same about each output."""
+        answers = {answer.output: answer for answer in self.data.dataset.answers}
+        for name, outcome in self.outcome.outputs.items():
+            own = answers[name]
+            described = replace(
+                self.data.dataset, classes=own.classes, task=own.task, scale=own.scale, answers=()
+            )
+            yield replace(
+                self, outcome=outcome, data=replace(self.data, dataset=described), of=name
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -98,10 +120,19 @@ class Contents:
 
     def image(self, index: int) -> Tensor:
         """An image, a series or a scan as the network sees it, before normalization."""
-        return self.data.image(self.outcome.part, index)
+        return self.data.image(self.outcome.part, self._row(index))
 
     def name(self, index: int) -> str:
-        return self.data.name(self.outcome.part, index)
+        return self.data.name(self.outcome.part, self._row(index))
+
+    def _row(self, index: int) -> int:
+        """The index in the part of an image of the outcome."""
+        return index if self.outcome.rows is None else int(self.outcome.rows[index])
 
     def class_of(self, index: int) -> str:
         return self.classes[int(self.outcome.labels[index])]
+
+
+def _word(name: str) -> str:
+    """A name as part of an HTML id."""
+    return re.sub(r"\W", "_", name)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, nan
 
-from ...compiler.plan.metric_names import METRICS
+from ...compiler.plan.metric_names import is_metric, metric_named
 from ...compiler.report.figures import exact
-from ..display.number_format import SHARES, duration, loss, metric, rate
+from ..display.number_format import duration, is_share, loss, metric, rate
 from ..metrics.guessing import Guessing
 from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
 from .chart import Line, chart
@@ -55,7 +55,7 @@ def _on_a_part(contents: Contents) -> str:
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:
-    title = METRICS[name].title if name in METRICS else _OTHERS.get(name, name)
+    title = metric_named(name).title if is_metric(name) else _OTHERS.get(name, name)
     title = titles.get(name, title)
     return title[:1].upper() + title[1:]
 
@@ -87,7 +87,7 @@ def _charts(
             if any(isfinite(y) for _, y in line.points)
         ]
         if lines:
-            share = name in SHARES
+            share = is_share(name)
             value = _percent if share else _short
             yield (
                 name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .contents import Contents
-from .markup import Html, element, section
+from .markup import Html, element
 from .picture import tag, viewable
 
 _SHOWN = 24
@@ -18,7 +18,7 @@ def mistakes(contents: Contents) -> Html | None:
         "Wrong predictions with the highest confidence. Mislabeled"
         f" {contents.nouns} show up here, too."
     )
-    return section(
+    return contents.section(
         "mistakes",
         "Most confident mistakes",
         element("p", about, class_="faint"),

@@ -12,7 +12,7 @@ from ...compiler.report.figures import exact
 from ..display.number_format import amount_of
 from ..tasks.regression import Regression
 from .contents import Contents
-from .markup import Html, details, element, joined, section
+from .markup import Html, details, element, joined
 from .picture import tag, viewable
 from .scatter import Point, scatter
 
@@ -43,7 +43,7 @@ def number_answers(contents: Contents) -> Iterator[Html]:
         shown = [element("p", about, class_="faint"), *charts[:_OPEN]]
         if charts[_OPEN:]:
             shown.append(details(f"{len(charts) - _OPEN} more", *charts[_OPEN:]))
-        yield section("numbers", "Predicted and true numbers", *shown)
+        yield contents.section("numbers", "Predicted and true numbers", *shown)
     if worst := _worst(contents, task):
         yield worst
 
@@ -92,7 +92,7 @@ def _worst(contents: Contents, task: Regression) -> Html | None:
     about = "Images with the largest errors. Wrong labels show up here, too."
     if len(task.classes) > 1:
         about += " Errors of different numbers are compared in standard deviations of the labels."
-    return section(
+    return contents.section(
         "worst",
         "Largest errors",
         element("p", about, class_="faint"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ...compiler.report.figures import exact
 from ..data.diagnostic import in_nouns
-from ..display.number_format import SHARES, metric
+from ..display.number_format import is_share, metric
 from ..masks.class_colors import class_colors
 from .contents import Contents
-from .markup import Html, details, element, section, table
+from .markup import Html, details, element, table
 from .mask_answers import named
 
 _BARS = 5
@@ -24,7 +24,7 @@ def classes(contents: Contents) -> Html | None:
     numbers = contents.data.task.numbers
     title = f"Metrics per {'number' if numbers else 'class'}"
     if len(names) <= _SHOWN:
-        return section("classes", title, _table(contents, names, title))
+        return contents.section("classes", title, _table(contents, names, title))
     decisive = "iou" if contents.data.task.dense else "r2" if numbers else "f1"
     order = sorted(names, key=lambda name: per_class[name].get(decisive, 0.0))
     noun = "numbers" if numbers else "classes"
@@ -36,7 +36,7 @@ def classes(contents: Contents) -> Html | None:
         f"The {_SHOWN} {'numbers' if numbers else 'classes'} with the lowest {_TITLES[decisive]}."
     )
     which = element("p", lowest, class_="faint")
-    return section("classes", title, which, _table(contents, order[:_SHOWN], title), rest)
+    return contents.section("classes", title, which, _table(contents, order[:_SHOWN], title), rest)
 
 
 def _table(contents: Contents, names: list[str], title: str) -> Html:
@@ -78,7 +78,7 @@ def _colored(contents: Contents) -> dict[str, Html]:
 
 
 def _figure(name: str, value: float, bar: bool) -> Html | str:
-    if name in SHARES:
+    if is_share(name):
         return _with_bar(value) if bar or value != value else f"{100 * value:.1f} %"
     return metric(name, value)
 

@@ -9,7 +9,7 @@ from ...compiler.report.figures import exact
 from ..metrics.calibration import BINS, calibration, calibration_error
 from ..tasks.multi_label import MultiLabel
 from .contents import Contents
-from .markup import Html, element, section
+from .markup import Html, element
 from .share_chart import Bar, share_chart
 
 
@@ -44,7 +44,7 @@ def reliability(contents: Contents) -> Html | None:
     chart = share_chart(
         error, "predicted probability", up, bars=bars, diagonal="a calibrated network"
     )
-    return section(
+    return contents.section(
         "calibration",
         "Calibration",
         element("div", element("div", chart), element("p", _said(sums, several)), class_="charts"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from ...compiler.analysis import Analysis
-from ...compiler.plan.metric_names import METRICS
+from ...compiler.plan.metric_names import metric_named
 from ...compiler.plan.train import SINGLE
 from ...compiler.report.figures import exact, short
 from ..display.number_format import duration, metric
@@ -63,7 +63,7 @@ def _figures(contents: Contents, analysis: Analysis) -> Iterator[tuple[str, str]
     wanted = [name for name in SINGLE if name in shown]
     for name in wanted or metrics:
         if name in metrics:
-            title = contents.data.task.titles.get(name, METRICS[name].title)
+            title = contents.data.task.titles.get(name, metric_named(name).title)
             yield title, metric(name, metrics[name])
     yield "parameters", short(analysis.totals.params)
     yield "multiply-adds", short(analysis.totals.macs)

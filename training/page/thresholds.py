@@ -10,7 +10,7 @@ import torch
 from ..metrics.score_bins import BINS, Ranking, ScoreBins, bin_of, edge_of, probability_of
 from ..tasks.multi_label import MultiLabel
 from .contents import Contents
-from .markup import Html, details, element, section
+from .markup import Html, details, element
 from .share_chart import Curve, share_chart
 
 _OPEN = 4
@@ -41,7 +41,7 @@ def thresholds(contents: Contents) -> Html | None:
     if charts[_OPEN:]:
         more = element("div", *charts[_OPEN:], class_="charts")
         shown.append(details(f"{len(charts) - _OPEN} more", more))
-    return section("thresholds", "Thresholds", element("p", about, class_="faint"), *shown)
+    return contents.section("thresholds", "Thresholds", element("p", about, class_="faint"), *shown)
 
 
 def _ranking(contents: Contents, task: MultiLabel) -> Ranking:

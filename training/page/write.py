@@ -87,7 +87,21 @@ def _of_images(contents: Contents) -> list[Html | None]:
         return [mask_answers(contents)]
     if contents.data.task.numbers:
         return [*number_answers(contents)]
-    return [mistakes(contents), gradcam_section(contents)] if contents.one_class else []
+    if not contents.one_class:
+        return []
+    # Grad-CAM explains the one answer of a network.
+    return [mistakes(contents), None if contents.of else gradcam_section(contents)]
+
+
+def _of_answers(contents: Contents) -> list[Html | None]:
+    """The sections about the answers of a network, or of one of its outputs."""
+    return [
+        confusion(contents),
+        classes(contents),
+        thresholds(contents),
+        reliability(contents),
+        *_of_images(contents),
+    ]
 
 
 def report(contents: Contents) -> str:
@@ -96,11 +110,8 @@ def report(contents: Contents) -> str:
     sections = [
         summary(contents, analysis),
         curves(contents),
-        confusion(contents),
-        classes(contents),
-        thresholds(contents),
-        reliability(contents),
-        *_of_images(contents),
+        *_of_answers(contents),
+        *(each for one in contents.each_output() for each in _of_answers(one)),
         filters(contents),
         transfer(contents),
         drawn(contents, analysis),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from ...compiler.plan.loss import Loss
+from .answer import NO_SCALE, Answer, Scale
 from .classification import Classification
 from .multi_label import MultiLabel
-from .regression import NO_SCALE, Regression, Scale
+from .multi_task import MultiTask, One
+from .regression import Regression
 from .segmentation import Segmentation
 from .task import Task
 
@@ -31,8 +34,8 @@ def task_of(
     scale: Scale = NO_SCALE,
     thresholds: Sequence[float] = (),
 ) -> Task:
-    """The task `word` for these classes, or for numbers of this scale. `thresholds` are those of
-    several classes, if they are known."""
+    """The task `word` of one output, for these classes, or for numbers of this scale. `thresholds`
+    are those of several classes, if they are known."""
     if word == MultiLabel.word:
         return MultiLabel(tuple(classes), tuple(thresholds))
     if word == Regression.word:
@@ -44,6 +47,30 @@ def recorded_thresholds(about: Mapping[str, str], classes: int) -> tuple[float, 
     """The thresholds in the metadata of weights, one for each class; if there are none, 50 %."""
     numbers = tuple(map(float, json.loads(about.get("thresholds", "[]"))))
     return numbers if len(numbers) == classes else (0.5,) * classes
+
+
+def several_tasks(answers: Sequence[Answer], losses: Sequence[Loss] = ()) -> MultiTask:
+    """The tasks of several outputs; of those of a trained network, losses may be unknown."""
+    of = {loss.output: loss for loss in losses}
+    each = []
+    for answer in answers:
+        task = task_of(answer.task, answer.classes, answer.scale, answer.thresholds)
+        loss = task.loss_for(of[answer.output]) if answer.output in of else None
+        if loss is not None:
+            loss = loss.replace(output=answer.output, weight=of[answer.output].weight)
+            answer = answer._replace(outputs=task.outputs_for(loss))
+        each.append(One(answer, task, loss))
+    return MultiTask.of(each)
+
+
+def recorded_task(about: Mapping[str, str], classes: Sequence[str]) -> Task | None:
+    """The task in the metadata of weights; None if it is not known."""
+    word = recorded(about) or Classification.word
+    if word == MultiTask.word:
+        return several_tasks([Answer.from_json(entry) for entry in json.loads(about["answers"])])
+    if word not in TASKS:
+        return None
+    return task_of(word, classes, recorded_scale(about), recorded_thresholds(about, len(classes)))
 
 
 def recorded_scale(about: Mapping[str, str]) -> Scale:

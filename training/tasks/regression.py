@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,18 +17,9 @@ from ..metrics.number_tally import NumberTally
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction
 from ..optim.number_losses import number_loss
+from .answer import Scale
 from .task import Task
 from .task_recipe import TaskRecipe
-
-
-class Scale(NamedTuple):
-    """By which numbers are standardized."""
-
-    means: tuple[float, ...]
-    deviations: tuple[float, ...]
-
-
-NO_SCALE = Scale((), ())
 
 
 @dataclass(frozen=True)

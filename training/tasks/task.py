@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,8 +14,11 @@ from torch import Tensor
 from ...compiler.plan.loss import CrossEntropy, Loss
 from ...compiler.plan.train import Metrics
 from ..metrics.tally import Tally
-from ..optim.losses import LossFunction
+from ..optim.losses import LossFunction, one_hot
 from .task_recipe import TaskRecipe
+
+Outputs = Tensor | Sequence[Tensor]
+"""What a module returns: one output, several, or, in training, one and those of auxiliary heads."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Task(ABC):
         """What else is needed to turn outputs into answers, for the metadata of weights."""
         return {}
 
+    @property
+    def guessing(self) -> float:
+        """About the loss of a network that guesses: a loss that is far above it diverges."""
+        return math.log(max(2, len(self.classes)))
+
     def outputs_for(self, loss: Loss) -> int:
         """The number of outputs that the network has."""
         return len(self.classes)
@@ -83,6 +92,14 @@ class Task(ABC):
         """The metrics that a spec names, or, if it names none, those that are usual."""
         return metrics.names if metrics.written else self.usual
 
+    def takes_long(self, metrics: Collection[str]) -> bool:
+        """Whether one of the metrics takes too long to be measured after every epoch."""
+        return not self.thorough.isdisjoint(metrics)
+
+    def depends_on_thresholds(self, metric: str) -> bool:
+        """Whether a metric depends on thresholds, which are chosen after an epoch."""
+        return metric in self.by_threshold
+
     def validated(self, tally: Tally) -> Task:
         """The same task with what a validation finds out, such as thresholds."""
         return self
@@ -95,6 +112,14 @@ class Task(ABC):
     def tally(self, loss: Loss, device: torch.device) -> Tally:
         """Counts for an evaluation, without any images yet. `loss` is that of training; the loss
         of an evaluation has no label smoothing and no class weights."""
+
+    def packed(self, outputs: Outputs) -> Tensor:
+        """The outputs that answers follow from, as one tensor."""
+        return outputs if isinstance(outputs, Tensor) else outputs[0]
+
+    def mixable(self, labels: Tensor) -> Tensor:
+        """Labels of which weighted means can be taken, for mixed images: shares of classes."""
+        return labels.float() if labels.ndim == 2 else one_hot(labels, len(self.classes))
 
     @abstractmethod
     def score(self, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def finish(run: Run, reason: str) -> Result:
         if best is not None and best.keys() <= outcome.metrics.keys() and not writer.trouble:
             # The metrics by which the epoch was chosen are kept. In distributed training, each
             # process evaluated its own batches, and the order of sums changes the last digits.
-            kept = {name: best[name] for name in best if name not in data.task.by_threshold}
+            kept = {name: best[name] for name in best if not data.task.depends_on_thresholds(name)}
             outcome = outcome._replace(metrics={**outcome.metrics, **kept})
         outcome = outcome._replace(comparisons=_comparisons(run, module, data))
         if "test" in data.stores:

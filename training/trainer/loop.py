@@ -78,7 +78,9 @@ class Loop:
         self.validate_in_batches_of(
             run.job.evaluation_batch(self.learner.precision) * self.processes.world
         )
-        self.augment = augmenter(self.learner.plan, self.data.preparation, reuse=True)
+        self.augment = augmenter(
+            self.learner.plan, self.data.preparation, mixable=self.data.task.mixable, reuse=True
+        )
         self.progressive = progressive(self.learner.plan)
         self.batches.guests = self.augment.guests if self.augment else 0
         length = self.learner.rates.length
@@ -159,8 +161,7 @@ class Loop:
                 infinite = ~agreed.isfinite().all()
                 bad = infinite if bad is None else bad | infinite
             self.read(losses.take())
-            logits = outputs if isinstance(outputs, Tensor) else outputs[0]
-            metrics.add(loss, logits, labels)
+            metrics.add(loss, self.data.task.packed(outputs), labels)
             self.images += self.batches.together
             if not last:
                 continue
@@ -317,7 +318,7 @@ class Loop:
         train_metrics = metrics.metrics()
         metrics.reset()
         waiting, elapsed = self.batches.waiting, self.batches.elapsed
-        guessing = math.log(max(2, len(self.data.dataset.classes)))
+        guessing = self.data.task.guessing
         if train_metrics["loss"] > FAR * guessing:
             raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)

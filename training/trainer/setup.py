@@ -79,7 +79,7 @@ class Run:
         the spec names."""
         metrics = self.job.plan.train.metrics
         named = metrics.names if metrics.written else ()
-        return not self.job.data.task.thorough.isdisjoint({*self.deciding, *named})
+        return self.job.data.task.takes_long({*self.deciding, *named})
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -395,7 +395,7 @@ def _announce(
             batches=batches,
             metrics=_shown_metrics(job),
             resumed=(position.epoch + 1, position.position) if resumed else None,
-            running=("loss", job.data.task.running),
+            running=tuple(dict.fromkeys(("loss", job.data.task.running))),
             noun=dataset.noun,
         )
     )

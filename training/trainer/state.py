@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from ..optim.optimizers import make_optimizer, parameter_groups, rate_of, restor
 from ..optim.precision import Precision
 from ..optim.schedules import Length, Rates
 from ..optim.whitening import keep_whitened
+from ..tasks.multi_task import MultiTask
 from ..transfer.anchor import Anchor
 from ..transfer.freezing import Freezing, factors_of
 from ..transfer.split_network import Cut
@@ -145,10 +146,22 @@ class Learner:
 
 def criterion_of(network: Network, plan: TrainPlan, opened: Opened) -> Callable[..., Tensor]:
     """The loss of a network's outputs, including auxiliary heads and class weights."""
-    weights = class_weights(plan.train.weights, opened.dataset)
-    weights = mean_one(weights, opened.dataset.train.counts)
-    function = opened.task.loss(opened.loss, None if weights is None else weights.to(opened.device))
-    return with_aux(function, [head.weight for head in network.aux])
+    task = opened.task
+
+    def weights_of(classes: Sequence[str], counts: Sequence[int]) -> Tensor | None:
+        weights = mean_one(class_weights(plan.train.weights, classes, counts), counts)
+        return None if weights is None else weights.to(opened.device)
+
+    if isinstance(task, MultiTask):
+        weighted = [
+            replace(one, weights=weights_of(one.answer.classes, one.answer.counts))
+            if one.known_loss.weighted and not one.task.numbers else one
+            for one in task.each
+        ]  # fmt: skip
+        return MultiTask.of(weighted).loss(opened.loss, None)
+    described = opened.dataset
+    weights = weights_of(described.classes, described.train.counts)
+    return with_aux(task.loss(opened.loss, weights), [head.weight for head in network.aux])
 
 
 def make_learner(

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.schedule import Plateau
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import mark_of
 from ..checkpoint.resume import check_same_data, must_be_run
@@ -31,6 +33,7 @@ from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.out_of_memory import Situation
 from ..runtime.process_group import ALONE, Processes
 from ..saved_request import read_record
+from ..tasks.task import Task
 from ..transfer.resolve import resolve_transfer
 from ..transfer.setup import PolicyResult, apply_policy
 from .callbacks import Callback
@@ -146,7 +149,8 @@ def _check_data(request: Request, data: Opened) -> None:
     plan, dataset = request.plan, data.dataset
     problem = check_classes(request.network, plan, dataset)
     loss, task = data.loss, data.task
-    if problem is None and task.word not in loss.tasks and not dataset.multi_label:
+    one = not dataset.answers  # the losses of several outputs are checked with their labels
+    if problem is None and one and task.word not in loss.tasks and not dataset.multi_label:
         problem = Diagnostic(
             "loss",
             f"the labels of {dataset.name} are {task.labels}, which `{loss.word}` does not compare",
@@ -160,8 +164,31 @@ def _check_data(request: Request, data: Opened) -> None:
             loss.span or request.network.output.span,
             help="write `loss bce`, or let the network end in `sigmoid`",
         )
+    problem = problem or _unmeasured(plan, task)
     if problem is not None:
         raise SpecError([problem])
+
+
+def _unmeasured(plan: TrainPlan, task: Task) -> Diagnostic | None:
+    """The error for a directive that decides by a metric that these labels do not have."""
+    train = plan.train
+    plateau = train.schedule if isinstance(train.schedule, Plateau) else None
+    deciding = (train.checkpoint, train.early_stop, plateau)
+    for directive in deciding:
+        if directive is None or not directive.written or directive.metric in task.metrics:
+            continue
+        place = directive.place("metric")
+        if directive.metric == "top5" or place == directive.span:  # a default
+            continue
+        listed_ones = ", ".join(f"`{name}`" for name in task.metrics)
+        return Diagnostic(
+            "unknown-name",
+            f"the labels of the data are {task.labels}, for which `{directive.metric}` is not"
+            " measured",
+            place,
+            help=f"there are {listed_ones}",
+        )
+    return None
 
 
 def _check_run(folder: Path, version: str, data: Opened, callback: Callback) -> None:

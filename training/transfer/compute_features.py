@@ -39,7 +39,7 @@ class Computing:
         self._rows = rows
         self._callback = callback
         self._sharing = sharing
-        self._augment = augmenter(opened.plan, opened.preparation)
+        self._augment = augmenter(opened.plan, opened.preparation, mixable=opened.task.mixable)
         together = min(opened.plan.train.batch.size, len(opened.stores["train"]))
         self._size = max(1, together // sharing.world)
         self._ahead = 0

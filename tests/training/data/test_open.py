@@ -355,14 +355,15 @@ def test_a_summary_of_many_bad_files_is_short() -> None:
 def test_weights_of_classes() -> None:
     """Balanced: each class counts alike together, the mean over images is 1."""
     data = dataset((100, 300, 0))
-    assert class_weights(planned("digits", input="1x8x8").train.weights, data) is None
-    balanced = class_weights(Weights.make(classes="balanced"), data)
+    classes, counts = data.classes, data.train.counts
+    assert class_weights(planned("digits", input="1x8x8").train.weights, classes, counts) is None
+    balanced = class_weights(Weights.make(classes="balanced"), classes, counts)
     assert balanced is not None
     assert balanced.tolist() == pytest.approx([2, 2 / 3, 0])
-    given_ones = class_weights(Weights.make(classes=(1.0, 2.0, 3.0)), data)
+    given_ones = class_weights(Weights.make(classes=(1.0, 2.0, 3.0)), classes, counts)
     assert given_ones is not None
     assert given_ones.tolist() == [1, 2, 3]
     two = planned("digits\n  weights [1, 2]", input="1x8x8")
     with pytest.raises(SpecError, match="2 weights for 3 classes") as caught:
-        class_weights(two.train.weights, data)
+        class_weights(two.train.weights, classes, counts)
     assert caught.value.diagnostics[0].span.text == "[1, 2]"

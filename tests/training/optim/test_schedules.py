@@ -22,7 +22,7 @@ from dotcnn.compiler.plan.schedule import (
     Step,
     Triangular,
 )
-from dotcnn.training.optim.schedules import Length, Rates
+from dotcnn.training.optim.schedules import Length, PlateauState, Rates
 
 RATE = 0.1
 
@@ -197,3 +197,10 @@ def test_a_run_that_goes_on_for_longer_needs_no_state() -> None:
     forwards = [rates.at(step) for step in range(20)]
     assert [rates.at(step) for step in reversed(range(20))] == forwards[::-1]
     assert all(a > b for a, b in itertools.pairwise(forwards[4:]))
+
+
+def test_a_plateau_of_errors_is_where_they_no_longer_fall() -> None:
+    """Lower is better for `mae`, as for `loss`."""
+    state = PlateauState(Plateau.make(patience=1, metric="mae"))
+    assert not any(state.epoch(value) for value in (9.0, 8.0, 7.0, 6.0))
+    assert [state.epoch(value) for value in (6.5, 6.1)] == [False, True]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ...tasks.regression import NO_SCALE, Scale
+from ...tasks.answer import NO_SCALE, Answer, Scale
 from ..dataset import BadFile
 from ..images.mask_file import MaskCode
 from ..samples.sample_source import Samples
@@ -140,6 +140,8 @@ class Contents:
     notes: tuple[str, ...] = ()
     task: str = "classification"
     """What the labels ask for (`tasks/`)."""
+    answers: tuple[Answer, ...] = ()
+    """Of a network with several outputs: what the labels of each are; they are rows of `labels`."""
     scale: Scale = NO_SCALE
     """By which numbers are standardized; labels are standardized already."""
     groups: Sequence[str] = ()

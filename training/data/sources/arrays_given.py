@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ..dataset import BadFile
 from ..diagnostic import plural_noun
-from .labels import Labels, Unfit, as_labels
+from .labels import Labels, Unfit, as_labels, labels_or_missing, together
 
 if TYPE_CHECKING:
     from ....compiler.shapes import Shape
@@ -26,7 +26,7 @@ class ArrayData:
 
     images: Mapping[str, Any]
     given: tuple[Any, ...]
-    """The labels of each part, as they were passed."""
+    """The labels of each part, as they were passed: an array, or one for each output by name."""
     labels: Labels
 
     @staticmethod
@@ -42,21 +42,33 @@ class ArrayData:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 expected = "data must be a path, the name of a data set, or a pair (images, labels)"
                 raise _unfit(f"{expected}, not {_kind(pair)}")
-            images[part], own = map(as_array, pair)
-            if len(images[part]) != len(own):
-                raise _unfit(f"there are {len(images[part]):,} images and {len(own):,} labels")
+            images[part] = as_array(pair[0])
+            own = _labels(pair[1])
+            for each in own.values() if isinstance(own, Mapping) else (own,):
+                if len(images[part]) != len(each):
+                    raise _unfit(f"there are {len(images[part]):,} images and {len(each):,} labels")
             labels.append(own)
-        try:
-            return ArrayData(images, tuple(labels), as_labels(labels, ()))
-        except Unfit as error:
-            raise _unfit(f"the labels cannot be used: {error}") from None
+        return ArrayData(images, tuple(labels), _read(labels, {}))
 
     def as_numbers(self) -> ArrayData:
         """The same, with labels that are numbers even if all of them are whole."""
-        try:
-            return replace(self, labels=as_labels(list(self.given), (), as_numbers=True))
-        except Unfit as error:
-            raise _unfit(f"the labels cannot be used: {error}") from None
+        return replace(self, labels=_read(self.given, {}, as_numbers=True))
+
+    def for_outputs(self, outputs: Mapping[str, bool]) -> ArrayData:
+        """The same for a network with several outputs (`contents` of read.py); raises SpecError
+        if there are no labels for one of them."""
+        for given in self.given:
+            there = tuple(given) if isinstance(given, Mapping) else ()
+            lacking = [name for name in outputs if name not in there]
+            if lacking:
+                raise _unfit(
+                    f"the network has {len(outputs)} outputs, and there are no labels for"
+                    f" `{lacking[0]}`",
+                    help="pass labels as a dict, with an array for each output: data=(images,"
+                    f" {{{', '.join(f'{name!r}: …' for name in outputs)}}})",
+                )
+        only = [{name: given[name] for name in outputs} for given in self.given]
+        return replace(self, labels=_read(only, outputs))
 
     @property
     def classes(self) -> int:
@@ -98,7 +110,34 @@ class ArrayData:
             task=self.labels.task,
             bad=tuple(bad),
             noun=noun,
+            answers=self.labels.answers,
         )
+
+
+def _labels(values: Any) -> Any:
+    """An array, or one for each output by its name."""
+    if not isinstance(values, Mapping):
+        return as_array(values)
+    if not values or not all(isinstance(name, str) for name in values):
+        raise _unfit("a dict of labels has the names of outputs")
+    return {name: as_array(each) for name, each in values.items()}
+
+
+def _read(given: Sequence[Any], outputs: Mapping[str, bool], *, as_numbers: bool = False) -> Labels:
+    try:
+        if not isinstance(given[0], Mapping):
+            return as_labels(list(given), (), as_numbers=as_numbers)
+        names = dict.fromkeys(name for each in given for name in each)
+        if any(names.keys() != each.keys() for each in given):
+            raise Unfit("the parts have labels of different names")
+        return together({
+            name: labels_or_missing(
+                [each[name] for each in given], (), as_numbers=outputs.get(name, False), name=name
+            )
+            for name in names
+        })  # fmt: skip
+    except Unfit as error:
+        raise _unfit(f"the labels cannot be used: {error}") from None
 
 
 def as_array(values: Any) -> Any:
@@ -118,8 +157,8 @@ def _kind(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
-def _unfit(message: str) -> SpecError:
-    help = (
+def _unfit(message: str, help: str = "") -> SpecError:
+    help = help or (
         "pass data=(images, labels), with images of N x H x W x C or N x C x H x W, or series of"
         " N x C x L, and a label for"
         ' each; or data={"train": (images, labels), "val": (images, labels)}'

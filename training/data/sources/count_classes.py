@@ -26,6 +26,7 @@ from ....compiler.plan.loss import Loss
 from ....compiler.plan.make import examine
 from ....compiler.plan.number_loss import NumberLoss
 from ....compiler.shapes import Shape
+from ....dsl.diagnostics import SpecError
 from ....dsl.program import Program
 from ..diagnostic import problem
 from ..samples.sample_endings import is_sample
@@ -49,13 +50,20 @@ def classes_for(
     The spec may have errors; they are reported when the network is built.
     """
     built = elaborate(program, network=network, overrides=parameters, input_shape=input_shape)
+    if built.network is not None and len(built.network.outputs) > 1:
+        return None  # each output has its own
     context = examine(program, sections_of(program), built.network, overrides).context
     data = context.find(Data)
     as_numbers = isinstance(context.find(Loss), NumberLoss)
     if data is None:
         return None
     shape = input_shape or (built.network.input.shape if built.network is not None else ())
-    return count_classes(data, base, shape, as_numbers=as_numbers)
+    try:
+        return count_classes(data, base, shape, as_numbers=as_numbers)
+    except SpecError:
+        if built.network is None:  # its errors come first: it may have several outputs
+            return None
+        raise
 
 
 def asks_for_numbers(

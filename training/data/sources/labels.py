@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy
+
+from ...tasks.answer import Answer
 
 
 class Unfit(Exception):
@@ -18,6 +21,37 @@ class Labels(NamedTuple):
     classes: tuple[str, ...]
     task: str
     """`classification`, `multi_label` if an image may have several classes, or `regression`."""
+    answers: tuple[Answer, ...] = ()
+    """Of a network with several outputs: what each label is; `numbers` are rows of all of them."""
+
+
+def together(each: Mapping[str, Labels]) -> Labels:
+    """The labels of several outputs as rows."""
+    answers = tuple(Answer(name, labels.task, labels.classes) for name, labels in each.items())
+    parts = zip(*(labels.numbers for labels in each.values()), strict=True)
+    rows = [
+        numpy.concatenate([own.reshape(len(own), -1).astype(numpy.float32) for own in part], 1)
+        for part in parts
+    ]
+    return Labels(rows, tuple(each), "multi_task", answers)
+
+
+def labels_or_missing(arrays: list[Any], names: tuple[str, ...], **options: Any) -> Labels:
+    """Like `as_labels`; a class that is NaN is missing, and stays NaN."""
+    flat = all(array.dtype.kind == "f" and array.size == len(array) for array in arrays)
+    if options.get("as_numbers") or not flat or not any(numpy.isnan(a).any() for a in arrays):
+        return as_labels(arrays, names, **options)
+    missing = [numpy.isnan(array.reshape(-1)) for array in arrays]
+    there = [array.reshape(-1)[~gone] for array, gone in zip(arrays, missing, strict=True)]
+    known = as_labels(there, names, **options)
+    if known.task != "classification":
+        return as_labels(arrays, names, **options)
+    rows = []
+    for gone, numbers in zip(missing, known.numbers, strict=True):
+        row = numpy.full(len(gone), numpy.nan, numpy.float32)
+        row[~gone] = numbers
+        rows.append(row)
+    return known._replace(numbers=rows)
 
 
 def as_labels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,37 @@ import torch
 
 from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
+from ...tasks.answer import NO_OUTPUTS
 from ..dataset import BadFile
 from ..diagnostic import counted, plural_noun, problem
 from ..images.arrays import ambiguity, as_images
 from ..loader.image_source import Arrays, Contents, ImageSource
 from ..samples.sample_layout import noun_of
 from .file_names import clean, resolve
-from .labels import Unfit
-from .npz_file import labels_of, named_pairs, opened
+from .labels import Labels, Unfit
+from .npz_file import labels_of, named_pairs, opened, several_labels
 from .sample_arrays import sample_arrays
 
 
-def npz(data: Npz, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
+def npz(
+    data: Npz,
+    base: Path,
+    wanted: Shape,
+    *,
+    as_numbers: bool = False,
+    outputs: Mapping[str, bool] = NO_OUTPUTS,
+) -> Contents:
     """The data set in a file; raises SpecError if the file is not one. With `as_numbers`, whole
-    labels are numbers, not classes."""
+    labels are numbers, not classes. For a network with several outputs, each has an array."""
     path = resolve(data.path, base)
     with opened(data, path) as archive:
-        pairs = named_pairs(data, list(archive))
-        labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
+        pairs: dict[str, tuple[str, str]]
+        labels: Labels
+        if outputs:
+            pairs, labels = several_labels(data, archive, outputs)
+        else:
+            pairs = named_pairs(data, list(archive))
+            labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
         parts: dict[str, ImageSource] = {}
         notes: list[str] = []
         bad: list[BadFile] = []
@@ -52,6 +66,7 @@ def npz(data: Npz, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Co
         task=labels.task,
         bad=tuple(bad),
         noun=noun,
+        answers=labels.answers,
     )
 
 

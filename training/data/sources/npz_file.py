@@ -16,7 +16,7 @@ from ...untrusted.bad_file import BadFile, Kind
 from ...untrusted.npz import NpzArrays, SingleArray, open_npz
 from ..diagnostic import listed, problem
 from .file_names import clean, resolve
-from .labels import Labels, Unfit, as_labels
+from .labels import Labels, Unfit, as_labels, labels_or_missing, together
 
 _IMAGES = "x X images image data imgs"
 _LABELS = "y Y labels label target targets classes_of_images"
@@ -154,6 +154,55 @@ def labels_of(
         which = listed([f"`{label}`" for _, label in pairs.values()])
         message = f"{which} in {data.path} cannot be labels: {error}"
         raise problem("data-shape", message, data, argument="labels") from None
+
+
+def several_labels(
+    data: NamedArrays, archive: Mapping[str, Any], outputs: Mapping[str, bool]
+) -> tuple[dict[str, tuple[str, str]], Labels]:
+    """The arrays of images and of the first labels of each part, and the labels of all outputs:
+    `age_train` or `y_age_train` for the output `age`; `age` if there are no parts."""
+    there = list(archive)
+    found: dict[str, dict[str, str]] = {}
+    images: dict[str, str] = {}
+    for part, words in _PARTS.items():
+        of_images = _first(there, _names(_IMAGES, words))
+        if of_images:
+            images[part] = of_images
+            found[part] = {
+                name: _first(there, _names(f"{name} y_{name}", words)) for name in outputs
+            }
+    if not images and _first(there, _IMAGES.split()):
+        images = {"train": _first(there, _IMAGES.split())}
+        found = {"train": {name: _first(there, [name, f"y_{name}"]) for name in outputs}}
+    listing = f"it has {listed([f'`{name}`' for name in there], 12)}"
+    if "train" not in images:
+        raise problem(
+            "no-such-array",
+            f"{data.path} has no array with a usual name of training images, as `x_train`",
+            data,
+            notes=(listing,),
+        )
+    for part, labels in found.items():
+        lacking = next((name for name, array in labels.items() if not array), "")
+        if lacking:
+            ending = images[part][1:] if images[part][1:].startswith("_") else ""
+            raise problem(
+                "no-such-array",
+                f"{data.path} has no labels for the output `{lacking}`: an array"
+                f" `{lacking}{ending}`",
+                data,
+                notes=(listing,),
+            )
+    each: dict[str, Labels] = {}
+    for name, as_numbers in outputs.items():
+        arrays = [archive[labels[name]] for labels in found.values()]
+        try:
+            each[name] = labels_or_missing(arrays, (), as_numbers=as_numbers, name=name)
+        except Unfit as error:
+            message = f"`{found['train'][name]}` in {data.path} cannot be labels: {error}"
+            raise problem("data-shape", message, data) from None
+    first = next(iter(outputs))
+    return {part: (images[part], found[part][first]) for part in images}, together(each)
 
 
 def _class_names(data: NamedArrays, archive: Mapping[str, Any]) -> tuple[str, ...]:

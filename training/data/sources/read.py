@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,13 +14,15 @@ from ....compiler.plan.data import (
     Folder,
     Idx,
     Named,
+    NoData,
     NpyFolder,
     Npz,
     SeriesText,
     TableData,
 )
 from ....compiler.shapes import Shape
-from ..diagnostic import problem
+from ...tasks.answer import NO_OUTPUTS
+from ..diagnostic import listed, problem
 from ..loader.image_source import Arrays, Contents, ImageSource
 from .digits import digits
 from .file_names import clean, resolve
@@ -32,19 +35,39 @@ from .series_text import series
 from .table import table
 
 
-def contents(data: Data, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
+def contents(
+    data: Data,
+    base: Path,
+    wanted: Shape,
+    *,
+    as_numbers: bool = False,
+    outputs: Mapping[str, bool] = NO_OUTPUTS,
+) -> Contents:
     """The data set of a `data` line; paths are relative to `base`. With `as_numbers`, whole
-    labels are numbers, not classes. Raises SpecError if the data does not exist or cannot be used.
+    labels are numbers, not classes. For a network with several outputs, `outputs` has their names,
+    and whether each predicts numbers. Raises SpecError if the data does not exist or cannot be
+    used.
     """
+    match data:
+        case TableData():
+            return table(data, base, wanted, as_numbers=as_numbers, outputs=outputs)
+        case Npz():
+            return npz(data, base, wanted, as_numbers=as_numbers, outputs=outputs)
+    if outputs and not isinstance(data, ArraysInMemory | NoData):
+        names = listed([f"`{name}`" for name in outputs])
+        raise problem(
+            "no-labels",
+            f"`{data.word}` has one label for each image, and the network has {len(outputs)}"
+            f" outputs: {names}",
+            data,
+            help='list images and labels in a table: `data table "labels.csv"`, with a column for'
+            " each output",
+        )
     match data:
         case Digits():
             return digits()
         case Folder():
             return folder(data, base, wanted)
-        case TableData():
-            return table(data, base, wanted, as_numbers=as_numbers)
-        case Npz():
-            return npz(data, base, wanted, as_numbers=as_numbers)
         case NpyFolder():
             return npy(data, base, wanted, as_numbers=as_numbers)
         case SeriesText():

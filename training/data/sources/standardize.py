@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ...tasks.regression import Scale
+from ...tasks.answer import Scale
 from ..loader.image_source import Contents, ImageSource
 from .divide import Divided
 
@@ -29,10 +30,37 @@ def standardized(
     return replace(contents, scale=scale), divided._replace(parts=parts)
 
 
+def each_standardized(
+    contents: Contents, divided: Divided, known: Mapping[str, Scale]
+) -> tuple[Contents, Divided]:
+    """The same where labels are rows for several outputs; `known` has the scale of each output of
+    a network that was trained before. And whether a label is missing anywhere is noted."""
+    parts = {name: source.labels.double() for name, source in divided.parts.items()}
+    answers, start = [], 0
+    for answer in contents.answers:
+        columns = slice(start, start + answer.labels)
+        start = columns.stop
+        if answer.task == "regression":
+            scale = known.get(answer.output) or _scale(parts["train"][:, columns])
+            means, deviations = (torch.tensor(each, dtype=torch.float64) for each in scale)
+            for labels in parts.values():
+                labels[:, columns] = (labels[:, columns] - means) / deviations
+            answer = answer._replace(scale=scale)
+        complete = not any(bool(labels[:, columns].isnan().any()) for labels in parts.values())
+        answers.append(answer._replace(complete=complete))
+    sources = {
+        name: replace(source, labels=parts[name].float()) for name, source in divided.parts.items()
+    }
+    return replace(contents, answers=tuple(answers)), divided._replace(parts=sources)
+
+
 def _of_training(divided: Divided) -> Scale:
+    return _scale(divided.parts["train"].labels.double())
+
+
+def _scale(labels: Tensor) -> Scale:
     """The scale of the training set. A number that is the same for all its images keeps its
     unit."""
-    labels = divided.parts["train"].labels.double()
     known = ~labels.isnan()
     counts = known.sum(0).clamp(min=1)
     means = torch.where(known, labels, 0.0).sum(0) / counts

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ....compiler.plan.data import PARTS, TableData
 from ....compiler.shapes import Shape
+from ...tasks.answer import NO_OUTPUTS, Answer
 from ..dataset import BadFile
 from ..diagnostic import counted, listed, problem
 from ..samples.sample_endings import is_sample, may_hold
@@ -53,6 +54,8 @@ class TableLabels:
     task: str
     classes: tuple[str, ...]
     root: str
+    answers: tuple[Answer, ...] = ()
+    """What the labels of each output are, if the network has several."""
     images: dict[str, list[str]] = field(default_factory=dict)
     """Paths relative to `root`."""
     labels: dict[str, list[object]] = field(default_factory=dict)
@@ -65,16 +68,24 @@ class TableLabels:
     notes: list[str] = field(default_factory=list)
 
 
-def table(data: TableData, base: Path, shape: Shape = (), *, as_numbers: bool = False) -> Contents:
+def table(
+    data: TableData,
+    base: Path,
+    shape: Shape = (),
+    *,
+    as_numbers: bool = False,
+    outputs: Mapping[str, bool] = NO_OUTPUTS,
+) -> Contents:
     """The data set of a table; raises SpecError. `shape` is that of a sample, if it is not an
-    image."""
+    image. For a network with several outputs, `outputs` has their names, and whether each predicts
+    numbers."""
     import torch
 
     from ..loader.image_source import Contents, Files, MaskFiles
     from ..loader.packed_strings import Strings
 
     samples = shape if is_sample(shape) else None
-    found = read_labels(data, base, samples, as_numbers=as_numbers, last=True)
+    found = read_labels(data, base, samples, as_numbers=as_numbers, outputs=outputs, last=True)
     masks = found.task == "segmentation"
     classes, code = (found.classes, None) if not masks else _mask_code(data, found)
     parts: dict[str, ImageSource] = {}
@@ -98,6 +109,7 @@ def table(data: TableData, base: Path, shape: Shape = (), *, as_numbers: bool = 
         origin=data.path,
         notes=tuple(found.notes),
         task=found.task,
+        answers=found.answers,
         groups=found.groups,
         bad=tuple(found.bad),
     )
@@ -130,7 +142,7 @@ def _mask_code(data: TableData, found: TableLabels) -> tuple[tuple[str, ...], Ma
     return known.names, MaskCode(len(known.names), data.ignored, known.colors, known.two_valued)
 
 
-_Key = tuple[str, str, Shape | None, bool, int, int]
+_Key = tuple[str, str, Shape | None, bool, tuple[tuple[str, bool], ...], int, int]
 _kept: dict[_Key, TableLabels] = {}
 """The table that was read last: its classes are counted before the network is built, and its images
 are opened afterwards. A million rows are not read twice."""
@@ -142,6 +154,7 @@ def read_labels(
     samples: Shape | None = None,
     *,
     as_numbers: bool = False,
+    outputs: Mapping[str, bool] = NO_OUTPUTS,
     last: bool = False,
 ) -> TableLabels:
     """The images and labels of a table, or the `samples` of a shape; raises SpecError. With
@@ -150,9 +163,10 @@ def read_labels(
     try:
         status = resolve(data.path, base).stat()
     except (OSError, ValueError):
-        return _read_labels(data, base, samples, as_numbers)  # which says what is wrong
-    key = (str(data), str(base.absolute()), samples, as_numbers, status.st_mtime_ns, status.st_size)
-    found = _kept.get(key) or _read_labels(data, base, samples, as_numbers)
+        return _read_labels(data, base, samples, as_numbers, outputs)  # which says what is wrong
+    wanted = (samples, as_numbers, tuple(outputs.items()))
+    key = (str(data), str(base.absolute()), *wanted, status.st_mtime_ns, status.st_size)
+    found = _kept.get(key) or _read_labels(data, base, samples, as_numbers, outputs)
     _kept.clear()
     if not last:
         _kept[key] = found
@@ -160,7 +174,11 @@ def read_labels(
 
 
 def _read_labels(
-    data: TableData, base: Path, samples: Shape | None, as_numbers: bool
+    data: TableData,
+    base: Path,
+    samples: Shape | None,
+    as_numbers: bool,
+    outputs: Mapping[str, bool],
 ) -> TableLabels:
     path = resolve(data.path, base)
     table = read_table_file(data, path, data.path)
@@ -168,11 +186,16 @@ def _read_labels(
     files = _Files(root, is_image if samples is None else partial(may_hold, shape=samples))
     image = _image_column(data, table, files)
     part = _part_column(data, table)
-    columns = _label_columns(data, table, files, {image.name, part.name if part else ""})
-    reader = _reader(data, columns, files, as_numbers)
+    used = {image.name, part.name if part else ""}
+    if outputs:
+        reader: _Reader = _of_outputs(data, table, files, outputs, used)
+        columns = reader.columns
+    else:
+        columns = _label_columns(data, table, files, used)
+        reader = _reader(data, columns, files, as_numbers)
     group = column_of(data, table, "group", data.group) if data.group is not None else None
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
-    found = TableLabels(reader.task, reader.classes, str(root))
+    found = TableLabels(reader.task, reader.classes, str(root), reader.answers)
     found.notes.append(_said(image, columns, reader, part))
     seen: dict[str, tuple[int, str, int]] = {}
     repeated = 0
@@ -354,6 +377,66 @@ def _label_columns(
 _YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
+def _of_outputs(
+    data: TableData,
+    table: Table,
+    files: _Files,
+    outputs: Mapping[str, bool],
+    used: set[str],
+) -> _Together:
+    """The labels of each output: the column with its name, or those that begin with it (`at_x`,
+    `at_y` of the output `at`); or the columns that the spec names, in the order of the outputs."""
+    given = dict(zip(outputs, data.label or (), strict=False))
+    if data.label is not None and len(data.label) != len(outputs):
+        names = listed([f"`{name}`" for name in outputs])
+        raise problem(
+            "no-labels",
+            f"there are {len(data.label)} columns of labels, and the network has"
+            f" {len(outputs)} outputs: {names}",
+            data,
+            argument="label",
+            help="name a column for each output, in their order; or leave `label=` out, and give"
+            " outputs the names of columns",
+        )
+    readers: dict[str, tuple[Sequence[Column], _Reader]] = {}
+    for name, as_numbers in outputs.items():
+        if given:
+            columns: tuple[Column, ...] = (column_of(data, table, "label", given[name]),)
+        else:
+            columns = _columns_named(table, name, used)
+        if not columns:
+            others = [f"`{clean(each.name)}`" for each in table.columns if each.name not in used]
+            raise problem(
+                "no-labels",
+                f"{data.path} has no column `{name}` for the output of this name",
+                data,
+                notes=(f"its other columns are {listed(others, 20)}",),
+                help="give outputs the names of columns, or name the columns in the order of the"
+                f" outputs: `label=({', '.join('…' for _ in outputs)})`",
+            )
+        reader = _reader(data, columns, files, as_numbers)
+        if reader.task == "segmentation":
+            raise problem(
+                "no-labels",
+                f"the labels of the output `{name}` are masks, which are trained alone",
+                data,
+                help="train a network with this output only",
+            )
+        readers[name] = columns, reader
+    return _Together(readers)
+
+
+def _columns_named(table: Table, name: str, used: set[str]) -> tuple[Column, ...]:
+    exact = table.column(name)
+    if exact is not None:
+        return (exact,)
+    return tuple(
+        column
+        for column in table.columns
+        if column.name not in used and column.name.lower().startswith((f"{name.lower()}_",))
+    )
+
+
 def _is_binary(column: Column) -> bool:
     """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1."""
     values = {value.lower() for value in column.values if value}
@@ -379,6 +462,10 @@ class _Reader:
     """How a cell has several classes, in words."""
     adds_up = False
     """Whether several rows of an image are its classes together."""
+    columns: tuple[Column, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    may_be_empty = False
+    """Whether an empty cell is a label."""
 
     def label(self, row: int) -> object:
         raise NotImplementedError
@@ -491,6 +578,7 @@ class _Several(_Reader):
 
     task = "multi_label"
     adds_up = True
+    may_be_empty = True
 
     def __init__(self, column: Column) -> None:
         self._column = column
@@ -587,6 +675,33 @@ class _Numbers(_Columns):
         return None if number is None or math.isinf(number) else number
 
 
+class _Together(_Reader):
+    """The labels of several outputs, one after the other. An empty cell is a missing label, and a
+    row without any label is left out."""
+
+    task = "multi_task"
+
+    def __init__(self, readers: Mapping[str, tuple[Sequence[Column], _Reader]]) -> None:
+        self._readers = tuple(readers.values())
+        self.columns = tuple(column for columns, _ in self._readers for column in columns)
+        self.answers = tuple(
+            Answer(name, reader.task, reader.classes) for name, (_, reader) in readers.items()
+        )
+        self.classes = tuple(readers)
+
+    def label(self, row: int) -> object:
+        line: list[float] = []
+        for answer, (columns, reader) in zip(self.answers, self._readers, strict=True):
+            if not reader.may_be_empty and not any(column.values[row] for column in columns):
+                line += [math.nan] * answer.labels
+                continue
+            own = reader.label(row)
+            if isinstance(own, Unusable):
+                return own
+            line += own if isinstance(own, list) else [own]  # type: ignore[list-item]
+        return Unusable("it has no label") if all(map(math.isnan, line)) else line
+
+
 class _Masks(_Reader):
     task = "segmentation"
 
@@ -606,6 +721,7 @@ def _said(image: Column, columns: Sequence[Column], reader: _Reader, part: Colum
         "multi_label": f"the classes in {names}{reader.how}",
         "regression": f"the numbers in {names}",
         "segmentation": f"the masks in {names}",
+        "multi_task": f"the labels in {names}",
     }[reader.task]
     parts = f", and their part in `{clean(part.name)}`" if part is not None else ""
     return f"images are in the column `{clean(image.name)}`, {what}{parts}"

@@ -1,0 +1,68 @@
+"""What the labels of one output of a network are, where it has several: as a data set describes
+them, and as weights record them. Needs no torch, as the classes of data are counted without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class Scale(NamedTuple):
+    """By which numbers are standardized."""
+
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+NO_SCALE = Scale((), ())
+
+
+NO_OUTPUTS: Mapping[str, bool] = MappingProxyType({})
+"""Of a network with one output: no names."""
+
+
+class Answer(NamedTuple):
+    output: str
+    """The name of the output."""
+    task: str
+    """What its labels ask for: the word of a task."""
+    classes: tuple[str, ...]
+    """The names of its classes, or of its numbers."""
+    scale: Scale = NO_SCALE
+    """By which numbers are standardized."""
+    thresholds: tuple[float, ...] = ()
+    """The probability from which on each of several classes is predicted, once it is known."""
+    outputs: int = 0
+    """How many numbers the network returns for it."""
+    complete: bool = True
+    """Whether every image has this label."""
+    counts: tuple[int, ...] = ()
+    """The number of training images of each class, or of those that have each number."""
+
+    @property
+    def labels(self) -> int:
+        """How many columns of a row of labels it has."""
+        return 1 if self.task == "classification" else len(self.classes)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is needed to turn outputs into answers."""
+        return {
+            "output": self.output,
+            "task": self.task,
+            "classes": self.classes,
+            "means": self.scale.means,
+            "deviations": self.scale.deviations,
+            "thresholds": self.thresholds,
+            "outputs": self.outputs,
+        }
+
+    @staticmethod
+    def from_json(entry: Mapping[str, Any]) -> Answer:
+        scale = Scale(tuple(map(float, entry["means"])), tuple(map(float, entry["deviations"])))
+        classes = tuple(map(str, entry["classes"]))
+        thresholds = tuple(map(float, entry["thresholds"]))
+        return Answer(
+            str(entry["output"]), str(entry["task"]), classes, scale, thresholds,
+            int(entry["outputs"]),
+        )  # fmt: skip

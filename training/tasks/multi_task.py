@@ -1,0 +1,225 @@
+"""Several answers at once: a task for each output of the network, trained by a sum of losses.
+
+    output age: fc 1        loss age mae weight=0.1
+    output sex: fc 2        loss sex cross_entropy
+
+Labels of an image stand in one row, and so do outputs and answers: those of the first output, then
+those of the second. A label that is NaN is missing, and counts for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.loss import Loss
+from ...compiler.plan.train import Metrics
+from ..metrics.multi_tally import MultiTally
+from ..metrics.tally import Tally
+from ..optim.losses import LossFunction, one_hot
+from .answer import Answer, Scale
+from .classification import Classification
+from .multi_label import MultiLabel
+from .task import Outputs, Task
+
+
+def parts_of(answers: Sequence[Answer], labels: Tensor) -> Sequence[Tensor]:
+    """The columns of each output in rows of labels."""
+    return torch.split(labels, [answer.labels for answer in answers], 1)
+
+
+@dataclass(frozen=True)
+class One:
+    """One of several answers: its task, and where it stands in the rows."""
+
+    answer: Answer
+    task: Task
+    loss: Loss | None
+    """None if the network is not trained or evaluated, and the weights do not know it."""
+    weights: Tensor | None = None
+    """Weights of classes in the loss."""
+
+    @property
+    def name(self) -> str:
+        return self.answer.output
+
+    @property
+    def known_loss(self) -> Loss:
+        assert self.loss is not None
+        return self.loss
+
+    def validated(self, tally: Tally) -> One:
+        """The same with what is chosen on the validation set."""
+        task = self.task.validated(tally)
+        if not isinstance(task, MultiLabel):
+            return replace(self, task=task)
+        return replace(self, task=task, answer=self.answer._replace(thresholds=task.thresholds))
+
+    def known(self, labels: Tensor) -> Tensor:
+        """The rows that have a label."""
+        return ~labels.isnan().all(1)
+
+    def read(self, labels: Tensor) -> Tensor:
+        """Labels of known rows as the task takes them: a class is a whole number, unless images
+        were mixed and labels are shares of classes."""
+        if self.task.word == Classification.word and labels.shape[1] == 1:
+            return labels[:, 0].long()
+        return labels
+
+
+@dataclass(frozen=True)
+class MultiTask(Task):
+    """A task for each output of a network. `classes` are the names of the outputs."""
+
+    word: ClassVar[str] = "multi_task"
+    labels: ClassVar[str] = "several labels"
+    best: ClassVar[str] = "loss"
+    running: ClassVar[str] = "loss"
+
+    each: tuple[One, ...] = ()
+
+    @classmethod
+    def of(cls, each: Sequence[One]) -> Self:
+        return cls(tuple(one.name for one in each), tuple(each))
+
+    @property
+    def scales(self) -> Mapping[str, Scale]:
+        """The scales of outputs that are numbers."""
+        return {one.name: one.answer.scale for one in self.each if one.answer.scale.means}
+
+    @property
+    def guessing(self) -> float:
+        return sum(one.known_loss.weight * one.task.guessing for one in self.each)
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return {"answers": json.dumps([one.answer.as_json() for one in self.each])}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        own = [f"{one.name}.{name}" for one in self.each for name in one.task.metrics]
+        return ("loss", *own)
+
+    def wanted(self, metrics: Metrics) -> tuple[str, ...]:
+        """Those that a spec names, with or without an output; else the best of each output."""
+        if not metrics.written:
+            return ("loss", *(f"{one.name}.{one.task.best}" for one in self.each))
+        return tuple(
+            name
+            for name in self.metrics
+            if name in metrics.names or name.rpartition(".")[2] in metrics.names
+        )
+
+    def takes_long(self, metrics: Collection[str]) -> bool:
+        return any(one.task.takes_long(self._of(one, metrics)) for one in self.each)
+
+    def depends_on_thresholds(self, metric: str) -> bool:
+        return any(
+            one.task.depends_on_thresholds(own)
+            for one in self.each
+            for own in self._of(one, [metric])
+        )
+
+    @staticmethod
+    def _of(one: One, metrics: Collection[str]) -> list[str]:
+        """Which metrics of one output are meant, without its name."""
+        prefix = f"{one.name}."
+        return [name.removeprefix(prefix) for name in metrics if name.startswith(prefix)]
+
+    def validated(self, tally: Tally) -> MultiTask:
+        assert isinstance(tally, MultiTally)
+        return MultiTask.of([
+            one.validated(own) for one, own in zip(self.each, tally.each, strict=True)
+        ])  # fmt: skip
+
+    # ---- rows and their parts ----
+
+    def packed(self, outputs: Outputs) -> Tensor:
+        """The outputs of each image as one row."""
+        if isinstance(outputs, Tensor):
+            return outputs
+        return torch.cat([each.float() for each in outputs], 1)
+
+    def parts(self, outputs: Tensor) -> Iterator[tuple[One, Tensor]]:
+        """The outputs of each answer."""
+        widths = [one.answer.outputs for one in self.each]
+        return zip(self.each, torch.split(outputs, widths, outputs.ndim - 1), strict=True)
+
+    def answered(self, answers: Tensor) -> Iterator[tuple[One, Tensor]]:
+        """The answers of each output."""
+        widths = [len(one.task.classes) for one in self.each]
+        return zip(self.each, torch.split(answers, widths, answers.ndim - 1), strict=True)
+
+    def labeled(self, labels: Tensor) -> Iterator[tuple[One, Tensor]]:
+        """The labels of each answer."""
+        answers = [one.answer for one in self.each]
+        if labels.shape[1] == sum(answer.labels for answer in answers):
+            return zip(self.each, parts_of(answers, labels), strict=True)
+        widths = [len(one.task.classes) for one in self.each]  # mixed: shares of classes
+        return zip(self.each, torch.split(labels, widths, 1), strict=True)
+
+    def mixable(self, labels: Tensor) -> Tensor:
+        rows = []
+        for one, own in self.labeled(labels):
+            if one.task.word == Classification.word and own.shape[1] == 1:
+                known = one.known(own)
+                shares = one_hot(own[:, 0].nan_to_num(0.0).long(), len(one.task.classes))
+                own = torch.where(known.unsqueeze(1), shares, torch.nan)
+            rows.append(own)
+        return torch.cat(rows, 1)
+
+    # ---- training ----
+
+    def loss(self, loss: Loss, weights: Tensor | None) -> LossFunction:
+        return self.sum_of([one.task.loss(one.known_loss, one.weights) for one in self.each])
+
+    def sum_of(self, functions: Sequence[LossFunction]) -> LossFunction:
+        """The weighted sum of losses. Each is the mean over all images, of which those without the
+        label count nothing: so the mean over parts of a batch is that over the batch."""
+
+        def total(outputs: Outputs, labels: Tensor) -> Tensor:
+            losses = []
+            rows = zip(self.parts(self.packed(outputs)), self.labeled(labels), strict=True)
+            for ((one, own), (_, wanted)), function in zip(rows, functions, strict=True):
+                loss = self._known(one, function, own, wanted)
+                losses.append(one.known_loss.weight * loss)
+            return torch.stack(losses).sum()
+
+        return total
+
+    @staticmethod
+    def _known(one: One, function: LossFunction, outputs: Tensor, labels: Tensor) -> Tensor:
+        if one.answer.complete:
+            return function(outputs, one.read(labels))
+        known = one.known(labels)
+        rows = known.nonzero().squeeze(1)
+        if not len(rows):
+            return outputs.sum() * 0.0
+        return function(outputs[rows], one.read(labels[rows])) * (len(rows) / len(labels))
+
+    def score(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return outputs.new_zeros(())
+
+    # ---- evaluation ----
+
+    def tally(self, loss: Loss, device: torch.device) -> Tally:
+        return MultiTally(self, device)
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        return torch.cat([one.task.answers(own) for one, own in self.parts(outputs)], 1)
+
+    def truth(self, labels: Tensor) -> Tensor:
+        return torch.cat([
+            one.task.truth(own) if one.task.numbers else own for one, own in self.labeled(labels)
+        ], 1)  # fmt: skip
+
+    def outputs(self, answers: Tensor) -> Tensor:
+        return torch.cat([one.task.outputs(own) for one, own in self.answered(answers)], 1)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return torch.cat([one.task.averaged(own) for one, own in self.parts(outputs)], -1)
