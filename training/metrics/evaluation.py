@@ -18,7 +18,6 @@ from ..runtime.eval_mode import evaluating
 from ..runtime.memory_errors import with_fewer
 from ..tasks.task import Task
 from ..trainer.callbacks import Callback
-from .multi_tally import MultiTally
 from .outcome import Outcome
 from .tally import Tally
 
@@ -181,6 +180,4 @@ def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Los
 def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor, task: Task) -> Outcome:
     truth = task.truth(labels)
     outcome = Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, truth)
-    if isinstance(tally, MultiTally):
-        return outcome._replace(outputs=tally.outcomes(part, answers, truth))
-    return outcome
+    return outcome._replace(outputs=tally.outcomes(part, answers, truth))

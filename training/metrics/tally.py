@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..optim.losses import LossFunction
+from .outcome import Outcome
 
 _ROUNDING = 1e-6
 
@@ -79,6 +80,10 @@ class Tally(ABC):
 
     def per_class(self) -> dict[str, Mapping[str, float]]:
         """The figures of each class; empty if there are no classes."""
+        return {}
+
+    def outcomes(self, part: str, answers: Tensor, truth: Tensor) -> Mapping[str, Outcome]:
+        """The outcome of each output of a network, if it has several."""
         return {}
 
     def confusion(self) -> Tensor:
