@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -75,16 +76,17 @@ def spec_for(
     else:
         text, into = _copied(path.name, like, into, seen, budget)
         chosen = sized(None, _built(text, seen), seen, machine, minutes)
+    tuned = bool(weights) and not seen.task.dense  # only a new head is trained
     text = "\n\n".join(
         [
             _header(path.name, data_of, seen, _hint(seen, into, data, weights)),
             text,
             _section("train", "Training data and hyperparameters.",
-                     train_lines(seen, machine, chosen, line, tuned=bool(weights))),
+                     train_lines(seen, machine, chosen, line, tuned=tuned)),
             _section("augment", "Random changes to training images, new ones in each epoch.",
                      augment_lines(seen, into.size)),
             *([_section("evaluate", "", into.evaluate)] if into.evaluate else []),
-            *([sections(chosen.network, weights)["transfer"]] if weights else []),
+            *([_transfer(chosen.network, weights, seen)] if weights else []),
         ]
     )  # fmt: skip
     return _checked(text, path)
@@ -171,13 +173,30 @@ def _copied(name: str, like: Source, into: Input, seen: Survey, budget: str) -> 
 
 def _with_input(text: str, network: Network, shape: tuple[int, ...]) -> str:
     span = network.input.span
-    if span.source.text != text or not span.text.startswith("input"):
+    if span.source.text != text:
         return text
-    return f"{text[: span.start]}input {'x'.join(map(str, shape))}{text[span.end :]}"
+    size = re.sub(r"\d+(x\d+)+", "x".join(map(str, shape)), span.text, count=1)
+    return f"{text[: span.start]}{size}{text[span.end :]}"
 
 
 def _built(text: str, seen: Survey) -> Network:
     return elaborate(load(Source("new.cnn", text)), classes=len(seen.task.classes))
+
+
+def _transfer(network: Network, weights: str, seen: Survey) -> str:
+    """The section of pretrained weights; of a network for masks, they are those of its encoder."""
+    names = {node.name.partition(".")[0] for node in network.nodes if node.weights}
+    layers = sorted(name for name in names if re.fullmatch(r"layer\d", name))
+    if not seen.task.dense or not layers:
+        return sections(network, weights)["transfer"]
+    lines = [
+        Line(f"from {quoted(weights)}", "Weights of a classifier."),
+        Line(
+            f"features {layers[-1]} trained lr=0.1x",
+            "Its layers are kept up to here, and learn slowly; what is behind them is new.",
+        ),
+    ]
+    return _section("transfer", "Pretrained weights.", lines)
 
 
 # ---- text ------------------------------------------------------------------------------------
@@ -200,11 +219,12 @@ def _hint(seen: Survey, into: Input, data: str, weights: str) -> str:
     """Advice for photographs that are too few to learn features from."""
     count = training_images(seen)
     small = max(into.size) <= SMALL or into.channels != 3
-    if weights or seen.task.dense or small or count >= FEW:
+    if weights or small or count >= FEW:
         return ""
+    like = "unet_resnet18" if seen.task.dense else "resnet18"
     return (
         f"{count:,} photographs are few: features that were learned from others reach more, where"
-        f" their weights are at hand: `cnn new NAME --data {shlex.quote(data)} --like resnet18"
+        f" their weights are at hand: `cnn new NAME --data {shlex.quote(data)} --like {like}"
         " --from torchvision:ResNet18_Weights.IMAGENET1K_V1`."
     )
 

@@ -176,6 +176,10 @@ def test_another_network_and_weights(tmp_path: Path) -> None:
     text = written(cells, tmp_path, like=source_of("unet_same"))
     assert "conv classes 1x1" in text
     assert "input 3x64x96" in text
+    text = written(cells, tmp_path, like=source_of("unet_resnet18"), weights="weights.pt")
+    assert "labels=classes" in text
+    assert "input image 3x64x96" in text
+    assert "features layer4 trained lr=0.1x" in text
 
 
 @pytest.mark.parametrize(
