@@ -171,16 +171,22 @@ def candidates(survey: Survey, size: Size, budget: str) -> list[Choice]:
 
 
 def sized(
-    choice: Choice | None, network: Network, survey: Survey, machine: Machine, minutes: float
+    choice: Choice | None,
+    network: Network,
+    survey: Survey,
+    machine: Machine,
+    minutes: float,
+    *,
+    tuned: bool = False,
 ) -> Sized:
-    """What a network costs for this data on this machine."""
+    """What a network costs for this data on this machine; `tuned`, if only a head is trained."""
     analysis = analyse(network, Setting(optimizer=OPTIMIZERS["adamw"]))
     totals, memory = analysis.totals, analysis.memory
     count = training_images(survey)
     validated = sum(survey.parts.values()) - count
     each = machine.seconds(totals.macs, totals.activations)
-    seconds = each * (count + validated / 3)
-    wanted = _wanted_epochs(count)
+    seconds = each * (count * (1 / 3 if tuned else 1) + validated / 3)
+    wanted = min(_wanted_epochs(count), HEAD_EPOCHS if tuned else 120)
     epochs = max(LEAST_EPOCHS, min(wanted, _nice(minutes * 60 / seconds)))
     fits = max(1, memory.fit(machine.memory))
     return Sized(
@@ -197,6 +203,8 @@ def sized(
 
 
 LEAST_EPOCHS = 3
+HEAD_EPOCHS = 20
+"""A new head on features that are trained already has learned enough after so many."""
 PARAMETERS_PER_IMAGE = 20_000
 """More would be learned by heart: a network gets no more than so many for each training image."""
 

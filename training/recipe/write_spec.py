@@ -7,6 +7,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ...compiler.build.elaborate import elaborate
@@ -65,6 +66,7 @@ def spec_for(
     seen = survey(data_of, base)
     into = choose_input(seen, budget)
     stem = path.name.removesuffix(".cnn")
+    tuned = bool(weights) and not seen.task.dense  # only a new head is trained
     if like is None:
         options = [
             sized(choice, _built(_network(stem, choice, into, seen), seen), seen, machine, minutes)
@@ -74,9 +76,8 @@ def spec_for(
         assert chosen.choice is not None
         text = _network(stem, chosen.choice, into, seen, _why_network(chosen, why, seen))
     else:
-        text, into = _copied(path.name, like, into, seen, budget)
-        chosen = sized(None, _built(text, seen), seen, machine, minutes)
-    tuned = bool(weights) and not seen.task.dense  # only a new head is trained
+        text, into = _copied(path.name, like, into, seen, own_size=tuned)
+        chosen = sized(None, _built(text, seen), seen, machine, minutes, tuned=tuned)
     text = "\n\n".join(
         [
             _header(path.name, data_of, seen, _hint(seen, into, data, weights)),
@@ -156,18 +157,20 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _copied(name: str, like: Source, into: Input, seen: Survey, budget: str) -> tuple[str, Input]:
-    """A copy of another network, with the size of input and the outputs that the data needs."""
+def _copied(
+    name: str, like: Source, into: Input, seen: Survey, *, own_size: bool
+) -> tuple[str, Input]:
+    """A copy of another network, with the outputs that the data needs, and the size of input,
+    unless the network keeps its own size, for which its weights were trained."""
     text = network_only(name, like)
     network = _built(text, seen)
-    shape = (into.channels, *into.size)
-    resized = _with_input(text, network, shape)
-    if resized != text:
-        try:
+    resized = _with_input(text, network, (into.channels, *into.size))
+    if not own_size and resized != text:
+        with suppress(SpecError):  # it may be for images of its own size
             network, text = _built(resized, seen), resized
-        except SpecError:  # it is for images of its own size
-            size = network.input.shape[-2], network.input.shape[-1]
-            into = Input(network.input.shape[0], size, into.why)
+    size = (network.input.shape[-2], network.input.shape[-1])
+    if size != into.size:
+        into = Input(network.input.shape[0], size, into.why)
     return with_classes(text, network), into
 
 

@@ -170,8 +170,9 @@ def test_another_network_and_weights(tmp_path: Path) -> None:
     photos = classes(tmp_path / "set", height=150, width=150)
     text = written(photos, tmp_path, like=source_of("squeezenet1_0"), weights="weights.npz")
     assert "outputs=classes" in text
-    assert "input 3x128x128" in text
+    assert "input 3x224x224" in text
     assert "freeze all" in text
+    assert "input 3x128x128" in written(photos, tmp_path, like=source_of("squeezenet1_0"))
     cells = masks(tmp_path / "cells", [0, 255], 64, 96)
     text = written(cells, tmp_path, like=source_of("unet_same"))
     assert "conv classes 1x1" in text
