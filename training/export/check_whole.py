@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...compiler.language.values import percent
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.images.color_modes import in_channels
 from ..data.images.decode import decode
@@ -67,8 +66,8 @@ def check_whole(
         )
         share = float((levels > 0).float().mean())
         say(
-            f"{where}: {percent(round(share, 5))} of the resized values are one level of 255 off;"
-            f" against `cnn predict`: {apart}"
+            f"{where}: {apart}, against `cnn predict`; {_share(share)} of the resized values are one"
+            " level of 255 off"
         )
 
 
@@ -99,7 +98,7 @@ def _must_be_equal(where: str, key: str, found: Tensor, wanted: Tensor) -> None:
     if not found.is_floating_point():
         share = float((found != wanted).float().mean())
         if found.numel() > 1 and share > UNEQUAL:
-            raise _differs(where, f"gets another `{key}`: {percent(share)} of it")
+            raise _differs(where, f"gets another `{key}`: {_share(share)} of it")
         return
     largest = float(wanted.abs().max().clamp(min=1e-30))
     apart = float((found - wanted).abs().max())
@@ -111,8 +110,12 @@ def _apart(found: Tensor, wanted: Tensor) -> str:
     """How far answers are apart, in words."""
     if not found.is_floating_point():
         share = float((found != wanted).float().mean())
-        return "equal" if not share else f"equal but for {percent(round(share, 5))}"
+        return "equal" if not share else f"equal but for {_share(share)}"
     return f"{float((found - wanted).abs().max()):.1e} apart at most"
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.2g} %" if share else "none"
 
 
 def _differs(where: str, what: str, *notes: str) -> SpecError:
