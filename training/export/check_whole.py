@@ -66,8 +66,8 @@ def check_whole(
         )
         share = float((levels > 0).float().mean())
         say(
-            f"{where}: {apart}, against `cnn predict`; {_share(share)} of the resized values are one"
-            " level of 255 off"
+            f"{where}: {apart}, against `cnn predict`; {_share(share)} of the resized values are"
+            " one level of 255 off"
         )
 
 
