@@ -224,6 +224,36 @@ class TableData(Data):
         return (*(self.ignore or ()), UNLABELLED)
 
 
+class Coco(Data):
+    """Images whose masks are the regions of COCO annotations: polygons, or run lengths (RLE).
+
+    Classes are `background` and the categories. Smaller regions are on top; crowds have no label.
+    """
+
+    word = "data coco"
+    image_files = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "data coco": "coco_instances CocoDetection coco_json register_coco_instances"
+    }
+
+    path: str = file_name(
+        "the file of annotations, or a folder with one for each part", example='"annotations.json"'
+    )
+    val: Any = custom(
+        f"{_VAL}; or another file of annotations",
+        _share_or_path,
+        "a share above 0 % and below 100 %, or a file",
+        None,
+        keyword_only=True,
+        write=_write,
+        elsewhere="validation_split valid_pct split",
+    )
+    root: str | None = file_name(
+        "folder of the images; by default that of the annotations, or one beside it", None,
+        keyword_only=True,
+    )  # fmt: skip
+
+
 class Digits(Data):
     """1,797 handwritten digits of 8x8 pixels, which come with dotcnn."""
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
-from ...compiler.plan.data import UNLABELLED, Folder, NpyFolder, SeriesText, TableData
+from ...compiler.plan.data import UNLABELLED, Coco, Folder, NpyFolder, SeriesText, TableData
 from ...compiler.plan.loss import Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
@@ -255,9 +255,8 @@ def _opened(
             return (arrays.as_numbers() if as_numbers else arrays).contents(plan.sample)
         return contents(data, base, plan.sample, as_numbers=as_numbers, outputs=outputs)
 
-    whole = _read_by_each(
-        read, processes, only_names=isinstance(data, Folder | TableData | NpyFolder | SeriesText)
-    )
+    names = Folder | TableData | Coco | NpyFolder | SeriesText
+    whole = _read_by_each(read, processes, only_names=isinstance(data, names))
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
         scale = known.scale if isinstance(known, Regression) else None

@@ -24,7 +24,7 @@ from ..data.diagnostic import counted, problem
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, picture
 from ..data.images.mask_file import mask_values
-from ..data.loader.image_source import Arrays, Contents, Files, ImageSource, class_counts
+from ..data.loader.image_source import Arrays, Contents, Files, ImageSource, MaskFiles, class_counts
 from ..data.loader.memory_budget import cores
 from ..data.loader.order import sample
 from ..data.loader.store import with_mask
@@ -163,9 +163,9 @@ def _looked_at(whole: Contents, data: Data) -> Inputs:
 def _values_without_class(whole: Contents) -> tuple[int, ...]:
     """Values that masks have in many places, and no class: pixels that were left unlabeled."""
     train = whole.parts["train"]
-    if not isinstance(train, Files) or train.mask_files is None:
+    masks = train.mask_files if isinstance(train, Files) else None
+    if not isinstance(masks, MaskFiles):
         return ()
-    masks = train.mask_files
     if masks.code.colors is not None:
         return ()
     chosen = sample(len(train), MOST_MASKS).tolist()

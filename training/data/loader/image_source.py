@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...tasks.answer import NO_SCALE, Answer, Scale
 from ..dataset import BadFile
+from ..images.coco_masks import CocoMasks
 from ..images.mask_file import MaskCode
 from ..samples.sample_source import Samples
 from ..sources.file_names import clean
@@ -73,7 +74,7 @@ class Files:
     paths: Strings
     """The path of each file relative to `root`, with `/` between the parts."""
     labels: Tensor
-    mask_files: MaskFiles | None = None
+    mask_files: MaskFiles | CocoMasks | None = None
     """The masks of the images, in the same order; None if labels are not masks."""
     weights: Tensor | None = None
     """How often each image is drawn for training, compared with others; None: equally often."""

@@ -13,6 +13,7 @@ from ....compiler.build.elaborate import examine as elaborate
 from ....compiler.build.scoping import sections_of
 from ....compiler.language.overrides import SectionOverride
 from ....compiler.plan.data import (
+    Coco,
     Data,
     Folder,
     Idx,
@@ -95,6 +96,10 @@ def count_classes(
             from .series_lines import count_in_lines
 
             return count_in_lines(data, base, as_numbers=as_numbers)
+        case Coco():
+            from .coco import read_coco
+
+            return len(read_coco(data, base).classes)
         case Npz():
             from .npz_file import count
 

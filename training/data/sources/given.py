@@ -50,6 +50,8 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
         return _override(f"series {path}", name)
     if is_file and place.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq"):
         return _override(f"table {path}", name)
+    if is_file and place.suffix.lower() == ".json":
+        return _override(f"coco {path}", name)
     if is_file and place.suffix.lower() in (".npz", ".npy"):
         return _override(f"npz {path}", name)
     if word != text.strip() and folded(word) in known_elsewhere("train"):
@@ -137,5 +139,5 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
 
 def _named() -> list[str]:
     known = REGISTRY["train"]
-    others = ("folder", "table", "npz", "npy", "series", "idx")
+    others = ("folder", "table", "coco", "npz", "npy", "series", "idx")
     return [kind for kind in _kinds() if kind not in others and known[f"data {kind}"].offered]

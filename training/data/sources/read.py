@@ -9,6 +9,7 @@ import torch
 
 from ....compiler.plan.data import (
     ArraysInMemory,
+    Coco,
     Data,
     Digits,
     Folder,
@@ -24,6 +25,7 @@ from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS
 from ..diagnostic import listed, problem
 from ..loader.image_source import Arrays, Contents, ImageSource
+from .coco import coco
 from .digits import digits
 from .file_names import clean, resolve
 from .folder import folder
@@ -68,6 +70,8 @@ def contents(
             return digits()
         case Folder():
             return folder(data, base, wanted)
+        case Coco():
+            return coco(data, base)
         case NpyFolder():
             return npy(data, base, wanted, as_numbers=as_numbers)
         case SeriesText():

@@ -27,6 +27,7 @@ from ..samples.sample_endings import is_sample, may_hold
 from .file_names import clean, is_image, resolve
 from .folder_tree import Wanted, files_below
 from .mask_folder import Pairs, read_table, scanned, table_in
+from .read_once import ReadOnce
 from .table_file import Column, Table, column_of, read_table_file
 
 if TYPE_CHECKING:
@@ -142,10 +143,7 @@ def _mask_code(data: TableData, found: TableLabels) -> tuple[tuple[str, ...], Ma
     return known.names, MaskCode(len(known.names), data.ignored, known.colors, known.two_valued)
 
 
-_Key = tuple[str, str, Shape | None, bool, tuple[tuple[str, bool], ...], int, int]
-_kept: dict[_Key, TableLabels] = {}
-"""The table that was read last: its classes are counted before the network is built, and its images
-are opened afterwards. A million rows are not read twice."""
+_read_once: ReadOnce[TableLabels] = ReadOnce()
 
 
 def read_labels(
@@ -160,17 +158,13 @@ def read_labels(
     """The images and labels of a table, or the `samples` of a shape; raises SpecError. With
     `as_numbers`, whole numbers are numbers, not classes. They are kept for the next call, unless
     this is the `last`."""
-    try:
-        status = resolve(data.path, base).stat()
-    except (OSError, ValueError):
-        return _read_labels(data, base, samples, as_numbers, outputs)  # which says what is wrong
-    wanted = (samples, as_numbers, tuple(outputs.items()))
-    key = (str(data), str(base.absolute()), *wanted, status.st_mtime_ns, status.st_size)
-    found = _kept.get(key) or _read_labels(data, base, samples, as_numbers, outputs)
-    _kept.clear()
-    if not last:
-        _kept[key] = found
-    return found
+    key = (str(data), str(base.absolute()), samples, as_numbers, tuple(outputs.items()))
+    path = resolve(data.path, base)
+
+    def read() -> TableLabels:
+        return _read_labels(data, base, samples, as_numbers, outputs)
+
+    return _read_once(read, path, *key, last=last)
 
 
 def _read_labels(
