@@ -151,8 +151,9 @@ class NoData(Data):
 class Folder(Data):
     """A folder with one folder of images for each class.
 
-    Or with images and their masks: folders `images` and `masks`, both with the same names. For a
-    network that takes series or scans: of WAV, CSV, .npy or .npz files.
+    Or with images and their masks: folders `images` and `masks`, both with the same names. An image
+    may have several classes: it is in several folders, or `a.txt` beside `a.jpg` has its tags. For
+    a network that takes series or scans: of WAV, CSV, .npy or .npz files.
     """
 
     word = "data folder"
@@ -168,6 +169,10 @@ class Folder(Data):
         write=_write,
         elsewhere="validation_split valid_pct split",
     )
+    type: str = choice(
+        "whether an image may be in the folders of several classes; `auto` tells by the images",
+        ("auto", "class", "several"), "auto", keyword_only=True,
+    )  # fmt: skip
     masks: str | None = file_name(
         "name of the folder of masks; by default one of the usual names", None, keyword_only=True
     )

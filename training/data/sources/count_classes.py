@@ -34,6 +34,7 @@ from ..samples.sample_endings import is_sample
 from .file_names import resolve
 from .folder_tree import Unreadable, classes_in, must_be_folder, parts_in
 from .mask_folder import mask_set
+from .tags import tag_set
 
 
 def classes_for(
@@ -121,6 +122,9 @@ def _of_folder(data: Folder, base: Path, shape: Shape) -> int | None:
         masks = None if is_sample(shape) else mask_set(data, root)
         if masks is not None:
             return len(masks.classes.names)
+        tags = None if is_sample(shape) else tag_set(data, root)
+        if tags is not None:
+            return len(tags.classes)
         return len(classes_in(parts_in(root).get("train", root))) or None
     except Unreadable as error:
         raise problem("unreadable", str(error), data) from None

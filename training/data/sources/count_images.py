@@ -68,6 +68,9 @@ def _of_folder(data: Folder, base: Path) -> tuple[int, bool] | None:
             return len(files_below(masks["train"][0])), len(masks) > 1
         parts = parts_in(root)
         images = images_in(parts.get("train", root))
+        if not any(images.classes.values()):  # beside texts of tags
+            loose = len(files_below(parts.get("train", root)))
+            return loose, "train" in parts and len(parts) > 1
     except Unreadable:
         return None
     divided = ("train" in parts and len(parts) > 1) or isinstance(data.val, str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from .folder_tree import (
 )
 from .mask_folder import MaskSet, mask_set, missing_masks
 from .sample_files import of_sample_files
+from .tags import TagSet, label_rows, merged, tag_set
 
 LAYOUT = "one folder of images for each class; or such folders inside `train` and `val`"
 
@@ -48,6 +50,10 @@ def _folder(data: Folder, root: Path, base: Path, shape: Shape) -> Contents:
     masks = mask_set(data, root) if samples is None else None
     if masks is not None:
         return _with_masks(data, root, masks)
+    tags = tag_set(data, root) if samples is None else None
+    if tags is not None:
+        several = any(len(each) != 1 for part in tags.parts.values() for each in part.tags)
+        return _with_tags(data, root, tags, several)
     parts = {part: images_in(path, wanted) for part, path in part_folders(data, root).items()}
     if isinstance(data.val, str):
         place = resolve(data.val, base)
@@ -66,6 +72,12 @@ def _folder(data: Folder, root: Path, base: Path, shape: Shape) -> Contents:
             notes.append(f"{part} has no images of {listed(lacking)}")
         if part_images.other_files:
             notes.append(f"{part}: files that are not images: {part_images.other_files}")
+    if samples is None:
+        several_classes, note = merged(data, parts)
+        notes += [note] if note else []
+        if several_classes:
+            found = TagSet(classes, several_classes, [])
+            return replace(_with_tags(data, root, found, True), notes=tuple(notes))
     whole = Contents(
         clean(root.resolve().name),
         classes,
@@ -95,6 +107,25 @@ def _with_masks(data: Folder, root: Path, found: MaskSet) -> Contents:
         origin=data.path,
         notes=(*found.notes, *missing_masks(found.parts)),
         task="segmentation",
+    )
+
+
+def _with_tags(data: Folder, root: Path, found: TagSet, several: bool) -> Contents:
+    """A data set whose images may have `several` classes."""
+    return Contents(
+        clean(root.resolve().name),
+        found.classes,
+        {
+            part: Files(
+                tagged.root,
+                Strings(tagged.images),
+                label_rows(tagged.tags, found.classes, several),
+            )
+            for part, tagged in found.parts.items()
+        },
+        origin=data.path,
+        task="multi_label" if several else "classification",
+        bad=tuple(found.bad),
     )
 
 
