@@ -152,8 +152,10 @@ class Folder(Data):
     """A folder with one folder of images for each class.
 
     Or with images and their masks: folders `images` and `masks`, both with the same names. An image
-    may have several classes: it is in several folders, or `a.txt` beside `a.jpg` has its tags. For
-    a network that takes series or scans: of WAV, CSV, .npy or .npz files.
+    may have several classes: it is in several folders, or `a.txt` beside `a.jpg` has its tags. Or,
+    for networks that answer with an image, with pairs of them, `noisy` and `clean`; without pairs,
+    the network learns the images themselves. For a network that takes series or scans: of WAV, CSV,
+    .npy or .npz files.
     """
 
     word = "data folder"
@@ -176,6 +178,10 @@ class Folder(Data):
     masks: str | None = file_name(
         "name of the folder of masks; by default one of the usual names", None, keyword_only=True
     )
+    target: str | None = file_name(
+        "name of the folder of images to be answered; by default one of the usual names", None,
+        keyword_only=True,
+    )  # fmt: skip
     ignore: tuple[int, ...] | None = _ignored()
     rate: int | None = _rate()
 

@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 from ...dsl.diagnostics import Edit
+from ...dsl.source import Span
 from ..language.kinds import choice, custom, flag, number, real_number, size, tuple_of, whole
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Word, exact, show, spelled
 from ..shapes import LINES, axes_of, by
 from .directive import Context, Directive, taken_out
-from .loss import ends_in_map
+from .loss import ends_in_map, learns_images
 
 LARGE = 96
 """For inputs of at least this size, images are resized to one seventh more, 256 for 224, and
@@ -39,6 +41,22 @@ def usual_side_for(size: tuple[int, int]) -> int | tuple[int, int]:
     return round(height * 8 / 7) if height >= LARGE else height
 
 
+KEEPS = ("none", "auto")
+"""In place of a size: images keep theirs."""
+
+
+def _side() -> Any:
+    sized = size("length of the shorter side, or height and width like 256x192; `none` keeps the"
+                 " size of images, and so does `auto` unless a network learns whole images"
+                 " themselves", example="256", takes_words=True, words=KEEPS)  # fmt: skip
+    read, expects = sized.read, f"{sized.expects}, `none` or `auto`"
+
+    def side(value: object) -> Any:
+        return str(value) if isinstance(value, Word) and value in KEEPS else read(value)
+
+    return replace(sized, read=side, expects=expects)
+
+
 class Resize(Directive):
     """Resize images: the shorter side, or height and width."""
 
@@ -49,11 +67,23 @@ class Resize(Directive):
         "resize": "smallestmaxsize resizing image_size img_size target_size size"
     }
 
-    side: Any = size("length of the shorter side, or height and width like 256x192", example="256")
+    side: Any = _side()
     mode: str = choice(MODE_DOC, MODES, "bilinear", keyword_only=True)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether images keep their size."""
+        return self.side in KEEPS
+
+    def enlarged(self, factor: int) -> Resize:
+        """The same for images that are `factor` times larger."""
+        return self if self.keeps else self.replace(side=_times(factor, self.side))
 
     @classmethod
     def usual(cls, context: Context) -> Resize | None:
+        if context.size and learns_images(context):
+            degraded = any(one.head() == "degrade" for one in context.given.get("train", ()))
+            return cls.make(side="none" if degraded else "auto")
         return cls.make(side=usual_side(context)) if context.size else None
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -63,6 +93,9 @@ class Resize(Directive):
         if context.size is None:
             assert self.span is not None
             yield context.unfit(place, *_not_images("resized", context), (Edit(self.span, ""),))
+            return
+        if self.keeps:
+            yield from self._of_images(context, place)
             return
         height, width = context.size
         exact_size = isinstance(self.side, tuple)
@@ -75,6 +108,20 @@ class Resize(Directive):
                 f"write `resize {least}`, or more",
                 (Edit(place, least),),
             )
+
+    def _of_images(self, context: Context, place: Span) -> Iterator[Problem]:
+        if learns_images(context):
+            return
+        assert context.size is not None
+        height, width = context.size
+        right = str(height) if height == width else by(context.size)
+        yield context.unfit(
+            place,
+            f"`resize {self.side}` is for networks that answer with an image: others see the whole"
+            " image at the size of their input",
+            f"write `resize {right}`",
+            (Edit(place, right),),
+        )
 
 
 class CentreCrop(Directive):
@@ -90,6 +137,10 @@ class CentreCrop(Directive):
     def usual(cls, context: Context) -> CentreCrop | None:
         return cls(side=context.size) if context.size else None
 
+    def enlarged(self, factor: int) -> CentreCrop:
+        """The same for images that are `factor` times larger."""
+        return self.replace(side=_times(factor, self.side))
+
     def settle(self, context: Context) -> CentreCrop:
         if isinstance(self.side, int):
             return self.replace(side=(self.side, self.side))
@@ -97,6 +148,10 @@ class CentreCrop(Directive):
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from fits_input(self, self.side, context)
+
+
+def _times(factor: int, side: int | tuple[int, int]) -> int | tuple[int, int]:
+    return (factor * side[0], factor * side[1]) if isinstance(side, tuple) else factor * side
 
 
 def fits_input(directive: Directive, side: Any, context: Context) -> Iterator[Problem]:
@@ -266,7 +321,7 @@ class Tta(Directive):
             if place is not None and getattr(self, name) != type(self).fields[name].default:
                 yield context.unfit(
                     place,
-                    f"every pixel of a mask is answered; {words} a part of the image only",
+                    f"every pixel is answered; {words} a part of the image only",
                     "write `tta flip`, or `tta scales=[0.75, 1, 1.25]`",
                 )
 
@@ -417,6 +472,11 @@ class Normalize(Directive):
             return f"({scaled} - mean) / std, measured on the training images{blue_first}"
         return f"({scaled} - {spelled(mean)}) / {spelled(std)}{blue_first}"
 
+    @classmethod
+    def usual(cls, context: Context) -> Normalize:
+        """The levels of an image that is the answer are those of the input."""
+        return cls.make(preset="none") if context.size and learns_images(context) else cls.make()
+
     def problems(self, context: Context) -> Iterator[Problem]:
         axes, mean = axes_of(context.shape), self.pixels.mean
         if axes < 1 or self.origin is None:
@@ -442,6 +502,13 @@ class Normalize(Directive):
                 (Edit(place, "measured"),),
             )
             return
+        if self.pixels.order == "bgr" and learns_images(context):
+            place = self.place("order") if self.order else self.place("preset")
+            assert place is not None
+            yield context.unfit(
+                place, "the answer is an image, whose channels are red, green and blue",
+                "write `normalize none`",
+            )  # fmt: skip
         if mean is not None and len(mean) not in (1, channels):
             place = self.place("mean") if self.mean else self.place("preset")
             assert place is not None

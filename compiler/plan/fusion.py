@@ -29,6 +29,7 @@ from .augment.passes import (
     Size,
     numbers,
 )
+from .augment.resizing import Crop
 from .evaluate import Resize
 from .plan import TrainPlan
 
@@ -159,8 +160,22 @@ def crop_when_read(plan: TrainPlan) -> CropWhenRead | None:
             return None
         size = directive.size_after(plan.input[1:])
         step = Step(number, directive, size, directive.pass_kinds(size)[0])
-        return CropWhenRead(step, resize, frozenset(numbers), size)
-    return None
+        keeps = resize is not None and resize.keeps
+        return CropWhenRead(step, None if keeps else resize, frozenset(numbers), size)
+    return _any_part(plan)
+
+
+def _any_part(plan: TrainPlan) -> CropWhenRead | None:
+    """Of images that keep their size, each epoch sees another part, also where no `crop` is
+    written."""
+    resize = plan.evaluate.resize
+    if resize is None or resize.side != "none":
+        return None
+    _, height, width = plan.input
+    size = height, width
+    crop = Crop.make(side=size)
+    step = Step(len(plan.augment), crop, size, crop.pass_kinds(size)[0])
+    return CropWhenRead(step, None, frozenset(), size)
 
 
 def size_when_read(plan: TrainPlan) -> Size:
@@ -172,7 +187,7 @@ def size_when_read(plan: TrainPlan) -> Size:
     if crop is not None:
         return crop.size
     resize = resize_when_read(plan)
-    if resize is None:
+    if resize is None or resize.keeps:
         return plan.input[1:] if len(plan.input) == 3 else (1, 1)
     return resize.side if isinstance(resize.side, tuple) else (resize.side, resize.side)
 

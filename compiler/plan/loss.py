@@ -20,7 +20,7 @@ from ..language.signature import ArgumentError, Signature
 from ..language.values import Text, Word, name_or_text, show, spelled
 from ..network import Node, Output
 from ..shapes import text
-from .directive import Context, Directive, conflict
+from .directive import REGISTRY, Context, Directive, conflict
 
 
 def _output_name(value: object) -> str:
@@ -58,6 +58,8 @@ class Loss(Directive):
     """Whether an image may have several classes, each decided independently."""
     weighted: ClassVar[bool] = True
     """Whether classes can have weights in it."""
+    compares: ClassVar[str] = "masks"
+    """What a loss of pixels compares."""
 
     output: str | None = _output()
     weight: float = _weight()
@@ -99,6 +101,10 @@ class Loss(Directive):
 
     @classmethod
     def usual(cls, context: Context) -> Loss:
+        if ends_in_map(context) and any(
+            directive.head() == "degrade" for directive in context.given.get("train", ())
+        ):
+            return REGISTRY["train"]["loss mae"].make()  # type: ignore[return-value]
         return _usual_for(context.network.output if context.network else None)
 
     @classmethod
@@ -130,6 +136,8 @@ class Loss(Directive):
         end = ends_in(last)
         if not end or self.several_labels == (end == "each"):
             return
+        if end == "each" and IMAGES in self.tasks and is_map(last):
+            return  # a sigmoid keeps the levels of an image between black and white
         meaning = "each class independently" if end == "each" else "one class out of several"
         instead = self._for_output("bce" if end == "each" else "cross_entropy")
         yield Problem(
@@ -184,22 +192,34 @@ class Loss(Directive):
         )  # fmt: skip
 
     def _misfit(self, last: Node) -> Problem | None:
-        """The error if the loss compares masks and the network does not answer for each pixel, or
-        the reverse."""
+        """The error if the loss compares masks or images and the network does not answer for each
+        pixel, or the reverse."""
         assert self.origin is not None
         on_map = is_map(last)
-        if any((task == "segmentation") == on_map for task in self.tasks):
+        if any((task in _OF_PIXELS) == on_map for task in self.tasks):
             return None
-        wanted = "answers for whole images" if on_map else "masks"
+        wanted = "answers for whole images" if on_map else self.compares
         instead = self._for_output("cross_entropy dice=1" if on_map else "cross_entropy")
+        answers = ", or `loss l1` if it answers with an image" if on_map else ""
         return Problem(
             "conflict",
             f"`{self.word}` is for {wanted}, and the network ends in {text(last.shape)}",
             self.origin.span,
             labels=(Label(first_line(last.span), f"it ends in {text(last.shape)}"),),
-            help=f"write `{instead}`",
+            help=f"write `{instead}`{answers}",
             edits=(Edit(self.origin.span, instead),),
         )
+
+
+IMAGES = "image_to_image"
+"""The task of networks that answer with an image."""
+_OF_PIXELS = ("segmentation", IMAGES)
+
+
+def learns_images(context: Context) -> bool:
+    """Whether the network learns to answer with an image: it ends in a map, and the loss compares
+    images, or `degrade` says what is to be restored."""
+    return ends_in_map(context) and IMAGES in context.get(Loss).tasks
 
 
 def ends_in_map(context: Context) -> bool:

@@ -16,11 +16,12 @@ from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
 from ..language.vocabulary import SECTIONS
 from ..network import Network
-from ..shapes import AXES, SHAPE_NAMES, axes_of, size, text
+from ..shapes import AXES, SHAPE_NAMES, axes_of, by, size, text
 from .apply_overrides import apply
 from .augment.augmentation import Augmentation
 from .data import Data, NoData
 from .directive import Context, Directive
+from .loss import learns_images
 from .plan import Evaluate, Train, TrainPlan, Transfer, slots
 from .read import Reader
 from .transfer import From
@@ -135,6 +136,8 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
             diagnostics.append(several)
         elif not _can_be_learned(network):
             diagnostics.append(_ends_in_a_map(network))
+        elif learns_images(context) and uneven(network):
+            diagnostics.append(_answers_of_another_size(network))
     return diagnostics
 
 
@@ -191,6 +194,32 @@ def _ends_in_a_map(network: Network) -> Diagnostic:
     )
 
 
+def uneven(network: Network) -> bool:
+    """Whether images become smaller, or are not enlarged by a whole number, the same along both
+    sides."""
+    before, after = network.input.shape, network.output.shape
+    if len(before) != 3:
+        return True
+    times = after[1] // before[1]
+    return not times or after[1:] != (times * before[1], times * before[2])
+
+
+def _answers_of_another_size(network: Network) -> Diagnostic:
+    before, after = network.input.shape, network.output.shape
+    if len(before) != 3:
+        message = f"the network takes {text(before)}, and answers with an image need an image"
+        return Diagnostic("unfit-output", message, network.input.span)
+    return Diagnostic(
+        "unfit-output",
+        f"an answer is as large as its image, or a whole number of times as large; images are"
+        f" {by(before[1:])}, and answers {by(after[1:])}",
+        network.output.span,
+        labels=(Label(first_line(network.input.span), f"the input is {text(before)}"),),
+        help="pad convolutions, `conv 64 3x3 same`, or add"
+        f" `upsample to={by(before[1:])}` at the end",
+    )
+
+
 def no_data(context: Context) -> Diagnostic | None:
     """The error for a spec without data whose input does not suit the bundled digits."""
     if not isinstance(context.find(Data), NoData):
@@ -219,6 +248,7 @@ def assemble(network: Network, context: Context) -> TrainPlan:
         _filled(Evaluate, context),
         _filled(Transfer, context) if context.given.get("transfer") else None,
         first_line(network.input.span),
+        network.output.op.word if network.output.op.probabilities else "",
     )
 
 

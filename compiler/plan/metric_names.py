@@ -17,6 +17,8 @@ class Metric(NamedTuple):
     """Whether higher is better."""
     in_units: bool = False
     """Whether it is in the units of the data."""
+    unit: str = ""
+    """Its own unit."""
 
 
 METRICS = {
@@ -37,6 +39,8 @@ METRICS = {
     "mae": Metric("mean absolute error", share=False, higher=False, in_units=True),
     "rmse": Metric("root mean squared error", share=False, higher=False, in_units=True),
     "r2": Metric("R2", share=False),
+    "psnr": Metric("PSNR", share=False, unit="dB"),
+    "ssim": Metric("SSIM", share=False),
 }
 """By the name in a spec."""
 

@@ -16,9 +16,10 @@ from ..shapes import Shape, axes_of
 from . import number_loss  # noqa: F401 - it enters its directives
 from .augment.augmentation import Augmentation
 from .data import Data, Split
+from .degradation import Degradation
 from .directive import REGISTRY, Context, Directive
 from .evaluate import CentreCrop, Normalize, Pad, Resize, Tta
-from .loss import Loss, Weights
+from .loss import IMAGES, Loss, Weights
 from .optimizer import Optimizer
 from .schedule import Schedule
 from .train import (
@@ -76,6 +77,8 @@ class Train:
     """The train section."""
 
     data: Data
+    degrade: tuple[Degradation, ...]
+    """How the input is made worse than the image that is to be answered, step by step."""
     split: Split
     epochs: Epochs
     batch: Batch
@@ -156,6 +159,9 @@ class TrainPlan:
     """None if the network is trained from random weights."""
     input_place: Span | None = dataclasses.field(default=None, compare=False, repr=False)
     """The place of the input in the spec; None for a plan that was read from a file."""
+    ends_in: str = ""
+    """The word of the network's last layer, if that gives probabilities: `sigmoid`, `softmax`. The
+    module that is trained leaves it out."""
 
     @property
     def sample(self) -> Shape:
@@ -167,6 +173,17 @@ class TrainPlan:
     def has_samples(self) -> bool:
         """Whether the data is series or scans: not images, and of numbers in their own units."""
         return axes_of(self.sample) in (1, 3)
+
+    @property
+    def learns_images(self) -> bool:
+        """Whether the network learns to answer with an image."""
+        alone = len(self.train.losses) == 1
+        return alone and len(self.outputs) == 3 and IMAGES in self.train.loss.tasks
+
+    @property
+    def enlarges(self) -> int:
+        """How many times larger the network's answer is than its input, along each side."""
+        return self.outputs[1] // self.input[1] if len(self.outputs) == 3 else 1
 
     def to_json(self) -> str:
         """The plan as JSON; equal plans give equal text."""
@@ -180,6 +197,7 @@ class TrainPlan:
             "augment": [_directive(directive) for directive in self.augment],
             "evaluate": _section(self.evaluate),
             "transfer": _section(self.transfer) if self.transfer else None,
+            **({"ends_in": self.ends_in} if self.ends_in else {}),
         }
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -264,6 +282,7 @@ class _Reader:
             tuple(self.augmentations(data["augment"])),
             self.section(Evaluate, "evaluate", data["evaluate"]),
             self.section(Transfer, "transfer", transfer) if transfer else None,
+            ends_in=str(data.get("ends_in", "")),
         )
 
     def augmentations(self, data: Sequence[Any]) -> Iterator[Augmentation]:

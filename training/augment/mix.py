@@ -92,6 +92,8 @@ class Paste(Mix):
         mixed = torch.where(inside, images[1:], images[:-1])
         if labels.ndim == images.ndim - 1:  # masks
             return mixed, torch.where(inside.squeeze(1), labels[1:], labels[:-1])
+        if labels.ndim == images.ndim:  # images
+            return mixed, torch.where(inside, labels[1:], labels[:-1])
         return mixed, mixed_labels(labels, share)
 
     def boxes(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,5 +111,7 @@ class Paste(Mix):
 
 
 def mixed_labels(labels: Tensor, share: Tensor) -> Tensor:
-    """The mixed labels: shares of classes, images x classes."""
-    return torch.lerp(labels[1:], labels[:-1], share.view(-1, 1).to(labels.dtype))
+    """The mixed labels: shares of classes, images x classes; or images."""
+    labels = labels.float()
+    each = share.view(-1, *[1] * (labels.ndim - 1)).to(labels.dtype)
+    return torch.lerp(labels[1:], labels[:-1], each)

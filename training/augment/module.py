@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan.augment.passes import COLOR, MOVE, WARP
+from ...compiler.plan.augment.passes import BLUR, COLOR, ERASE, MOVE, NOISE, WARP
 from ...compiler.plan.fusion import Fusion
 from ..optim.losses import one_hot
 from ..runtime.to_device import to_device
@@ -15,12 +15,12 @@ from . import area_resize, erase, gaussian, noise, policies  # noqa: F401 - they
 from .color import Colors
 from .geometry import Geometry
 from .mix import Mix
-from .per_image import ImagePass, Normalize, PerImage
+from .per_image import ImagePass, Normalize, OfInputs, PerImage
 from .random_numbers import Draws
 from .registry import Normalization, Resources, implementation
 
-MASKS = 3
-"""The axes of labels that are masks: images x height x width."""
+MASKS, IMAGES = 3, 4
+"""The axes of labels that are masks: images x height x width; and of those that are images."""
 
 
 class Augmenter(nn.Module):
@@ -43,16 +43,17 @@ class Augmenter(nn.Module):
         mixable: Callable[[Tensor], Tensor] | None = None,
         reverse: bool = False,
         reuse: bool = False,
+        step: int = 1,
     ) -> None:
         """`mixable` turns labels into what can be mixed; by default, shares of `classes`. `reverse`
         reverses the channels at the end (BGR); `normalization` is in the channel order of the
         input. `reuse`: on a CPU, a call may overwrite the images that the call before
-        returned."""
+        returned. Crops start at multiples of `step`."""
         super().__init__()
         self._reuse = reuse
         self.fusion = fusion
         self._classes, self._mixable = classes, mixable
-        resources = Resources.of(seed, normalization)
+        resources = Resources.of(seed, normalization, step)
         self._steps: list[PerImage | Mix] = []
         row: list[tuple[ImagePass, bool]] = []
         for one, takes_bytes in _passes(fusion, resources):
@@ -78,17 +79,17 @@ class Augmenter(nn.Module):
         on_cpu = self._draws_on_cpu(epoch, indices)
         for step in self._steps:
             if isinstance(step, PerImage):
-                masks = labels if labels.ndim == MASKS else None
-                images, masks = step(images, drawn, on_cpu, self._reuse, masks)
-                labels = labels if masks is None else masks
+                moving = labels if labels.ndim in (MASKS, IMAGES) else None
+                images, moving = step(images, drawn, on_cpu, self._reuse, moving)
+                labels = labels if moving is None else moving
             else:
                 images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
                 drawn, on_cpu = drawn[:, : len(images)], on_cpu[:, : len(images)]
         return images, labels
 
     def _shares(self, labels: Tensor) -> Tensor:
-        """Labels as shares of classes: one-hot unless they are shares; masks as they are."""
-        if labels.ndim == MASKS:
+        """Labels as shares of classes: one-hot unless they are shares; masks and images stay."""
+        if labels.ndim in (MASKS, IMAGES):
             return labels
         if self._mixable is not None:
             return self._mixable(labels)
@@ -106,4 +107,5 @@ def _passes(fusion: Fusion, resources: Resources) -> Iterator[tuple[Mix | ImageP
             yield Colors(one, resources), False
         else:
             (step,) = one.steps
-            yield implementation(step, resources), False
+            made = implementation(step, resources)
+            yield OfInputs(made) if one.kind in (NOISE, BLUR, ERASE) else made, False

@@ -36,6 +36,17 @@ ImagePass = Callable[[Tensor], BoundPass]
 """A pass; called with the random numbers of a batch."""
 
 
+@dataclass(frozen=True, eq=False)
+class OfInputs:
+    """A pass that takes something away from an image: noise, blur, an erased rectangle. Targets,
+    which a network is to find again, are left as they are."""
+
+    made: ImagePass
+
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        return self.made(drawn)
+
+
 class ChosenOnCpu:
     """A pass whose random numbers are drawn on the CPU (`Resources.on_cpu`), because they decide
     which operations to start: reading them from a GPU would make the program wait for it."""
@@ -87,14 +98,22 @@ class PerImage:
         masks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Images of uint8 or float32, which are not changed, to float32; and their masks (N x H x
-        W), which move along. `drawn` are random numbers on the device of the images, `on_cpu` those
-        drawn on the CPU. With `reuse`, the output of the last call is overwritten: allocating
-        memory for a batch of photographs takes as long as some of the passes."""
+        W), which move along, or their targets (N x C x H x W), which change as the images do.
+        `drawn` are random numbers on the device of the images, `on_cpu` those drawn on the CPU.
+        With `reuse`, the output of the last call is overwritten: allocating memory for a batch of
+        photographs takes as long as some of the passes."""
         passes = [
             (one(on_cpu if isinstance(one, ChosenOnCpu) else drawn), takes_bytes)
             for one, takes_bytes in self._passes
         ]
-        if masks is not None:
+        if masks is not None and masks.ndim == images.ndim:
+            of_targets = [
+                one
+                for one, (made, _) in zip(passes, self._passes, strict=True)
+                if not isinstance(made, OfInputs)
+            ]
+            masks = _targets(masks, of_targets)
+        elif masks is not None:
             masks = masks.unsqueeze(1)
             for one, _ in passes:
                 if isinstance(one, Moving):
@@ -125,6 +144,17 @@ class PerImage:
             memory = torch.empty(shape)
         self._kept = memory if reuse else None
         return memory
+
+
+def _targets(targets: Tensor, passes: Sequence[tuple[BoundPass, bool]]) -> Tensor:
+    """What passes make of targets: float32, from 0 to 255."""
+    on_cpu = targets.device.type == "cpu"
+    pieces = max(1, round(targets.numel() / PIECE)) if on_cpu else 1
+    count = -(-len(targets) // pieces)
+    starts = range(0, len(targets), count)
+    return torch.cat(
+        [_run(passes, targets, slice(start, min(start + count, len(targets)))) for start in starts]
+    )
 
 
 def _run(passes: Sequence[tuple[BoundPass, bool]], whole: Tensor, piece: slice) -> Tensor:

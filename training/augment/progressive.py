@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.plan import TrainPlan
-from .module import MASKS
+from .module import IMAGES, MASKS
 
 
 class Progressive:
@@ -23,9 +23,13 @@ class Progressive:
         ]
 
     def batch(self, images: Tensor, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """A batch at the size of an epoch: masks become smaller with their images, and each of
-        their pixels is the nearest one."""
+        """A batch at the size of an epoch: masks and targets become smaller with their images; each
+        pixel of a mask is the nearest one."""
         resized = self(images, epoch)
+        if labels.ndim == IMAGES and resized.shape != images.shape:
+            times = labels.shape[-1] // images.shape[-1]
+            larger = times * resized.shape[-2], times * resized.shape[-1]
+            labels = F.interpolate(labels.float(), larger, mode="bilinear", antialias=True)
         if labels.ndim == MASKS and resized.shape != images.shape:
             size = resized.shape[-2:]
             labels = F.interpolate(labels.unsqueeze(1), size, mode="nearest-exact").squeeze(1)

@@ -37,24 +37,28 @@ class RandomBoxes:
         self._directive, self._size = directive, step.output_size
         count = 2 if directive.scale is None else PART_DRAWS
         self._at = resources.layout.reserve(step.number, 1, count)
+        self._step = resources.step
 
     def __call__(self, drawn: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        step = self._step
         if self._directive.scale is not None:
-            return parts(drawn[self._at], self._directive, (rows, columns))
+            boxes = parts(drawn[self._at], self._directive, (rows, columns))
+            return boxes if step == 1 else (boxes // step * step).clamp_(min=0)
         top, left = drawn[self._at]
         height, width = self._size
-        left, top = whole(left, 0, columns - width), whole(top, 0, rows - height)
+        left = whole(left, 0, (columns - width) // step) * step
+        top = whole(top, 0, (rows - height) // step) * step
         return torch.stack([left, top, *map(torch.full_like, (left, top), (width, height))], 1)
 
 
 class RandomCrop:
     """The random crop of a plan."""
 
-    def __init__(self, crop: CropWhenRead, seed: int) -> None:
+    def __init__(self, crop: CropWhenRead, seed: int, step: int = 1) -> None:
         self.size: Size = crop.size
         """The size of the result."""
         self._words = f"{crop.step.directive} of the whole image"
-        resources = Resources.of(seed, (torch.ones(1), torch.zeros(1)))
+        resources = Resources.of(seed, (torch.ones(1), torch.zeros(1)), step)
         self._boxes: RandomBoxes = implementation(crop.step, resources, WHEN_READ)
         self._draws = Draws(resources.layout, seed)
         resize = crop.resize
@@ -62,10 +66,11 @@ class RandomCrop:
         """The resize of whole images; None if they keep their size."""
 
     @staticmethod
-    def of(plan: TrainPlan) -> RandomCrop | None:
-        """None if no crop of the plan is done when images are read."""
+    def of(plan: TrainPlan, step: int = 1) -> RandomCrop | None:
+        """None if no crop of the plan is done when images are read. Crops start at multiples of
+        `step`."""
         crop = crop_when_read(plan)
-        return None if crop is None else RandomCrop(crop, plan.train.seed.value)
+        return None if crop is None else RandomCrop(crop, plan.train.seed.value, step)
 
     def __str__(self) -> str:
         return self._words

@@ -35,11 +35,13 @@ class Resources(NamedTuple):
     normal: NoiseTable
     uniform: NoiseTable
     normalization: Normalization
+    step: int = 1
+    """Crops start at multiples of it: a pixel of a smaller image is a square of so many pixels."""
 
     @staticmethod
-    def of(seed: int, normalization: Normalization) -> Resources:
+    def of(seed: int, normalization: Normalization, step: int = 1) -> Resources:
         normal, uniform = NoiseTable(seed, "normal"), NoiseTable(seed, "uniform")
-        return Resources(Layout(), Layout(), normal, uniform, normalization)
+        return Resources(Layout(), Layout(), normal, uniform, normalization, step)
 
 
 Make = TypeVar("Make", bound=Callable[..., Any])

@@ -162,11 +162,12 @@ def _tangent(uniform: Tensor, low: float, high: float) -> Entry:
 def crop(directive: Crop, step: Step, resources: Resources) -> MakeTransform:
     """A random crop of the size of the output, without resizing."""
     size, out, border = step.input_size, step.output_size, border_of(step)
-    at = resources.layout.reserve(step.number, 1, 2)
+    at, whole_steps = resources.layout.reserve(step.number, 1, 2), resources.step
 
     def make(drawn: Tensor) -> Transform:
         top, left = (
-            whole(uniform, *_places(have, want, directive.pad))
+            whole(uniform, *(place // whole_steps for place in _places(have, want, directive.pad)))
+            * whole_steps
             for uniform, have, want in zip(drawn[at], size, out, strict=True)
         )
         return Transform(h.from_corner(h.moved(-left, -top), size, out), border, size)

@@ -1,4 +1,5 @@
-"""`cnn predict`: predict the classes, masks or numbers of images with a trained network."""
+"""`cnn predict`: predict the classes, masks or numbers of images with a trained network, or restore
+images."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 cnn predict runs/net photo.jpg
 cnn predict runs/net photos/ --top 1 --format json
-cnn predict runs/unet photos/ -o masks/ --overlay"""
+cnn predict runs/unet photos/ -o masks/ --overlay
+cnn predict runs/denoiser photos/ -o restored/"""
 
 DETAILS = """\
 A network that answers for each pixel says how much of each image every class covers, and -o writes
@@ -28,7 +30,8 @@ the masks, in the size of the images: PNG files of class numbers, with a color f
 Where an image may have several classes, those are printed whose probability is at least their
 threshold, which training chose on the validation set: there, F1 of the class is largest.
 A network that learned numbers prints them in the units of the data it learned from; one with
-several outputs prints the answer of each."""
+several outputs prints the answer of each. One that answers with images takes photographs of any
+size, as they are, and writes PNG files."""
 
 
 _TOP = 5
@@ -50,8 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show the N most likely classes of each image (default: 5; where an image may have"
         " several classes, all above their thresholds)",
     )
-    masks = parser.add_argument_group("of networks that answer for each pixel")
-    masks.add_argument("-o", "--output", metavar="DIR", help="write the mask of each image here")
+    masks = parser.add_argument_group("of networks that answer with masks or images")
+    masks.add_argument(
+        "-o", "--output", metavar="DIR", help="write the mask or the image for each image here"
+    )
     masks.add_argument(
         "--overlay", action="store_true", help="also write each image with its mask over it"
     )
@@ -106,7 +111,8 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"there are no {noun} in " + ", ".join(options.images))
     tta = tta_of(model.plan) if options.tta else None
     if model.task is not None and model.task.dense:
-        return _masks(options, model, images, tta)
+        dense = _pictures if model.task.images else _masks
+        return dense(options, model, images, tta)
     for name in ("output", "overlay", "polygons"):
         if getattr(options, name):
             raise UsageError(f"--{name} is for masks, and {model.name} answers for whole images")
@@ -185,4 +191,48 @@ def _masks(
         say("the masks are not written; -o masks/ writes them")
     elif bad < len(images):
         say(f"wrote {plural(len(images) - bad, 'mask')} into {files.folder}")
+    return ERRORS if bad else OK
+
+
+def _pictures(
+    options: argparse.Namespace,
+    model: TrainedModel,
+    images: Sequence[tuple[str, Any]],
+    tta: Tta | None,
+) -> int:
+    """Predicts images. Each is written at once, so that many large ones need little memory."""
+    from ..display.outcome_text import as_text
+    from ..display.prediction_text import picture_json, pictures_text
+    from ..inference.predict import predict
+    from .predicted_masks import PictureFiles, mask_names
+
+    for name in ("overlay", "polygons"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} is for masks, and {model.name} answers with images")
+    files, names = None, [""] * len(images)
+    if options.output is not None:
+        if not options.output:
+            raise UsageError("the name of the folder to write is empty")
+        files = PictureFiles(Path(options.output))
+        names = mask_names(options.images, images)
+        files.must_be_free(names, images, force=options.force)
+    channels, entries, bad = model.request.network.input.shape[0], [], 0
+    for (_, image), name, each in zip(images, names, predict(model, images, tta=tta), strict=True):
+        written = ""
+        if each.reason:
+            say(f"cnn: {each.image}: {each.reason}")
+            bad += 1
+        elif files is not None:
+            files.write(name, each, image, (), channels)
+            written = str(files.folder / f"{name}.png")
+        entries.append(picture_json(each, written))
+    if options.format == "json":
+        about = {"network": model.request.network.name, "weights": model.name}
+        print(as_text({**about, "images": entries}))
+    elif bad < len(images):
+        print(pictures_text(entries, style(options)))
+    if files is None:
+        say("the images are not written; -o restored/ writes them")
+    elif bad < len(images):
+        say(f"wrote {plural(len(images) - bad, 'image')} into {files.folder}")
     return ERRORS if bad else OK

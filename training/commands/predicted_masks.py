@@ -1,5 +1,5 @@
 """The files of `cnn predict -o masks/`: for each image, its mask as PNG, and what else is asked
-for."""
+for; or the image that a network answers with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ...compiler.commands.output_file import keep_others_files, writing
 from ...compiler.commands.terminal import UsageError
@@ -17,7 +17,7 @@ from ...dsl.atomic_file import write_whole
 from ..data.images.decode import decode
 from ..inference.prediction import Image, Prediction
 from ..masks.mask_overlay import mask_overlay
-from ..masks.mask_png import WRITTEN, mask_png, overlay_png
+from ..masks.mask_png import WRITTEN, mask_png, overlay_png, picture_png
 from ..masks.polygons import polygons
 
 
@@ -30,6 +30,7 @@ class MaskFiles:
     """Whether to write the image with its mask over it as well."""
     outlines: bool = False
     """Whether to write polygons as well."""
+    what: ClassVar[str] = "masks"
 
     def endings(self) -> Iterator[str]:
         yield ".png"
@@ -43,7 +44,7 @@ class MaskFiles:
     ) -> None:
         """Raises UsageError if a file would replace one that `cnn predict` did not write."""
         if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is a file; -o names the folder for the masks")
+            raise UsageError(f"{self.folder} is a file; -o names the folder for the {self.what}")
         taken = {os.path.realpath(image) for _, image in images if isinstance(image, str)}
         for name in names:
             for ending in self.endings():
@@ -57,6 +58,16 @@ class MaskFiles:
         self, name: str, prediction: Prediction, image: Image, classes: Sequence[str], channels: int
     ) -> None:
         """Writes the files for an image."""
+        for ending, data in self.contents(prediction, image, classes, channels).items():
+            file = self.folder / f"{name}{ending}"
+            with writing(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(file, data)
+
+    def contents(
+        self, prediction: Prediction, image: Image, classes: Sequence[str], channels: int
+    ) -> dict[str, bytes]:
+        """The contents of each file, by its ending."""
         assert prediction.mask is not None
         contents = {".png": mask_png(prediction.mask, classes)}
         if self.overlay:
@@ -66,11 +77,22 @@ class MaskFiles:
             regions = {"format": "dotcnn polygons", **polygons_json(prediction, classes)}
             text = json.dumps(regions, ensure_ascii=False, separators=(",", ":"))
             contents[".json"] = f"{text}\n".encode()
-        for ending, data in contents.items():
-            file = self.folder / f"{name}{ending}"
-            with writing(file):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(file, data)
+        return contents
+
+
+class PictureFiles(MaskFiles):
+    """The files of a network that answers with images."""
+
+    what: ClassVar[str] = "images"
+
+    def endings(self) -> Iterator[str]:
+        yield ".png"
+
+    def contents(
+        self, prediction: Prediction, image: Image, classes: Sequence[str], channels: int
+    ) -> dict[str, bytes]:
+        assert prediction.picture is not None
+        return {".png": picture_png(prediction.picture)}
 
 
 def mask_names(paths: Sequence[str], images: Sequence[tuple[str, Image]]) -> list[str]:

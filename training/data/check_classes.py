@@ -10,6 +10,7 @@ from ...compiler.plan.check import maker, wrong_classes
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import by, text
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
+from ..tasks.image_to_image import ImageToImage
 from ..tasks.known_tasks import several_tasks, task_of
 from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
@@ -25,6 +26,8 @@ def check_classes(network: Network, plan: TrainPlan, data: Dataset) -> Diagnosti
     if data.answers:
         return next(filter(None, _of_each(network, plan, data)), None)
     shape, size = network.output.shape, network.input.shape[1:]
+    if data.task == ImageToImage.word:
+        return None  # the targets were read with the channels that the network has
     masks = data.task == Segmentation.word
     if masks != (len(shape) > 1):
         return _other_labels(network, plan, data, masks)
@@ -95,6 +98,8 @@ def _other_labels(network: Network, plan: TrainPlan, data: Dataset, masks: bool)
     else:
         labels = f"{task_of(data.task, data.classes).labels} for each image"
         help = "end it in `pool avg global, flatten, fc classes`; or name data with masks"
+        if network.output.shape[0] in (1, 3):
+            help += "; if it answers with an image, write `loss l1`"
     return Diagnostic(
         "classes",
         f"{data.name} has {labels}, and the network ends in {text(network.output.shape)}",

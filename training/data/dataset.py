@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from ...compiler.plan.loss import IMAGES
 from ..tasks.answer import NO_SCALE, Answer, Scale
 from ..tasks.regression import Regression
 from .diagnostic import counted, listed, plural_noun
@@ -77,6 +78,9 @@ class Dataset:
         elif self.task == Regression.word:
             numbers = f"{counted(len(self.classes), 'number')} ({names})"
             yield f"{self.name}: {numbers} for each {self.noun}"
+        elif self.task == IMAGES:
+            channels = counted(len(self.classes), "channel")
+            yield f"{self.name}: an image of {channels} ({names}) for each image"
         else:
             yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
         sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
@@ -86,7 +90,7 @@ class Dataset:
         yield from bad_lines(self.bad)
         if self.task == Regression.word:
             yield from self.numbers()
-        elif not self.answers:
+        elif not self.answers and self.task != IMAGES:
             yield from self.imbalance()
 
     def numbers(self) -> Iterator[str]:

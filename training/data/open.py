@@ -20,11 +20,12 @@ from torch import Tensor
 
 from ...compiler.language.values import percent
 from ...compiler.plan.data import UNLABELLED, Coco, Folder, NpyFolder, SeriesText, TableData
-from ...compiler.plan.loss import Loss
+from ...compiler.plan.loss import IMAGES, Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import axes_of, text
 from ..augment.random_crop import RandomCrop
+from ..restoration.input_and_target import InputAndTarget, as_stored, scale_of
 from ..runtime.process_group import ALONE, Processes
 from ..tasks.answer import Answer
 from ..tasks.known_tasks import several_tasks, task_of
@@ -64,6 +65,7 @@ from .samples.sample_store import SampleStoring
 from .sources.arrays_given import ArrayData
 from .sources.divide import Divided, divide
 from .sources.file_names import clean
+from .sources.images_wanted import ImagesWanted
 from .sources.read import contents
 from .sources.standardize import each_standardized, standardized
 
@@ -85,6 +87,8 @@ class Opened:
     """The number of processes on this machine, which share its memory and its cores."""
     thresholds: tuple[float, ...] = ()
     """Those of a trained network that predicts several classes; empty while training."""
+    pairs: InputAndTarget | None = None
+    """How the input of the network and its target are made, where the target is an image."""
 
     @property
     def task(self) -> Task:
@@ -92,7 +96,13 @@ class Opened:
         described = self.dataset
         if described.answers:
             return several_tasks(described.answers, self.plan.train.losses)
-        return task_of(described.task, described.classes, described.scale, self.thresholds)
+        return task_of(
+            described.task,
+            described.classes,
+            described.scale,
+            self.thresholds,
+            self.plan.ends_in,
+        )
 
     @property
     def loss(self) -> Loss:
@@ -122,6 +132,7 @@ class Opened:
             workers=self._workers(),
             local=self.local_world,
             random_crops=True,
+            pairs=self.pairs,
         )
 
     def evaluation(
@@ -144,6 +155,7 @@ class Opened:
             workers=self._workers(),
             local=self.local_world,
             random_crops=random_crops,
+            pairs=self.pairs,
         )
 
     def training_images(self, indices: Sequence[int], epoch: int) -> tuple[Tensor, Tensor]:
@@ -155,13 +167,25 @@ class Opened:
         else:
             images = store.read_batch(indices, epoch)
         masks = store.source.masks
+        if self.pairs is not None:
+            return self.pairs.split(images)
         if masks:
             return images[:, :-masks], images[:, -masks:].squeeze(1)
         return images, store.labels.cpu()[indices]
 
     def image(self, part: str, index: int) -> Tensor:
-        """One image of a part, resized and cropped: uint8, on the CPU."""
+        """One image of a part as the network gets it, before normalization: resized and cropped,
+        uint8, on the CPU."""
+        if self.pairs is not None:
+            return self.input_and_target(part, index)[0]
         return self.stores[part].read(index)[: self.preparation.channels]
+
+    def input_and_target(self, part: str, index: int) -> tuple[Tensor, Tensor]:
+        """The input of the network and the image to answer: uint8, on the CPU."""
+        assert self.pairs is not None
+        image = self.stores[part].read(index)[None]
+        inputs, targets = self.pairs.evaluated(image, torch.tensor([index]))
+        return inputs[0], targets[0]
 
     def mask(self, part: str, index: int) -> Tensor:
         """The mask of one image, where labels are masks: uint8, on the CPU."""
@@ -243,8 +267,12 @@ def _opened(
     data = plan.train.data
     _must_be_samples(plan)
 
+    as_images = ImagesWanted.of(plan) if plan.learns_images else None
+
     def read() -> Contents:
-        as_numbers = isinstance(known, Regression) or isinstance(plan.train.loss, NumberLoss)
+        as_numbers = as_images is None and (
+            isinstance(known, Regression) or isinstance(plan.train.loss, NumberLoss)
+        )
         losses = plan.train.losses if len(plan.train.losses) > 1 else ()
         outputs = {str(loss.output): isinstance(loss, NumberLoss) for loss in losses}
         if isinstance(known, MultiTask):
@@ -252,8 +280,12 @@ def _opened(
         if arrays and outputs:
             return arrays.for_outputs(outputs).contents(plan.sample)
         if arrays:
-            return (arrays.as_numbers() if as_numbers else arrays).contents(plan.sample)
-        return contents(data, base, plan.sample, as_numbers=as_numbers, outputs=outputs)
+            of_arrays = arrays.as_numbers() if as_numbers else arrays
+            found = of_arrays.contents(plan.sample)
+            return found if as_images is None else as_images.contents(data, found)
+        return contents(
+            data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, as_images=as_images
+        )
 
     names = Folder | TableData | Coco | NpyFolder | SeriesText
     whole = _read_by_each(read, processes, only_names=isinstance(data, names))
@@ -266,7 +298,14 @@ def _opened(
         whole, divided = each_standardized(whole, divided, scales)
     parts = divided.parts
     threads = threads or max(1, cores() // processes.local_world)
-    channels = plan.sample[0] + parts["train"].masks
+    pairs, stored, step, channels = None, plan, 1, plan.sample[0]
+    if as_images is not None:
+        plan = as_images.sized(plan, parts["train"])
+        whole = replace(whole, notes=(*whole.notes, *as_images.cut(plan, parts["train"])))
+        pairs = InputAndTarget.of(plan, pairs=parts["train"].targets > 0)
+        channels = pairs.stored_channels
+        stored = as_stored(plan, channels)
+        step = pairs.enlarges if pairs.pairs else 1
     notes = [in_nouns(note, whole.noun) for note in (*whole.notes, *divided.notes)]
     if plan.has_samples:
         samples = SampleStoring(
@@ -277,9 +316,10 @@ def _opened(
         where, stores, wrong, sizes = samples
         notes += sample_notes(plan, whole, sizes)
     else:
-        fits = {part: evaluation_fit(plan) for part in parts} | {"train": training_fit(plan)}
-        _must_have_channels(plan, parts, plan.input[0])
-        crop = RandomCrop.of(plan)
+        fits = {part: evaluation_fit(stored) for part in parts} | {"train": training_fit(stored)}
+        _must_have_channels(stored, parts, channels)
+        crop = RandomCrop.of(stored, step)
+        channels += parts["train"].further
         where, stores, wrong = _Storing(
             channels, device, threads, progress, processes, budget, cache, crop
         ).stores(parts, fits)
@@ -304,8 +344,11 @@ def _opened(
         if pixels.order == "bgr":
             mean, std = mean[::-1], std[::-1]
     preparation = Preparation.of(plan, mean, std, whole.rate)
+    if pairs is not None:
+        dataset = replace(dataset, scale=scale_of(preparation, pairs.target_channels))
+    local_world = processes.local_world
     return Opened(
-        plan, dataset, preparation, stores, where, device, local_world=processes.local_world
+        plan, dataset, preparation, stores, where, device, local_world=local_world, pairs=pairs
     )
 
 
@@ -531,7 +574,7 @@ def _must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], chann
     """Raises SpecError if the images cannot have the channels of the input. Files can be read with
     one or three channels; arrays keep the channels that they have."""
     for source in parts.values():
-        have = source.images.shape[1] - source.masks if isinstance(source, Arrays) else 3
+        have = source.images.shape[1] - source.further if isinstance(source, Arrays) else 3
         if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
             continue
         size = "x".join(map(str, plan.input[1:]))
@@ -591,6 +634,8 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
     if data_set.answers:
         known = parts_of(data_set.answers, ~store.labels.isnan())
         return tuple(int(each.any(1).sum()) for each in known)
+    if data_set.task == IMAGES:
+        return (len(store),) * classes
     if data_set.task == Regression.word:
         return tuple((~store.labels.isnan()).sum(0).tolist())
     if not store.source.masks:

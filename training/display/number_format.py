@@ -33,9 +33,13 @@ def clock(seconds: float) -> str:
 
 
 def metric(name: str, value: float) -> str:
-    """`97.50 %` for shares, `1,234` for errors in the units of the data, `0.1234` for others."""
-    if is_metric(name) and metric_named(name).in_units:
+    """`97.50 %` for shares, `1,234` for errors in the units of the data, `27.91 dB`, `0.1234` for
+    others."""
+    known = metric_named(name) if is_metric(name) else None
+    if known is not None and known.in_units:
         return amount(value)
+    if known is not None and known.unit:
+        return f"{value:.2f} {known.unit}"
     return f"{100 * value:.2f} %" if is_share(name) else loss(value)
 
 

@@ -87,8 +87,10 @@ def _unit(outcome: Outcome) -> str:
 
 
 def _noun(outcome: Outcome) -> str:
-    """What has figures of its own: each `class`, or each `number`."""
+    """What has figures of its own: each `class`, `number` or `channel`."""
     figures = next(iter(outcome.per_class.values()), {})
+    if "psnr" in figures:
+        return "channel"
     return "number" if "mae" in figures else "class"
 
 

@@ -1,5 +1,5 @@
 """What `cnn predict` prints, as a table or JSON: the most probable classes of each image, all that
-it has, the shares of its mask, or its numbers."""
+it has, the shares of its mask, its numbers, or what became of it."""
 
 from __future__ import annotations
 
@@ -168,6 +168,34 @@ def shares_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any
             for one in prediction.shares
         ],
     }
+
+
+# ---- images ----------------------------------------------------------------------------------
+
+
+def picture_json(prediction: Prediction, written: str) -> dict[str, Any]:
+    """An image of the JSON of `cnn predict`, where answers are images; `written` is its file."""
+    if prediction.picture is None:
+        return {"image": prediction.image, "problem": prediction.reason}
+    height, width = prediction.picture.shape[-2:]
+    return {
+        "image": prediction.image,
+        "width": width,
+        "height": height,
+        **({"file": written} if written else {}),
+    }
+
+
+def pictures_text(entries: Sequence[Mapping[str, Any]], style: Style) -> str:
+    """A table of the images that a network answers with: their sizes, and their files."""
+    lines = [entry for entry in entries if "width" in entry]
+    columns: list[Column[Mapping[str, Any]]] = [
+        Column("image", lambda line: show(line["image"]), least=12),
+        Column("answer", lambda line: f"{line['width']} x {line['height']}", right=True),
+    ]
+    if any("file" in line for line in lines):
+        columns.append(Column("file", lambda line: show(line["file"]), least=12))
+    return "\n".join(grid([columns], lines, style, lambda line, _column: BOLD))
 
 
 # ---- numbers ---------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ..data.images.decode import decode
 from ..data.images.image_file import BadImage
 from ..data.images.preprocessing import Preparation
 from ..data.sources.file_names import clean
-from ..masks.whole_image import resized_outputs
+from ..inference.whole_image import resized_outputs
 from ..tasks.task import Task
 from .compare import TOLERANCE
 from .onnx_file import Session

@@ -19,9 +19,11 @@ from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..data.images.preprocessing import Preparation, described_preprocessing
+from ..data.images.resize import KEPT
 from ..masks.class_colors import class_colors
 from ..tasks.answer import Scale
 from ..tasks.classification import Classification
+from ..tasks.image_to_image import ImageToImage
 from ..tasks.known_tasks import recorded, recorded_scale, recorded_thresholds, task_of
 from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression
@@ -32,6 +34,7 @@ from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
 from .mask_script import mask_script
 from .program import captured, evaluating
+from .restore_script import restore_script
 from .script import inference_script
 from .trained import Trained, Weights, open_trained
 
@@ -120,14 +123,17 @@ def _write(
         say(f"{file.name} read back: {len(trained.module.state_dict())} tensors are bit-identical")
         return ()
     scale = _scale(notes)
-    module = evaluating(trained, predict=predict, multi_label=_multi_label(notes), scale=scale)
+    task = _image_task(notes)
+    module = evaluating(
+        trained, predict=predict, multi_label=_multi_label(notes), scale=scale, images=task
+    )
     program = captured(module, trained.network, batch)
     shapes = [node.shape for node in trained.network.inputs]
     run: Callable[..., object]
     if format == "onnx":
         from .onnx_file import RUNTIME, Session, write_onnx
 
-        names = _names(trained.network, _output(predict, scale))
+        names = _names(trained.network, _output(predict, scale, task))
         write_onnx(program, file, names, opset or OPSET, notes)
         run, with_what = Session(file), RUNTIME
     else:
@@ -181,8 +187,10 @@ _KINDS = {0: "vectors", 1: "series", 2: "images", 3: "volumes"}
 """What an input without a name is called in a file, by its number of spatial axes."""
 
 
-def _output(predict: bool, scale: Scale | None) -> str:
+def _output(predict: bool, scale: Scale | None, images: ImageToImage | None) -> str:
     """What the output is, if the network does not name it."""
+    if images is not None:
+        return "answers" if predict else "outputs"
     if scale is not None:
         return "numbers" if predict else "outputs"
     return "probabilities" if predict else "logits"
@@ -207,7 +215,21 @@ def _known(weights: Weights | None) -> dict[str, str]:
     return {**known, "task": recorded(about)} if recorded(about) else known
 
 
-_NEEDED = ("classes", "preparation", "thresholds", *Scale._fields)
+_NEEDED = ("classes", "preparation", "thresholds", "ends_in", *Scale._fields)
+
+
+def _image_task(known: Mapping[str, str]) -> ImageToImage | None:
+    """The task of a network that answers with images; None if it answers with something else."""
+    if known.get("task") != ImageToImage.word:
+        return None
+    task = task_of(
+        ImageToImage.word,
+        json.loads(known["classes"]),
+        recorded_scale(known),
+        ends_in=known.get("ends_in", ""),
+    )
+    assert isinstance(task, ImageToImage)
+    return task
 
 
 def _scale(known: Mapping[str, str]) -> Scale | None:
@@ -231,6 +253,16 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
             help = f"write `evaluate {{ resize {height}x{width} }}`, or export without --script"
             raise SpecError([Diagnostic("export-script", message, help=help)])
         return mask_script(model, preparation, classes)
+    task = _image_task(known)
+    if task is not None:
+        if preparation.fit.resize != KEPT:
+            message = (
+                "the script answers for images in their own size, and this network has learned"
+            )
+            message += " resized ones"
+            help = "write `evaluate { resize none }`, or export without --script"
+            raise SpecError([Diagnostic("export-script", message, help=help)])
+        return restore_script(model, preparation, task, predicts=predict)
     return inference_script(
         model,
         preparation,
@@ -280,7 +312,15 @@ def metadata(
 
 def _answers(known: Mapping[str, str], predict: bool) -> dict[str, str]:
     """What the outputs are; also the thresholds of several classes, the colors of masks, and the
-    names of numbers."""
+    names of numbers and of the channels of images."""
+    task = _image_task(known)
+    if task is not None:
+        levels = "levels from 0 to 1"
+        if not predict and task.ends_in:
+            levels = f"before the {task.ends_in} that makes levels from 0 to 1 of it"
+        elif not predict and (task.means, task.deviations) != ((0.0,), (1.0,)):
+            levels = "normalized like the input"
+        return {"dotcnn.output": f"an image, {levels}", "dotcnn.channels": known["classes"]}
     if _scale(known) is None:
         said = {"dotcnn.output": "probabilities" if predict else "logits"}
         if "thresholds" in known:

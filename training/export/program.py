@@ -13,6 +13,7 @@ from ...compiler.network import Network
 from ...compiler.plan import plan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..tasks.answer import Scale
+from ..tasks.image_to_image import ImageToImage
 from .trained import Trained
 
 
@@ -44,12 +45,37 @@ class InUnits(Predicting):
         return self.__dict__["predict"](*inputs)[:, : len(means)] * deviations + means
 
 
+class AsImages(Predicting):
+    """A network that outputs images: levels from 0 to 1."""
+
+    def __init__(self, module: nn.Module, task: ImageToImage) -> None:
+        super().__init__(module, module)
+        self.__dict__["sigmoid"] = task.ends_in == "sigmoid"
+        for name, numbers in (("_means", task.means), ("_deviations", task.deviations)):
+            self.register_buffer(name, torch.tensor(numbers).view(-1, 1, 1), persistent=False)
+
+    def forward(self, *inputs: Tensor) -> object:
+        outputs = self.__dict__["predict"](*inputs)
+        if self.__dict__["sigmoid"]:
+            return outputs.sigmoid()
+        levels = outputs * self.get_buffer("_deviations") + self.get_buffer("_means")
+        return levels.clamp(0, 1)
+
+
 def evaluating(
-    trained: Trained, *, predict: bool, multi_label: bool | None, scale: Scale | None = None
+    trained: Trained,
+    *,
+    predict: bool,
+    multi_label: bool | None,
+    scale: Scale | None = None,
+    images: ImageToImage | None = None,
 ) -> nn.Module:
     """The module as it is exported: with one output, or a tuple of those that exist in evaluation;
-    with `predict`, of what they stand for. `scale` is that of the numbers that it predicts."""
+    with `predict`, of what they stand for. `scale` is that of the numbers that it predicts,
+    `images` its task if it answers with images."""
     count = len(trained.network.outputs)
+    if count == 1 and predict and images is not None:
+        return AsImages(trained.module, images)
     if count == 1 and predict and scale is not None:
         return InUnits(trained.module, scale)
     if count == 1:

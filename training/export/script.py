@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import fill
 
 from ..data.images.preprocessing import Preparation
+from ..data.images.resize import KEPT
 from ..tasks.answer import Scale
 from .formats import SCRIPT_MARK, script_name
 from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
@@ -76,7 +77,7 @@ def inference_script(
 def preprocessing(preparation: Preparation) -> Iterator[str]:
     """The functions from an image file to the input of the network."""
     yield _prepare(preparation)
-    yield _load(preparation.channels)
+    yield load_function(preparation.channels)
     if preparation.fit.mode == "nearest":
         yield _RESIZE_NEAREST
     else:
@@ -92,6 +93,8 @@ def constants(
     order = ", blue first" if preparation.order == "bgr" else ""
     scale = "1 / 255" if preparation.scale == 1 / 255 else repr(preparation.scale)
     resize = "the shorter side of the resized image" if side else "height and width before the crop"
+    if fit.resize == KEPT:
+        resize = "images keep their size"
     return f"""
 MODEL = Path(__file__).with_name({quoted(model)})
 {called} = {listed(classes)}
@@ -132,7 +135,8 @@ def _prepare(preparation: Preparation) -> str:
     return _PREPARE.format(size=size, reverse=reverse)
 
 
-def _load(channels: int) -> str:
+def load_function(channels: int) -> str:
+    """The function that reads an image file."""
     if channels not in (1, 3):
         return _LOAD_CHANNELS.format(channels=channels)
     mode, words = ("L", "gray") if channels == 1 else ("RGB", "RGB")

@@ -24,6 +24,7 @@ from ..metrics.evaluation_batch import evaluation_batch
 from ..metrics.outcome import Outcome
 from ..metrics.tally import Tally
 from ..optim.precision import FULL
+from ..restoration.baseline import against_inputs
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
 from ..tasks.multi_label import MultiLabel
@@ -31,7 +32,7 @@ from ..tasks.multi_task import MultiTask
 from ..tasks.task import Task
 from ..trainer.callbacks import Callback
 from .ensemble_module import EnsembleModule
-from .evaluate_masks import mask_views
+from .evaluate_whole import whole_views
 from .original_image import original
 from .predict import averaged_answers
 from .trained_model import TrainedModel
@@ -87,7 +88,7 @@ def assess(
     members = [task.tally(opened.loss, opened.device).thorough() for _ in model.modules]
     several = len(members) > 1
     outcome = _assess(model, opened, part, None, progress, members if several else ())
-    images, comparisons = len(outcome.labels), []
+    images, comparisons = len(outcome.labels), [*against_inputs(opened, outcome, progress)]
     if several:
         comparisons.append(
             of_ensemble(
@@ -117,7 +118,7 @@ def _assess(
     try:
         with using(model.device), freed_memory_kept(model.device):
             if opened.task.dense:
-                return _of_masks(model, opened, part, parts, tta, progress, members)
+                return _dense(model, opened, part, parts, tta, progress, members)
             if tta is None:
                 module, callback = _module(model, opened), _Progress(progress)
                 batch = _batch(model)
@@ -142,7 +143,7 @@ def _assess(
     )
 
 
-def _of_masks(
+def _dense(
     model: TrainedModel,
     opened: Opened,
     name: str,
@@ -151,7 +152,8 @@ def _of_masks(
     progress: Progress,
     members: Sequence[Tally],
 ) -> Outcome:
-    """The outcome for masks, whose answers are not kept: the counts of all parts are added up."""
+    """The outcome for masks and images, whose answers are not kept: the counts of all parts are
+    added up."""
     total = opened.task.tally(opened.loss, opened.device)
     module, quality = _module(model, opened), []
     for part in parts:
@@ -161,7 +163,7 @@ def _of_masks(
                 batch=_batch(model), callback=_Progress(progress), members=members,
             )  # fmt: skip
         else:
-            measured = mask_views(model, opened, part, tta, progress)
+            measured = whole_views(model, opened, part, tta, progress)
         total.add_counts(measured.tally)
         quality.append(measured.answers)
     labels = torch.cat([opened.stores[part].labels.cpu() for part in parts])

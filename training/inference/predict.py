@@ -29,7 +29,7 @@ from ..runtime.memory_errors import with_fewer
 from ..tasks.multi_label import MultiLabel
 from ..tasks.multi_task import MultiTask
 from ..tasks.task import Task
-from .predict_masks import predict_masks
+from .predict_whole import predict_whole
 from .prediction import Guess, Image, PredictedNumber, Prediction
 from .trained_model import TrainedModel
 from .tta import TtaViews, averaged
@@ -49,7 +49,7 @@ def predict(
     model does not record its classes or its preprocessing."""
     preparation, task = _known(model)
     if task.dense:
-        yield from predict_masks(model, preparation, images, tta=tta)
+        yield from predict_whole(model, preparation, images, tta=tta)
         return
     views = TtaViews(tta, preparation.fit) if tta is not None else None
 

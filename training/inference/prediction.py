@@ -1,4 +1,4 @@
-"""The prediction for an image: its most likely classes, its mask, or its numbers."""
+"""The prediction for an image: its most likely classes, its mask, its numbers, or another image."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ class Prediction(NamedTuple):
     their threshold, the most probable first; all of them, however many guesses there are."""
     outputs: Mapping[str, Any] = NOTHING
     """Of a network with several outputs: the prediction of each, a `Prediction`, by its name."""
+    picture: Tensor | None = None
+    """Of a network that answers with an image: that image (uint8, channels x height x width), as
+    large as the network makes one of this size."""
 
 
 Image = Any

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ...compiler.plan.data import Folder, TableData
-from ...compiler.plan.evaluate import Normalize, Pad, Resize
+from ...compiler.plan.evaluate import Normalize, Pad
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -78,8 +78,7 @@ class TrainedModel:
             return _for_samples(plan, known.sizing, normalize, known.rate)
         sized = (evaluate.resize, evaluate.crop)
         if not any(one is not None and one.written for one in sized):  # not in the spec
-            resize = Resize(side=known.fit.resize, mode=known.fit.mode)
-            evaluate = replace(evaluate, resize=resize)
+            evaluate = replace(evaluate, resize=known.fit.directive)
         return replace(plan, evaluate=evaluate)
 
 

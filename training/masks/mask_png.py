@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .class_colors import class_colors
 
-WRITTEN = re.compile(rb"dotcnn (mask|overlay|polygons)")
+WRITTEN = re.compile(rb"dotcnn (mask|overlay|polygons|image)")
 """A mark in what `cnn predict` writes: these files may be replaced."""
 
 
@@ -31,8 +31,15 @@ def mask_png(mask: Tensor, classes: Sequence[str]) -> bytes:
 
 def overlay_png(picture: Tensor) -> bytes:
     """The bytes of a PNG file with a picture (uint8, 3 x height x width)."""
+    return picture_png(picture, "overlay")
+
+
+def picture_png(picture: Tensor, what: str = "image") -> bytes:
+    """The bytes of a PNG file with a picture in gray or in color (uint8, 1 or 3 x height x
+    width)."""
     about = PngInfo()
-    about.add_itxt("Software", "dotcnn overlay")
+    about.add_itxt("Software", f"dotcnn {what}")
     file = io.BytesIO()
-    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(file, "PNG", pnginfo=about)
+    pixels = picture[0] if len(picture) == 1 else picture.permute(1, 2, 0)
+    Image.fromarray(pixels.contiguous().numpy()).save(file, "PNG", pnginfo=about)
     return file.getvalue()

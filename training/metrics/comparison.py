@@ -16,6 +16,9 @@ _WORSE = 0.05
 but both were measured on the same images."""
 
 
+INPUT = "the input itself"
+
+
 class Comparison(NamedTuple):
     """The same images, evaluated in a simple and in a more expensive way."""
 
@@ -35,7 +38,7 @@ class Comparison(NamedTuple):
         """A line about the gain or loss, and a warning if it is certainly a loss."""
         name = self.metric
         value, base = self.metrics[name], self.base[name]
-        how = self._points(value - base) if metric_named(name).share else _percent(value, base)
+        how = self._how(value, base)
         line = (
             f"{self.what}: {name} {metric(name, value)}, {how} {self.against}"
             f" ({metric(name, base)})"
@@ -44,9 +47,20 @@ class Comparison(NamedTuple):
         if all(map(isfinite, losses)):
             line += f"; loss {loss(losses[0])} instead of {loss(losses[1])}"
         worse = base - value if metric_named(name).higher else value - base
-        if worse > self._by_chance(base):
+        if worse > self._by_chance(base) and self.against != INPUT:
             line += ". It makes predictions worse: leave it out"
         return line
+
+    def _how(self, value: float, base: float) -> str:
+        metric = metric_named(self.metric)
+        if metric.unit:
+            difference = value - base
+            if abs(difference) < 0.005:
+                return "the same as"
+            return (
+                f"{abs(difference):.2f} {metric.unit} {'more' if difference > 0 else 'less'} than"
+            )
+        return self._points(value - base) if metric.share else _percent(value, base)
 
     @staticmethod
     def _points(difference: float) -> str:

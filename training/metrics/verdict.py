@@ -22,10 +22,12 @@ from typing import NamedTuple
 
 from ...compiler.network import Network
 from ...compiler.plan.augment.mixing import Mixing
+from ...compiler.plan.loss import IMAGES
 from ...compiler.plan.plan import TrainPlan
 from ..data.dataset import Dataset, Part
 from ..data.diagnostic import in_nouns
 from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
+from .comparison import INPUT, Comparison
 from .guessing import Guessing, guessing, guessing_masks, guessing_numbers
 
 
@@ -108,6 +110,10 @@ class Limits(NamedTuple):
     """All is well with a validation accuracy of at least this, …"""
     well_gap: float = 0.03
     """… and a training accuracy that is at most this much higher."""
+    better_psnr: float = 0.1
+    """Images: a PSNR of up to this much more than that of the input, in dB, restores nothing."""
+    well_psnr: float = 2.0
+    """Images: all is well with this much more than the input has, …"""
     well_r2: float = 0.9
     """Numbers: all is well with an R2 of at least this on the validation set, …"""
     well_loss: float = 1.3
@@ -125,7 +131,7 @@ class Finding(NamedTuple):
     text: str
 
 
-_JUDGED = ("classification", "multi_label", "segmentation", "regression")
+_JUDGED = ("classification", "multi_label", "segmentation", "regression", IMAGES)
 """The tasks whose metrics the rules know."""
 
 
@@ -143,6 +149,10 @@ class Facts:
     """Whether each pixel has a class: then accuracies, and the counts of classes, are of pixels."""
     numbers: bool = False
     """Whether labels are numbers: then there are no accuracies, but R2."""
+    images: bool = False
+    """Whether answers are images: then there are no accuracies, but PSNR."""
+    input_psnr: float | None = None
+    """The PSNR of the inputs themselves; None if answers are not images, or not known."""
     dropout: bool = False
     """Whether the network has dropout."""
     predicted: Sequence[int] = ()
@@ -162,6 +172,7 @@ class Facts:
         *,
         predicted: Sequence[int] = (),
         stopped_early: bool = False,
+        comparisons: Sequence[Comparison] = (),
     ) -> Facts | None:
         """None if there is no validation set, or the rules do not know the task."""
         val, source = dataset.part("val"), network.program.main.source
@@ -176,12 +187,19 @@ class Facts:
             dataset.multi_label,
             dataset.task == "segmentation",
             dataset.task == "regression",
+            dataset.task == IMAGES,
+            next((each.base["psnr"] for each in comparisons if each.against == INPUT), None),
             dropout=any(node.op.kind == "dropout" for node in network.nodes),
             predicted=predicted,
             spec=source.name if source.path is not None else "NET",
             stopped_early=stopped_early,
             noun=dataset.noun,
         )
+
+    @property
+    def no_accuracy(self) -> bool:
+        """Whether answers are neither right nor wrong; or, of several classes, rarely right."""
+        return self.multi_label or self.numbers or self.images
 
     @property
     def accuracy(self) -> str:
@@ -210,7 +228,7 @@ class Facts:
     def train_top1(self) -> list[float]:
         """Empty unless all epochs have it, and for images with several classes: then `top1` asks
         for all of them."""
-        if self.multi_label or self.numbers:
+        if self.no_accuracy:
             return []
         return _complete(self.trained, "train", self.accuracy)
 
@@ -218,7 +236,7 @@ class Facts:
         return _complete(self.validated, "val", "loss")
 
     def val_top1(self) -> list[float]:
-        if self.multi_label or self.numbers:
+        if self.no_accuracy:
             return []
         return _complete(self.validated, "val", self.accuracy)
 
@@ -234,7 +252,7 @@ class Facts:
 
     def _guessing(self, part: Part) -> Guessing:
         separate = self.plan.train.loss.several_labels
-        if self.numbers:
+        if self.numbers or self.images:
             return guessing_numbers()
         if self.masks:
             return guessing_masks(part.counts)
@@ -286,6 +304,8 @@ def _guesses(facts: Facts) -> Finding | None:
         return _guesses_masks(facts)
     if facts.numbers:
         return _guesses_numbers(facts)
+    if facts.images:
+        return _no_better_than_input(facts)
     losses, top1, guess = facts.val_loss(), facts.val_top1(), facts.guess
     if not losses or min(losses) < LIMITS.guessing_loss * guess.loss:
         return None
@@ -342,6 +362,19 @@ def _guesses_numbers(facts: Facts) -> Finding | None:
     )
 
 
+def _no_better_than_input(facts: Facts) -> Finding | None:
+    """In no epoch, answers are closer to their targets than the inputs are."""
+    psnr, base = _complete(facts.validated, "val", "psnr"), facts.input_psnr
+    if not psnr or base is None or max(psnr) > base + LIMITS.better_psnr:
+        return None
+    return Finding(
+        "no-better-than-input",
+        f"PSNR is {max(psnr):.2f} dB, and that of the input itself {base:.2f} dB: the network"
+        " restores nothing. Let it add to its input what is missing, `residual { … }` around the"
+        f" layers, or train for longer. {_against_guessing(facts)}.",
+    )
+
+
 def _against_guessing(facts: Facts) -> str:
     """What to try if a network guesses."""
     optimizer = facts.plan.train.optimizer
@@ -389,9 +422,7 @@ def _rises(facts: Facts) -> Finding | None:
     after = losses[lowest + 1 :]
     if len(after) < 2 or least <= 0 or min(after[-2:]) < LIMITS.rise_loss * least:
         return None
-    if not (facts.multi_label or facts.numbers) and (
-        not top1 or max(top1) - max(top1[-2:]) < LIMITS.rise_top1
-    ):
+    if not facts.no_accuracy and (not top1 or max(top1) - max(top1[-2:]) < LIMITS.rise_top1):
         return None
     epoch, rate = facts.trained[lowest].epoch, facts.plan.train.optimizer.lr
     return Finding(
@@ -404,7 +435,7 @@ def _rises(facts: Facts) -> Finding | None:
 def _one_class(facts: Facts) -> Finding | None:
     """All validation images are put into one class."""
     counts = facts.predicted
-    if facts.multi_label or facts.numbers or sum(counts) < 2 * len(facts.classes):
+    if facts.no_accuracy or sum(counts) < 2 * len(facts.classes):
         return None
     there = sum(count > 0 for count in facts.val.counts)
     if there < 2 or sum(count > 0 for count in counts) != 1:
@@ -578,6 +609,23 @@ def _well_numbers(facts: Facts) -> Finding | None:
     )
 
 
+def _well_images(facts: Facts) -> Finding | None:
+    """Answers are much closer to their targets than inputs are, also of new images."""
+    psnr, base = _complete(facts.validated, "val", "psnr"), facts.input_psnr
+    if len(psnr) < 2 or base is None or psnr[-1] < base + LIMITS.well_psnr:
+        return None
+    last = facts.validated[-1]
+    train, val = last.train.get("loss", 0.0), last.val.get("loss", 0.0)
+    if not 0 < val <= LIMITS.well_loss * train:
+        return None
+    return Finding(
+        "well",
+        f"PSNR is {psnr[-1]:.2f} dB on the validation set, {psnr[-1] - base:.2f} dB more than that"
+        f" of the input itself, and the loss ({val:.4g}) is about that of training ({train:.4g}):"
+        " it has learned, and does not overfit.",
+    )
+
+
 def _well(facts: Facts) -> Finding | None:
     """Both accuracies are high, and about the same."""
     train, val = _last_accuracies(facts)
@@ -659,6 +707,7 @@ FIT: tuple[Rule, ...] = (
     _improves,
     _underfits,
     _well_numbers,
+    _well_images,
     _well,
 )
 CERTAINTY: tuple[Rule, ...] = (_few, _never_found)
@@ -666,7 +715,7 @@ CERTAINTY: tuple[Rule, ...] = (_few, _never_found)
 
 def _last_accuracies(facts: Facts) -> tuple[float | None, float | None]:
     """Training and validation accuracy of the last epoch that was followed by validation."""
-    if facts.multi_label or facts.numbers or not facts.validated:
+    if facts.no_accuracy or not facts.validated:
         return None, None
     last = facts.validated[-1]
     train, val = last.train.get(facts.accuracy), last.val.get(facts.accuracy)

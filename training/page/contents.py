@@ -82,8 +82,11 @@ class Contents:
 
     @cached_property
     def guess(self) -> Guessing | None:
-        """What guessing would give on the validation set; None if there is none."""
-        return self._facts.guess if self._facts is not None and self._facts.val.count else None
+        """What guessing would give on the validation set; None if there is none, or if answers are
+        images."""
+        if self._facts is None or self._facts.images or not self._facts.val.count:
+            return None
+        return self._facts.guess
 
     @cached_property
     def verdict(self) -> list[str]:
@@ -96,7 +99,13 @@ class Contents:
 
     @cached_property
     def _facts(self) -> Facts | None:
-        return Facts.of(self.data.plan, self.network, self.data.dataset, self.epochs)
+        return Facts.of(
+            self.data.plan,
+            self.network,
+            self.data.dataset,
+            self.epochs,
+            comparisons=self.outcome.comparisons,
+        )
 
     @cached_property
     def predicted(self) -> Tensor:

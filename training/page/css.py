@@ -72,6 +72,7 @@ figure {{ margin: 0; }}
 .charts svg {{ width: 100%; height: auto; display: block; }}
 .charts h3 {{ margin-top: 0; }}
 svg text {{ fill: var(--faint); font-size: 13px; font-family: inherit; }}
+svg .bar {{ fill: var(--one); opacity: .75; }}
 svg .grid {{ stroke: var(--line); stroke-width: 1; opacity: .6; }}
 svg .best {{ stroke: var(--faint); stroke-dasharray: 3 4; }}
 svg .guess {{ stroke: var(--faint); stroke-width: 1.5; stroke-dasharray: 7 4; }}

@@ -21,20 +21,18 @@ def classes(contents: Contents) -> Html | None:
     if not per_class:
         return None
     names = list(per_class)
-    numbers = contents.data.task.numbers
-    title = f"Metrics per {'number' if numbers else 'class'}"
+    task = contents.data.task
+    one, noun = task.nouns
+    title = f"Metrics per {one}"
     if len(names) <= _SHOWN:
         return contents.section("classes", title, _table(contents, names, title))
-    decisive = "iou" if contents.data.task.dense else "r2" if numbers else "f1"
+    decisive = task.decisive
     order = sorted(names, key=lambda name: per_class[name].get(decisive, 0.0))
-    noun = "numbers" if numbers else "classes"
     rest = details(
         f"The other {exact(len(order) - _SHOWN)} {noun}",
         _table(contents, order[_SHOWN:], title),
     )
-    lowest = (
-        f"The {_SHOWN} {'numbers' if numbers else 'classes'} with the lowest {_TITLES[decisive]}."
-    )
+    lowest = f"The {_SHOWN} {noun} with the lowest {_TITLES[decisive]}."
     which = element("p", lowest, class_="faint")
     return contents.section("classes", title, which, _table(contents, order[:_SHOWN], title), rest)
 
@@ -65,13 +63,14 @@ _TITLES = {
     "rmse": "RMSE",
     "r2": "R2",
     "auroc": "AUROC",
+    "psnr": "PSNR",
     "average_precision": "average precision",
 }
 
 
 def _colored(contents: Contents) -> dict[str, Html]:
     """The names of classes beside their colors in pictures of masks."""
-    if not contents.data.task.dense:
+    if not contents.data.task.dense or contents.data.task.images:
         return {}
     colors = class_colors(contents.classes).tolist()
     return {name: named(name, color) for name, color in zip(contents.classes, colors, strict=True)}

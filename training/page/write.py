@@ -19,6 +19,7 @@ from .curves import curves
 from .document import document
 from .filters import filters
 from .gradcam_section import gradcam_section
+from .image_answers import image_answers
 from .initial_weights import transfer
 from .markup import Html
 from .mask_answers import mask_answers
@@ -83,6 +84,8 @@ def _into_run(path: Path, contents: Contents) -> Path:
 
 def _of_images(contents: Contents) -> list[Html | None]:
     """The sections about single images."""
+    if contents.data.task.images:
+        return [image_answers(contents)]
     if contents.data.task.dense:
         return [mask_answers(contents)]
     if contents.data.task.numbers:

@@ -6,6 +6,8 @@ classification.py   one class for each image
 multi_label.py      several classes for each image, or none
 probabilities.py    softmax and sigmoid
 segmentation.py     a class for each pixel
+regression.py       numbers for each image
+image_to_image.py   an image for each image
 known_tasks.py      the task of a data set
 
 Everything else of training, evaluation and prediction is the same for all tasks and asks them.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...compiler.plan.loss import Loss
 from .answer import NO_SCALE, Answer, Scale
 from .classification import Classification
+from .image_to_image import ImageToImage
 from .multi_label import MultiLabel
 from .multi_task import MultiTask, One
 from .regression import Regression
@@ -15,7 +16,7 @@ from .segmentation import Segmentation
 from .task import Task
 
 TASKS: Mapping[str, type[Task]] = {
-    task.word: task for task in (Classification, MultiLabel, Segmentation, Regression)
+    task.word: task for task in (Classification, MultiLabel, Segmentation, Regression, ImageToImage)
 }
 
 
@@ -33,13 +34,18 @@ def task_of(
     classes: Sequence[str],
     scale: Scale = NO_SCALE,
     thresholds: Sequence[float] = (),
+    ends_in: str = "",
 ) -> Task:
-    """The task `word` of one output, for these classes, or for numbers of this scale. `thresholds`
-    are those of several classes, if they are known."""
+    """The task `word` of one output, for these classes, or for numbers or images of this scale.
+    `thresholds` are those of several classes, if they are known; `ends_in` is the last layer of a
+    network, if it gives probabilities."""
     if word == MultiLabel.word:
         return MultiLabel(tuple(classes), tuple(thresholds))
     if word == Regression.word:
         return Regression(tuple(classes), *scale)
+    if word == ImageToImage.word:
+        known = scale if scale.means else Scale((0.0,), (1.0,))
+        return ImageToImage(tuple(classes), *known, ends_in)
     return TASKS[word](tuple(classes))
 
 
@@ -70,10 +76,11 @@ def recorded_task(about: Mapping[str, str], classes: Sequence[str]) -> Task | No
         return several_tasks([Answer.from_json(entry) for entry in json.loads(about["answers"])])
     if word not in TASKS:
         return None
-    return task_of(word, classes, recorded_scale(about), recorded_thresholds(about, len(classes)))
+    thresholds = recorded_thresholds(about, len(classes))
+    return task_of(word, classes, recorded_scale(about), thresholds, about.get("ends_in", ""))
 
 
 def recorded_scale(about: Mapping[str, str]) -> Scale:
-    """The scale of numbers in the metadata of weights."""
+    """The scale of numbers, or of images, in the metadata of weights."""
     means, deviations = (json.loads(about.get(key, "[]")) for key in Scale._fields)
     return Scale(tuple(map(float, means)), tuple(map(float, deviations)))

@@ -34,6 +34,8 @@ class Regression(Task):
     usual_loss: ClassVar[type[Loss]] = Mse
     numbers: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
+    nouns: ClassVar[tuple[str, str]] = ("number", "numbers")
+    decisive: ClassVar[str] = "r2"
     recipe: ClassVar[TaskRecipe] = TaskRecipe(
         loss="loss mse",
         why_loss="Numbers, standardized for training. `loss huber` minds single wrong ones less.",

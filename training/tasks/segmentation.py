@@ -33,6 +33,7 @@ class Segmentation(Task):
     dense: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...]] = ("loss", "miou", "pixels", "boundary")
     thorough: ClassVar[frozenset[str]] = frozenset({"boundary"})
+    decisive: ClassVar[str] = "iou"
     recipe: ClassVar[TaskRecipe] = TaskRecipe(
         ends="conv classes 1x1",
         loss="loss cross_entropy dice=1",

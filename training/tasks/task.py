@@ -52,6 +52,14 @@ class Task(ABC):
     dense: ClassVar[bool] = False
     """Whether answers are images: too large to be kept for all images of an evaluation."""
 
+    nouns: ClassVar[tuple[str, str]] = ("class", "classes")
+    """What one of `classes` is, and several."""
+    decisive: ClassVar[str] = "f1"
+    """The metric of a single class by which classes are sorted."""
+
+    images: ClassVar[bool] = False
+    """Whether answers are images in the ordinary sense, not masks of class numbers."""
+
     numbers: ClassVar[bool] = False
     """Whether answers are numbers in the units of the data, not classes."""
 
@@ -126,8 +134,8 @@ class Task(ABC):
         """The sum of the running metric over the images of a batch."""
 
     def quality(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """How good the answer to each image is, from 0 to 1: of a dense task, kept instead of the
-        answers."""
+        """How good the answer to each image is, the larger the better: of a dense task, kept
+        instead of the answers."""
         raise NotImplementedError
 
     @abstractmethod

@@ -23,6 +23,7 @@ from ..metrics.comparison import Comparison, of_ensemble
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..request import Request
+from ..restoration.baseline import against_inputs
 from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
 from ..saved_request import read_record
@@ -168,10 +169,10 @@ def _comparisons(
     tta = job.plan.evaluate.tta
     if tta is not None:
         return assess(model, with_thresholds(job.data, model.task), tta=tta).comparisons
-    metric = job.data.task.best
+    metric, inputs = job.data.task.best, against_inputs(job.data, outcome)
     if any(each.get(name) is None for each in members for name in (metric, "loss")):
-        return ()  # a loss was NaN
-    return (of_ensemble(len(outcome.labels), outcome.metrics, members, metric),)
+        return inputs  # a loss was NaN
+    return (*inputs, of_ensemble(len(outcome.labels), outcome.metrics, members, metric))
 
 
 def _write_report(job: Job, model: TrainedModel, outcome: Outcome) -> Path | None:

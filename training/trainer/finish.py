@@ -22,6 +22,7 @@ from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
 from ..metrics.verdict import Facts, Finding, verdict
 from ..page.history import epochs
+from ..restoration.baseline import against_inputs
 from ..tasks.known_tasks import recorded_thresholds
 from ..weights.read import read_weights
 from .callbacks import RunEnd
@@ -50,7 +51,7 @@ def finish(run: Run, reason: str) -> Result:
             # process evaluated its own batches, and the order of sums changes the last digits.
             kept = {name: best[name] for name in best if not data.task.depends_on_thresholds(name)}
             outcome = outcome._replace(metrics={**outcome.metrics, **kept})
-        outcome = outcome._replace(comparisons=_comparisons(run, module, data))
+        outcome = outcome._replace(comparisons=_comparisons(run, module, data, outcome))
         if "test" in data.stores:
             test = _evaluate(run, module, data, "test")
         findings = _verdict(run, reason, outcome)
@@ -61,9 +62,9 @@ def finish(run: Run, reason: str) -> Result:
         if outcome is not None:
             report = _write_report(run, module, outcome)
         end = _run_end(writer, reason, metrics, report)
-        comparisons = [each.text for each in outcome.comparisons] if outcome else []
+        compared = [each.text for each in outcome.comparisons] if outcome else []
         verdict_texts = [each.text for each in findings]
-        job.callback.finished(end._replace(comparisons=comparisons, verdict=verdict_texts))
+        job.callback.finished(end._replace(comparisons=compared, verdict=verdict_texts))
         if reason == INTERRUPTED and not writer.trouble:
             job.callback.note(f"to continue: cnn train --resume {shown(folder.path)}")
     return Result(
@@ -92,13 +93,15 @@ def _with_thresholds(run: Run) -> Opened:
     return replace(data, thresholds=recorded_thresholds(about, len(data.dataset.classes)))
 
 
-def _comparisons(run: Run, module: nn.Module, data: Opened) -> tuple[Comparison, ...]:
-    """What `tta` gains or loses on the validation set, if the spec has it. For an ensemble, that is
-    measured at its end."""
+def _comparisons(
+    run: Run, module: nn.Module, data: Opened, outcome: Outcome
+) -> tuple[Comparison, ...]:
+    """How answers compare with the inputs, where both are images; and what `tta` gains or loses on
+    the validation set, if the spec has it. For an ensemble, that is measured at its end."""
     job = run.job
     tta = job.plan.evaluate.tta
     if tta is None or job.ensemble_folder is not None:
-        return ()
+        return against_inputs(job.data, outcome)
     model = TrainedModel(
         name=shown(run.writer.folder.path),
         folder=run.writer.folder.path,
@@ -126,6 +129,7 @@ def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
         epochs(run.writer.folder.path),
         predicted=outcome.confusion.sum(0).tolist(),
         stopped_early=reason == EARLY,
+        comparisons=outcome.comparisons,
     )
     return verdict(facts) if facts is not None else ()
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..augment import augmenter
 from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
 from ..data.loader.order import sample, spans
@@ -26,6 +25,7 @@ from ..metrics.better import is_best
 from ..metrics.evaluation import count
 from ..metrics.tally import Tally
 from ..optim.optimizers import rate_of, set_rate, step_unless
+from ..restoration.augment import augmenter_for
 from ..runtime.async_scalar import AsyncScalars, Sent, send
 from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
@@ -78,8 +78,12 @@ class Loop:
         self.validate_in_batches_of(
             run.job.evaluation_batch(self.learner.precision) * self.processes.world
         )
-        self.augment = augmenter(
-            self.learner.plan, self.data.preparation, mixable=self.data.task.mixable, reuse=True
+        self.augment = augmenter_for(
+            self.learner.plan,
+            self.data.preparation,
+            self.data.pairs,
+            mixable=self.data.task.mixable,
+            reuse=True,
         )
         self.progressive = progressive(self.learner.plan)
         self.batches.guests = self.augment.guests if self.augment else 0

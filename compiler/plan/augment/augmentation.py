@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from ....dsl.diagnostics import Edit
 from ...language.kinds import custom, real_number, share
@@ -121,6 +121,10 @@ class Augmentation(Directive):
     def size_after(self, input_size: Size) -> Size:
         """The size of images after it."""
         return input_size
+
+    def enlarged(self, factor: int) -> Self:
+        """The same for images that are `factor` times larger."""
+        return self
 
     def fill_beyond(self, input_size: Size) -> Fill:
         """Its fill for the area outside the image; `INSIDE` if that is never visible."""

@@ -163,6 +163,10 @@ class Elastic(Warp):
         minimum=0, above=True, maximum=1_000,
     )  # fmt: skip
     p: float = probability()
+
+    def enlarged(self, factor: int) -> Elastic:
+        return self.replace(alpha=factor * self.alpha, sigma=factor * self.sigma)
+
     fill: Any = filling()
 
     def warp_macs(self) -> int:

@@ -9,7 +9,7 @@ from ....dsl.diagnostics import Edit
 from ...language.kinds import number
 from ...language.problems import Problem
 from ..directive import Context, conflict
-from ..loss import Focal, Loss, ends_in_map
+from ..loss import Focal, Loss, ends_in_map, learns_images
 from .augmentation import Augmentation, probability
 from .passes import MIX, Cost, PassKind, Size, numbers
 
@@ -49,7 +49,7 @@ class Mixup(Mixing):
     p: float = probability()
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        if self.origin is not None and ends_in_map(context):
+        if self.origin is not None and ends_in_map(context) and not learns_images(context):
             yield context.unfit(
                 self.origin.span,
                 "`mixup` blends images, and a pixel of a mask has one class",

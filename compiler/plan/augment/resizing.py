@@ -126,6 +126,11 @@ class Resize(Resizing):
     def resize_when_read(self, evaluated: evaluate.Resize | None) -> evaluate.Resize:
         return evaluate.Resize(side=self.side, mode=self.mode)
 
+    def enlarged(self, factor: int) -> Resize:
+        if isinstance(self.side, tuple):
+            return self.replace(side=tuple(factor * side for side in self.side))
+        return self.replace(side=factor * self.side)
+
     def size_after(self, input_size: Size) -> Size:
         if isinstance(self.side, tuple):
             return self.side
@@ -239,9 +244,15 @@ class Crop(Resizing):
         """A pair of sides has made all images equal: nothing is gained then."""
         if self.pad or (resize is not None and isinstance(resize.side, tuple)):
             return False
+        if resize is not None and resize.keeps:
+            return True
         if self.scale is not None:
             return True
         return resize is not None and resize.side >= max(self.size_after((resize.side,) * 2))
+
+    def enlarged(self, factor: int) -> Crop:
+        sides = None if self.side is None else tuple(factor * side for side in self.side)
+        return self.replace(side=sides, pad=factor * self.pad)
 
     def size_after(self, input_size: Size) -> Size:
         side = self.side or input_size

@@ -60,7 +60,7 @@ def test_mirrored_views_are_averaged_and_compared() -> None:
 
 @pytest.mark.parametrize("tta", ["crops=5", "flip shift=2"])
 def test_views_of_a_part_of_the_image_are_refused(tta: str) -> None:
-    with pytest.raises(SpecError, match="every pixel of a mask is answered"):
+    with pytest.raises(SpecError, match="every pixel is answered"):
         request(Source("net.cnn", spec("data digits", classes="3") + f"evaluate {{ tta {tta} }}"))
 
 

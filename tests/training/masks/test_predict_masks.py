@@ -20,9 +20,9 @@ from dotcnn import cli
 from dotcnn.compiler.plan.evaluate import Tta
 from dotcnn.training.data.images.preprocessing import Preparation
 from dotcnn.training.data.images.resize import Fit
+from dotcnn.training.inference.whole_image import WholeImages, classes_of, tiles
 from dotcnn.training.masks.class_colors import class_colors
 from dotcnn.training.masks.polygons import polygons
-from dotcnn.training.masks.whole_image import WholeImages, classes_of, tiles
 from dotcnn.training.tasks.segmentation import Segmentation
 
 from ..mask_sets import SIZE, mask_run, save, squares

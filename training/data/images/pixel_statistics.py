@@ -66,14 +66,14 @@ def measured(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of the training images. Of images that stay in
     their files, each process reads a share."""
-    masks = store.source.masks
+    further = store.source.further
     if isinstance(store, InMemory):
-        images = store.images[:, : store.images.shape[1] - masks]
+        images = store.images[:, : store.images.shape[1] - further]
         chosen = sample(len(store), max(1, MOST // images[0].numel()))
         if len(chosen) < len(store):
             images = images[chosen.to(images.device)]
         return mean_and_std(counted(images), scale)
-    channels = store.channels - masks
+    channels = store.channels - further
     numbers = channels * store.fit.crop[0] * store.fit.crop[1]
     chosen = sample(len(store), max(1, min(MOST_FILES, MOST // numbers)))
     mine = chosen[shared(0, len(chosen), *processes.sharing)].tolist()

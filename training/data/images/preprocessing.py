@@ -31,7 +31,7 @@ from ..samples.sample_file import SampleFormat
 from ..samples.sample_fit import SampleFit, fit_in
 from .decode import decode
 from .image_file import BadImage
-from .resize import Fit, Size, evaluation_fit
+from .resize import KEPT, Fit, Size, evaluation_fit
 
 FORMAT = 1
 MAX_SIDE = 2**14
@@ -186,7 +186,8 @@ def _read(data: Mapping[str, Any]) -> Preparation:
     sides: tuple[int, ...] = preparation.sizing.crop
     if preparation.of_images:
         resize = preparation.fit.resize
-        sides += resize if isinstance(resize, tuple) else (resize,)
+        if resize != KEPT:
+            sides += resize if isinstance(resize, tuple) else (resize,)
     elif math.prod(sides) <= MAX_SIDE**2:
         sides = ()
     if preparation.rate is not None and preparation.rate <= 0:
@@ -220,6 +221,9 @@ def _number(numbers: tuple[float, ...]) -> str:
 
 
 def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Numbers for each channel; of images that are stored in color and become gray, their mean."""
+    if channels == 1 < len(numbers):
+        return (sum(numbers) / len(numbers),)
     return numbers * channels if len(numbers) == 1 else numbers
 
 
@@ -235,7 +239,7 @@ def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
             "turned upright by EXIF orientation; transparency on white; 16 bits / 257, rounded"
         ),
         "color": {1: "grey, ITU-R 601 luma", 3: "RGB"}.get(preparation.channels, "as in the file"),
-        "resize": fit.resize,
+        "resize": "none" if fit.resize == KEPT else fit.resize,
         "resize_is": "shorter side" if side else "height, width",
         "resize_longer_side": "int(resize * longer / shorter)" if side else "",
         "interpolation": fit.mode,

@@ -21,6 +21,10 @@ MAX_PIXELS = 10**8
 """A limit for the image between resize and crop: a very long and thin image would become huge."""
 
 
+KEPT = 0
+"""In place of the size of a resize: images keep theirs, and only the crop makes them smaller."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """Resize, then center crop.
@@ -51,8 +55,14 @@ class Fit:
         return images if size == images.shape[-2:] else resized(images, size, self.mode, masks)
 
     def must_be_bounded(self, height: int, width: int) -> None:
-        """Raises BadImage for a size that would become too large."""
+        """Raises BadImage for a size that would become too large, or that is too small for the crop
+        of images that keep their size."""
         size = self.resized(height, width)
+        if self.resize == KEPT and (height < self.crop[0] or width < self.crop[1]):
+            raise BadImage(
+                f"{width:,} x {height:,} pixels, fewer than the {self.crop[1]} x {self.crop[0]}"
+                " that the network sees"
+            )
         if size[0] * size[1] > MAX_PIXELS:
             raise BadImage(
                 f"{width:,} x {height:,} pixels, which would be enlarged to {size[1]:,} x "
@@ -63,6 +73,8 @@ class Fit:
         """Height and width before the crop."""
         if isinstance(self.resize, tuple):
             return self.resize
+        if self.resize == KEPT:
+            return height, width
         if height <= width:
             return self.resize, int(self.resize * width / height)
         return int(self.resize * height / width), self.resize
@@ -73,7 +85,12 @@ class Fit:
 
     def lines(self) -> tuple[str, str]:
         """Resize and crop as lines of the `evaluate` section of a spec."""
-        return str(Resize(side=self.resize, mode=self.mode)), str(CentreCrop(side=self.crop))
+        return str(self.directive), str(CentreCrop(side=self.crop))
+
+    @property
+    def directive(self) -> Resize:
+        """The resize of a spec."""
+        return Resize(side="none" if self.resize == KEPT else self.resize, mode=self.mode)
 
 
 def larger(one: Fit, other: Fit) -> Fit:
@@ -100,7 +117,7 @@ def evaluation_fit(plan: TrainPlan) -> Fit:
     resize, crop = plan.evaluate.resize, plan.evaluate.crop
     assert resize is not None
     assert crop is not None
-    return Fit(resize.side, resize.mode, crop.side)
+    return Fit(_side(resize), resize.mode, crop.side)
 
 
 def training_fit(plan: TrainPlan) -> Fit:
@@ -110,4 +127,8 @@ def training_fit(plan: TrainPlan) -> Fit:
     resize = None if crop_when_read(plan) else resize_when_read(plan)
     if resize is None:
         return evaluation_fit(plan)
-    return Fit(resize.side, resize.mode, size_when_read(plan))
+    return Fit(_side(resize), resize.mode, size_when_read(plan))
+
+
+def _side(resize: Resize) -> int | Size:
+    return KEPT if resize.keeps else resize.side

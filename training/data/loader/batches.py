@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...restoration.input_and_target import InputAndTarget
 from ...runtime.to_device import to_device
 from .order import batch_count, next_size, permutation, shared, spans, weighted
 from .store import InMemory, Store
@@ -26,7 +27,7 @@ from .worker_processes import Stream
 class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
-    """A class, or a row of numbers, for each image; or its mask, uint8."""
+    """A class, or a row of numbers, for each image; or its mask or the image to answer, uint8."""
     indices: Tensor
     """Indices of the images in the part, int64, on the CPU: the random numbers of an image depend
     on these, and the augmentation reads some of them."""
@@ -67,9 +68,11 @@ class Batches:
         workers: int = 0,
         local: int = 1,
         random_crops: bool = False,
+        pairs: InputAndTarget | None = None,
     ) -> None:
         """`local` is the number of processes on this machine. With `random_crops`, images are cut
-        at random when they are read, if the plan says so."""
+        at random when they are read, if the plan says so. `pairs`: labels are images; in training,
+        the inputs of the network are made from the images after augmentation."""
         self.store = store
         self.batch = batch
         """The batch size of all processes together; each process gets its share."""
@@ -91,6 +94,7 @@ class Batches:
         self.elapsed = 0.0
         """The seconds of the last epoch until now."""
         self._random_crops = random_crops
+        self._pairs = pairs
         self._stream = None
         if not isinstance(store, InMemory):
             self._stream = Stream(store, device, 0 if store.in_memory else workers, local)
@@ -203,7 +207,13 @@ class Batches:
             yield to_device(chosen, self.device)
 
     def _batch(self, images: Tensor, labels: Tensor, indices: Tensor) -> Batch:
-        """A batch; where labels are masks, they come as channels of the images."""
+        """A batch; where labels are masks or images, they come as channels of the images."""
+        if self._pairs is not None:
+            if self.shuffle:
+                images, labels = self._pairs.split(images)
+            else:
+                images, labels = self._pairs.evaluated(images, indices)
+            return Batch(images, labels, indices)
         masks = self.store.source.masks
         if masks:
             images, labels = images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)

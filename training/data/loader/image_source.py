@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from ...tasks.answer import NO_SCALE, Answer, Scale
 from ..dataset import BadFile
 from ..images.coco_masks import CocoMasks
+from ..images.decode import decode
+from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
+from ..images.resize import resized
 from ..samples.sample_source import Samples
 from ..sources.file_names import clean
 from .packed_strings import Strings
@@ -32,6 +36,13 @@ class Arrays:
     """The number of the last channels of `images` that are masks: the class of each pixel."""
     weights: Tensor | None = None
     """How often each image is drawn for training, compared with others; None: equally often."""
+    targets: int = 0
+    """The number of the last channels of `images` that are the image to answer."""
+
+    @property
+    def further(self) -> int:
+        """The number of the last channels that are not the image itself."""
+        return self.masks + self.targets
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,11 +89,23 @@ class Files:
     """The masks of the images, in the same order; None if labels are not masks."""
     weights: Tensor | None = None
     """How often each image is drawn for training, compared with others; None: equally often."""
+    target_files: TargetFiles | None = None
+    """The images to answer, in the same order; None if labels are not images in files."""
 
     @property
     def masks(self) -> int:
         """The number of further channels that are masks: the class of each pixel."""
         return 0 if self.mask_files is None else 1
+
+    @property
+    def targets(self) -> int:
+        """The number of further channels that are the image to answer."""
+        return 0 if self.target_files is None else self.target_files.channels
+
+    @property
+    def further(self) -> int:
+        """The number of channels beside those of the image itself."""
+        return self.masks + self.targets
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -98,11 +121,14 @@ class Files:
 
     def select(self, indices: Tensor) -> Files:
         masks = None if self.mask_files is None else self.mask_files.select(indices)
+        masks = None if self.mask_files is None else self.mask_files.select(indices)
+        targets = None if self.target_files is None else self.target_files.select(indices)
         return replace(
             self,
             paths=self.paths.select(indices),
             labels=self.labels[indices],
             mask_files=masks,
+            target_files=targets,
             weights=None if self.weights is None else self.weights[indices],
         )
 
@@ -122,6 +148,50 @@ class MaskFiles:
 
     def select(self, indices: Tensor) -> MaskFiles:
         return replace(self, paths=self.paths.select(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class TargetFiles:
+    """The images that are to be answered, each in a file of its own."""
+
+    root: str
+    paths: Strings
+    """The path of each relative to `root`."""
+    channels: int
+    enlarges: int
+    """How many times larger they are than the input of the network."""
+
+    def with_target(self, image: Tensor, index: int) -> Tensor:
+        """An image (uint8, C x H x W) with its target as further channels, at the size of the
+        target: the pixels of a smaller image are repeated. Raises BadImage."""
+        try:
+            target = decode(os.path.join(self.root, self.paths[index]), self.channels)
+        except BadImage as error:
+            raise BadImage(f"its target: {error.reason}") from None
+        return with_target(image, target, self.enlarges)
+
+    def select(self, indices: Tensor) -> TargetFiles:
+        return replace(self, paths=self.paths.select(indices))
+
+
+def with_target(image: Tensor, target: Tensor, enlarges: int) -> Tensor:
+    """Images with their targets as further channels (uint8, … x C x H x W). Raises BadImage if the
+    sizes do not fit."""
+    have, size = image.shape[-2:], target.shape[-2:]
+    wanted = size[0] // enlarges, size[1] // enlarges
+    times = wanted[0] // have[0]
+    whole = (wanted[0] * enlarges, wanted[1] * enlarges) == (*size,)
+    if not times or not whole or wanted != (times * have[0], times * have[1]):
+        larger = "as large as the image" if enlarges == 1 else f"{enlarges} times as large"
+        raise BadImage(
+            f"its target has {size[1]} x {size[0]} pixels, and the image {have[1]} x {have[0]}; the"
+            f" network's answer is {larger}"
+        )
+    if times > 1:  # the network does not enlarge images by as much as the data asks for
+        image = resized(image, wanted, "bicubic")
+    if enlarges > 1:
+        image = image.repeat_interleave(enlarges, -2).repeat_interleave(enlarges, -1)
+    return torch.cat([image, target], -3)
 
 
 ImageSource = Arrays | Files | Samples

@@ -147,9 +147,11 @@ Store = InMemory | WholeImages
 
 
 def with_mask(files: Files, index: int, channels: int) -> Tensor:
-    """The whole image of a file; if there are masks, with its mask as the last of the `channels`.
-    Raises BadImage."""
-    image = decode(files.path(index), channels - files.masks)
+    """The whole image of a file; if there are masks or targets, with its mask or its target as the
+    last of the `channels`. Raises BadImage."""
+    image = decode(files.path(index), channels - files.further)
+    if files.target_files is not None:
+        return files.target_files.with_target(image, index)
     if files.mask_files is None:
         return image
     mask = files.mask_files.read(index)
@@ -246,13 +248,13 @@ _CHUNK = 1024
 
 def fitted(source: Arrays, fit: Fit, channels: int, into: Tensor | None = None) -> Tensor:
     """Images of an array with their masks, resized and cropped; in `into`, if it is given."""
-    images, masks = source.images, source.masks
+    images, masks, further = source.images, source.masks, source.further
 
     def converted(part: Tensor) -> Tensor:
-        if not masks:
+        if not further:
             return in_channels(part, channels).contiguous()
-        pixels = in_channels(part[:, :-masks], channels - masks)
-        return torch.cat([pixels, part[:, -masks:]], 1)
+        pixels = in_channels(part[:, :-further], channels - further)
+        return torch.cat([pixels, part[:, -further:]], 1)
 
     if into is None and fit.leaves(images.shape[-2], images.shape[-1]):
         return converted(images)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy
 import torch
@@ -48,6 +48,14 @@ class Samples:
     """The number of the last channels that are masks."""
     weights: Tensor | None = None
     """How often each is drawn for training, compared with others; None: equally often."""
+
+    targets: ClassVar[int] = 0
+    """Answers are not samples."""
+
+    @property
+    def further(self) -> int:
+        """The number of the last channels that are not the sample itself."""
+        return self.masks
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -23,7 +23,7 @@ from ....compiler.plan.data import (
     TableData,
     classes_of,
 )
-from ....compiler.plan.loss import Loss
+from ....compiler.plan.loss import Loss, learns_images
 from ....compiler.plan.make import examine
 from ....compiler.plan.number_loss import NumberLoss
 from ....compiler.shapes import Shape
@@ -56,6 +56,8 @@ def classes_for(
         return None  # each output has its own
     context = examine(program, sections_of(program), built.network, overrides).context
     data = context.find(Data)
+    if learns_images(context):
+        return None
     as_numbers = isinstance(context.find(Loss), NumberLoss)
     if data is None:
         return None
@@ -74,7 +76,7 @@ def asks_for_numbers(
     """Whether the loss of a spec is one of numbers."""
     built = elaborate(program, network=network)
     context = examine(program, sections_of(program), built.network, overrides).context
-    return isinstance(context.find(Loss), NumberLoss)
+    return isinstance(context.find(Loss), NumberLoss) and not learns_images(context)
 
 
 def count_classes(

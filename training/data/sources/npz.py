@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS
+from ...untrusted.npz import NpzArrays
 from ..dataset import BadFile
-from ..diagnostic import counted, plural_noun, problem
+from ..diagnostic import counted, listed, plural_noun, problem
 from ..images.arrays import ambiguity, as_images
 from ..loader.image_source import Arrays, Contents, ImageSource
 from ..samples.sample_layout import noun_of
 from .file_names import clean, resolve
+from .images_wanted import ImagesWanted
 from .labels import Labels, Unfit
-from .npz_file import labels_of, named_pairs, opened, several_labels
+from .npz_file import labels_of, named_images, named_pairs, opened, several_labels
 from .sample_arrays import sample_arrays
 
 
@@ -68,6 +71,47 @@ def npz(
         noun=noun,
         answers=labels.answers,
     )
+
+
+def image_npz(data: Npz, base: Path, wanted: ImagesWanted) -> Contents:
+    """The images in a file and, if it has them, the images that are to be answered."""
+    path = resolve(data.path, base)
+    targets: dict[str, Tensor] = {}
+    notes: list[str] = []
+    with opened(data, path) as archive:
+        parts: dict[str, ImageSource] = {}
+        for part, (images, target) in named_images(data, list(archive)).items():
+            array = archive[target] if target else None
+            pairs = array is not None and array.ndim > 2
+            if data.labels and not pairs:
+                raise problem(
+                    "data-shape",
+                    f"`{data.labels}` in {data.path} cannot be images to answer: it has"
+                    f" {'x'.join(map(str, array.shape)) if array is not None else 'no'} numbers",
+                    data,
+                    argument="labels",
+                    help="take `labels` out: the images themselves are learned then",
+                )
+            pixels = _pixels(data, archive, images, wanted.input if pairs else wanted.output)
+            parts[part] = Arrays(pixels, torch.zeros(len(pixels), dtype=torch.int64))
+            if pairs:
+                targets[part] = _pixels(data, archive, target, wanted.output)
+                notes.append(f"{part}: the targets of `{images}` are `{target}`")
+    found = Contents(clean(path.stem), (), parts, origin=data.path, notes=tuple(notes))
+    if not targets:
+        return wanted.contents(data, found)
+    if lacking := [part for part in parts if part not in targets]:
+        message = f"{data.path} has targets for {listed(list(targets))}, and none for {lacking[0]}"
+        raise problem("no-targets", message, data)
+    return wanted.paired(data, found, targets)
+
+
+def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> Tensor:
+    try:
+        return as_images(archive[name], wanted)
+    except Unfit as error:
+        message = f"`{name}` in {data.path} cannot be images: {error}"
+        raise problem("data-shape", message, data, argument="images") from None
 
 
 def _source(

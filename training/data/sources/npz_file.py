@@ -70,6 +70,31 @@ def named_pairs(data: NamedArrays, there: list[str]) -> dict[str, tuple[str, str
     )
 
 
+_INPUTS = f"{_IMAGES} input inputs noisy low lr blurry degraded gray"
+_TARGETS = f"{_LABELS} clean high hr sharp color gt output outputs"
+
+
+def named_images(data: Npz, there: list[str]) -> dict[str, tuple[str, str]]:
+    """The names of the arrays of images and of what may be their targets, "" without one, for each
+    part."""
+    if data.images or data.labels:
+        images = _given(data, "images", there)
+        return {"train": (images, _given(data, "labels", there) if data.labels else "")}
+    found = {}
+    for part, words in _PARTS.items():
+        images = _first(there, _names(_INPUTS, words))
+        if images:
+            found[part] = images, _first(there, _names(_TARGETS, words))
+    if "train" in found:
+        return found
+    images = _first(there, _INPUTS.split()) or (there[0] if len(there) <= 2 and there else "")
+    if not images:
+        return named_pairs(data, there)  # raises
+    others = [name for name in there if name != images]
+    target = _first(others, _TARGETS.split()) or (others[0] if there[0] == "arr_0" else "")
+    return {"train": (images, target)}
+
+
 def _names(stems: str, parts: str) -> list[str]:
     return [
         name

@@ -30,11 +30,13 @@ from .digits import digits
 from .file_names import clean, resolve
 from .folder import folder
 from .idx import idx_groups, read_group
+from .image_folder import image_folder
+from .images_wanted import ImagesWanted
 from .named import named
 from .npy_folder import npy
-from .npz import npz
+from .npz import image_npz, npz
 from .series_text import series
-from .table import table
+from .table import image_table, table
 
 
 def contents(
@@ -44,12 +46,22 @@ def contents(
     *,
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
+    as_images: ImagesWanted | None = None,
 ) -> Contents:
     """The data set of a `data` line; paths are relative to `base`. With `as_numbers`, whole
-    labels are numbers, not classes. For a network with several outputs, `outputs` has their names,
-    and whether each predicts numbers. Raises SpecError if the data does not exist or cannot be
-    used.
+    labels are numbers, not classes; with `as_images`, what is to be answered are images. For a
+    network with several outputs, `outputs` has their names, and whether each predicts numbers.
+    Raises SpecError if the data does not exist or cannot be used.
     """
+    if as_images is not None:
+        match data:
+            case Folder():
+                return image_folder(data, base, as_images)
+            case TableData():
+                return image_table(data, base, as_images)
+            case Npz():
+                return image_npz(data, base, as_images)
+        return as_images.contents(data, contents(data, base, wanted))
     match data:
         case TableData():
             return table(data, base, wanted, as_numbers=as_numbers, outputs=outputs)

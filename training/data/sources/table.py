@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....compiler.plan.data import PARTS, TableData
+from ....compiler.plan.loss import IMAGES
 from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS, Answer
 from ..dataset import BadFile
@@ -33,6 +34,7 @@ from .table_file import Column, Table, column_of, read_table_file
 if TYPE_CHECKING:
     from ..images.mask_file import MaskCode
     from ..loader.image_source import Contents, ImageSource
+    from .images_wanted import ImagesWanted
 
 _IMAGE_NAMES = (
     "image", "file", "filename", "file_name", "path", "filepath", "img", "image_path", "image_id",
@@ -121,6 +123,21 @@ def table(
     return of_sample_files(data, whole, samples)
 
 
+def image_table(data: TableData, base: Path, wanted: ImagesWanted) -> Contents:
+    """The images of a table and, if a column has them, the images that are to be answered."""
+    found = _read_labels(data, base, None, False, NO_OUTPUTS, as_images=True)
+    parts: dict[str, ImageSource] = {
+        part: wanted.files(
+            found.root,
+            tuple(images),
+            tuple(map(str, found.labels[part])) if found.task == IMAGES else None,
+        )
+        for part, images in found.images.items()
+    }
+    contents = wanted.of_files(clean(Path(data.path).stem), parts, data.path, tuple(found.notes))
+    return replace(contents, groups=found.groups, bad=tuple(found.bad))
+
+
 def classes_of_table(
     data: TableData, base: Path, shape: Shape = (), *, as_numbers: bool = False
 ) -> tuple[str, ...]:
@@ -173,7 +190,10 @@ def _read_labels(
     samples: Shape | None,
     as_numbers: bool,
     outputs: Mapping[str, bool],
+    *,
+    as_images: bool = False,
 ) -> TableLabels:
+    """As `read_labels`; with `as_images`, labels are images, or there are none."""
     path = resolve(data.path, base)
     table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
@@ -184,6 +204,9 @@ def _read_labels(
     if outputs:
         reader: _Reader = _of_outputs(data, table, files, outputs, used)
         columns = reader.columns
+    elif as_images:
+        columns = _target_columns(data, table, files, used)
+        reader = _Targets(columns[0], files) if columns else _Nothing()
     else:
         columns = _label_columns(data, table, files, used)
         reader = _reader(data, columns, files, as_numbers)
@@ -429,6 +452,17 @@ def _columns_named(table: Table, name: str, used: set[str]) -> tuple[Column, ...
         for column in table.columns
         if column.name not in used and column.name.lower().startswith((f"{name.lower()}_",))
     )
+
+
+def _target_columns(
+    data: TableData, table: Table, files: _Files, used: set[str]
+) -> tuple[Column, ...]:
+    """The column of the images that are to be answered; empty if there is none."""
+    if data.label is not None:
+        return (column_of(data, table, "label", data.label[0]),)
+    used = used | {name for name in (data.group, data.image, data.part) if name is not None}
+    others = [column for column in table.columns if column.name not in used]
+    return tuple(column for column in others if files.share(column) > 0.5)[:1]
 
 
 def _is_binary(column: Column) -> bool:
@@ -707,15 +741,36 @@ class _Masks(_Reader):
         return self._files.path(name) or Unusable(f"there is no mask {clean(name) or '(empty)'}")
 
 
+class _Targets(_Reader):
+    task = IMAGES
+
+    def __init__(self, column: Column, files: _Files) -> None:
+        self._column, self._files = column, files
+
+    def label(self, row: int) -> object:
+        name = self._column.values[row]
+        return self._files.path(name) or Unusable(f"there is no target {clean(name) or '(empty)'}")
+
+
+class _Nothing(_Reader):
+    """Of images that are learned themselves."""
+
+    def label(self, row: int) -> object:
+        return ""
+
+
 def _said(image: Column, columns: Sequence[Column], reader: _Reader, part: Column | None) -> str:
     """What was found in the table."""
     names = listed([f"`{clean(column.name)}`" for column in columns])
+    if not columns:
+        return f"images are in the column `{clean(image.name)}`"
     what = {
         "classification": f"the class in {names}",
         "multi_label": f"the classes in {names}{reader.how}",
         "regression": f"the numbers in {names}",
         "segmentation": f"the masks in {names}",
         "multi_task": f"the labels in {names}",
+        IMAGES: f"the images to be answered in {names}",
     }[reader.task]
     parts = f", and their part in `{clean(part.name)}`" if part is not None else ""
     return f"images are in the column `{clean(image.name)}`, {what}{parts}"

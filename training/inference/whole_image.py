@@ -3,7 +3,8 @@
 An image is resized as for training, but not cropped. If it is then larger than the input of the
 network, the network answers for tiles of it, and where tiles overlap, their outputs are averaged
 with weights that fall to zero at the edges of a tile, so that no seams are seen. What the resize
-has done is undone on the outputs, before each pixel gets its class.
+has done is undone on the outputs, before each pixel gets its class or its color. Outputs may be
+larger than the image, as in super-resolution.
 """
 
 from __future__ import annotations
@@ -42,15 +43,18 @@ class WholeImages:
     tta: Tta | None = None
     batch: int = 8
     """The largest number of tiles that go through a network at a time."""
+    enlarges: int = 1
+    """How many times larger outputs are than images, along each side."""
 
     def outputs(self, images: Tensor) -> Tensor:
         """The outputs for images of the same size (uint8, images x channels x height x width),
-        averaged over views and networks: images x classes x the size after the resize."""
+        averaged over views and networks: images x classes x the size after the resize, or so many
+        times that as the network enlarges images."""
         size = self.preparation.fit.resized(images.shape[-2], images.shape[-1])
-        needs = 4 * len(self.task.classes) * size[0] * size[1]
+        needs = 4 * len(self.task.classes) * size[0] * size[1] * self.enlarges**2
         if needs > MAX_BYTES:
-            raise BadImage(f"{size[1]:,} x {size[0]:,} pixels of {len(self.task.classes)} classes"
-                           " do not fit into memory")  # fmt: skip
+            raise BadImage(f"{size[1]:,} x {size[0]:,} pixels of {len(self.task.classes)}"
+                           f" {self.task.nouns[1]} do not fit into memory")  # fmt: skip
         return with_fewer(partial(self._outputs, images, size), self.batch)
 
     def _outputs(self, images: Tensor, size: Size, batch: int) -> Tensor:
@@ -59,6 +63,7 @@ class WholeImages:
             return each[0] if len(each) == 1 else self.task.averaged(torch.stack(each))
 
     def _of_network(self, module: nn.Module, images: Tensor, size: Size, batch: int) -> Tensor:
+        size = self._enlarged(size)
         views = [
             resized_outputs(self._of_view(module, view, batch, flipped=flipped), size)
             for view, flipped in self._views(images)
@@ -88,9 +93,10 @@ class WholeImages:
         images = _filling(images.flip(-1) if flipped else images, self.preparation.size)
         places = list(tiles((images.shape[-2], images.shape[-1]), self.preparation.size))
         height, width = self.preparation.size
+        times = self.enlarges
         tiled = [(image, *place) for image in range(len(images)) for place in places]
         total, weights = None, None
-        window = _window(self.preparation.size, self.device)
+        window = _window(self._enlarged(self.preparation.size), self.device)
         for start in range(0, len(tiled), batch):
             part = tiled[start : start + batch]
             pixels = torch.stack(
@@ -101,19 +107,25 @@ class WholeImages:
                 total = outputs
                 break
             if total is None:
-                shape = (len(images), outputs.shape[1], *images.shape[-2:])
-                total = torch.zeros(shape, device=self.device)
-                weights = torch.zeros(images.shape[-2:], device=self.device)
+                whole_size = self._enlarged((images.shape[-2], images.shape[-1]))
+                total = torch.zeros(len(images), outputs.shape[1], *whole_size, device=self.device)
+                weights = torch.zeros(whole_size, device=self.device)
             for (image, top, left), output in zip(part, outputs, strict=True):
-                there = slice(top, top + height), slice(left, left + width)
+                there = (
+                    slice(times * top, times * (top + height)),
+                    slice(times * left, times * (left + width)),
+                )
                 total[image][:, there[0], there[1]] += output * window
                 if image == 0:
                     assert weights is not None
                     weights[there] += window
         assert total is not None
         whole: Tensor = total if weights is None else total / weights
-        whole = whole[..., : size[0], : size[1]]
+        whole = whole[..., : times * size[0], : times * size[1]]
         return whole.flip(-1) if flipped else whole
+
+    def _enlarged(self, size: Size) -> Size:
+        return self.enlarges * size[0], self.enlarges * size[1]
 
 
 def _filling(images: Tensor, least: Size) -> Tensor:

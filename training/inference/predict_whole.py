@@ -1,4 +1,4 @@
-"""Predicts the mask of images with a network that answers for each pixel."""
+"""Predicts the masks of images, or the images that a network makes of them, of any size."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
-from ..masks.whole_image import WholeImages, classes_of
 from ..runtime.devices import using
 from .prediction import Image, Prediction, Share
 from .trained_model import TrainedModel
+from .whole_image import WholeImages, classes_of, resized_outputs
 
 _TOGETHER = 8
 """The number of images that are read at a time."""
 
 
-def predict_masks(
+def predict_whole(
     model: TrainedModel,
     preparation: Preparation,
     images: Sequence[tuple[str, Image]],
     *,
     tta: Tta | None = None,
 ) -> Iterator[Prediction]:
-    """The masks of images, each given with its name, in their order."""
+    """The masks or images for images, each given with its name, in their order."""
     assert model.task is not None
-    whole = WholeImages(model.modules, preparation, model.task, model.device, tta)
+    times = model.plan.enlarges if model.task.images else 1
+    whole = WholeImages(model.modules, preparation, model.task, model.device, tta, enlarges=times)
 
     def read(image: Image) -> Tensor | str:
         if isinstance(image, BadImage):
@@ -53,21 +54,24 @@ def predict_masks(
                     for name, reason in names_and_images:
                         yield Prediction(name, (), str(reason))
                 else:
-                    yield from _masks(whole, names_and_images)  # type: ignore[arg-type]
+                    yield from _answers(whole, names_and_images)  # type: ignore[arg-type]
 
 
 def _size(image: Tensor | str) -> tuple[int, int] | None:
     return None if isinstance(image, str) else (image.shape[-2], image.shape[-1])
 
 
-def _masks(whole: WholeImages, images: Sequence[tuple[str, Tensor]]) -> Iterator[Prediction]:
-    """The masks of images of the same size."""
+def _answers(whole: WholeImages, images: Sequence[tuple[str, Tensor]]) -> Iterator[Prediction]:
+    """The answers to images of the same size."""
     names = [name for name, _ in images]
     pixels = torch.stack([image for _, image in images])
     try:
         with using(whole.device):
             outputs = whole.outputs(pixels)
             size = (pixels.shape[-2], pixels.shape[-1])
+            if whole.task.images:
+                yield from _pictures(whole, names, outputs, size)
+                return
             masks = [classes_of(each, size).cpu() for each in outputs]
     except BadImage as error:
         for name in names:
@@ -75,6 +79,15 @@ def _masks(whole: WholeImages, images: Sequence[tuple[str, Tensor]]) -> Iterator
         return
     for name, mask in zip(names, masks, strict=True):
         yield Prediction(name, (), mask=mask, shares=shares_of(mask, whole.task.classes))
+
+
+def _pictures(
+    whole: WholeImages, names: Sequence[str], outputs: Tensor, size: tuple[int, int]
+) -> Iterator[Prediction]:
+    larger = whole.enlarges * size[0], whole.enlarges * size[1]
+    for name, each in zip(names, outputs, strict=True):
+        answer = whole.task.answers(resized_outputs(each[None], larger))[0]
+        yield Prediction(name, (), picture=answer.cpu())
 
 
 def shares_of(mask: Tensor, classes: Sequence[str]) -> tuple[Share, ...]:
