@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log, prod, sqrt
 from statistics import median
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ from ...compiler.analysis.setting import OPTIMIZERS
 from ...compiler.language.values import percent
 from ...compiler.network import Network
 from ..data.dataset import UNEVEN
-from ..data.diagnostic import counted, listed
+from ..data.diagnostic import counted, in_nouns, listed, plural_noun
 from .machine import Machine
-from .networks import SMALL, Choice, for_images, for_masks, levels_for, nearest
+from .networks import SMALL, Choice, for_images, for_masks, for_series, levels_for, nearest
 from .survey import Size, Survey
 
 SIDES = {"small": 128, "medium": 224}
@@ -43,7 +43,7 @@ class Input:
 
     @property
     def text(self) -> str:
-        return f"{self.channels}x{self.size[0]}x{self.size[1]}"
+        return "x".join(map(str, (self.channels, *self.size)))
 
 
 # ---- input -----------------------------------------------------------------------------------
@@ -51,9 +51,11 @@ class Input:
 
 def choose_input(survey: Survey, budget: str) -> Input:
     """The size of the images that the network gets."""
+    sizes = survey.inputs.sizes
+    if len(sizes[0]) == 1:
+        return _input_of_series(survey)
     if survey.task.dense:
         return _input_of_masks(survey, budget)
-    sizes = survey.inputs.sizes
     shape = _shape(sizes)
     same = len(set(sizes)) == 1
     if same and max(sizes[0]) <= SMALL:
@@ -93,6 +95,18 @@ def _whole(survey: Survey, side: int) -> tuple[Line, ...]:
         " labels say may be elsewhere."
     )
     return (Line(f"resize {side}x{side}", why),)
+
+
+def _input_of_series(survey: Survey) -> Input:
+    lengths = sorted(size[0] for size in survey.inputs.sizes)
+    length = lengths[len(lengths) // 2]
+    if lengths[0] == lengths[-1]:
+        return _input(survey, (length,), "The length of all series.")
+    why = (
+        f"Lengths are {lengths[0]:,} to {lengths[-1]:,}; half of the series are as long, or longer."
+    )
+    line = Line("pad", "Shorter series are filled up with zeros; of longer ones, a part is seen.")
+    return _input(survey, (length,), why, (line,))
 
 
 def _input_of_masks(survey: Survey, budget: str) -> Input:
@@ -139,7 +153,7 @@ def _ratio(shape: float) -> str:
 
 
 def _pixels(size: Size) -> str:
-    return f"{size[1]}x{size[0]}"
+    return "x".join(str(side) for side in reversed(size))
 
 
 # ---- network ---------------------------------------------------------------------------------
@@ -166,7 +180,11 @@ class Sized:
 
 def candidates(survey: Survey, size: Size, budget: str) -> list[Choice]:
     """The networks to choose from, small to large."""
-    offered = for_masks(*size) if survey.task.dense else for_images(*size)
+    if len(size) == 1:
+        offered = for_series(*size)
+    else:
+        height, width = size
+        offered = (for_masks if survey.task.dense else for_images)(height, width)
     return [choice for choice in offered if not choice.medium or budget == "medium"]
 
 
@@ -187,6 +205,8 @@ def sized(
     each = machine.seconds(totals.macs, totals.activations)
     seconds = each * (count * (1 / 3 if tuned else 1) + validated / 3)
     wanted = min(_wanted_epochs(count), HEAD_EPOCHS if tuned else 120)
+    if len(survey.inputs.sizes[0]) == 1:
+        wanted = max(wanted, min(SERIES_EPOCHS, _nice(SERIES_STEPS * 16 / count)))
     epochs = max(LEAST_EPOCHS, min(wanted, _nice(minutes * 60 / seconds)))
     fits = max(1, memory.fit(machine.memory))
     return Sized(
@@ -203,6 +223,8 @@ def sized(
 
 
 LEAST_EPOCHS = 3
+SERIES_EPOCHS, SERIES_STEPS = 400, 4000
+"""Series are small, and often few: they are shown many times."""
 HEAD_EPOCHS = 20
 """A new head on features that are trained already has learned enough after so many."""
 PARAMETERS_PER_IMAGE = 20_000
@@ -281,13 +303,13 @@ def train_lines(
         f" {machine.name}{each}."
     )
     if chosen.epochs < chosen.wanted:
-        why += f" {chosen.wanted} would be better for {counted(count, 'image')}: `--minutes`."
+        why += f" {chosen.wanted} would be better for {counted(count, survey.noun)}: `--minutes`."
     else:
-        why += f" For {counted(count, 'image')}, more bring little."
+        why += f" For {counted(count, survey.noun)}, more bring little."
     yield Line(f"epochs {chosen.epochs}", why)
     yield from _optimizer(survey, chosen, tuned=tuned)
     recipe = survey.task.recipe
-    yield Line(recipe.loss, recipe.why_loss)
+    yield Line(recipe.loss, in_nouns(recipe.why_loss, survey.noun))
     weights = _weights(survey)
     if weights:
         yield Line("weights balanced", weights)
@@ -314,10 +336,11 @@ def _bad_share(survey: Survey) -> int:
 
 
 def _why_data(survey: Survey, share: float | None) -> str:
-    parts = [f"{count:,} images for {_USES[part]}" for part, count in survey.parts.items()]
+    many = plural_noun(survey.noun)
+    parts = [f"{count:,} {many} for {_USES[part]}" for part, count in survey.parts.items()]
     why = listed(parts)
     if share is not None and "test" in survey.parts:
-        why += f"; {percent(share)} of the first validate, so that the test images stay unseen"
+        why += f"; {percent(share)} of the first validate, so that the test {many} stay unseen"
     elif share is not None:
         why += f", of which {percent(share)} validate"
     why += "; a group is never split apart." if survey.groups else "."
@@ -337,11 +360,9 @@ _USES = {"train": "training", "val": "validation", "test": "testing"}
 
 def _optimizer(survey: Survey, chosen: Sized, *, tuned: bool) -> Iterator[Line]:
     norms = any(node.op.kind == "norm" for node in chosen.network.nodes)
-    warm = max(1, min(5, chosen.epochs // 10))
     if tuned:
         optimizer, why = "sgd lr=0.005 momentum=0.9", "Small: the features are trained already."
-        warm = 1
-    elif survey.task.dense or survey.task.numbers:
+    elif survey.task.dense or survey.task.numbers or survey.noun != "image":
         optimizer = f"adamw lr={'1e-3' if norms else '3e-4'} weight_decay=1e-2"
         why = "A rate that suits networks of any size."
     else:
@@ -352,7 +373,7 @@ def _optimizer(survey: Survey, chosen: Sized, *, tuned: bool) -> Iterator[Line]:
     yield Line(f"optimizer {optimizer}", why)
     if chosen.epochs > 1:
         why = "It rises at first, and falls to zero at the end."
-        yield Line(f"schedule cosine warmup={warm}", why)
+        yield Line("schedule cosine warmup=5%", why)
 
 
 def _weights(survey: Survey) -> str:
@@ -369,7 +390,9 @@ def _weights(survey: Survey) -> str:
 
 
 def augment_lines(survey: Survey, size: Size) -> Iterator[Line]:
-    """Random changes that the labels bear."""
+    """Random changes that the labels bear; none of series, of which nothing is known."""
+    if len(size) == 1:
+        return
     recipe = survey.task.recipe
     side = max(size)
     along = "; masks move along" if survey.task.dense else ""
@@ -416,15 +439,18 @@ def found(survey: Survey) -> Iterator[str]:
     """What was found, in sentences."""
     task, inputs = survey.task, survey.inputs
     shown = listed([_said(name) for name in task.classes], 8)
-    of = "" if task.dense else " for each image"
+    of = "" if task.dense else f" for each of the {plural_noun(survey.noun)}"
     yield f"Labels are {task.labels}{of}, {len(task.classes):,} in all: {shown}."
     sizes = inputs.counts
+    unit = "pixels" if survey.noun == "image" else "steps"
     if len(sizes) == 1:
-        of = f"all of {_pixels(next(iter(sizes)))} pixels"
+        of = f"all of {_pixels(next(iter(sizes)))} {unit}"
     else:
-        ordered = sorted(sizes, key=lambda size: size[0] * size[1])
-        of = f"of {len(sizes):,} sizes, {_pixels(ordered[0])} to {_pixels(ordered[-1])} pixels"
+        ordered = sorted(sizes, key=prod)
+        of = f"of {len(sizes):,} sizes, {_pixels(ordered[0])} to {_pixels(ordered[-1])} {unit}"
     color = "in color" if inputs.channels == 3 else ""
+    if survey.noun != "image":
+        color = counted(inputs.channels, "channel")
     sample = f" ({inputs.looked:,} were looked at)" if inputs.looked < survey.total else ""
     described = ", ".join(filter(None, (color, of, *inputs.remarks)))
     yield f"{survey.total:,} {inputs.what}{sample}, {described}."

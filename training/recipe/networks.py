@@ -42,6 +42,16 @@ def for_masks(height: int, width: int) -> Iterator[Choice]:
         yield _unet(channels, levels, medium=channels > 32)
 
 
+def for_series(length: int) -> Iterator[Choice]:
+    """Networks that answer for a whole series."""
+    for channels in (32, 64, 128):
+        yield _wave(channels, length) if length > LONG else _fcn(channels)
+
+
+LONG = 2000
+"""Longer series, like sound, are made shorter by the network, step by step."""
+
+
 def levels_for(height: int, width: int) -> int:
     """How many times a U-Net halves an image, until 8 pixels are left or after four times."""
     return max(1, min(4, (min(height, width) // 8).bit_length() - 1))
@@ -88,6 +98,35 @@ def _resnet(name: str, depths: list[int], channels: int, *, medium: bool) -> Cho
     part = _narrower(channels)
     what = f"{name}{part} (He et al., 2015, arXiv:1512.03385)"
     return Choice(what, 'import "resnet/blocks.cnn" # the block `basic`', body, medium)
+
+
+# ---- series ----------------------------------------------------------------------------------
+
+
+def _fcn(channels: int) -> Choice:
+    lines = [
+        f"conv {channels} 8 same_upper, bn, relu",
+        f"conv {2 * channels} 5 same, bn, relu",
+        f"conv {channels} 3 same, bn, relu",
+        "pool avg global, flatten",
+    ]
+    part = "" if channels == 128 else f" that starts with {channels} channels, not 128"
+    return Choice(
+        f"The FCN of `fcn_wang`{part} (Wang et al., 2016, arXiv:1611.06455)", "", _lines(lines)
+    )
+
+
+def _wave(channels: int, length: int) -> Choice:
+    lines = [f"conv {channels} 80 stride=4 same_upper, bn, relu", "pool max 4"]
+    left, width = length // 16, channels
+    while left >= 64:
+        lines += [f"conv {width} 3 same, bn, relu", "pool max 4"]
+        left, width = left // 4, min(4 * channels, 2 * width)
+    lines += [f"conv {width} 3 same, bn, relu", "pool avg global, flatten"]
+    part = "" if channels == 128 else f" that starts with {channels} channels, not 128"
+    return Choice(
+        f"A network like `m5`{part} (Dai et al., 2016, arXiv:1610.00087)", "", _lines(lines)
+    )
 
 
 # ---- masks -----------------------------------------------------------------------------------

@@ -17,7 +17,15 @@ import numpy
 import torch
 from torch import Tensor
 
-from ...compiler.plan.data import UNLABELLED, Data, Folder, Npz, Split, TableData
+from ...compiler.plan.data import (
+    UNLABELLED,
+    Data,
+    Folder,
+    Npz,
+    SeriesText,
+    Split,
+    TableData,
+)
 from ...compiler.shapes import Shape
 from ..data.dataset import BadFile
 from ..data.diagnostic import counted, problem
@@ -29,8 +37,10 @@ from ..data.loader.memory_budget import cores
 from ..data.loader.order import sample
 from ..data.loader.store import with_mask
 from ..data.loader.thread_pool import each
+from ..data.samples.sample_endings import SOUND as SOUND_ENDINGS
+from ..data.samples.sample_source import Samples
 from ..data.sources.divide import divide
-from ..data.sources.file_names import resolve
+from ..data.sources.file_names import is_image, resolve
 from ..data.sources.read import contents
 from ..tasks.known_tasks import task_of
 from ..tasks.task import Task
@@ -45,7 +55,7 @@ MOST_BAD = 0.5
 MOST_MASKS, MOST_VALUES = 64, 2
 """Masks that are looked at for values without a class, and such values that may be left out."""
 
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Inputs:
     """What the inputs of a data set are like, by those that were looked at."""
 
     sizes: tuple[Size, ...]
-    """Height and width of each."""
+    """Height and width of each; of series, the length."""
     channels: int
     """Those that a network needs: 1 for images without color, however they are saved."""
     what: str
@@ -87,6 +97,8 @@ class Survey:
     notes: tuple[str, ...]
     groups: bool
     """Whether images belong to groups that are not split apart."""
+    noun: str = "image"
+    """What an input is called."""
     ignored: tuple[int, ...] = ()
     """Values of masks that stand for no label, though neither the data nor the user says so."""
 
@@ -116,6 +128,7 @@ def survey(data: Data, base: Path) -> Survey:
         len(whole.bad),
         whole.notes,
         bool(whole.groups),
+        whole.noun,
         ignored,
     )
 
@@ -124,29 +137,60 @@ def _label_counts(task: Task, labels: Tensor) -> tuple[int, ...]:
     return () if task.numbers else class_counts(labels, len(task.classes))
 
 
+IMAGE: Shape = (3, 64, 64)
+SOUND: Shape = (1, 16_000)
+
+
 def _expected(data: Data, base: Path) -> Shape:
-    """The input shape that tells how arrays are read; files have a shape of their own."""
-    if not isinstance(data, Npz):
-        return (3, 64, 64)
+    """The shape of an input that tells how the data is read: its number of axes, and channels."""
+    match data:
+        case Npz():
+            return _expected_of_arrays(data, base)
+        case SeriesText():
+            return SOUND
+        case Folder() if _has_sound(resolve(data.path, base)):
+            return SOUND
+    return IMAGE
+
+
+def _expected_of_arrays(data: Npz, base: Path) -> Shape:
+    """Numbers that are not pixels, along one axis, are series: the shorter axis is the channels."""
     from ..data.sources.npz_file import named_pairs, opened
 
     with opened(data, resolve(data.path, base)) as archive:
         pairs = named_pairs(data, list(archive))
-        shape: Shape = archive[pairs["train"][0]].shape[1:] if "train" in pairs else ()
-    return shape if len(shape) == 3 and shape[0] in (1, 3) else (3, 64, 64)
+        array = archive[pairs["train"][0]] if "train" in pairs else numpy.empty(0)
+        shape: Shape = array.shape[1:]
+        if len(shape) == 3:
+            return shape if shape[0] in (1, 3) else IMAGE
+        if array.dtype.kind != "f" or not array.size or len(shape) > 2:
+            return IMAGE
+        if numpy.nanmin(array) >= 0 and numpy.nanmax(array) <= 255:
+            return IMAGE
+    return (1, *shape) if len(shape) == 1 else (min(shape), max(shape))
+
+
+def _has_sound(root: Path) -> bool:
+    """Whether a folder has files of sound, by the first ones that are found."""
+    for number, (_, _, names) in enumerate(os.walk(root)):
+        if any(name.lower().endswith(SOUND_ENDINGS) for name in names):
+            return True
+        if any(map(is_image, names)) or number > MOST_FILES:
+            return False
+    return False
 
 
 def _looked_at(whole: Contents, data: Data) -> Inputs:
     train = whole.parts["train"]
     look = _LOOKS.get(type(train))
-    if look is None:  # a kind of data that training reads and nothing here knows
+    found = look(list(whole.parts.values()), len(whole.classes)) if look is not None else None
+    if found is None or any(len(size) > 2 for size in found.sizes):
         raise problem(
             "no-recipe",
-            f"`cnn new --data` writes specs for images, not for {type(train).__name__.lower()}",
+            f"`cnn new --data` writes specs for images and series, not for {whole.noun}s",
             data,
             help="start from a network of the gallery: `cnn new NAME --like NETWORK`",
         )
-    found = look(list(whole.parts.values()), len(whole.classes))
     if len(found.bad) > MOST_BAD * found.looked:
         raise problem(
             "bad-files",
@@ -189,8 +233,10 @@ def _values_without_class(whole: Contents) -> tuple[int, ...]:
 
 
 def _of_arrays(parts: Sequence[ImageSource], classes: int) -> Inputs:
-    """Images in memory, all of one size."""
+    """Images or series in memory, all of one size."""
     (images, masks) = next((p.images, p.masks) for p in parts if isinstance(p, Arrays))
+    if images.ndim != 4:
+        return _series([tuple(images.shape[1:])] * len(images), sum(map(len, parts)), ())
     pixels = images[sample(len(images), MOST_FILES)]
     counts: tuple[int, ...] = ()
     if masks:
@@ -205,9 +251,32 @@ def _of_arrays(parts: Sequence[ImageSource], classes: int) -> Inputs:
         1 if gray else channels,
         what,
         ("saved in color, though all are gray",) if gray else (),
-        len(pixels),
+        sum(map(len, parts)),
         pixels=counts,
     )
+
+
+def _of_samples(parts: Sequence[ImageSource], classes: int) -> Inputs:
+    """Series or scans that are read one by one: a sample of them is read."""
+    samples = [part for part in parts if isinstance(part, Samples)]
+    places = [(part, index) for part in samples for index in range(len(part))]
+    chosen = sample(len(places), MOST_FILES).tolist()
+
+    def look(number: int) -> Size | BadFile:
+        part, index = places[chosen[number]]
+        try:
+            return tuple(part.read(index).shape)
+        except BadImage as error:
+            return BadFile(part.name(index), error.reason)
+
+    seen = each(look, len(chosen), cores(), "")
+    shapes = [one for one in seen if not isinstance(one, BadFile)]
+    return _series(shapes, len(seen), tuple(one for one in seen if isinstance(one, BadFile)))
+
+
+def _series(shapes: Sequence[Size], looked: int, bad: tuple[BadFile, ...]) -> Inputs:
+    channels = shapes[0][0] if shapes else 1
+    return Inputs(tuple(shape[1:] for shape in shapes), channels, "series", (), looked, bad)
 
 
 @dataclass(frozen=True)
@@ -277,5 +346,5 @@ def _file(part: Files, index: int, classes: int) -> _Seen | BadFile:
 
 Look = Callable[[Sequence[ImageSource], int], Inputs]
 
-_LOOKS: dict[type[Any], Look] = {Arrays: _of_arrays, Files: _of_files}
+_LOOKS: dict[type[Any], Look] = {Arrays: _of_arrays, Files: _of_files, Samples: _of_samples}
 """How inputs of each kind are looked at."""

@@ -23,6 +23,7 @@ from ...dsl.diagnostics import SpecError
 from ...dsl.parser import read
 from ...dsl.printer import print_spec
 from ...dsl.source import Source
+from ..data.diagnostic import plural_noun
 from ..data.sources.given import given
 from ..request import request
 from .choices import (
@@ -84,8 +85,7 @@ def spec_for(
             text,
             _section("train", "Training data and hyperparameters.",
                      train_lines(seen, machine, chosen, line, tuned=tuned)),
-            _section("augment", "Random changes to training images, new ones in each epoch.",
-                     augment_lines(seen, into.size)),
+            *_augment(seen, into),
             *([_section("evaluate", "", into.evaluate)] if into.evaluate else []),
             *([_transfer(chosen.network, weights, seen)] if weights else []),
         ]
@@ -143,8 +143,8 @@ def _why_network(chosen: Sized, why: str, seen: Survey) -> str:
     count = training_images(seen)
     return (
         f"{chosen.choice.what[:1].upper()}{chosen.choice.what[1:]}:"
-        f" {_short(chosen.params)} parameters, {_short(chosen.macs)} multiply-adds an image. For"
-        f" {count:,} training images, {why}."
+        f" {_short(chosen.params)} parameters, {_short(chosen.macs)} multiply-adds for"
+        f" each of the {plural_noun(seen.noun)}. For {count:,} of them, {why}."
     )
 
 
@@ -168,7 +168,7 @@ def _copied(
     if not own_size and resized != text:
         with suppress(SpecError):  # it may be for images of its own size
             network, text = _built(resized, seen), resized
-    size = (network.input.shape[-2], network.input.shape[-1])
+    size = tuple(network.input.shape[1:])
     if size != into.size:
         into = Input(network.input.shape[0], size, into.why)
     return with_classes(text, network), into
@@ -184,6 +184,12 @@ def _with_input(text: str, network: Network, shape: tuple[int, ...]) -> str:
 
 def _built(text: str, seen: Survey) -> Network:
     return elaborate(load(Source("new.cnn", text)), classes=len(seen.task.classes))
+
+
+def _augment(seen: Survey, into: Input) -> Sequence[str]:
+    lines = list(augment_lines(seen, into.size))
+    what = "Random changes to training images, new ones in each epoch."
+    return [_section("augment", what, lines)] if lines else []
 
 
 def _transfer(network: Network, weights: str, seen: Survey) -> str:

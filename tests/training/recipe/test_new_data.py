@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -147,6 +148,26 @@ def test_numbers_tags_and_arrays(tmp_path: Path) -> None:
     assert "data digits val=20%" in written("digits", tmp_path)
 
 
+def test_series_and_sound(tmp_path: Path) -> None:
+    """Of arrays, the shorter axis is the channels; sound may have any length."""
+    values = RANDOM.normal(size=(20, 90, 2)).astype(numpy.float32)
+    numpy.savez(tmp_path / "set.npz", x_train=values, y_train=numpy.arange(20) % 2)
+    text = written(tmp_path / "set.npz", tmp_path)
+    assert "input 2x90" in text
+    assert "augment" not in text
+    for number in range(12):
+        path = tmp_path / "sounds" / ("yes", "no")[number % 2] / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(RANDOM.integers(-999, 999, 4000 + number, dtype=numpy.int16).tobytes())
+    text = written(tmp_path / "sounds", tmp_path)
+    assert "input 1x4006" in text
+    assert "evaluate { pad }" in " ".join(without_comments(text).split())
+
+
 def test_the_network_fits_the_time_and_the_memory(tmp_path: Path) -> None:
     photos = classes(tmp_path / "set", ("a", "b"), 60, height=96, width=96)
 
@@ -245,7 +266,7 @@ def test_the_command(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["classes", "masks", "numbers", "tags"])
+@pytest.mark.parametrize("kind", ["classes", "masks", "numbers", "tags", "series"])
 def test_it_trains_as_written(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     data = tmp_path / "set"
@@ -253,6 +274,10 @@ def test_it_trains_as_written(kind: str, tmp_path: Path, monkeypatch: pytest.Mon
         classes(data, count=10, height=100, width=140)
     elif kind == "masks":
         masks(data, [0, 1, 2], 70, 50)
+    elif kind == "series":
+        values = RANDOM.normal(size=(20, 2, 90)).astype(numpy.float32)
+        data = tmp_path / "set.npz"
+        numpy.savez(data, x_train=values, y_train=numpy.arange(20) % 2)
     else:
         classes(tmp_path, ("im",), 12, height=30, width=30)
         cells = ["0.5", "2", "7"] if kind == "numbers" else ["sea|sun", "sun", "sand"]
