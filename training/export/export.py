@@ -83,6 +83,11 @@ def export(
     if missing := not_installed(format):
         raise SpecError([missing])
     with written(path) as file:  # first, so that an unwritable path fails at once
+        if whole:
+            from .whole import must_see_whole_images, must_take_an_image
+
+            must_take_an_image(network)
+            must_see_whole_images(*_recorded(_known(weights), weights))
         trained = open_trained(network, version, weights, heads=format == "safetensors")
         folded = None
         if fold_norms:
@@ -91,10 +96,6 @@ def export(
             say(_folded_text(folded))
         known = _known(weights)
         notes = known | metadata(trained, version, weights is not None, known, predict, whole)
-        if whole:
-            from .whole import must_see_whole_images
-
-            must_see_whole_images(*_recorded(known, weights))
         differences = _write(trained, file, format, notes, predict, batch, opset, say)
         if whole:
             _wrap(trained, file, known, weights, notes, opset or OPSET, photograph, say)

@@ -23,6 +23,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 from torch import Tensor, nn
 from torch.export import Dim
 
+from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.images.preprocessing import Preparation
 from ..tasks.task import Task
@@ -71,6 +72,17 @@ def write_whole(
         entry.key, entry.value = key, value
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(file))
+
+
+def must_take_an_image(network: Network) -> None:
+    """Raises SpecError for a network with several inputs or outputs, or one that does not take
+    images."""
+    several = len(network.inputs) > 1 or len(network.outputs) > 1
+    if several or len(network.input.shape) != 3:
+        what = "has several inputs or outputs" if several else "does not take images"
+        message = f"--whole is for networks that take one image, and {network.name} {what}"
+        help = "export it without --whole: the file's metadata say what is needed around it"
+        raise SpecError([Diagnostic("export-whole", message, help=help)])
 
 
 def must_see_whole_images(preparation: Preparation, task: Task) -> None:
