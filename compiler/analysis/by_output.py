@@ -19,6 +19,7 @@ class OutputCost(NamedTuple):
     macs: int
     own_params: int
     """Of the layers that no other output needs."""
+    own_macs: int
 
 
 def by_output(network: Network, costs: Sequence[Cost]) -> list[OutputCost]:
@@ -45,8 +46,8 @@ def by_output(network: Network, costs: Sequence[Cost]) -> list[OutputCost]:
             by_needs.setdefault(weights[node.index], [0, 0, 0])[1] += costs[node.index].params
     entries = []
     for number, output in enumerate(network.outputs):
-        _, own_params, _ = by_needs.get(1 << number, [0, 0, 0])
+        own = by_needs.get(1 << number, [0, 0, 0])
         all_of = [each for needs, each in by_needs.items() if needs >> number & 1]
         layers, params, macs = (sum(column) for column in zip(*all_of, strict=True))
-        entries.append(OutputCost(output.name, output.node, layers, params, macs, own_params))
+        entries.append(OutputCost(output.name, output.node, layers, params, macs, own[1], own[2]))
     return entries

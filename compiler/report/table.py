@@ -311,7 +311,11 @@ def output_cells(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
         [
             each.name,
             text(each.node.shape),
-            *map(exact, each[2:]),
+            exact(each.layers),
+            exact(each.params),
+            exact(each.macs),
+            exact(each.own_params),
+            exact(each.own_macs),
         ]
         for each in by_output(analysis.network, analysis.costs)
     ]

@@ -30,6 +30,22 @@ def test_parts_taken_together(depth: int, golden: Golden) -> None:
     golden(f"report/residual.depth{depth}.txt", table(analysed(RESIDUAL), depth=depth) + "\n")
 
 
+def test_what_only_one_output_needs() -> None:
+    """Both heads read 8 numbers of the convolution: 8 * 10 + 10 parameters, and 8 * 2 + 2."""
+    body = "input 3x8x8, conv 8 8x8, flatten, output age: fc 10, output gender: fc 2"
+    net = network(f"network N {{ {body} }}")
+    lines = table(analyse(net)).splitlines()
+    at = next(number for number, line in enumerate(lines) if "own params" in line)
+    assert lines[at].split() == [
+        *("output", "shape", "layers", "params", "MACs", "own", "params", "own", "MACs")
+    ]
+    conv, macs = 3 * 8 * 8 * 8 + 8, 3 * 8 * 8 * 8
+    assert [line.split() for line in lines[at + 2 : at + 4]] == [
+        ["age", "10", "3", f"{conv + 90:,}", f"{macs + 80:,}", "90", "80"],
+        ["gender", "2", "3", f"{conv + 18:,}", f"{macs + 16:,}", "18", "16"],
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_width(width: int, golden: Golden) -> None:
     shown = table(analysed(INCEPTION), style=Style(width))
