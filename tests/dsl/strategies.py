@@ -404,7 +404,10 @@ class _Scribbler:
             self.argument(argument)
             text = "".join(self.out[before:])
             negative = text.startswith("-") and index > 0
-            if negative or (text[0].isdigit() and end.endswith("x")):
+            # `3 x` and `x 3` look like sizes with blanks, which are a mistake.
+            size = text[0].isdigit() and end.endswith("x")
+            size |= text[0] == "x" and text[1:2] in "0123456789" and end[-1:].isdigit()
+            if negative or size:
                 self.out.insert(before, "(")
                 self.put(")")
             end = text

@@ -159,7 +159,9 @@ def test_kept():
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.word)
 @given(data=st.data(), shape=maps() | vectors())
 def test_any(kind, data, shape):
-    attempt(data.draw(operations(kind)), shape, probe="nan")  # a gradient may be zero
+    # A gradient may be zero; arguments of softmax may contradict each other.
+    contradiction = "`parts` weighs channels"
+    attempt(data.draw(operations(kind)), shape, probe="nan", stricter=contradiction)
 
 
 # ---- texts ---------------------------------------------------------------------------------------

@@ -353,7 +353,8 @@ class RelativeLambda(LambdaLayer):
         nn.init.trunc_normal_(self.position, std=0.02)
 
     def positions(self, v: Tensor) -> Tensor:
-        vectors, axes = self.position, len(self.size)
+        vectors: Tensor = self.position
+        axes = len(self.size)
         # Of a place the distances to all others; the last place has the first.
         for axis, side in enumerate(self.size):
             vectors = vectors.unfold(axis, side, 1)

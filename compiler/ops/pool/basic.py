@@ -47,6 +47,11 @@ def _mean_name(axes: int) -> str:
     return f"mean_inside{'' if axes == 2 else f'{axes}d'}"
 
 
+def _sides(axes: int) -> str:
+    """The type of a size: one number for all axes, or one for each."""
+    return "int" if axes == 1 else f"int | {tuple_of(axes)}"
+
+
 PAD_LOWEST = {
     axes: helper(
         source.replace(f"def {PAD_SAME_NAMES[axes]}(", f"def {_lowest_name(axes)}(")
@@ -66,13 +71,14 @@ MEAN_INSIDE = {
 def {_mean_name(axes)}(
     pool: nn.Module,
     x: Tensor,
-    reach: int | {tuple_of(axes)},
-    stride: int | {tuple_of(axes)},
+    reach: {_sides(axes)},
+    stride: {_sides(axes)},
 ) -> Tensor:
     """The mean of each window, where it reaches over the border of what lies inside the map."""
     inside = torch.ones_like(x[:1, :1])
     padded = {PAD_SAME_NAMES[axes]}(x, reach, stride)
-    return pool(padded) / pool({PAD_SAME_NAMES[axes]}(inside, reach, stride))
+    mean: Tensor = pool(padded) / pool({PAD_SAME_NAMES[axes]}(inside, reach, stride))
+    return mean
 ''')
     for axes in (1, 2, 3)
 }
