@@ -13,6 +13,7 @@ from dotcnn.compiler.language.vocabulary import FORMS
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.ops.base import Kind
 from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
+from dotcnn.compiler.plan.directive import SERIES
 from support import ROOT, package_files
 
 LAYERS = {word for word in REGISTRY if word not in FORMS}
@@ -74,7 +75,9 @@ def test_no_operation_is_imported_elsewhere_but_by_its_form() -> None:
                     assert names <= BEHIND_FORMS[family], f"{file}:{node.lineno}"
 
 
-AUGMENTATIONS = {kind.__name__ for kind in DIRECTIVES["augment"].values()}
+AUGMENTATIONS = {
+    kind.__name__ for known in (DIRECTIVES, SERIES) for kind in known["augment"].values()
+}
 """Their classes: `Rotate`, `Crop`."""
 
 

@@ -203,13 +203,12 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
 def _elsewhere_than_here(word: str) -> str:
     """Where a word belongs that is not of a network: a directive, an argument, one of Python."""
     from ..diagnose.foreign_words import meanings
-    from ..plan.foreign_directives import heads
+    from ..plan.foreign_directives import sections_with
 
     if word in _PYTHON:
         return _PYTHON[word]
-    for section in SECTIONS:
-        if word in heads(section):
-            return f"it is a directive of `{section} {{ … }}`, a section after the network"
+    for section in sections_with(word):
+        return f"it is a directive of `{section} {{ … }}`, a section after the network"
     for meaning in meanings(word):
         if meaning.where in SECTIONS and meaning.instead:
             section = f"`{meaning.where} {{ {meaning.instead} }}`"

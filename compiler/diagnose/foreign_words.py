@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..language import foreign
 from ..language.vocabulary import SECTIONS
+from ..plan.directive import vocabulary
 from ..plan.foreign_directives import known_elsewhere
 
 
@@ -27,7 +28,12 @@ def meanings(word: str) -> list[Meaning]:
     if layer is not None:
         found.append(Meaning("network", layer.instead, layer.advice))
     for section in SECTIONS:
-        instead, advice = known_elsewhere(section).get(foreign.folded(word), ("", ""))
+        name = foreign.folded(word)
+        of_images, of_series = (
+            known_elsewhere(vocabulary(section, series)).get(name, ("", ""))
+            for series in (False, True)
+        )
+        instead, advice = of_images if of_images[0] or not any(of_series) else of_series
         if instead or advice:
             found.append(Meaning(section, instead, advice))
     argument, why = foreign.argument(word, foreign.ARGUMENTS), foreign.why_left_out(word)

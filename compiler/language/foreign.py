@@ -260,7 +260,7 @@ there are no embeddings or sequences here: an input is an image, or plain number
     ReversibleEmbedding one_hot
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
     IntegerLookup Masking
-    Discretization HashedCrossing Embed MelSpectrogram RepeatVector STFTSpectrogram
+    Discretization HashedCrossing Embed RepeatVector
 a bilinear form of two layers is not available: write `mul a b`, or `concat a b` and `fc 64`
     Bilinear
 write `relu, square, scale, bias`

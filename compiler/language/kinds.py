@@ -375,6 +375,24 @@ def between(
     return Field(read, expects, default, doc, write=interval, **options)
 
 
+def share_range(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
+    """A share up to which numbers are drawn, from 0 on, or a range: `10%` means 0..10%."""
+    expects = "a share from 0 % to 100 %, up to which it is drawn, or a range like 5%..10%"
+
+    def read(value: object) -> Range:
+        ends = _ends(value)
+        for end in ends or (value,):
+            real = real_number(end)
+            if not 0 <= real <= 1:
+                plain = ends is None and 1 < real <= 100 and not isinstance(value, Percent)
+                instead = f"{exact(real)}%" if plain else ""
+                raise ArgumentError(f"{show(end)} is not from 0 % to 100 %", instead=instead)
+        low, high = ends or (0, value)
+        return real_number(low), real_number(high)
+
+    return Field(read, expects, default, doc, write=interval, **options)
+
+
 def factor(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     """A factor: `10x` or `0.1x`; a plain number works, too."""
     return Field(

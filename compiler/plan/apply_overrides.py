@@ -5,7 +5,7 @@ directive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.syntax import Call
@@ -13,7 +13,7 @@ from ..diagnose.blame import statement_span
 from ..language.evaluate import evaluate_arguments
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
-from .directive import REGISTRY, Context, Directive, Origin
+from .directive import Context, Directive, Origin, directives
 from .foreign_directives import heads
 from .read import Reader, verify
 
@@ -40,7 +40,7 @@ def apply(
 def _mark_failed(override: SectionOverride, reader: Reader) -> None:
     assert override.call is not None
     section = override.section
-    word = _head(section, override.call.head.value)
+    word = _head(reader, section, override.call.head.value)
     reader.failed.add((section, word))
     directives = reader.directives.setdefault(section, [])
     directives[:] = [old for old in directives if old.head() != word]
@@ -52,7 +52,7 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
         reader.directives[section] = []
         return
     directives = reader.directives.setdefault(section, [])
-    word = _head(section, call.head.value)
+    word = _head(reader, section, call.head.value)
     same = [index for index, old in enumerate(directives) if old.head() == word]
     keys = {directives[index].key for index in same}
     if len(same) > 1 and (override.argument or len(keys) < len(same)):
@@ -71,8 +71,8 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
         directives.append(directive)
 
 
-def _head(section: str, word: str) -> str:
-    kind = REGISTRY[section].get(word)
+def _head(reader: Reader, section: str, word: str) -> str:
+    kind = directives(reader.vocabulary(section)).get(word)
     return kind.head() if kind else word
 
 
@@ -80,15 +80,16 @@ def _made(
     override: SectionOverride, call: Call, reader: Reader, context: Context, old: Directive | None
 ) -> Directive:
     section, word = override.section, call.head.value
-    if override.argument and word in heads(section):
-        base = old if old is not None and not old.off else _usual(section, word, context)
+    if override.argument and word in heads(reader.vocabulary(section)):
+        known = directives(reader.vocabulary(section))
+        base = old if old is not None and not old.off else _usual(known, word, context)
         if base is not None:
             return _changed(base, call, reader)
     return reader.directive(section, call)
 
 
-def _usual(section: str, word: str, context: Context) -> Directive | None:
-    for name, kind in REGISTRY[section].items():
+def _usual(known: Mapping[str, type[Directive]], word: str, context: Context) -> Directive | None:
+    for name, kind in known.items():
         if name.split(" ")[0] == word and not kind.several:
             return kind.usual(context)
     return None

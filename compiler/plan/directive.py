@@ -22,7 +22,7 @@ from ..language.problems import Problem
 from ..language.signature import Field, Signature
 from ..language.values import name_or_text, quoted
 from ..network import Network
-from ..shapes import Shape, text
+from ..shapes import Shape, axes_of, text
 from .layer_names import LayerNames
 
 
@@ -36,7 +36,33 @@ class Origin(NamedTuple):
 
 
 REGISTRY: dict[str, dict[str, type[Directive]]] = {}
-"""By section: every directive, by its word or words."""
+"""By section: every directive, by its word or words; without those that are for series alone."""
+
+SERIES: dict[str, dict[str, type[Directive]]] = {}
+"""By section: the directives for series, by their word or words. `shift` is also one for images."""
+
+_OF_SERIES = " of series"
+
+
+def vocabulary(section: str, series: bool) -> str:
+    """The name of the words of a section: `augment`, or `augment of series`."""
+    return f"{section}{_OF_SERIES}" if series and section in SERIES else section
+
+
+def section_of(name: str) -> str:
+    """The section of a vocabulary."""
+    return name.removesuffix(_OF_SERIES)
+
+
+def directives(name: str) -> Mapping[str, type[Directive]]:
+    """The directives of a vocabulary, by their word or words. Those of series include the
+    directives for images that have no counterpart, so that these are refused as what they are.
+    """
+    section = section_of(name)
+    if section == name:
+        return REGISTRY[section]
+    own = SERIES[section]
+    return {word: kind for word, kind in REGISTRY[section].items() if word not in own} | own
 
 
 class Directive(Declared):
@@ -59,6 +85,8 @@ class Directive(Declared):
     """Whether help lists it; False for what only a program can pass."""
     may_be_off: ClassVar[bool] = False
     """Whether `off` or `none` in place of its arguments disables it."""
+    of_series: ClassVar[bool] = False
+    """Whether it is for series alone: samples of channels x length."""
 
     origin: Origin | None = None
     """None for a default. Neither an argument nor part of the value."""
@@ -70,7 +98,7 @@ class Directive(Declared):
         # Positional arguments come first, even before inherited ones.
         cls.fields = dict(sorted(cls.fields.items(), key=lambda item: item[1].keyword_only))
         if "word" in vars(cls):
-            known = REGISTRY.setdefault(cls.section, {})
+            known = (SERIES if cls.of_series else REGISTRY).setdefault(cls.section, {})
             for word in (cls.word, *cls.synonyms):
                 assert word not in known, word
                 known[word] = cls
@@ -91,6 +119,11 @@ class Directive(Declared):
     def kind(self) -> str:
         """Its second word, if it has one: `sgd`."""
         return self.word.partition(" ")[2]
+
+    @classmethod
+    def fits_series(cls) -> bool:
+        """Whether it can be written where samples are series."""
+        return True
 
     @classmethod
     def signature(cls) -> Signature:
@@ -223,7 +256,11 @@ class Context:
         network: Network | None,
         given: Mapping[str, Sequence[Directive]],
         shape: Shape = (),
+        *,
+        series: bool = False,
     ) -> None:
+        """`series`: samples are series whatever the directives say."""
+        self._series = series
         self.network = network
         """None if the network has errors."""
         self.given = given
@@ -254,13 +291,28 @@ class Context:
     # ---- the network ----
 
     @property
+    def series(self) -> bool:
+        """Whether samples are series, channels x length. The input may be their spectrograms."""
+        before = self.given.get("evaluate", ())
+        of_series = any(one.of_series for one in before if not one.off)
+        return self._series or len(self.shape) == 2 or of_series
+
+    @property
+    def axes(self) -> int:
+        """The number of axes of a sample; -1 if it is unknown."""
+        return 1 if self.series else axes_of(self.shape)
+
+    @property
     def channels(self) -> int | None:
-        return self.shape[0] if len(self.shape) == 3 else None
+        """The channels of the images that the network takes."""
+        return self.shape[0] if self.size is not None else None
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the network's input."""
-        return (self.shape[1], self.shape[2]) if len(self.shape) == 3 else None
+        """Height and width of the images that the network takes."""
+        if len(self.shape) != 3 or self.series:
+            return None
+        return self.shape[1], self.shape[2]
 
     @property
     def layers(self) -> LayerNames | None:

@@ -14,7 +14,7 @@ from ..language.kinds import choice, custom, flag, number, real_number, size, tu
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Word, exact, show, spelled
-from ..shapes import LINES, axes_of, by
+from ..shapes import LINES, by
 from .directive import Context, Directive, taken_out
 from .loss import ends_in_map, learns_images
 
@@ -179,7 +179,7 @@ def _not_images(done: str, context: Context) -> tuple[str, str]:
     return (
         f"only images are {done} like this",
         "take it out: longer samples are cropped to the input, and `pad` fills up shorter ones"
-        if axes_of(context.shape) in LINES
+        if context.axes in LINES
         else "take it out",
     )
 
@@ -231,11 +231,11 @@ class Pad(Directive):
         return None
 
     def settle(self, context: Context) -> Pad:
-        usual = "end" if axes_of(context.shape) == 1 else "both"
+        usual = "end" if context.axes == 1 else "both"
         return self.replace(at=self.at or usual)
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        if context.network is None or self.span is None or axes_of(context.shape) in (1, 3):
+        if context.network is None or self.span is None or context.axes in (1, 3):
             return
         help = "images are resized: `resize`" if context.size else "take it out"
         yield context.unfit(
@@ -452,7 +452,7 @@ class Normalize(Directive):
 
     def settle(self, context: Context) -> Normalize:
         """Pixels have a scale from 0 to 255; series and scans keep their own."""
-        if axes_of(context.shape) not in (1, 3) or self.scale is not None:
+        if context.axes not in (1, 3) or self.scale is not None:
             return self
         return self.replace(scale=1.0) if self.preset in ("measured", "none", "each") else self
 
@@ -478,7 +478,7 @@ class Normalize(Directive):
         return cls.make(preset="none") if context.size and learns_images(context) else cls.make()
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        axes, mean = axes_of(context.shape), self.pixels.mean
+        axes, mean = context.axes, self.pixels.mean
         if axes < 1 or self.origin is None:
             return
         channels = context.shape[0]

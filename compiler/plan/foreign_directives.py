@@ -11,7 +11,7 @@ from ..language.signature import Field
 from ..language.translate import Statement, Value, value_of
 from ..language.values import quoted
 from ..language.vocabulary import SECTIONS
-from .directive import REGISTRY, Directive
+from .directive import REGISTRY, Directive, directives, section_of, vocabulary
 
 NO_DIRECTIVE: Mapping[str, str] = {
     "train": """
@@ -179,6 +179,26 @@ there is no equivalent: leave it out
 it belongs to `crop`: `crop scale=35%..100% ratio=0.75..1.33`
     ratio crop_ratio
 """,
+    "augment of series": """
+there is no equivalent: `scale 0.8..1.2` and `noise 5%` come closest
+    MagnitudeWarp magnitude_warp TSMagWarp Clip ClippingDistortion Clipping TanhDistortion Overdrive
+    Compressor Limiter Mp3Compression BitCrush Contrast Phaser Flanger Chorus Tremolo Normalize
+    LoudnessNormalization RandomGaussianNoise
+there is no equivalent: `stretch 0.9..1.1` changes length and pitch together
+    PitchShift pitch_shift RandomPitchShift
+there are no filters here; `mask frequency=10%` masks bands of a spectrogram
+    LowPassFilter HighPassFilter BandPassFilter PeakingFilter LowShelfFilter HighShelfFilter
+    SevenBandParametricEQ EQ Biquad Lowpass Highpass Bandpass Aliasing
+there are no recordings of rooms or noises here: `noise snr=10..30` comes closest
+    AddBackgroundNoise AddShortNoises ApplyImpulseResponse RoomSimulator Reverb RIR
+there is no equivalent: `mask time=10%` and `shift 10%` come closest
+    Permutation permutation TSPermutation RandomPermutation Shuffle TSShuffle_HLs ShuffleSteps
+    RepeatPart TSRandomRotate Rotation rotation TSRandomTrend TSRandomFreqNoise
+longer series are cut at random, and shorter ones padded: leave it out
+    Pad PadIfNeeded Trim AdjustDuration CenterCrop TimeStepDropout
+write `mixup` or `cutmix`
+    Mix TSMixUp
+""",
     "evaluate": """
 write `resize 256, crop 224`: it is the ratio of crop to resize
     crop_pct
@@ -314,6 +334,9 @@ SIGNATURES: Mapping[str, str] = {
     "multisteplr": "at factor",
     "normalize": "mean std",
     "randomaffine": "degrees translate scale shear",
+    "timemasking": "time_mask_param",
+    "frequencymasking": "freq_mask_param",
+    "melspectrogram": "rate fft window hop",
 }
 """Arguments in the order of other tools, where it is another than here, by folded name."""
 
@@ -341,27 +364,28 @@ LISTS = frozenset({"callbacks", "callback", "cbs"})
 
 def heads(section: str) -> set[str]:
     """All words that can begin a statement of a section."""
-    return {word.split(" ", 1)[0] for word in REGISTRY[section]}
+    return {word.split(" ", 1)[0] for word in directives(section)}
 
 
 def sections_with(word: str) -> list[str]:
     """The sections that have a directive of this name."""
-    return [section for section in SECTIONS if word in heads(section)]
+    return [section for section in SECTIONS if word in heads(vocabulary(section, True))]
 
 
 @cache
 def known_elsewhere(section: str) -> Mapping[str, tuple[str, str]]:
     """Folded names in other tools, with what to write or advice."""
     by_name: dict[str, tuple[str, str]] = {}
-    kinds = list(dict.fromkeys(REGISTRY[section].values()))
+    kinds = list(dict.fromkeys(directives(section).values()))
     for instead, names in _told(kinds, "elsewhere"):
         by_name.update({folded(name): (instead, "") for name in names.split()})
     for what, names in _told(kinds, "advice"):
         for name in map(folded, names.split()):
             by_name[name] = by_name.get(name, ("", ""))[0], what
-    for name, what in table(NO_DIRECTIVE.get(section, "")).items():
-        by_name.setdefault(folded(name), ("", what))
-    for word in REGISTRY[section]:  # `Adam`, without `optimizer` before it
+    for named in dict.fromkeys((section, section_of(section))):
+        for name, what in table(NO_DIRECTIVE.get(named, "")).items():
+            by_name.setdefault(folded(name), ("", what))
+    for word in directives(section):  # `Adam`, without `optimizer` before it
         if " " in word:
             by_name.setdefault(folded(word.split(" ")[1]), (word, ""))
     return by_name
@@ -384,7 +408,7 @@ def directive(
     section: str, name: str, positional: Sequence[Value], named: Mapping[str, Value]
 ) -> Statement | None:
     """The translation of a directive; empty if it switches something off, None if it is unknown."""
-    if section not in REGISTRY:
+    if section_of(section) not in REGISTRY:
         return None
     instead = instead_of(section, name)
     if not instead:
@@ -478,7 +502,8 @@ def _statement(kind: type[Directive], further: Sequence[str], given: Sequence[Gi
 
 def advice(section: str, name: str) -> str:
     """Advice for a word of other tools without a corresponding directive."""
-    return known_elsewhere(section).get(folded(name), ("", ""))[1] if section in REGISTRY else ""
+    known = known_elsewhere(section) if section_of(section) in REGISTRY else {}
+    return known.get(folded(name), ("", ""))[1]
 
 
 def in_another_section(
@@ -487,15 +512,18 @@ def in_another_section(
     """Advice for a word that belongs to another section; "" if there is none. In a network, whose
     section is "", too.
     """
+    here = section_of(section)
     for other in SECTIONS:
-        if other == section or (section and section not in REGISTRY):
+        if other == here or (here and here not in REGISTRY):
             continue
+        other = vocabulary(other, here != section)
         written = directive(other, name, positional, named)
         if written is not None and written.text:
-            return f"write `{written.text}` into `{other} {{ … }}`"
+            return f"write `{written.text}` into `{section_of(other)} {{ … }}`"
         what = advice(other, name)
         if what:
-            return what if "take it out" in what else f"it is of `{other} {{ … }}`: {what}"
+            belongs = f"it is of `{section_of(other)} {{ … }}`"
+            return what if "take it out" in what else f"{belongs}: {what}"
     return ""
 
 
@@ -510,7 +538,7 @@ def kind_elsewhere(head: str, name: str) -> tuple[str, str]:
 
 def _kind(section: str, instead: str) -> type[Directive] | None:
     words = instead.split(" ")
-    known = REGISTRY[section]
+    known = directives(section)
     return known.get(" ".join(words[:2])) or known.get(words[0])
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import NamedTuple
 
+from ..shapes import Shape
 from .augment.augmentation import Augmentation
 from .augment.passes import (
     COLOR,
@@ -32,6 +34,7 @@ from .augment.passes import (
 from .augment.resizing import Crop
 from .evaluate import Resize
 from .plan import TrainPlan
+from .spectrogram import TimeFrequency
 
 
 class Step(NamedTuple):
@@ -44,6 +47,8 @@ class Step(NamedTuple):
     """The size of images before it."""
     kind: PassKind
     """The kind of pass that it belongs to."""
+    series: bool = False
+    """Whether it changes series, or their spectrograms."""
 
     @property
     def output_size(self) -> Size:
@@ -99,6 +104,14 @@ class Fusion:
     channels: int
     after: tuple[Augmentation, ...] = ()
     """Directives that depend on the epoch, after all passes."""
+    series: bool = False
+    """Whether samples are series, whose size is 1 x length."""
+    spectrogram: TimeFrequency | None = None
+    """What is computed of series, before the last passes and the normalization."""
+    on_spectrogram: int = 0
+    """The number of passes after it."""
+    input: Shape = ()
+    """For series: the shape of the network's input."""
 
     @property
     def normalizes(self) -> bool:
@@ -107,13 +120,12 @@ class Fusion:
 
     @property
     def cost(self) -> Cost:
-        """The total cost, normalization included."""
+        """The total cost, normalization included; without that of a spectrogram."""
         macs = sum(pass_.cost.macs for pass_ in self.passes)
         bytes = sum(pass_.cost.bytes for pass_ in self.passes)
         if self.normalizes:
-            count = numbers(
-                self.passes[-1].output_size if self.passes else self.input_size, self.channels
-            )
+            last = self.passes[-1].output_size if self.passes else self.input_size
+            count = prod(self.input) if self.series else numbers(last, self.channels)
             macs += count
             bytes += 8 * count
         return Cost(macs, bytes)
@@ -121,9 +133,37 @@ class Fusion:
 
 def fuse(plan: TrainPlan) -> Fusion:
     """Fuses the augmentation of a plan into passes."""
+    if plan.series:
+        return fused_series(plan)
     crop = crop_when_read(plan)
     numbers = crop.numbers if crop else frozenset[int]()
     return fused(plan.augment, size_when_read(plan), plan.input[0], when_read=numbers)
+
+
+def fused_series(plan: TrainPlan) -> Fusion:
+    """The augmentation of series: each directive is a pass of its own. Those from the first on that
+    changes spectrograms come after the spectrogram is computed, if there is one."""
+    spectrogram = plan.evaluate.spectrogram
+    maps = [number for number, directive in enumerate(plan.augment) if directive.on_spectrogram]
+    count = len(plan.augment)
+    before = min(maps, default=count) if spectrogram is not None else count
+    passes: list[Pass] = []
+    for number, directive in enumerate(plan.augment):
+        channels, *axes = plan.sample if number < before else plan.input
+        size = (axes[-2] if len(axes) > 1 else 1, axes[-1])
+        (kind,) = directive.pass_kinds(size)
+        passes.append(Pass(kind, (Step(number, directive, size, kind, series=True),), channels))
+    channels, length = plan.sample
+    return Fusion(
+        tuple(passes),
+        (),
+        (1, length),
+        channels,
+        series=True,
+        spectrogram=spectrogram,
+        on_spectrogram=count - before,
+        input=plan.input,
+    )
 
 
 class CropWhenRead(NamedTuple):

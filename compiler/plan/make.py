@@ -20,7 +20,7 @@ from ..shapes import AXES, SHAPE_NAMES, axes_of, by, size, text
 from .apply_overrides import apply
 from .augment.augmentation import Augmentation
 from .data import Data, NoData
-from .directive import Context, Directive
+from .directive import SERIES, Context, Directive
 from .loss import learns_images
 from .plan import Evaluate, Train, TrainPlan, Transfer, slots
 from .read import Reader
@@ -69,7 +69,7 @@ def examine(
     overrides: Sequence[SectionOverride] = (),
 ) -> Examined:
     """Reads and checks sections; returns directives and diagnostics."""
-    reader = Reader(_env(program, network))
+    reader = Reader(_env(program, network), _takes_series(sections, network, overrides))
     for section in SECTIONS:
         if section in sections:
             reader.section(sections[section])
@@ -87,6 +87,20 @@ def examine(
                 diagnostics.append(diagnostic)
     diagnostics += _whole(sections, reader, context)
     return Examined(context, in_order(diagnostics))
+
+
+def _takes_series(
+    sections: Mapping[str, Call], network: Network | None, overrides: Sequence[SectionOverride]
+) -> bool | None:
+    """Whether samples are series, so that sections are read with their words; None if that is
+    unknown. Of a directive for series alone, the word is enough."""
+    evaluate = sections.get("evaluate")
+    body = evaluate.body if evaluate is not None else None
+    calls = [one for one in getattr(body, "statements", ()) if isinstance(one, Call)]
+    calls += [one.call for one in overrides if one.section == "evaluate" and one.call is not None]
+    if any(call.head.value in SERIES["evaluate"] for call in calls):
+        return True
+    return None if network is None else axes_of(network.input.shape) == 1
 
 
 def _env(program: Program, network: Network | None) -> Env:

@@ -17,11 +17,12 @@ from . import number_loss  # noqa: F401 - it enters its directives
 from .augment.augmentation import Augmentation
 from .data import Data, Split
 from .degradation import Degradation
-from .directive import REGISTRY, Context, Directive
+from .directive import Context, Directive, directives, vocabulary
 from .evaluate import CentreCrop, Normalize, Pad, Resize, Tta
 from .loss import IMAGES, Loss, Weights
 from .optimizer import Optimizer
 from .schedule import Schedule
+from .spectrogram import TimeFrequency
 from .train import (
     Accumulate,
     Batch,
@@ -120,6 +121,8 @@ class Evaluate:
     resize: Resize | None
     """None if the network does not take images."""
     crop: CentreCrop | None
+    spectrogram: TimeFrequency | None
+    """For series: the network takes their spectrograms."""
     pad: Pad | None
     normalize: Normalize
     tta: Tta | None
@@ -164,12 +167,6 @@ class TrainPlan:
     module that is trained leaves it out."""
 
     @property
-    def sample(self) -> Shape:
-        """The shape of a sample as the data has it: that of the network's input, unless
-        preprocessing turns samples into something else."""
-        return self.input
-
-    @property
     def has_samples(self) -> bool:
         """Whether the data is series or scans: not images, and of numbers in their own units."""
         return axes_of(self.sample) in (1, 3)
@@ -184,6 +181,18 @@ class TrainPlan:
     def enlarges(self) -> int:
         """How many times larger the network's answer is than its input, along each side."""
         return self.outputs[1] // self.input[1] if len(self.outputs) == 3 else 1
+
+    @property
+    def series(self) -> bool:
+        """Whether samples are series. The network may take their spectrograms."""
+        return axes_of(self.sample) == 1
+
+    @property
+    def sample(self) -> Shape:
+        """The shape of a sample of the data: of the network's input, or of the series whose
+        spectrogram that is."""
+        spectrogram = self.evaluate.spectrogram
+        return self.input if spectrogram is None else spectrogram.sample(self.input)
 
     def to_json(self) -> str:
         """The plan as JSON; equal plans give equal text."""
@@ -269,7 +278,8 @@ class _Reader:
                 f"it has format {data['format']!r}, and only {FORMAT} can be read: {self.versions}"
             )
         self.shape = _shape(data["input"])
-        self.defaults = Context(None, {}, self.shape)
+        self.series = len(self.shape) == 2 or bool(data["evaluate"].get(words_of(TimeFrequency)))
+        self.defaults = Context(None, {}, self.shape, series=self.series)
 
     def plan(self) -> TrainPlan:
         data = self.data
@@ -280,10 +290,17 @@ class _Reader:
             _shape(data["outputs"]),
             self.section(Train, "train", data["train"]),
             tuple(self.augmentations(data["augment"])),
-            self.section(Evaluate, "evaluate", data["evaluate"]),
+            self.evaluate(data["evaluate"]),
             self.section(Transfer, "transfer", transfer) if transfer else None,
             ends_in=str(data.get("ends_in", "")),
         )
+
+    def evaluate(self, data: dict[str, Any]) -> Evaluate:
+        evaluate = self.section(Evaluate, "evaluate", data)
+        spectrogram = evaluate.spectrogram
+        if spectrogram is not None and not spectrogram.sample(self.shape):
+            raise PlanError(f"`{spectrogram}` does not make {self.shape}")
+        return evaluate
 
     def augmentations(self, data: Sequence[Any]) -> Iterator[Augmentation]:
         for item in data:
@@ -317,8 +334,9 @@ class _Reader:
     def directive(self, section: str, item: Any) -> Directive:
         values = dict(item)
         word = values.pop("is")
-        self.must_be_known([word], REGISTRY[section], f"`{section}` has `{{}}`")
-        kind = REGISTRY[section][word]
+        known = directives(vocabulary(section, self.series))
+        self.must_be_known([word], known, f"`{section}` has `{{}}`")
+        kind = known[word]
         self.must_be_known(values, kind.fields, f"`{word}` has an argument `{{}}`")
         for field in kind.fields.values():
             if field.name in values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
@@ -29,7 +30,7 @@ from ..language.signature import ArgumentError, Field
 from ..language.translate import Value, value_of
 from ..language.values import Text, Word, quoted
 from ..language.vocabulary import SECTIONS, layer_words
-from .directive import REGISTRY, Directive, Origin, taken_out
+from .directive import Directive, Origin, directives, section_of, taken_out, vocabulary
 from .foreign_directives import (
     LISTS,
     NUMBERED,
@@ -50,8 +51,10 @@ Directives = dict[str, list[Directive]]
 class Reader:
     """Reads sections one after the other, and continues after errors."""
 
-    def __init__(self, env: Env) -> None:
+    def __init__(self, env: Env, series: bool | None = False) -> None:
+        """`series`: whether samples are series; None if the network has errors."""
         self.env = env
+        self.series = series
         self.directives: Directives = {}
         self.diagnostics: list[Diagnostic] = []
         self.failed: set[tuple[str, str]] = set()
@@ -110,11 +113,25 @@ class Reader:
         except Problem as problem:
             raise _without_quotes(section, call) or problem from None
 
+    def vocabulary(self, section: str) -> str:
+        """The name of the words that a section has for the samples of the network."""
+        return vocabulary(section, bool(self.series))
+
     def directive(self, section: str, call: Call) -> Directive:
         """Reads the directive of a statement."""
+        try:
+            return self._directive(self.vocabulary(section), call)
+        except Problem as problem:
+            if self.series is None:  # it may be right for what the network takes
+                with suppress(Problem):
+                    return self._directive(vocabulary(section, True), call)
+            raise problem
+
+    def _directive(self, section: str, call: Call) -> Directive:
+        """Reads the directive of a statement; `section` is the name of a vocabulary."""
         words = heads(section)
         word = call.head.value
-        known = REGISTRY[section]
+        known = directives(section)
         if word not in words:
             raise _unknown(section, call)
         refuse_body(call, f"`{word}`")
@@ -168,7 +185,7 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
     names.
     """
     word = call.head.value
-    kinds = {name: kind for name, kind in REGISTRY[section].items() if kind.head() == word}
+    kinds = {name: kind for name, kind in directives(section).items() if kind.head() == word}
     fields = [field for kind in kinds.values() for field in kind.fields.values()]
     paths = {field.name for field in fields if field.write is quoted}
     if not paths:
@@ -309,7 +326,7 @@ def _call(statement: Statement, section: str) -> Call:
         word = statement.span.text.split(None, 1)[0].rstrip("{(")
         raise Problem(
             "no-directive",
-            f"`{word}` cannot be used in `{section}`: its lines are directives",
+            f"`{word}` cannot be used in `{section_of(section)}`: its lines are directives",
             Span(statement.span.source, start, start + len(word)),
             help="write each directive out"
             + ("; `let` goes at the top of the file" if word == "let" else ""),
@@ -346,7 +363,7 @@ def _setting(section: str, name: str, value: Value, statement: Call) -> Problem 
     gone = (Edit(span, ""),) if "take it out" in what else ()
     return Problem(
         "unknown-directive",
-        f"`{name}` is not a directive of `{section}`",
+        f"`{name}` is not a directive of `{section_of(section)}`",
         span,
         help=f"in a spec it is written `{text}`" if text else what or "take it out",
         otherwise=what,
@@ -377,7 +394,7 @@ def _listed_there(section: str, call: Call) -> Problem | None:
     line = ", ".join(lines)
     return Problem(
         "unknown-directive",
-        f"`{call.head.value}` is not a directive of `{section}`",
+        f"`{call.head.value}` is not a directive of `{section_of(section)}`",
         call.head.span,
         notes=tuple(one for one in advice if one and "take it out" not in one) if line else (),
         help=f"write `{line}`" if line else "; ".join(filter(None, advice)),
@@ -387,7 +404,7 @@ def _listed_there(section: str, call: Call) -> Problem | None:
 
 def _shown(section: str, word: str) -> str:
     """A directive that needs values, with some."""
-    kind = REGISTRY[section].get(word)
+    kind = directives(section).get(word)
     return kind.shown() if kind is not None else word
 
 
@@ -415,7 +432,7 @@ def _unknown(section: str, call: Call) -> Problem:
             return one_by_one
     what = known_elsewhere(section).get(folded(word), ("", ""))[1]
     instead = instead_of(section, word)
-    message = f"`{word}` is not a directive of `{section}`"
+    message = f"`{word}` is not a directive of `{section_of(section)}`"
     if instead:
         translated = _translated(section, call)
         free = translated is None and not needs_text(section, instead)
@@ -433,10 +450,10 @@ def _unknown(section: str, call: Call) -> Problem:
     for other in SECTIONS:
         own_word = _written_in(other, word)
         own = word in heads(other) or word not in layer_words()  # `dropout` is a layer, not `erase`
-        if other != section and own_word and own:
+        if other != section_of(section) and own_word and own:
             return Problem(
                 "misplaced-directive",
-                f"`{word}` cannot be used in `{section}`",
+                f"`{word}` cannot be used in `{section_of(section)}`",
                 place,
                 help=f"write `{own_word} …` into `{other} {{ … }}`",
             )
@@ -452,7 +469,9 @@ def _unknown(section: str, call: Call) -> Problem:
 
 
 def _listed(section: str) -> str:
-    words = {kind.head() for kind in REGISTRY[section].values()}
+    series = section != section_of(section)
+    kinds = [kind for kind in directives(section).values() if not series or kind.fits_series()]
+    words = {kind.head() for kind in kinds}
     return f"there are {', '.join(f'`{head}`' for head in sorted(words))}"
 
 
@@ -555,6 +574,6 @@ def _is_free(field: Field) -> bool:
 
 
 def _kinds(section: str, word: str) -> Iterator[tuple[str, type[Directive]]]:
-    for name, kind in REGISTRY[section].items():
+    for name, kind in directives(section).items():
         if name.startswith(f"{word} "):
             yield name.split(" ", 1)[1], kind

@@ -23,7 +23,7 @@ from ..ops import REGISTRY
 from ..ops.base import Op
 from ..ops.merge import Input
 from ..plan.directive import REGISTRY as DIRECTIVES
-from ..plan.directive import Directive
+from ..plan.directive import SERIES, Directive
 from ..shapes import text
 from .figures import exact
 from .style import BOLD, Style, laid_out, wrapped
@@ -51,6 +51,7 @@ class Answer(NamedTuple):
 def words() -> list[str]:
     """All words that can be explained."""
     directives = [word for section in SECTIONS for word in _offered(section)]
+    directives += [word for section in SECTIONS for word in SERIES.get(section, ())]
     return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives]))
 
 
@@ -74,6 +75,8 @@ def overview(style: Style) -> str:
         groups[titles.get(kind, kind)] = [word for _, word in members]
     for section in SECTIONS:
         groups[f"`{section}` section"] = _offered(section)
+        if section in SERIES:
+            groups[f"`{section}`, for series"] = SERIES[section]
     rows = [(title, ", ".join(each.replace(" ", _TIED) for each in group))
             for title, group in groups.items()]  # fmt: skip
     lines = "\n".join(laid_out(rows, style, "")).replace(_TIED, " ")
@@ -121,6 +124,8 @@ def _as_argument(name: str) -> list[tuple[str, str]]:
     """The words that have an argument of this name, and what it means there."""
     directives = [kind for section in SECTIONS for kind in DIRECTIVES[section].values()]
     signatures = {kind.word: kind.signature() for kind in (*REGISTRY.values(), *directives)}
+    of_series = [kind for kinds in SERIES.values() for kind in kinds.values()]
+    signatures |= {f"{kind.word}, for series": kind.signature() for kind in of_series}
     return [
         (word, _described(signature.fields[name]))
         for word, signature in (SIGNATURES | signatures).items()
@@ -142,9 +147,10 @@ def _meanings(word: str, style: Style, only: str = "") -> Iterator[str]:
     if not only:
         yield from _outside_sections(word, style)
     for section in SECTIONS:
-        kind = DIRECTIVES[section].get(word)
-        if kind is not None and only in ("", section):
-            yield _directive(kind, style)
+        for known in (DIRECTIVES, SERIES):
+            kind = known.get(section, {}).get(word)
+            if kind is not None and only in ("", section):
+                yield _directive(kind, style)
 
 
 def _outside_sections(word: str, style: Style) -> Iterator[str]:
@@ -161,15 +167,18 @@ def _outside_sections(word: str, style: Style) -> Iterator[str]:
 def _section(section: str, style: Style) -> str:
     directives = dict.fromkeys(DIRECTIVES[section].values())
     rows = [(kind.word, kind.doc()) for kind in directives]
-    return "\n".join(
-        [
-            style.paint(f"{section}: a section of a file", BOLD),
-            "",
-            f"  {section} {{ … }}",
-            "",
-            *laid_out(rows, style),
-        ]
-    )
+    lines = [
+        style.paint(f"{section}: a section of a file", BOLD),
+        "",
+        f"  {section} {{ … }}",
+        "",
+        *laid_out(rows, style),
+    ]
+    if section in SERIES:
+        of_series = dict.fromkeys(SERIES[section].values())
+        rows = [(kind.word, kind.doc()) for kind in of_series]
+        lines += ["", "for series:", "", *laid_out(rows, style)]
+    return "\n".join(lines)
 
 
 def _listed(words: Iterable[str], style: Style) -> str:
@@ -257,9 +266,10 @@ def _tools(kind: type[Op], node: Node) -> Iterator[tuple[str, str]]:
 
 def _directive(kind: type[Directive], style: Style) -> str:
     signature = kind.signature()
+    samples = ", for series" if kind.of_series else ""
     parts = [
         _head(
-            f"{kind.word}: a directive of `{kind.section}`",
+            f"{kind.word}: a directive of `{kind.section}`{samples}",
             str(signature),
             (kind.__doc__ or "").strip(),
             style,

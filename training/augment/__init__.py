@@ -10,6 +10,7 @@ geometry.py   passes that move pixels: transforms.py (directives as matrices), h
 color.py      brightness, contrast, saturation, grayscale and PCA as color matrices; hue
 area_resize.py  gaussian.py  noise.py  erase.py  mix.py  policies.py     the other passes
 random_crop.py  random crops of whole images, when their files are read; random_part.py: of series
+series_module.py  the module for series: series_passes.py (their passes), and the spectrogram
 per_image.py  runs passes on a few images at a time, which fit into the cache
 random_numbers.py  reproducible random numbers for each image; noise_table.py: a table of noise
 entries.py    arithmetic with values that are the same for the whole batch, or one for each image

@@ -12,6 +12,7 @@ from ...compiler.plan.plan import TrainPlan
 from ..data.images.preprocessing import Preparation
 from .module import Augmenter
 from .registry import Normalization
+from .series_module import SeriesAugmenter
 
 
 def augmenter(
@@ -20,7 +21,7 @@ def augmenter(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
-) -> Augmenter | None:
+) -> Augmenter | SeriesAugmenter | None:
     """The augmentation of a plan; None if the plan has none. It runs on the device of the images.
     `mixable` turns labels into what can be mixed. With `reuse`, a call may overwrite the images
     that the call before returned."""
@@ -38,8 +39,11 @@ def augmenter_of(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
-) -> Augmenter:
+) -> Augmenter | SeriesAugmenter:
     """An augmentation module for passes that are already fused."""
+    if fusion.series:
+        normalization = _normalization(preparation)
+        return SeriesAugmenter(fusion, normalization, seed=seed, classes=classes, mixable=mixable)
     return Augmenter(
         fusion,
         _normalization(preparation),

@@ -72,6 +72,31 @@ class Blend(Mix):
 
 
 @implements(CutMix, MIX)
+def paste(directive: CutMix, step: Step, resources: Resources) -> Mix:
+    """CutMix of series pastes a span, that of images and spectrograms a rectangle."""
+    kind = PasteSpan if step.input_size[0] == 1 and step.series else Paste
+    return kind(directive, step, resources)
+
+
+class PasteSpan(Mix):
+    """CutMix of series: a span of one sample replaces the same span of another."""
+
+    def __init__(self, directive: CutMix, step: Step, resources: Resources) -> None:
+        self._p = directive.p
+        self._length = step.input_size[1]
+        self._shares = Shares(directive.alpha)
+        self._at = resources.layout.reserve(step.number, 0, 3)
+
+    def __call__(self, images: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        chance, uniform, place = drawn[self._at, :-1]
+        wide = ((1 - self._shares(uniform)) * self._length).round() * (chance < self._p)
+        start = whole(place, 0, self._length - wide).view(-1, 1, 1)
+        at = torch.arange(self._length, device=images.device)
+        inside = (at >= start) & (at < start + wide.view(-1, 1, 1))
+        mixed = torch.where(inside, images[1:], images[:-1])
+        return mixed, mixed_labels(labels, 1 - wide / self._length)
+
+
 class Paste(Mix):
     """CutMix: a rectangle of one image replaces the same rectangle of another."""
 

@@ -83,19 +83,24 @@ class Augmenter(nn.Module):
                 images, moving = step(images, drawn, on_cpu, self._reuse, moving)
                 labels = labels if moving is None else moving
             else:
-                images, labels = step(images.to(torch.float32), self._shares(labels), drawn)
+                mixed = shares(labels, self._classes, self._mixable)
+                images, labels = step(images.to(torch.float32), mixed, drawn)
                 drawn, on_cpu = drawn[:, : len(images)], on_cpu[:, : len(images)]
         return images, labels
 
-    def _shares(self, labels: Tensor) -> Tensor:
-        """Labels as shares of classes: one-hot unless they are shares; masks and images stay."""
-        if labels.ndim in (MASKS, IMAGES):
-            return labels
-        if self._mixable is not None:
-            return self._mixable(labels)
-        if labels.ndim == 2:
-            return labels.float()
-        return one_hot(labels, self._classes)
+
+def shares(
+    labels: Tensor, classes: int, mixable: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """Labels as shares of classes: one-hot unless they are shares; masks and images stay. `mixable`
+    turns others into what can be mixed."""
+    if labels.ndim in (MASKS, IMAGES):
+        return labels
+    if mixable is not None:
+        return mixable(labels)
+    if labels.ndim == 2:
+        return labels.float()
+    return one_hot(labels, classes)
 
 
 def _passes(fusion: Fusion, resources: Resources) -> Iterator[tuple[Mix | ImagePass, bool]]:

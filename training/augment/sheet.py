@@ -97,14 +97,21 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
         Group("As the network sees them", tuple(together)),
         Group("Each directive separately", tuple(alone)),
     )
-    names = ("several",) * len(indices)
-    if masks:
-        names = tuple(opened.name("train", index).rpartition("/")[2] for index in indices)
-    elif not data.multi_label:
-        names = tuple(data.classes[int(label)] for label in labels)
+    names = column_names(opened, indices)
     size = "x".join(map(str, batch.shape[1:]))
     subtitle = f"{data.name}: images are {size}, seed {plan.train.seed.value}"
     return Sheet(f"Augmentation of {plan.network}", subtitle, names, groups)
+
+
+def column_names(opened: Opened, indices: Sequence[int]) -> tuple[str, ...]:
+    """The classes of training images, or the names of those that have not one class."""
+    data = opened.dataset
+    if opened.task.dense:
+        return tuple(opened.name("train", index).rpartition("/")[2] for index in indices)
+    if data.multi_label:
+        return ("several",) * len(indices)
+    labels = opened.stores["train"].labels.cpu()[list(indices)]
+    return tuple(data.classes[int(label)] for label in labels)
 
 
 def _alone(

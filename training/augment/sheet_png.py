@@ -23,10 +23,10 @@ _IN_LINE = 30
 def sheet_png(sheet: Sheet) -> bytes:
     """The bytes of a PNG file."""
     cell = shown_side(sheet.groups)
-    rows = sum(len(group.rows) for group in sheet.groups)
+    rows = sum(_tall(row, cell) + _GAP for group in sheet.groups for row in group.rows)
     line = _SIZE + _GAP
     width = 2 * _MARGIN + _LABELS + len(sheet.names) * (cell + _GAP)
-    height = 2 * _MARGIN + 3 * line + rows * (cell + _GAP) + len(sheet.groups) * 3 * line
+    height = 2 * _MARGIN + 3 * line + rows + len(sheet.groups) * 3 * line
     picture = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(picture)
     font, bold = ImageFont.load_default(_SIZE), ImageFont.load_default(_SIZE + 4)
@@ -46,11 +46,16 @@ def sheet_png(sheet: Sheet) -> bytes:
             _label(draw, row, top, font)
             for left, image in zip(_lefts(cell, sheet), row.images, strict=True):
                 picture.paste(_scaled(image, cell), (left, top))
-            top += cell + _GAP
+            top += _tall(row, cell) + _GAP
         top -= _GAP
     file = io.BytesIO()
     picture.crop((0, 0, width, min(height, top + line + _MARGIN))).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def _tall(row: Row, cell: int) -> int:
+    """The height of a row: at least three lines of its label."""
+    return max(3 * (_SIZE + 3), *(shown_size(image, cell)[0] for image in row.images))
 
 
 def _lefts(cell: int, sheet: Sheet) -> Iterator[int]:

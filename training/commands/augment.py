@@ -72,12 +72,14 @@ def _sheet(options: argparse.Namespace, ending: str) -> bytes:
         raise SpecError([Diagnostic("no-augment", message, request.network.input.span, help=help)])
     needs_torch("augmentation")
 
+    from ..augment.series_sheet import series_sheet
     from ..augment.sheet import sheet
     from ..data.open import open_data
 
     with progress_display(options) as callback:
         opened = open_data(request.plan, request.base, progress=callback.reading)
-    shown = sheet(opened, options.images, options.epochs)
+    make = series_sheet if request.plan.series else sheet
+    shown = make(opened, options.images, options.epochs)
     if ending == ".png":
         from ..augment.sheet_png import sheet_png
 

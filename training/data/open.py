@@ -23,6 +23,7 @@ from ...compiler.plan.data import UNLABELLED, Coco, Folder, NpyFolder, SeriesTex
 from ...compiler.plan.loss import IMAGES, Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.spectrogram import Mel
 from ...compiler.shapes import axes_of, text
 from ..augment.random_crop import RandomCrop
 from ..restoration.input_and_target import InputAndTarget, as_stored, scale_of
@@ -289,6 +290,7 @@ def _opened(
 
     names = Folder | TableData | Coco | NpyFolder | SeriesText
     whole = _read_by_each(read, processes, only_names=isinstance(data, names))
+    _must_have_rate(plan, whole)
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
         scale = known.scale if isinstance(known, Regression) else None
@@ -339,8 +341,13 @@ def _opened(
     std: tuple[float, ...] = (1.0,)
     pixels = plan.evaluate.normalize.pixels
     if pixels.mean is None:
-        measure = measured_samples if plan.has_samples else measured
-        mean, std = measure(stores["train"], pixels.scale, threads, progress, processes)
+        if plan.has_samples:
+            transform = Preparation.of(plan, mean, std).transform
+            mean, std = measured_samples(
+                stores["train"], pixels.scale, threads, progress, processes, transform
+            )
+        else:
+            mean, std = measured(stores["train"], pixels.scale, threads, progress, processes)
         if pixels.order == "bgr":
             mean, std = mean[::-1], std[::-1]
     preparation = Preparation.of(plan, mean, std, whole.rate)
@@ -587,6 +594,22 @@ def _must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], chann
             message = f"image files have 1 or 3 channels, but the network takes {channels}"
             help = f"write `input 3x{size}`; arrays with other channels go into `data npz`"
         raise problem("unfit-input", message, plan.train.data, help=help)
+
+
+def _must_have_rate(plan: TrainPlan, data_set: Contents) -> None:
+    """Raises SpecError if `mel` takes frequencies for others than those of the sound."""
+    mel, rate = plan.evaluate.spectrogram, data_set.rate
+    if rate is None or not isinstance(mel, Mel) or mel.hertz == rate:
+        return
+    raise problem(
+        "unfit-rate",
+        f"the sound has {rate:,} samples in a second, and `mel` takes it for sound of"
+        f" {mel.hertz:,}: its frequencies would be wrong",
+        mel,
+        argument="rate",
+        help=f"write `mel {mel.bands} rate={rate}`, or `rate={mel.hertz}` after `data`, which"
+        " brings sound to that",
+    )
 
 
 def _must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], count: int) -> None:

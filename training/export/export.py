@@ -99,11 +99,23 @@ def export(
         differences = _write(trained, file, format, notes, predict, batch, opset, say)
         if whole:
             _wrap(trained, file, known, weights, notes, opset or OPSET, photograph, say)
+        if "preparation" in known and not script:
+            _say_spectrogram(Preparation.from_json(known["preparation"]), say)
         if script:
             text = _script(file.name, known, predict, weights)
             file.with_name(script_name(file)).write_text(text, encoding="utf-8")
         files = tuple(sorted(Path(path).with_name(each.name) for each in file.parent.iterdir()))
     return Exported(files, format, differences, folded)
+
+
+def _say_spectrogram(preparation: Preparation, say: Say) -> None:
+    """Says that the file takes spectrograms, which whoever uses it must compute."""
+    if preparation.spectrogram is not None:
+        say(
+            f"its input is the spectrogram, {shape_text(preparation.input)}, that"
+            f" `{preparation.spectrogram.word}` makes of {shape_text(preparation.sample)}: --script"
+            " writes a script that computes it"
+        )
 
 
 def _write(

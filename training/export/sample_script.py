@@ -5,19 +5,24 @@ and text as the input of the network. It needs numpy and onnxruntime.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...compiler.plan.spectrogram import FLOOR, Mel, TimeFrequency
 from ...compiler.shapes import AXES, text
 from ..data.diagnostic import in_nouns
 from ..data.images.preprocessing import Preparation
 from ..data.samples.sample_fit import SampleFit
 from ..data.samples.sample_layout import noun_of
+from ..data.to_spectrogram import ToSpectrogram
 from .formats import SCRIPT_MARK, script_name
 from .script_text import listed, plain_name, quoted
 
-_INPUTS = {1: "series", 3: "volumes"}
+_INPUTS = {1: "series", 2: "images", 3: "volumes"}
 """The name of the input in an ONNX file, by its axes."""
+_LINE = 90
+"""Numbers are written in lines of about so many characters."""
 
 
 def sample_header(model: str, preparation: Preparation, does: str) -> str:
@@ -35,7 +40,8 @@ def sample_header(model: str, preparation: Preparation, does: str) -> str:
 def of_samples(code: str, preparation: Preparation) -> str:
     """Code of the script of images, for series or scans."""
     code = code.replace("  # Pillow's, for what is not an image", "")
-    code = re.sub(r"\bimages\b", _INPUTS[len(preparation.sizing.crop)], code)
+    name = _INPUTS[len(preparation.input or preparation.sample) - 1]
+    code = re.sub(r"\bimages\b", name, code)
     return in_nouns(code, noun_of(preparation.sample))
 
 
@@ -49,6 +55,8 @@ def sample_constants(
         f"CHANNELS = {preparation.channels}",
         f"SIZE = {fit.crop!r}  # what the network sees: {' x '.join(AXES[len(fit.crop)])}",
     ]
+    if preparation.spectrogram is not None:
+        lines.append(f"INPUT = {preparation.input!r}  # its spectrogram, which the network takes")
     if preparation.rate:
         lines.append(f"RATE = {preparation.rate}  # samples of sound in a second")
     lines += [
@@ -63,7 +71,15 @@ def sample_preprocessing(preparation: Preparation) -> Iterator[str]:
     """The functions from a file to the input of the network."""
     fit, sound = preparation.sizing, len(preparation.sizing.crop) == 1
     assert isinstance(fit, SampleFit)
-    yield _PREPARE.format(each=_EACH if fit.each else "", fit=_CROPS if fit.pad is None else _PADS)
+    transform = preparation.spectrogram
+    yield _PREPARE.format(
+        each=_EACH if fit.each else "",
+        fit=_CROPS if fit.pad is None else _PADS,
+        transform="    sample = spectrogram(sample)\n" if transform is not None else "",
+        axes="SIZE" if transform is None else "INPUT[1:]",
+    )
+    if transform is not None:
+        yield _spectrogram(transform)
     if fit.pad is not None:
         yield _PADDED.format(values=_padding(fit))
     yield _LOAD.format(
@@ -75,6 +91,51 @@ def sample_preprocessing(preparation: Preparation) -> Iterator[str]:
         yield _SOUND.format(result=_RESAMPLED if preparation.rate else "samples")
         if preparation.rate:
             yield _RESAMPLE
+
+
+def _spectrogram(transform: TimeFrequency) -> str:
+    """The function that computes a spectrogram."""
+    module = ToSpectrogram(transform, ())
+    lines = [_LOGARITHMS[transform.scale]]
+    if transform.top is not None:
+        lines.append(f"    values = np.maximum(values, values.max() - {transform.top!r})\n")
+    filters = ""
+    if isinstance(transform, Mel):
+        filters = _FILTERS.format(
+            corners=numbers_text(transform.corners()),
+            spacing=repr(transform.hertz / transform.transform),
+            area=_AREA if transform.norm == "area" else "",
+        )
+    half, mode = transform.transform // 2, _MODES[transform.pad]
+    missing = transform.transform - transform.window
+    around = f"((0, 0), ({half}, {half}))"
+    return _SPECTROGRAM.format(
+        window=numbers_text(module.window.tolist()),
+        before=missing // 2,
+        after=missing - missing // 2,
+        fft=transform.transform,
+        hop=transform.hop,
+        pad=f'    sample = np.pad(sample, {around}, mode="{mode}")\n' if mode else "",
+        root="    values = np.sqrt(values)\n" if transform.scale == "amplitude" else "",
+        filters=filters,
+        logarithm="".join(lines),
+    )
+
+
+_MODES = {"reflect": "reflect", "zero": "constant", "none": ""}
+_LOGARITHMS = {
+    "power": "",
+    "amplitude": "",
+    "log": f"    values = np.log(np.maximum(values, {FLOOR!r}))\n",
+    "db": f"    values = 10 * np.log10(np.maximum(values, {FLOOR!r}))\n",
+}
+
+
+def numbers_text(numbers: Sequence[float]) -> str:
+    """Numbers in lines, for a list in the script."""
+    return textwrap.fill(
+        ", ".join(map(repr, numbers)), _LINE, initial_indent=" " * 8, subsequent_indent=" " * 8
+    )
 
 
 def _padding(fit: SampleFit) -> str:
@@ -102,8 +163,9 @@ import onnxruntime
 _PREPARE = '''
 def prepare(sample):
     """Crops and normalizes a sample (channels x axes) for the network."""
-{each}{fit}    factor, offset = (SCALE / STD).astype(np.float32), (-MEAN / STD).astype(np.float32)
-    shape = (-1, *(1 for _ in SIZE))
+{each}{fit}{transform}    factor = (SCALE / STD).astype(np.float32)
+    offset = (-MEAN / STD).astype(np.float32)
+    shape = (-1, *(1 for _ in {axes}))
     return sample.astype(np.float32) * factor.reshape(shape) + offset.reshape(shape)
 '''
 _EACH = """\
@@ -124,6 +186,30 @@ _PADS = """\
         start = max(0, (sample.shape[axis] - want) // 2)
         sample = sample.take(range(start, start + min(want, sample.shape[axis])), axis)
         sample = padded(sample, axis, want)
+"""
+_SPECTROGRAM = '''
+
+def spectrogram(sample):
+    """The spectrogram of a series, as the network takes it."""
+    window = [
+{window}
+    ]
+    window = np.pad(np.array(window), ({before}, {after}))
+{pad}    windows = np.lib.stride_tricks.sliding_window_view(sample.astype(float), {fft}, axis=1)
+    values = np.abs(np.fft.rfft(windows[:, ::{hop}] * window)) ** 2
+{root}{filters}{logarithm}    return values.transpose(0, 2, 1).reshape(INPUT)
+'''
+_FILTERS = """\
+    corners = [
+{corners}
+    ]
+    low, peak, high = (np.array(corners[i : len(corners) - 2 + i])[:, None] for i in range(3))
+    at = np.arange(values.shape[-1]) * {spacing}
+    filters = np.maximum(np.minimum((at - low) / (peak - low), (high - at) / (high - peak)), 0)
+{area}    values = values @ filters.T
+"""
+_AREA = """\
+    filters *= 2 / (high - low)
 """
 _PADDED = """
 

@@ -25,7 +25,9 @@ from torch.export import Dim
 
 from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.diagnostic import plural_noun
 from ..data.images.preprocessing import Preparation
+from ..data.samples.sample_layout import noun_of
 from ..tasks.task import Task
 from .onnx_file import LARGEST, converted
 
@@ -86,7 +88,13 @@ def must_take_an_image(network: Network) -> None:
 
 
 def must_see_whole_images(preparation: Preparation, task: Task) -> None:
-    """Raises SpecError if images are answered in tiles, of which each has another number."""
+    """Raises SpecError if it prepares no images, or if they are answered in tiles, of which each
+    has another number."""
+    if not preparation.of_images:
+        noun = plural_noun(noun_of(preparation.sample))
+        message = f"--whole makes a graph that takes photographs, and this network takes {noun}"
+        help = "export it with --script: the script has the preprocessing"
+        raise SpecError([Diagnostic("export-whole", message, help=help)])
     fit = preparation.fit
     if not task.dense or fit.resize == fit.crop:
         return

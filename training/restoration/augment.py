@@ -17,6 +17,7 @@ from ...compiler.plan.fusion import Fusion, fuse
 from ...compiler.plan.plan import TrainPlan
 from ..augment.build import augmenter
 from ..augment.module import Augmenter
+from ..augment.series_module import SeriesAugmenter
 from ..data.images.preprocessing import Preparation
 from .input_and_target import InputAndTarget, as_stored
 
@@ -61,7 +62,7 @@ def augmenter_for(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
-) -> Augmenter | AugmentPairs | None:
+) -> Augmenter | SeriesAugmenter | AugmentPairs | None:
     """The augmentation of a plan, also where labels are images; None if there is nothing to do."""
     if pairs is not None:
         return AugmentPairs(plan, preparation, pairs, reuse=reuse)

@@ -91,10 +91,14 @@ _MAX_LIST = 2_000
 """The most characters of a list of layers that are read."""
 
 
+_OF_SERIES = re.compile(r"\binput\s+\d+x\d+(?![x\d])|(?m:^[^#\n\"]*\b(?:mel|spectrogram)\b)")
+"""Written where samples are series."""
+
+
 def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
     """The Python statement around a place, which may begin some lines above."""
     section = section_at(text, place)
-    directive = _directive(section)
+    directive = _directive(section, bool(_OF_SERIES.search(text)))
     line = text.rfind("\n", 0, place) + 1
     for _ in range(_MAX_LINES):
         for start, end in _segments(text, line, place):
@@ -164,10 +168,12 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
         offset += 1
 
 
-def _directive(section: str) -> Directive:
+def _directive(section: str, series: bool = False) -> Directive:
     """The directive for a line of another tool."""
+    from ...plan.directive import vocabulary
     from ...plan.foreign_directives import advice, directive, in_another_section
 
+    section = vocabulary(section, series)
     return lambda name, positional, named: (
         directive(section, name, positional, named),
         advice(section, name) or in_another_section(section, name, positional, named),

@@ -10,3 +10,4 @@ from . import resizing  # noqa: F401  # isort: skip
 from . import pixels  # noqa: F401  # isort: skip
 from . import mixing  # noqa: F401  # isort: skip
 from . import rand_augment  # noqa: F401  # isort: skip
+from . import series  # noqa: F401  # isort: skip

@@ -75,7 +75,12 @@ class Augmentation(Directive):
     section = "augment"
     several = True
 
-    works_on: ClassVar[Literal["anything", "images", "colors"]] = "images"
+    works_on: ClassVar[Literal["anything", "maps", "images", "colors", "series"]] = "images"
+    """`maps` are images and series."""
+    for_series: ClassVar[str] = ""
+    """What does to series what it does to images."""
+    on_spectrogram: ClassVar[bool] = False
+    """It changes the spectrogram of a series, if the network takes that."""
     pass_kind: ClassVar[PassKind]
     projective: ClassVar[bool] = False
     """For a warp: its matrix is a homography, not only affine."""
@@ -93,6 +98,10 @@ class Augmentation(Directive):
         "write its parts: `rotate`, `shift`, `scale`, `shear`": "RandomAffine Affine"
         " ShiftScaleRotate aug_transforms",
     }
+
+    @classmethod
+    def fits_series(cls) -> bool:
+        return cls.works_on in ("anything", "maps", "series")
 
     @property
     def sets_size(self) -> bool:
@@ -184,7 +193,9 @@ class Augmentation(Directive):
     def problems(self, context: Context) -> Iterator[Problem]:
         if context.network is None or self.span is None:
             return
-        if context.size is None and self.works_on != "anything":
+        if context.series and not self.fits_series():
+            yield self._of_images(context)
+        elif context.size is None and not context.series and self.works_on != "anything":
             yield context.unfit(
                 self.span,
                 f"`{self.word}` works on images",
@@ -194,6 +205,14 @@ class Augmentation(Directive):
         elif context.channels not in (None, 3) and self.needs_colors():
             yield self.colorless(context)
         yield from self.fill_problem(context)
+
+    def _of_images(self, context: Context) -> Problem:
+        """The error for a word of images where samples are series."""
+        assert self.span is not None
+        instead = self.for_series
+        help = f"write `{instead}`, which series have in its place" if instead else "take it out"
+        message = f"`{self.word}` works on images, and samples are series"
+        return context.unfit(self.span, message, help, (Edit(self.span, instead),))
 
     def colorless(self, context: Context) -> Problem:
         assert self.span is not None

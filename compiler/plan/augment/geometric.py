@@ -151,6 +151,7 @@ class Elastic(Warp):
 
     word = "elastic"
     displaces = True
+    for_series = "stretch 0.9..1.1"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "elastic": "OpticalDistortion RandomElasticTransform ElasticTransformation2d local_warp"
         " ElasticTransformation PiecewiseAffine ElasticTransform GridDistortion",

@@ -64,6 +64,7 @@ class CutMix(Mixing):
     """Paste a rectangle of another image, and mix the labels (Yun et al., arXiv:1905.04899)."""
 
     word = "cutmix"
+    works_on = "maps"
     elsewhere: ClassVar[Mapping[str, str]] = {"cutmix": "cutmix_alpha cut_mix"}
 
     alpha: float = number(

@@ -32,6 +32,7 @@ class Color(Augmentation):
 
     word = "color"
     example = "color brightness=0.2 contrast=0.2"
+    for_series = "scale 0.8..1.2"
     synonyms = ("colour",)
     elsewhere: ClassVar[Mapping[str, str]] = {
         "color": "RandomColorJitter RandomPhotometricDistort PhotometricDistort ColorJiggle"
@@ -181,6 +182,7 @@ class Erase(Augmentation):
 
     word = "erase"
     pass_kind = ERASE
+    for_series = "mask time=10%"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "erase": "GridDropout PixelDropout ChannelDropout erasing cut_out GridMask Dropout"
         " CoarseDropoutV2 RandomErasing Cutout CoarseDropout random_erasing reprob random_cutout",

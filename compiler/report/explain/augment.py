@@ -15,7 +15,7 @@ from ...plan.fusion import (
     mixes_channels,
     needs_mean,
 )
-from ...shapes import by
+from ...shapes import by, text
 from ..figures import data_size, plural, short
 from ..style import BOLD, PLAIN, Style, laid_out, wrapped
 
@@ -25,18 +25,25 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     summary = in_short(fusion)
     if not summary:
         return []
-    size = f"{fusion.channels}x{by(fusion.input_size)}"
+    size = f"{fusion.channels}x{by(fusion.input_size[1:] if fusion.series else fusion.input_size)}"
     batch = ", for a whole batch at once" if fusion.passes else ""
-    lines = wrapped(f"{summary}{batch}; images are {size}", style, code=BOLD)
+    noun = "series" if fusion.series else "images"
+    lines = wrapped(f"{summary}{batch}; {noun} are {size}", style, code=BOLD)
     for step in fusion.read:
         what = step.directive.title_when_read
         text = f"`{step.directive.as_written}` is done when images are read"
         text += f": {what}." if what else "."
         lines += wrapped(text, style)
     for number, pass_ in enumerate(fusion.passes, 1):
-        lines += ["", *wrapped(f"{number}. {_title(pass_)}", style, code=BOLD)]
+        before = len(fusion.passes) - fusion.on_spectrogram
+        if fusion.spectrogram is not None and number == before + 1:
+            lines += ["", *wrapped(_spectrogram(fusion), style)]
+        title = _title(pass_).replace("images", noun)
+        lines += ["", *wrapped(f"{number}. {title}", style, code=BOLD)]
         lines += laid_out(list(_lines(pass_)), style, "   ")
     lines.append("")
+    if fusion.spectrogram is not None and not fusion.on_spectrogram:
+        lines += wrapped(_spectrogram(fusion), style)
     for directive in fusion.after:
         last = f"Last, `{directive.as_written}` resizes each batch to the size of its epoch."
         lines += wrapped(last, style)
@@ -45,9 +52,18 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         lines += wrapped(text, style)
     cost = fusion.cost
     total = (
-        f"Per image: {short(cost.macs)} multiply-adds, {data_size(cost.bytes)} read and written."
+        f"Per {'series' if fusion.series else 'image'}: {short(cost.macs)} multiply-adds,"
+        f" {data_size(cost.bytes)} read and written."
     )
     return lines + wrapped(total, style)
+
+
+def _spectrogram(fusion: Fusion) -> str:
+    directive = fusion.spectrogram
+    assert directive is not None
+    made = text(fusion.input)
+    then = "; what follows changes that" if fusion.on_spectrogram else ""
+    return f"Then `{directive.as_written}` computes the spectrogram, {made}{then}."
 
 
 def in_short(fusion: Fusion) -> str:

@@ -16,6 +16,7 @@ from dotcnn.training.augment import Augmenter
 
 from .done import CLASSES, augmentations, in_a_ring, module, noisy
 from .test_anything import ANYTHING, COLOURS
+from .test_series import EVERY, MEL, series
 
 META = torch.device("meta")
 
@@ -43,6 +44,23 @@ def test_it_never_waits_for_the_device(text: str) -> None:
         assert found.device == META
     assert transfers.seen == []
     assert len(copies) <= 1 + 5 * 3  # the indices; five for each round of a policy
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "sections"),
+    [(text, "2x50", "") for text in (*EVERY.values(), "mixup", "cutmix")]
+    + [("noise 5%, mask time=20% frequency=20%, mixup", "2x6x11", MEL)],
+)
+def test_series_never_wait_for_the_device(text: str, shape: str, sections: str) -> None:
+    augment = series(text, shape, sections).to(META)
+    samples = torch.zeros(5, 2, 50, device=META)
+    labels = torch.zeros(5, dtype=torch.int64, device=META)
+    for number in range(2):
+        with to_device_unseen() as copies, Transfers() as transfers:
+            found, _ = augment(samples, labels, torch.arange(5), number)
+        assert found.device == META
+    assert transfers.seen == []
+    assert len(copies) <= 1
 
 
 @pytest.mark.parametrize(("text", "most"), [("randaugment n=2", 210), ("trivial", 110)])

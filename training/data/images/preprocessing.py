@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,9 +26,11 @@ from torch import Tensor
 
 from ....compiler.language.values import spelled
 from ....compiler.plan.plan import TrainPlan
+from ....compiler.plan.spectrogram import TimeFrequency, spectrogram_in
 from ....compiler.shapes import LAYOUTS, Shape, text
 from ..samples.sample_file import SampleFormat
 from ..samples.sample_fit import SampleFit, fit_in
+from ..to_spectrogram import ToSpectrogram
 from .decode import decode
 from .image_file import BadImage
 from .resize import KEPT, Fit, Size, evaluation_fit
@@ -56,6 +58,10 @@ class Preparation:
     order: str = "rgb"
     rate: int | None = None
     """The samples of sound in a second, if the network was trained on sound."""
+    spectrogram: TimeFrequency | None = None
+    """What is computed of a series; the normalization is that of its result."""
+    input: Shape = ()
+    """The shape of the network's input, if it is a spectrogram."""
 
     @property
     def fit(self) -> Fit:
@@ -81,16 +87,18 @@ class Preparation:
         rate: int | None = None,
     ) -> Preparation:
         """The preprocessing of a plan; `mean` and `std` are used if the plan says `measured`."""
-        pixels = plan.evaluate.normalize.pixels
-        channels = plan.sample[0]
+        pixels, spectrogram = plan.evaluate.normalize.pixels, plan.evaluate.spectrogram
+        channels = plan.input[0]
         return Preparation(
-            channels,
+            plan.sample[0],
             SampleFit.of(plan) if plan.has_samples else evaluation_fit(plan),
             pixels.scale,
             _each(pixels.mean or mean, channels),
             _each(pixels.std or std, channels),
             pixels.order if channels == 3 else "rgb",
             rate,
+            spectrogram,
+            plan.input if spectrogram is not None else (),
         )
 
     def read(self, source: Any) -> Tensor:
@@ -114,11 +122,21 @@ class Preparation:
 
     def prepare(self, images: Tensor) -> Tensor:
         """The input of the network, on the device of the images."""
-        return self.normalized(images)
+        return self.normalized(self.transformed(images))
+
+    def transformed(self, samples: Tensor) -> Tensor:
+        """What is normalized: the samples, or their spectrograms."""
+        return samples if self.transform is None else self.transform(samples)
+
+    @cached_property
+    def transform(self) -> ToSpectrogram | None:
+        """What computes spectrograms, if the network takes them."""
+        return ToSpectrogram(self.spectrogram, self.input) if self.spectrogram else None
 
     def normalized(self, images: Tensor) -> Tensor:
         """Normalizes images: from uint8 (or numbers from 0 to 255) to float32, images x channels x
-        height x width, on the device of the images. Series and scans keep their axes."""
+        height x width, on the device of the images. Series and scans keep their axes; where the
+        network takes spectrograms, these are normalized."""
         factor, offset = self._on(images.device)
         if self.order == "bgr":
             images = images.flip(-3)
@@ -128,7 +146,7 @@ class Preparation:
         if device not in self._factors:
             factor = [self.scale / std for std in self.std]
             offset = [-mean / std for mean, std in zip(self.mean, self.std, strict=True)]
-            shape = (-1, *(1 for _ in self.sizing.crop))
+            shape = (-1, *(1 for _ in (self.input or self.sample)[1:]))
             self._factors[device] = (
                 torch.tensor(factor, dtype=torch.float64).float().view(shape).to(device),
                 torch.tensor(offset, dtype=torch.float64).float().view(shape).to(device),
@@ -153,12 +171,18 @@ class Preparation:
             normalize += f" scale={spelled(self.scale)}"
         if self.order == "bgr":
             normalize += " order=bgr"
-        return (*self.sizing.lines(), normalize)
+        transform = (str(self.spectrogram),) if self.spectrogram is not None else ()
+        return (*self.sizing.lines(), *transform, normalize)
 
     def to_json(self) -> str:
-        known = {"fit" if key == "sizing" else key: value for key, value in asdict(self).items()}
+        own = asdict(replace(self, spectrogram=None))
+        known = {"fit" if key == "sizing" else key: value for key, value in own.items()}
         if self.rate is None:
             del known["rate"]
+        del known["spectrogram"], known["input"]
+        if self.spectrogram is not None:
+            known["spectrogram"] = {"is": self.spectrogram.word, **self.spectrogram.arguments}
+            known["input"] = self.input
         return json.dumps({"format": FORMAT, **known}, indent=2, allow_nan=False) + "\n"
 
     @staticmethod
@@ -182,7 +206,12 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         tuple(map(float, data["std"])),
         str(data["order"]),
         None if rate is None else int(rate),
+        spectrogram_in(data["spectrogram"]) if "spectrogram" in data else None,
+        tuple(map(int, data.get("input", ()))),
     )
+    transform = preparation.spectrogram
+    if transform is not None and transform.sample(preparation.input) != preparation.sample:
+        raise ValueError("its spectrogram is not of its series")
     sides: tuple[int, ...] = preparation.sizing.crop
     if preparation.of_images:
         resize = preparation.fit.resize
@@ -193,7 +222,8 @@ def _read(data: Mapping[str, Any]) -> Preparation:
     if preparation.rate is not None and preparation.rate <= 0:
         raise ValueError("its values contradict each other")
     numbers = (preparation.scale, *preparation.mean, *preparation.std)
-    fine = len(preparation.mean) == len(preparation.std) == preparation.channels and all(
+    channels = preparation.input[0] if transform is not None else preparation.channels
+    fine = len(preparation.mean) == len(preparation.std) == channels and all(
         std > 0 for std in preparation.std
     )
     fine = fine and all(map(math.isfinite, numbers)) and all(0 < side <= MAX_SIDE for side in sides)
@@ -262,12 +292,18 @@ def _described_samples(preparation: Preparation) -> dict[str, Any]:
     assert isinstance(sizing, SampleFit)
     pad = {} if sizing.pad is None else {"pad": sizing.pad, "pad_at": sizing.at}
     rate = {} if preparation.rate is None else {"rate": preparation.rate}
+    transform = preparation.spectrogram
+    spectrogram: dict[str, Any] = {}
+    if transform is not None:
+        spectrogram["spectrogram"] = {"is": transform.word, **transform.arguments}
+        spectrogram["input"] = list(preparation.input)
     return {
         **rate,
         "crop": list(sizing.crop),
         "crop_offset": "(size - crop) // 2",
         **pad,
         "each": sizing.each,
+        **spectrogram,
         "scale": preparation.scale,
         "mean": list(preparation.mean),
         "std": list(preparation.std),

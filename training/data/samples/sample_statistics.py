@@ -6,6 +6,7 @@ files, a sample of them is read, the same on every machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod, sqrt
 
 import torch
@@ -61,17 +62,20 @@ def measured(
     threads: int,
     progress: Progress = unwatched,
     processes: Processes = ALONE,
+    transform: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of the training samples. Of samples that stay in
-    their files, each process reads a share."""
+    """Mean and standard deviation of each channel of the training samples, or of what `transform`
+    makes of them at the size that it takes. Of samples that stay in their files, each process reads
+    a share."""
     masks = store.source.masks
     if isinstance(store, InMemory):
         samples = store.images[:, : store.images.shape[1] - masks]
         rows = max(1, _CHUNK // samples[0].numel())
         chosen = sample(len(store), max(1, MOST // samples[0].numel()))
-        parts = [
-            moments(samples[some.to(samples.device)]).cpu() for some in torch.split(chosen, rows)
-        ]
+        parts = []
+        for some in torch.split(chosen, rows):
+            these = samples[some.to(samples.device)]
+            parts.append(moments(these if transform is None else transform(these)).cpu())
         return mean_and_std(torch.cat(parts), scale)
     channels = store.channels - masks
     numbers = channels * prod(store.fit.crop)
@@ -80,10 +84,16 @@ def measured(
     mine = chosen[shared(0, len(chosen), *processes.sharing)].tolist()
 
     def one(place: int) -> Tensor:
-        return moments(store.whole(mine[place])[None, :channels])
+        whole = store.whole(mine[place])
+        if transform is not None:
+            return moments(transform(store.fit(whole, masks=masks)[None, :channels]))
+        return moments(whole[None, :channels])
 
     def measure() -> Tensor:
         found = each(one, len(mine), threads, "measuring samples", progress)
-        return torch.cat(found) if found else torch.empty(0, channels, 3, dtype=torch.float64)
+        if found:
+            return torch.cat(found)
+        empty = torch.zeros(1, channels, *store.fit.crop)
+        return moments(empty if transform is None else transform(empty))[:0]
 
     return mean_and_std(torch.cat(processes.together(measure)), scale)

@@ -24,7 +24,7 @@ _GAP = 3
 
 def series_picture(sample: Tensor, width: int, heat: Tensor | None = None) -> Tensor:
     """A series (channels x length) as curves, uint8, 3 x height x `width`. `heat` (steps, from 0 to
-    1) colors the paper behind them."""
+    1) colors the paper behind them; of the heat of a spectrogram, its mean over the bands."""
     lanes = sample[:_LANES].float()
     height = _LANE if len(lanes) > 1 else max(_TALL, width // 4)
     pictures = []
@@ -93,6 +93,7 @@ def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
 def _colored(picture: Tensor, heat: Tensor) -> Tensor:
     """A picture on paper that is warmer where the heat is."""
     width = picture.shape[-1]
+    heat = heat if heat.ndim == 1 else heat.float().mean(0)
     share = F.interpolate(heat[None, None].float(), width, mode="linear")[0, 0].clamp(0, 1)
     warm = torch.tensor([255.0, 176.0, 102.0]).view(3, 1, 1)
     paper = 255 + (warm - 255) * share
