@@ -22,9 +22,14 @@ from ..data.images.preprocessing import Preparation, described_preprocessing
 from ..data.images.resize import KEPT
 from ..masks.class_colors import class_colors
 from ..tasks.answer import Scale
-from ..tasks.classification import Classification
 from ..tasks.image_to_image import ImageToImage
-from ..tasks.known_tasks import recorded, recorded_scale, recorded_thresholds, task_of
+from ..tasks.known_tasks import (
+    recorded,
+    recorded_scale,
+    recorded_task,
+    recorded_thresholds,
+    task_of,
+)
 from ..tasks.multi_label import MultiLabel
 from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
@@ -190,9 +195,9 @@ def _recorded(known: Mapping[str, str], weights: Weights | None) -> tuple[Prepar
     """The preprocessing and the task that weights record; raises SpecError if they do not."""
     if "preparation" not in known or "classes" not in known:
         raise _not_recorded(weights)
-    classes, word = json.loads(known["classes"]), known.get("task", Classification.word)
-    thresholds = recorded_thresholds(known, len(classes))
-    task = task_of(word, classes, recorded_scale(known), thresholds)
+    task = recorded_task(known, json.loads(known["classes"]))
+    if task is None:  # of a later version
+        raise _not_recorded(weights)
     return Preparation.from_json(known["preparation"]), task
 
 

@@ -96,6 +96,10 @@ def must_see_whole_images(preparation: Preparation, task: Task) -> None:
         help = "export it with --script: the script has the preprocessing"
         raise SpecError([Diagnostic("export-whole", message, help=help)])
     fit = preparation.fit
+    if task.images:
+        message = "a graph with --whole says what is in an image, and this network makes images"
+        help = "export it without --whole, or let `cnn predict -o folder/` write the images"
+        raise SpecError([Diagnostic("export-whole", message, help=help)])
     if not task.dense or fit.resize == fit.crop:
         return
     height, width = fit.crop

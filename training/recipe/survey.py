@@ -41,6 +41,8 @@ from ..data.samples.sample_endings import SOUND as SOUND_ENDINGS
 from ..data.samples.sample_source import Samples
 from ..data.sources.divide import divide
 from ..data.sources.file_names import is_image, resolve
+from ..data.sources.folder_tree import Unreadable, files_below, folders
+from ..data.sources.image_folder import PAIRS
 from ..data.sources.read import contents
 from ..tasks.known_tasks import task_of
 from ..tasks.task import Task
@@ -109,6 +111,7 @@ class Survey:
 
 def survey(data: Data, base: Path) -> Survey:
     """What is in a data set; raises SpecError if it cannot be learned from."""
+    _must_not_be_pairs(data, base)
     whole = contents(data, base, _expected(data, base))
     ignored = _values_without_class(whole)
     if ignored and isinstance(data, Folder | TableData):
@@ -135,6 +138,35 @@ def survey(data: Data, base: Path) -> Survey:
 
 def _label_counts(task: Task, labels: Tensor) -> tuple[int, ...]:
     return () if task.numbers else class_counts(labels, len(task.classes))
+
+
+def _must_not_be_pairs(data: Data, base: Path) -> None:
+    """Raises SpecError for a folder of pairs of images, whose folders would be read as classes."""
+    if not isinstance(data, Folder):
+        return
+    root = resolve(data.path, base)
+    try:
+        inside = {name.lower(): path for name, path in folders(str(root))}
+        inside = (
+            {n.lower(): p for n, p in folders(inside["train"])} if "train" in inside else inside
+        )
+        for one, other in PAIRS:
+            if inside.keys() == {one, other}:
+                names = [
+                    {os.path.splitext(file)[0] for file in files_below(Path(inside[each]))}
+                    for each in (one, other)
+                ]
+                if len(names[0] & names[1]) > 0.8 * len(names[0] | names[1]):
+                    raise problem(
+                        "no-recipe",
+                        f"{data.path} has pairs of images, `{one}` and `{other}`, which a network"
+                        " learns that answers with an image",
+                        data,
+                        help="start from one of the gallery, `cnn new NAME --like dncnn`, and name"
+                        " the folder in its `data` line",
+                    )
+    except (OSError, Unreadable):  # the error is said where the labels are read
+        return
 
 
 IMAGE: Shape = (3, 64, 64)

@@ -19,7 +19,7 @@ from dotcnn.training.data.images.decode import decode
 from dotcnn.training.data.images.preprocessing import Preparation
 from dotcnn.training.data.images.resize import Fit
 from dotcnn.training.export.whole import IR, before
-from dotcnn.training.masks.whole_image import WholeImages, classes_of
+from dotcnn.training.inference.whole_image import WholeImages, classes_of
 from dotcnn.training.tasks.known_tasks import task_of
 from dotcnn.training.tasks.regression import Scale
 

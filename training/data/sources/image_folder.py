@@ -26,7 +26,7 @@ from .folder_tree import files_below, folders, must_be_folder, parts_in
 from .images_wanted import ImagesWanted
 from .mask_folder import IMAGES, MASKS, matched
 
-_PAIRS = (
+PAIRS = (
     ("noisy", "clean"), ("input", "target"), ("inputs", "targets"), ("low", "high"), ("lr", "hr"),
     ("blurry", "sharp"), ("blurred", "sharp"), ("blur", "sharp"), ("gray", "color"),
     ("grey", "color"), ("grey", "colour"), ("degraded", "clean"), ("damaged", "clean"),
@@ -34,8 +34,8 @@ _PAIRS = (
 )  # fmt: skip
 """Names of folders that belong together, whatever else there is."""
 
-_INPUTS = (*dict.fromkeys(one for one, _ in _PAIRS), "x", "rain", "haze", "dark", *IMAGES)
-_TARGETS = (*dict.fromkeys(other for _, other in _PAIRS), "y", "gt", "original", "originals",
+_INPUTS = (*dict.fromkeys(one for one, _ in PAIRS), "x", "rain", "haze", "dark", *IMAGES)
+_TARGETS = (*dict.fromkeys(other for _, other in PAIRS), "y", "gt", "original", "originals",
             "reference", "bright", "clear", *MASKS)  # fmt: skip
 """Names of folders that are pairs if there are no others."""
 
@@ -126,7 +126,7 @@ def _kinds(folder: Path, target: str | None) -> tuple[Path, Path] | None:
         labels = by_name.pop(target.lower(), None)
         names = [*(name for name in _INPUTS if name in by_name), *by_name]
         return None if labels is None or not names else (by_name[names[0]], labels)
-    for one, other in _PAIRS:
+    for one, other in PAIRS:
         if one in by_name and other in by_name:
             return by_name[one], by_name[other]
     if len(by_name) == 2:
