@@ -265,6 +265,33 @@ class Coco(Data):
     )  # fmt: skip
 
 
+class HuggingFace(Data):
+    """A data set that Hugging Face's `save_to_disk` wrote. It needs pyarrow.
+
+    Labels are class labels, lists of them, numbers, texts, or a second column of images: masks.
+    """
+
+    word = "data hf"
+    image_files = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "data hf": "load_from_disk load_dataset huggingface hugging_face hf_dataset"
+    }
+
+    path: str = file_name("the folder", example='"saved"')
+    image: str | None = _column("column of images; by default found by its type")
+    label: tuple[str, ...] | None = tuple_of(
+        "column of the labels, or several numbers; by default found by its type", _column_name,
+        "the name of a column, or several like (x, y)", None,
+        keyword_only=True, takes_words=True, elsewhere="labels target y_col",
+    )  # fmt: skip
+    ignore: tuple[int, ...] | None = _ignored()
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The values of masks that stand for no label."""
+        return (*(self.ignore or ()), UNLABELLED)
+
+
 class Digits(Data):
     """1,797 handwritten digits of 8x8 pixels, which come with dotcnn."""
 

@@ -177,4 +177,4 @@ def _photograph(request: Request) -> str:
     except SpecError:  # the data has been moved, or were arrays: the check does without it
         return ""
     part = parts.get("val", parts["train"])
-    return part.path(0) if isinstance(part, Files) else ""
+    return part.path(0) if type(part) is Files else ""

@@ -10,6 +10,7 @@ from ...compiler.plan.loss import IMAGES
 from ..tasks.answer import NO_SCALE, Answer, Scale
 from ..tasks.regression import Regression
 from .diagnostic import counted, listed, plural_noun
+from .left_out import BadFile
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,6 @@ class Part:
     count: int
     counts: tuple[int, ...]
     """The number of images of each class."""
-
-
-@dataclass(frozen=True)
-class BadFile:
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)

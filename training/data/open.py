@@ -19,7 +19,15 @@ import torch
 from torch import Tensor
 
 from ...compiler.language.values import percent
-from ...compiler.plan.data import UNLABELLED, Coco, Folder, NpyFolder, SeriesText, TableData
+from ...compiler.plan.data import (
+    UNLABELLED,
+    Coco,
+    Folder,
+    HuggingFace,
+    NpyFolder,
+    SeriesText,
+    TableData,
+)
 from ...compiler.plan.loss import IMAGES, Loss
 from ...compiler.plan.number_loss import NumberLoss
 from ...compiler.plan.plan import TrainPlan
@@ -35,12 +43,13 @@ from ..tasks.multi_task import MultiTask, parts_of
 from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
-from .dataset import BadFile, Dataset, Part, bad_lines
+from .dataset import Dataset, Part, bad_lines
 from .diagnostic import counted, in_nouns, plural_noun, problem, said_of
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
 from .images.resize import Fit, evaluation_fit, larger, training_fit
+from .left_out import BadFile
 from .loader.batches import Batches, Sharing
 from .loader.image_source import Arrays, Contents, Files, ImageSource, class_counts, outline
 from .loader.memory_budget import ORDER, Where, cores, place
@@ -288,7 +297,7 @@ def _opened(
             data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, as_images=as_images
         )
 
-    names = Folder | TableData | Coco | NpyFolder | SeriesText
+    names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText
     whole = _read_by_each(read, processes, only_names=isinstance(data, names))
     _must_have_rate(plan, whole)
     divided = divide(whole, data, plan.train.split)

@@ -21,7 +21,8 @@ def original(opened: Opened, part: str, index: int) -> Tensor:
         pixels = source.images[index][None, : len(source.images[index]) - source.further]
         return in_channels(pixels, channels)[0]
     try:
-        return decode(source.path(index), channels)
+        stored = source.content(index) if isinstance(source, Files) else source.path(index)
+        return decode(stored, channels)
     except BadImage as error:
         raise BadImage(f"{source.name(index)}: {error.reason}") from None
 

@@ -27,11 +27,11 @@ from ...compiler.plan.data import (
     TableData,
 )
 from ...compiler.shapes import Shape
-from ..data.dataset import BadFile
 from ..data.diagnostic import counted, problem
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, picture
 from ..data.images.mask_file import mask_values
+from ..data.left_out import BadFile
 from ..data.loader.image_source import Arrays, Contents, Files, ImageSource, MaskFiles, class_counts
 from ..data.loader.memory_budget import cores
 from ..data.loader.order import sample

@@ -59,4 +59,5 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
             continue
         path = Path(store.source.path(index))
         status = path.stat()
-        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+        name = store.source.name(index)
+        digest.update(f"{path} {name} {status.st_size} {status.st_mtime_ns}\n".encode())

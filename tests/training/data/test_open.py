@@ -19,8 +19,9 @@ from dotcnn.compiler.plan.loss import Weights
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.dataset import BadFile, Dataset, Part
+from dotcnn.training.data.dataset import Dataset, Part
 from dotcnn.training.data.images.checked_files import CheckedFiles
+from dotcnn.training.data.left_out import BadFile
 from dotcnn.training.data.loader.batches import Sharing
 from dotcnn.training.data.loader.class_weights import class_weights
 from dotcnn.training.data.loader.memory_budget import place

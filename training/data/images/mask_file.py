@@ -32,7 +32,7 @@ class MaskCode:
     two_valued: bool = False
     """Whether the masks are black and white: 255 is class 1."""
 
-    def read(self, path: str) -> Tensor:
+    def read(self, path: str | bytes) -> Tensor:
         """The class of each pixel (uint8, height x width); raises BadImage."""
         values = mask_values(path, colors=self.colors is not None)
         return self._of_colors(values) if self.colors is not None else self._of_numbers(values)
@@ -91,9 +91,9 @@ class MaskCode:
 _UNKNOWN = -1
 
 
-def mask_values(path: str, *, colors: bool = False) -> numpy.ndarray:
-    """The values of a mask file: numbers (height x width), or with `colors` red, green and blue.
-    Of an image with a palette, the numbers are the indices. Raises BadImage."""
+def mask_values(path: str | bytes, *, colors: bool = False) -> numpy.ndarray:
+    """The values of a mask file, or of its bytes: numbers (height x width), or with `colors` red,
+    green and blue. Of an image with a palette, the numbers are the indices. Raises BadImage."""
     try:
         image = picture(path)
         if colors:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ...tasks.answer import NO_SCALE, Answer, Scale
-from ..dataset import BadFile
-from ..images.coco_masks import CocoMasks
 from ..images.decode import decode
 from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
 from ..images.resize import resized
+from ..left_out import BadFile
 from ..samples.sample_source import Samples
 from ..sources.file_names import clean
 from .packed_strings import Strings
@@ -85,7 +85,7 @@ class Files:
     paths: Strings
     """The path of each file relative to `root`, with `/` between the parts."""
     labels: Tensor
-    mask_files: MaskFiles | CocoMasks | None = None
+    mask_files: MaskReader | None = None
     """The masks of the images, in the same order; None if labels are not masks."""
     weights: Tensor | None = None
     """How often each image is drawn for training, compared with others; None: equally often."""
@@ -113,6 +113,10 @@ class Files:
     def path(self, index: int) -> str:
         return os.path.join(self.root, self.paths[index])
 
+    def content(self, index: int) -> str | bytes:
+        """What an image is decoded from: its path, or the bytes of its file. Raises BadImage."""
+        return self.path(index)
+
     def name(self, index: int) -> str:
         return clean(self.paths[index])
 
@@ -131,6 +135,16 @@ class Files:
             target_files=targets,
             weights=None if self.weights is None else self.weights[indices],
         )
+
+
+class MaskReader(Protocol):
+    """Reads the masks of images, in their order."""
+
+    def read(self, index: int) -> Tensor:
+        """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
+
+    def select(self, indices: Tensor) -> MaskReader:
+        """The masks of some of the images."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,7 @@ Store = InMemory | WholeImages
 def with_mask(files: Files, index: int, channels: int) -> Tensor:
     """The whole image of a file; if there are masks or targets, with its mask or its target as the
     last of the `channels`. Raises BadImage."""
-    image = decode(files.path(index), channels - files.further)
+    image = decode(files.content(index), channels - files.further)
     if files.target_files is not None:
         return files.target_files.with_target(image, index)
     if files.mask_files is None:

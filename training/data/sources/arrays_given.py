@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ....dsl.diagnostics import Diagnostic, SpecError
-from ..dataset import BadFile
 from ..diagnostic import plural_noun
+from ..left_out import BadFile
 from .labels import Labels, Unfit, as_labels, labels_or_missing, together
 
 if TYPE_CHECKING:

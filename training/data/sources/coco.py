@@ -17,8 +17,8 @@ from ....compiler.plan.data import UNLABELLED, Coco
 from ...untrusted.bad_file import BadFile as Unreadable
 from ...untrusted.json_text import load_json
 from ...untrusted.open_file import read_text
-from ..dataset import BadFile
 from ..diagnostic import counted, listed, problem
+from ..left_out import BadFile
 from .file_names import clean, resolve
 from .folder_tree import files_below, parts_in
 from .read_once import ReadOnce

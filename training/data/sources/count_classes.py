@@ -16,6 +16,7 @@ from ....compiler.plan.data import (
     Coco,
     Data,
     Folder,
+    HuggingFace,
     Idx,
     NpyFolder,
     Npz,
@@ -99,6 +100,10 @@ def count_classes(
             from .series_lines import count_in_lines
 
             return count_in_lines(data, base, as_numbers=as_numbers)
+        case HuggingFace():
+            from .hugging_face import count_in_hugging_face
+
+            return count_in_hugging_face(data, base, as_numbers=as_numbers)
         case Coco():
             from .coco import read_coco
 

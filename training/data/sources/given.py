@@ -27,6 +27,7 @@ from ....dsl.syntax import Call
 from ..diagnostic import listed
 from ..samples.sample_endings import in_archive
 from .file_names import clean
+from .hugging_face import is_saved
 from .idx import looks_like_idx
 
 
@@ -63,6 +64,8 @@ def _kind_of_folder(folder: Path) -> str:
     """The kind of data in a folder, by the names of its files."""
     if looks_like_idx(folder):
         return "idx"
+    if is_saved(folder):
+        return "hf"
     try:
         names = [entry.name for entry in folder.iterdir() if entry.is_file()]
     except OSError:
@@ -139,5 +142,5 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
 
 def _named() -> list[str]:
     known = REGISTRY["train"]
-    others = ("folder", "table", "coco", "npz", "npy", "series", "idx")
+    others = ("folder", "table", "coco", "hf", "npz", "npy", "series", "idx")
     return [kind for kind in _kinds() if kind not in others and known[f"data {kind}"].offered]

@@ -13,9 +13,9 @@ from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS
 from ...untrusted.npz import NpzArrays
-from ..dataset import BadFile
 from ..diagnostic import counted, listed, plural_noun, problem
 from ..images.arrays import ambiguity, as_images
+from ..left_out import BadFile
 from ..loader.image_source import Arrays, Contents, ImageSource
 from ..samples.sample_layout import noun_of
 from .file_names import clean, resolve

@@ -13,6 +13,7 @@ from ....compiler.plan.data import (
     Data,
     Digits,
     Folder,
+    HuggingFace,
     Idx,
     Named,
     NoData,
@@ -29,6 +30,7 @@ from .coco import coco
 from .digits import digits
 from .file_names import clean, resolve
 from .folder import folder
+from .hugging_face import hugging_face
 from .idx import idx_groups, read_group
 from .image_folder import image_folder
 from .images_wanted import ImagesWanted
@@ -84,6 +86,8 @@ def contents(
             return folder(data, base, wanted)
         case Coco():
             return coco(data, base)
+        case HuggingFace():
+            return hugging_face(data, base, as_numbers=as_numbers)
         case NpyFolder():
             return npy(data, base, wanted, as_numbers=as_numbers)
         case SeriesText():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ....compiler.shapes import Shape
-from ..dataset import BadFile
+from ..left_out import BadFile
 from ..loader.image_source import Arrays
 from ..samples.sample_layout import as_samples, not_finite
 

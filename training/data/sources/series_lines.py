@@ -12,8 +12,8 @@ from typing import Any
 import numpy
 
 from ....compiler.plan.data import PARTS, SeriesText
-from ..dataset import BadFile
 from ..diagnostic import listed, problem
+from ..left_out import BadFile
 from .file_names import clean, hidden, resolve
 from .labels import Labels, Unfit, as_labels
 

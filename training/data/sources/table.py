@@ -22,8 +22,8 @@ from ....compiler.plan.data import PARTS, TableData
 from ....compiler.plan.loss import IMAGES
 from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS, Answer
-from ..dataset import BadFile
 from ..diagnostic import counted, listed, problem
+from ..left_out import BadFile
 from ..samples.sample_endings import is_sample, may_hold
 from .file_names import clean, is_image, resolve
 from .folder_tree import Wanted, files_below

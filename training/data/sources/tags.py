@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from ....compiler.plan.data import Folder
 from ...untrusted.bad_file import BadFile as Unreadable
 from ...untrusted.open_file import read_text
-from ..dataset import BadFile
 from ..diagnostic import counted, listed, problem
+from ..left_out import BadFile
 from .file_names import clean, is_image
 from .folder_tree import ImageTree, files_below, parts_in
 
