@@ -312,9 +312,14 @@ class NamedArrays(Data):
 
 
 class Npz(NamedArrays):
-    """A NumPy archive of images, series or scans, and labels: `x_train`, `y_train` and so on."""
+    """A NumPy archive of images, series or scans, and labels: `x_train`, `y_train` and so on.
+
+    Labels may be masks: arrays of class numbers, images x height x width.
+    """
 
     word = "data npz"
+
+    ignore: tuple[int, ...] | None = _ignored()
 
 
 class NpyFolder(NamedArrays):

@@ -21,7 +21,8 @@ from ..samples.sample_layout import noun_of
 from .file_names import clean, resolve
 from .images_wanted import ImagesWanted
 from .labels import Labels, Unfit
-from .npz_file import labels_of, named_images, named_pairs, opened, several_labels
+from .npz_file import class_names, labels_of, named_images, named_pairs, opened, several_labels
+from .npz_masks import ArrayMasks, masks_in
 from .sample_arrays import sample_arrays
 
 
@@ -43,6 +44,9 @@ def npz(
             pairs, labels = several_labels(data, archive, outputs)
         else:
             pairs = named_pairs(data, list(archive))
+            masks = masks_in(data, archive, pairs, class_names(data, archive))
+            if masks is not None:
+                return _with_masks(data, path, archive, pairs, masks, wanted)
             labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
         parts: dict[str, ImageSource] = {}
         notes: list[str] = []
@@ -70,6 +74,40 @@ def npz(
         bad=tuple(bad),
         noun=noun,
         answers=labels.answers,
+    )
+
+
+def _with_masks(
+    data: Npz,
+    path: Path,
+    archive: NpzArrays,
+    pairs: Mapping[str, tuple[str, str]],
+    found: ArrayMasks,
+    wanted: Shape,
+) -> Contents:
+    """A data set whose labels are masks."""
+    parts: dict[str, ImageSource] = {}
+    notes = [f"`{images}` have masks in `{label}`" for images, label in pairs.values()]
+    for part, (images, label) in pairs.items():
+        pixels, masks = _pixels(data, archive, images, wanted), found.parts[part]
+        if (len(pixels), *pixels.shape[2:]) != masks.shape:
+            count, _, height, width = pixels.shape
+            raise problem(
+                "data-shape",
+                f"{data.path} has {count:,} images of {width}x{height} pixels in `{images}`, and"
+                f" {masks.shape[0]:,} masks of {masks.shape[2]}x{masks.shape[1]} in `{label}`",
+                data,
+                help="each image has a mask of its own size",
+            )
+        both = torch.cat([pixels, torch.from_numpy(masks)[:, None]], 1)
+        parts[part] = Arrays(both, torch.zeros(len(both), dtype=torch.int64), masks=1)
+    return Contents(
+        clean(path.stem),
+        found.classes,
+        parts,
+        origin=data.path,
+        notes=tuple(notes),
+        task="segmentation",
     )
 
 

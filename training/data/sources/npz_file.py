@@ -17,9 +17,10 @@ from ...untrusted.npz import NpzArrays, SingleArray, open_npz
 from ..diagnostic import listed, problem
 from .file_names import clean, resolve
 from .labels import Labels, Unfit, as_labels, labels_or_missing, together
+from .npz_masks import masks_in
 
 _IMAGES = "x X images image data imgs"
-_LABELS = "y Y labels label target targets classes_of_images"
+_LABELS = "y Y labels label target targets classes_of_images masks mask segmentation"
 _PARTS = {"train": "train training", "val": "val valid validation dev", "test": "test testing"}
 _CLASSES = "class_names classes label_names target_names names categories"
 
@@ -28,6 +29,9 @@ def count(data: Npz, base: Path, *, as_numbers: bool = False) -> int:
     """The number of classes of a file, or of numbers for each image; the images are not read."""
     with opened(data, resolve(data.path, base)) as archive:
         pairs = named_pairs(data, list(archive))
+        masks = masks_in(data, archive, pairs, class_names(data, archive))
+        if masks is not None:
+            return len(masks.classes)
         return len(labels_of(data, archive, pairs, as_numbers=as_numbers).classes)
 
 
@@ -172,7 +176,7 @@ def labels_of(
 ) -> Labels:
     """The labels of all parts; with `as_numbers`, whole ones are numbers, too."""
     arrays = [archive[label] for _, label in pairs.values()]
-    names = _class_names(data, archive)
+    names = class_names(data, archive)
     try:
         return as_labels(arrays, names, as_numbers=as_numbers)
     except Unfit as error:
@@ -230,7 +234,7 @@ def several_labels(
     return {part: (images[part], found[part][first]) for part in images}, together(each)
 
 
-def _class_names(data: NamedArrays, archive: Mapping[str, Any]) -> tuple[str, ...]:
+def class_names(data: NamedArrays, archive: Mapping[str, Any]) -> tuple[str, ...]:
     name = _first(list(archive), _CLASSES.split())
     if not name:
         return ()
