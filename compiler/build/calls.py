@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from ...dsl.diagnostics import Label
-from ...dsl.syntax import Argument, Call, Expression, Name
+from ...dsl.syntax import Argument, Call, Expression, Name, Network
 from ..diagnose.blame import block_usage
 from ..language.evaluate import Env, evaluate, unknown_name
 from ..language.problems import Problem, did_you_mean, missing_separator
@@ -32,6 +32,8 @@ class BlockCalls:
         given = self._given(ref, call, env, module, labels, scope)
         values: dict[str, object] = {}
         defaults = Env(self.globals_of(ref.module), values)
+        defaults.block = ref.block
+        defaults.network = labels.network if isinstance(labels.network, Network) else None
         for parameter in ref.block.parameters:
             name = parameter.name.value
             if name in given:

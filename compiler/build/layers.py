@@ -9,7 +9,7 @@ from ...dsl.source import Span
 from ...dsl.syntax import Call, Name
 from ..diagnose.blame import statement_span
 from ..language.binding import bind
-from ..language.evaluate import Env, Evaluated, evaluate_arguments
+from ..language.evaluate import Env, Evaluated, evaluate_arguments, of_the_network
 from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word
@@ -53,7 +53,7 @@ def _make(
     blocks = module.blocks
     kind = REGISTRY.get(word)
     if kind is None:
-        kind, arguments = _by_second_word(word, call, arguments, blocks)
+        kind, arguments = _by_second_word(word, call, arguments, blocks, env)
     if kind.needs_paths and call.body is None:
         from .layer_mistakes import missing_body
 
@@ -112,14 +112,14 @@ def without(name: str, call: Call) -> tuple[Edit, ...]:
 
 
 def _by_second_word(
-    word: str, call: Call, arguments: Sequence[Evaluated], blocks: Collection[str]
+    word: str, call: Call, arguments: Sequence[Evaluated], blocks: Collection[str], env: Env
 ) -> tuple[type[Op], Sequence[Evaluated]]:
     """A layer whose kind is its first argument: `pool max`."""
     kinds = sorted(name.split(" ", 1)[1] for name in REGISTRY if name.startswith(word + " "))
     if not kinds:
         from .layer_mistakes import unknown_layer
 
-        raise unknown_layer(word, call, blocks)
+        raise of_the_network(call.head.span, word, env) or unknown_layer(word, call, blocks)
     listed = ", ".join(f"`{word} {kind}`" for kind in kinds)
     # The kind may be anywhere among the arguments: `pool 2 max` is as clear as `pool max 2`.
     for index, (node, value) in enumerate(arguments):

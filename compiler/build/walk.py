@@ -384,11 +384,11 @@ class Walk(GraphBuilder):
         inner.definition, inner.input = block, input_node
         inner.maps = {n: v.node for n, v in values.items() if isinstance(v, MapRef)}
         outer_module, self.module = self.module, ref.module
+        own = Env(self.globals_of(ref.module), values)
+        own.block, own.network = block, self.syntax
         self.calls.append(ref)
         try:
-            output = self.body(
-                block.body, inner, Env(self.globals_of(ref.module), values), input_node
-            )
+            output = self.body(block.body, inner, own, input_node)
         finally:
             self.calls.pop()
             self.module = outer_module

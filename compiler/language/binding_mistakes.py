@@ -28,7 +28,7 @@ from .evaluate import Env, Evaluated, describe, unknown_name
 from .problems import Problem, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .translate import Value, value_of
-from .values import MapRef, Word
+from .values import Factor, MapRef, Word, show
 
 
 def repeated(field: Field, node: Argument, first: Span, signature: Signature) -> Problem:
@@ -256,11 +256,24 @@ def wrong_value(
         )
     if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
         instead = f"floor({node.value.span.text})"
+    if isinstance(value, Factor) and not instead:
+        instead = _without_x(field, value)
     edits = (Edit(node.value.span, instead),) if instead else ()
     if error.drop:
         edits = (Edit(_with_blank_before(node.span), ""),)
     help = error.help or (f"write `{instead}`" if instead else "")
     return refused(_reason(error, field), help, edits)
+
+
+def _without_x(field: Field, factor: Factor) -> str:
+    """The number of `2x`, if that is a value of the argument."""
+    number = float(factor)
+    plain = int(number) if number.is_integer() else number
+    try:
+        field.read(plain)
+    except ArgumentError:
+        return ""
+    return show(plain)
 
 
 def _reason(error: ArgumentError, field: Field) -> str:

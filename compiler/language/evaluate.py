@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ...dsl.closest import MAX_CANDIDATES
-from ...dsl.diagnostics import Edit
+from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import (
     Argument,
     Binary,
+    Block,
     Conditional,
     Expression,
     Factor,
@@ -23,6 +24,7 @@ from ...dsl.syntax import (
     Item,
     List,
     Name,
+    Network,
     Number,
     Path,
     Percent,
@@ -50,7 +52,7 @@ POISON: Any = object()
 class Env:
     """An environment: names and their values in a scope, with the scopes around it."""
 
-    __slots__ = ("chosen", "fuel", "look_around", "parent", "values")
+    __slots__ = ("block", "chosen", "fuel", "look_around", "network", "parent", "values")
 
     def __init__(
         self,
@@ -69,6 +71,10 @@ class Env:
         emitted class."""
         self.fuel: Fuel = parent.fuel if parent else fuel or Fuel()
         """The fuel that evaluation uses."""
+        self.block: Block | None = parent.block if parent else None
+        """The block whose body is evaluated, for messages."""
+        self.network: Network | None = parent.network if parent else None
+        """The network that calls it, whose parameters it does not see."""
 
     def find(self, name: str) -> object:
         """The value of a name; raises KeyError if it has none."""
@@ -142,6 +148,9 @@ def unknown_name(
     are names that could be meant, too.
     """
     name = word or node.span.text
+    of_network = of_the_network(node.span, name, env)
+    if of_network is not None:
+        return of_network
     help, edits = did_you_mean(name, {*env.names(), *labels}, node.span)
     return Problem(
         "unknown-name",
@@ -149,6 +158,32 @@ def unknown_name(
         node.span,
         help=help or f"give it a value first: `let {name} = …`",
         edits=edits,
+    )
+
+
+def of_the_network(span: Span, name: str, env: Env) -> Problem | None:
+    """The error for a parameter of the network in a block, which is the same whatever network calls
+    it: what differs is handed to it."""
+    if env.block is None or env.network is None:
+        return None
+    places = [each.span for each in env.network.parameters if each.name.value == name]
+    if not places:
+        return None
+    own = [each.span.text for each in env.block.parameters]
+    in_default = [
+        number
+        for number, each in enumerate(env.block.parameters)
+        if each.span.source is span.source and each.span.start <= span.start < each.span.end
+    ]
+    own.insert(in_default[0] if in_default else len(own), name)  # a default reads those before it
+    called = env.block.name.value
+    return Problem(
+        "unknown-name",
+        f"`{name}` is a parameter of the network, and a block sees its own parameters only",
+        span,
+        labels=(Label(places[0], "the network's"),),
+        help=f"write `block {called}({', '.join(own)})`, and give it a value where it is called:"
+        f" `{called} … {name}={name}`",
     )
 
 
