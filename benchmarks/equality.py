@@ -23,7 +23,7 @@ sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from training.beside import Compared, compare
-from training.foreign import TORCHVISION
+from typical import TORCHVISION
 
 TOLERANCE = 1e-9
 

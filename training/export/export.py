@@ -31,6 +31,7 @@ from ..tasks.known_tasks import (
     task_of,
 )
 from ..tasks.multi_label import MultiLabel
+from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
@@ -143,7 +144,12 @@ def _write(
     scale = _scale(notes)
     task = _image_task(notes)
     module = evaluating(
-        trained, predict=predict, multi_label=_multi_label(notes), scale=scale, images=task
+        trained,
+        predict=predict,
+        multi_label=_multi_label(notes),
+        scale=scale,
+        images=task,
+        several=_several(notes),
     )
     program = captured(module, trained.network, batch)
     shapes = [node.shape for node in trained.network.inputs]
@@ -233,7 +239,7 @@ def _known(weights: Weights | None) -> dict[str, str]:
     return {**known, "task": recorded(about)} if recorded(about) else known
 
 
-_NEEDED = ("classes", "preparation", "thresholds", "ends_in", *Scale._fields)
+_NEEDED = ("classes", "answers", "preparation", "thresholds", "ends_in", *Scale._fields)
 
 
 def _image_task(known: Mapping[str, str]) -> ImageToImage | None:
@@ -247,6 +253,13 @@ def _image_task(known: Mapping[str, str]) -> ImageToImage | None:
         ends_in=known.get("ends_in", ""),
     )
     assert isinstance(task, ImageToImage)
+    return task
+
+
+def _several(known: Mapping[str, str]) -> MultiTask | None:
+    """The tasks of a network with several outputs; None if it has one."""
+    task = recorded_task(known, ()) if known.get("task") == MultiTask.word else None
+    assert task is None or isinstance(task, MultiTask)
     return task
 
 
@@ -264,6 +277,10 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
     if "preparation" not in known or "classes" not in known:
         raise _not_recorded(weights)
     preparation, classes = Preparation.from_json(known["preparation"]), json.loads(known["classes"])
+    if _several(known) is not None:
+        message = "the script prints the answer of one output, and this network has several"
+        help = "export it without --script: the file's metadata say what each output is"
+        raise SpecError([Diagnostic("export-script", message, help=help)])
     if known.get("task") == Segmentation.word:
         if preparation.fit.resize != preparation.fit.crop:
             height, width = preparation.fit.crop
@@ -339,6 +356,9 @@ def _answers(known: Mapping[str, str], predict: bool) -> dict[str, str]:
         elif not predict and (task.means, task.deviations) != ((0.0,), (1.0,)):
             levels = "normalized like the input"
         return {"dotcnn.output": f"an image, {levels}", "dotcnn.channels": known["classes"]}
+    if _several(known) is not None:
+        how = "answers: probabilities, or numbers in the units of the data" if predict else "raw"
+        return {"dotcnn.output": f"one for each answer, {how}", "dotcnn.answers": known["answers"]}
     if _scale(known) is None:
         said = {"dotcnn.output": "probabilities" if predict else "logits"}
         if "thresholds" in known:

@@ -14,6 +14,7 @@ from ...compiler.plan import plan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..tasks.answer import Scale
 from ..tasks.image_to_image import ImageToImage
+from ..tasks.multi_task import MultiTask
 from .trained import Trained
 
 
@@ -69,10 +70,11 @@ def evaluating(
     multi_label: bool | None,
     scale: Scale | None = None,
     images: ImageToImage | None = None,
+    several: MultiTask | None = None,
 ) -> nn.Module:
     """The module as it is exported: with one output, or a tuple of those that exist in evaluation;
     with `predict`, of what they stand for. `scale` is that of the numbers that it predicts,
-    `images` its task if it answers with images."""
+    `images` its task if it answers with images, `several` those of its outputs."""
     count = len(trained.network.outputs)
     if count == 1 and predict and images is not None:
         return AsImages(trained.module, images)
@@ -80,6 +82,14 @@ def evaluating(
         return InUnits(trained.module, scale)
     if count == 1:
         return predicting(trained, multi_label) if predict else trained.module
+    if predict and several is not None:
+        tasks, network = several.each, trained.module
+
+        def answers(*inputs: Tensor) -> tuple[Tensor, ...]:
+            outputs = network(*inputs)[:count]
+            return tuple(one.task.answers(own) for one, own in zip(tasks, outputs, strict=True))
+
+        return Predicting(trained.module, answers)
     if predict and not hasattr(trained.module, "predict"):
         message = "no output ends in `softmax` or `sigmoid`, so there is nothing to predict"
         raise SpecError([Diagnostic("export-predict", message, help="export it without --predict")])

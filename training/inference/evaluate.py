@@ -92,14 +92,24 @@ def assess(
     if several:
         comparisons.append(
             of_ensemble(
-                images, outcome.metrics, [each.metrics() for each in members], opened.task.best
+                images,
+                outcome.metrics,
+                [each.metrics() for each in members],
+                task.compared(outcome.metrics),
             )
         )
     if tta is not None:
         base = outcome.metrics
         outcome = _assess(model, opened, part, tta, progress, ())
         comparisons.append(
-            Comparison(tta.as_written, "one view", images, outcome.metrics, base, opened.task.best)
+            Comparison(
+                tta.as_written,
+                "one view",
+                images,
+                outcome.metrics,
+                base,
+                task.compared(outcome.metrics),
+            )
         )
     return outcome._replace(comparisons=tuple(comparisons))
 

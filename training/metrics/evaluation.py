@@ -170,11 +170,18 @@ def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Los
     tally = task.tally(loss, torch.device("cpu")).thorough()
     tally.add(task.outputs(answers), labels)
     outcome = _outcome(part, tally, answers, labels, task)
-    if isnan(outcome.metrics.get("loss", 0.0)) and bool(answers.isfinite().all()):
-        # Averaged numbers have no likelihood: `gaussian_nll` needs their variances, too.
-        known = {name: value for name, value in outcome.metrics.items() if name != "loss"}
-        outcome = outcome._replace(metrics=known)
-    return outcome
+    return _without_likelihood(outcome) if bool(answers.isfinite().all()) else outcome
+
+
+def _without_likelihood(outcome: Outcome) -> Outcome:
+    """Averaged numbers have no likelihood: `gaussian_nll` needs their variances, too."""
+    known = {
+        name: value
+        for name, value in outcome.metrics.items()
+        if not (isnan(value) and name.rpartition(".")[2] == "loss")
+    }
+    outputs = {name: _without_likelihood(own) for name, own in outcome.outputs.items()}
+    return outcome._replace(metrics=known, outputs=outputs)
 
 
 def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor, task: Task) -> Outcome:

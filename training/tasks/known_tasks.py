@@ -70,10 +70,14 @@ def several_tasks(answers: Sequence[Answer], losses: Sequence[Loss] = ()) -> Mul
 
 
 def recorded_task(about: Mapping[str, str], classes: Sequence[str]) -> Task | None:
-    """The task in the metadata of weights; None if it is not known."""
+    """The task in the metadata of weights; None if they do not say it."""
     word = recorded(about) or Classification.word
     if word == MultiTask.word:
-        return several_tasks([Answer.from_json(entry) for entry in json.loads(about["answers"])])
+        try:
+            answers = [Answer.from_json(entry) for entry in json.loads(about["answers"])]
+        except (KeyError, TypeError, ValueError):  # not written by `cnn train`
+            return None
+        return several_tasks(answers)
     if word not in TASKS:
         return None
     thresholds = recorded_thresholds(about, len(classes))

@@ -16,6 +16,7 @@ from math import nan
 from typing import ClassVar, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...compiler.plan.loss import Loss
@@ -220,7 +221,13 @@ class MultiTask(Task):
         ], 1)  # fmt: skip
 
     def outputs(self, answers: Tensor) -> Tensor:
-        return torch.cat([one.task.outputs(own) for one, own in self.answered(answers)], 1)
+        rows = []
+        for one, own in self.answered(answers):
+            outputs = one.task.outputs(own)
+            # Averaged numbers have no variance, for which a likelihood has outputs, too.
+            unknown = one.answer.outputs - outputs.shape[1]
+            rows.append(F.pad(outputs, (0, max(0, unknown)), value=torch.nan))
+        return torch.cat(rows, 1)
 
     def averaged(self, outputs: Tensor) -> Tensor:
         return torch.cat([one.task.averaged(own) for one, own in self.parts(outputs)], -1)

@@ -104,6 +104,11 @@ class Task(ABC):
         """Whether one of the metrics takes too long to be measured after every epoch."""
         return not self.thorough.isdisjoint(metrics)
 
+    def compared(self, metrics: Collection[str]) -> str:
+        """The metric by which results are compared: the best one, or, where it is not known, the
+        first that is."""
+        return self.best if self.best in metrics else next(iter(metrics), self.best)
+
     def depends_on_thresholds(self, metric: str) -> bool:
         """Whether a metric depends on thresholds, which are chosen after an epoch."""
         return metric in self.by_threshold

@@ -128,7 +128,7 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
         "epochs": epochs,
         "seconds": seconds,
         "best_epoch": None,
-        "best": plain(outcome.metrics[data.task.best]),
+        "best": plain(outcome.metrics[data.task.compared(outcome.metrics)]),
         "members": [member["val"] for member in members],
     }
     folder.write_record(end_record(read_record(path), DONE, facts, outcome, test))
@@ -169,7 +169,7 @@ def _comparisons(
     tta = job.plan.evaluate.tta
     if tta is not None:
         return assess(model, with_thresholds(job.data, model.task), tta=tta).comparisons
-    metric, inputs = job.data.task.best, against_inputs(job.data, outcome)
+    metric, inputs = job.data.task.compared(outcome.metrics), against_inputs(job.data, outcome)
     if any(each.get(name) is None for each in members for name in (metric, "loss")):
         return inputs  # a loss was NaN
     return (*inputs, of_ensemble(len(outcome.labels), outcome.metrics, members, metric))
