@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from dotcnn import SpecError, evaluate, predict
+from dotcnn import SpecError, evaluate, export, predict
 from dotcnn.compiler.plan.loss import Bce, CrossEntropy
 from dotcnn.compiler.plan.number_loss import GaussianNll, Mae
 from dotcnn.dsl.source import Source
@@ -160,7 +161,7 @@ def test_a_likelihood_has_two_outputs_for_each_number() -> None:
 def test_both_are_learned(tmp_path: Path) -> None:
     images, labels = squares()
     labels["row"][5] = NAN
-    result = trained(tmp_path / "run", spec(14), data=(images, labels))
+    result = trained(tmp_path / "run", spec(10), data=(images, labels))
     assert result.metrics["row.mae"] < 12
     assert result.metrics["shade.top1"] > 0.8
     assert result.outcome is not None
@@ -223,6 +224,39 @@ def test_one_array_is_not_enough(tmp_path: Path) -> None:
     images, labels = squares(32)
     with pytest.raises(SpecError, match="2 outputs, and there are no labels for `row`"):
         trained(tmp_path / "run", spec(), data=(images, labels["row"]))
+
+
+def test_averaged_answers_have_no_likelihood(tmp_path: Path) -> None:
+    """Those of views and of an ensemble are compared by the other metrics."""
+    images, labels = squares(48)
+    text = spec(1, "ensemble 2", sections="evaluate { tta flip }").replace("fc 1", "fc 2")
+    result = trained(tmp_path / "run", text.replace("mae", "gaussian_nll"), data=(images, labels))
+    assert result.outcome is not None
+    views = result.outcome.comparisons[-1]
+    assert "row.loss" not in views.metrics
+    assert math.isfinite(views.metrics[views.metric])
+    assert views.metric != "loss"
+
+
+@pytest.mark.slow
+def test_exported_answers(tmp_path: Path) -> None:
+    """With `--predict`, probabilities and numbers in their units leave the file."""
+    images, labels = squares(48)
+    result = trained(tmp_path / "run", spec(1), data=(images, labels))
+    export(tmp_path / "run", tmp_path / "net.onnx", predict=True)
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    preparation = result.preparation
+    inputs = preparation.prepare(torch.from_numpy(images[:1, None]))
+    row, shade = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+    (prediction,) = predict(tmp_path / "run", images[0])
+    assert float(row[0, 0]) == pytest.approx(prediction.outputs["row"].numbers[0].value, rel=1e-5)
+    assert float(shade.max()) == pytest.approx(
+        prediction.outputs["shade"].guesses[0].probability, abs=1e-5
+    )
+    known = session.get_modelmeta().custom_metadata_map
+    assert [each["output"] for each in json.loads(known["dotcnn.answers"])] == ["row", "shade"]
+    with pytest.raises(SpecError, match="several"):
+        export(tmp_path / "run", tmp_path / "other.onnx", script=True)
 
 
 # ---- tables and archives -----------------------------------------------------------------------
