@@ -1,0 +1,90 @@
+"""Trains the gallery's 1-D FCN and ResNet on time series of the UCR and UEA archives, and compares
+their accuracy on the test part with published ones:
+
+    python benchmarks/series.py ../shared/data --seeds 3
+
+The networks are those of Wang et al. (arXiv:1611.06455). Their accuracies are from the same paper,
+those on BasicMotions from Fawaz et al. (arXiv:1809.04356). They trained for 1,500 and 2,000 epochs
+with a constant rate; here a rate that falls to zero needs fewer. The accuracy is that of the last
+epoch: none is chosen by the test part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy
+import torch
+
+import dotcnn
+from dotcnn.specs import __file__ as specs
+
+NETWORKS = {"fcn": "fcn_wang.cnn", "resnet": "resnet_wang.cnn"}
+PUBLISHED = {
+    ("gunpoint", "fcn"): 1.000, ("gunpoint", "resnet"): 0.993,
+    ("italypowerdemand", "fcn"): 0.970, ("italypowerdemand", "resnet"): 0.960,
+    ("arrowhead", "fcn"): 0.880, ("arrowhead", "resnet"): 0.817,
+    ("basicmotions", "fcn"): 1.000, ("basicmotions", "resnet"): 1.000,
+}  # fmt: skip
+
+TRAIN = """
+train {{
+  data npz "{data}"
+  epochs {epochs}
+  batch 16
+  optimizer adam lr=0.001
+  validate every={epochs}
+  seed {seed}
+}}
+evaluate {{ {evaluate} }}
+"""
+
+
+def spec(network: str, data: Path, epochs: int, seed: int) -> str:
+    """The spec of the gallery with the input and the classes of the data."""
+    with numpy.load(data) as arrays:
+        _, channels, length = arrays["x_train"].shape
+    text = (Path(specs).parent / "series" / NETWORKS[network]).read_text(encoding="utf-8")
+    text = text.replace("input 1x140", f"input {channels}x{length}").replace("fc 5", "fc classes")
+    # The series of the UCR archive are z-normalized already; those of BasicMotions are not.
+    evaluate = "normalize each" if channels == 1 else "normalize measured"
+    return text + TRAIN.format(data=data, epochs=epochs, seed=seed, evaluate=evaluate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="the folder of series_*.npz")
+    parser.add_argument("--sets", nargs="+", default=sorted({name for name, _ in PUBLISHED}))
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=300)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for network in options.networks:
+        for name in options.sets:
+            data = (options.folder / f"series_{name}.npz").resolve()
+            with numpy.load(data) as arrays:
+                count = len(arrays["y_test"])
+            published = PUBLISHED[name, network]
+            for seed in range(options.seeds):
+                began = time.perf_counter()
+                with tempfile.TemporaryDirectory() as folder:
+                    run = Path(folder) / "run"
+                    text = spec(network, data, options.epochs, seed)
+                    dotcnn.train(text, output=run, quiet=True)
+                    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+                top1 = json.loads(lines[-1])["val"]["top1"]
+                off = round((top1 - published) * count)
+                print(
+                    f"{name:17} {network:7} seed {seed}  {top1:.4f}  published {published:.3f}"
+                    f"  {off:+d} of {count}  {time.perf_counter() - began:.0f} s",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
