@@ -105,17 +105,19 @@ def run(options: argparse.Namespace) -> int:
     shape = model.request.network.input.shape
     if model.preparation is not None:
         shape = model.preparation.sample
-    noun = plural_noun(noun_of(shape))
+    noun = noun_of(shape)
     images = found_in(options.images, shape)
     if not images:
-        raise CommandError(f"there are no {noun} in " + ", ".join(options.images))
+        raise CommandError(f"there are no {plural_noun(noun)} in " + ", ".join(options.images))
     tta = tta_of(model.plan) if options.tta else None
     if model.task is not None and model.task.dense:
         dense = _pictures if model.task.images else _masks
         return dense(options, model, images, tta)
     for name in ("output", "overlay", "polygons"):
         if getattr(options, name):
-            raise UsageError(f"--{name} is for masks, and {model.name} answers for whole images")
+            raise UsageError(
+                f"--{name} is for masks, and {model.name} answers for whole {plural_noun(noun)}"
+            )
     predictions = list(predict(model, images, top=options.top or _TOP, tta=tta))
     bad = [each for each in predictions if each.reason]
     about = {"network": model.request.network.name, "weights": model.name}
@@ -128,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
         if options.format == "json":
             print(as_text(numbers_json(about, predictions, model.task)))
         elif len(bad) < len(predictions):
-            print(numbers_text(predictions, model.task, style(options)))
+            print(numbers_text(predictions, model.task, style(options), noun))
     elif isinstance(model.task, MultiLabel):
         if options.format == "json":
             print(as_text(present_json(about, predictions, model.task)))
@@ -137,7 +139,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.format == "json":
         print(as_text(prediction_json(about, predictions, model.classes or ())))
     elif len(bad) < len(predictions):
-        print(prediction_text(predictions, style(options)))
+        print(prediction_text(predictions, style(options), noun))
     for each in bad:
         say(f"cnn: {each.image}: {each.reason}")
     return ERRORS if bad else OK

@@ -25,7 +25,7 @@ class _Line(NamedTuple):
     first: bool
 
 
-def prediction_text(predictions: Sequence[Prediction], style: Style) -> str:
+def prediction_text(predictions: Sequence[Prediction], style: Style, noun: str = "image") -> str:
     """A table of the images that could be read; the name of an image is beside its top class."""
     lines = [
         _Line(show(each.image) if not place else "", show(guess.name), guess.probability, not place)
@@ -33,7 +33,7 @@ def prediction_text(predictions: Sequence[Prediction], style: Style) -> str:
         for place, guess in enumerate(each.guesses)
     ]
     columns: list[Column[_Line]] = [
-        Column("image", lambda line: line.image, least=12),
+        Column(noun, lambda line: line.image, least=12),
         Column("class", lambda line: line.name, least=12),
         Column("probability", lambda line: f"{100 * line.probability:.2f} %", right=True),
     ]
@@ -212,7 +212,9 @@ class _NumberLine(NamedTuple):
     first: bool
 
 
-def numbers_text(predictions: Sequence[Prediction], task: Regression, style: Style) -> str:
+def numbers_text(
+    predictions: Sequence[Prediction], task: Regression, style: Style, noun: str = "image"
+) -> str:
     """A table of the numbers of the images that could be read, in the units of the data."""
     lines = []
     for each in predictions:
@@ -228,7 +230,7 @@ def numbers_text(predictions: Sequence[Prediction], task: Regression, style: Sty
         for place, (name, value) in enumerate(zip(task.classes, values, strict=True)):
             image = show(each.image) if not place else ""
             lines.append(_NumberLine(image, show(name), (value,), not place))
-    columns: list[Column[_NumberLine]] = [Column("image", lambda line: line.image, least=12)]
+    columns: list[Column[_NumberLine]] = [Column(noun, lambda line: line.image, least=12)]
     if len(task.classes) <= _BESIDE:
         columns += [_number_column(place, name) for place, name in enumerate(task.classes)]
     else:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.report.figures import exact, plural
+from ..data.diagnostic import in_nouns, plural_noun
 from ..metrics.most_confused import confused
 from .contents import Contents
 from .markup import Html, element, escape, joined, scrolling, table
@@ -26,7 +27,8 @@ _LONG = 4
 def confusion(contents: Contents) -> Html | None:
     if not len(contents.outcome.confusion):
         return None
-    matrix, unit = contents.outcome.confusion, contents.data.task.unit
+    matrix = contents.outcome.confusion
+    unit = plural_noun(in_nouns(contents.data.task.unit, contents.data.dataset.noun))
     wrong = int(matrix.sum() - matrix.diagonal().sum())
     shown: Html | str = ""
     if len(matrix) <= LARGEST_TABLE:
@@ -38,7 +40,7 @@ def confusion(contents: Contents) -> Html | None:
         "Confusion matrix",
         element("p", _how(contents), class_="faint") if shown else "",
         shown,
-        _most(contents, wrong) if wrong else element("p", f"All {unit}s are classified correctly."),
+        _most(contents, wrong) if wrong else element("p", f"All {unit} are classified correctly."),
     )
 
 
@@ -113,12 +115,12 @@ def _most(contents: Contents, wrong: int) -> Html:
         ]
         for pair in pairs
     ]
-    unit = contents.data.task.unit
+    unit = in_nouns(contents.data.task.unit, contents.data.dataset.noun)
     total = plural(int(contents.outcome.confusion.sum()), unit)
     count = f"{exact(wrong)} of {total} {'is' if wrong == 1 else 'are'} misclassified."
     if contents.data.task.dense:
         count += _missed(contents)
-    head = ["true class", "predicted as", f"{unit}s", "of the class"]
+    head = ["true class", "predicted as", plural_noun(unit), "of the class"]
     return joined(
         [
             element("h3", "Most frequent confusions"),

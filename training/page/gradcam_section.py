@@ -41,7 +41,7 @@ def gradcam_section(contents: Contents) -> Html | None:
         "gradcam",
         "Grad-CAM: where the network looks",
         element("p", about, class_="faint"),
-        heat_scale(),
+        heat_scale(contents.data.dataset.noun),
         *(_group(contents, title, indices) for title, indices in groups if indices),
     )
 
@@ -113,7 +113,7 @@ def _figure(
     ]
     if other is not None:
         large.append(_captioned(_large(image, other, label), f"for the true class, {label}"))
-    opened = joined([element("div", *large, class_="row"), heat_scale()])
+    opened = joined([element("div", *large, class_="row"), heat_scale(contents.data.dataset.noun)])
     mark = f"gradcam-{'wrong-' if group == 'Wrong' else ''}{index}"
     return element("figure", enlargeable(mark, f"Enlarge {alt}", pair, opened), caption)
 

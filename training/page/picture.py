@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..show.pictures.heat_colors import OPACITY, STOPS, heat_colors
-from ..show.pictures.sample_picture import scan_picture, series_picture
+from ..show.pictures.sample_picture import WARM, scan_picture, series_picture
 from .markup import Html, element
 
 LARGEST = 128
@@ -87,8 +87,18 @@ def overlay(image: Tensor, heat: Tensor, largest: int = LARGEST) -> Tensor:
     return mixed.round().clamp(0, 255).to(torch.uint8)
 
 
-def heat_scale() -> Html:
-    """The scale of heatmaps: their colors, as they lie over a mid-gray image."""
+def heat_scale(noun: str = "image") -> Html:
+    """The scale of heatmaps: their colors, as they lie over a mid-gray image; or, of series, as
+    those of the paper behind them."""
+    if noun in ("series", "clip"):
+        white, warm = "rgb(255, 255, 255)", f"rgb{WARM}"
+        bar = element(
+            "span", class_="bar", style=f"background: linear-gradient(90deg, {white}, {warm})"
+        )
+        return element(
+            "p", "nothing", bar, f"most of this {noun}", class_="scale", role="img",
+            aria_label=f"Color scale: from white, nothing, to orange, the most of this {noun}",
+        )  # fmt: skip
     stops = []
     for place, color in enumerate(STOPS):
         share = place / (len(STOPS) - 1) * OPACITY
@@ -98,6 +108,6 @@ def heat_scale() -> Html:
         "span", class_="bar", style=f"background: linear-gradient(90deg, {', '.join(stops)})"
     )
     return element(
-        "p", "nothing", bar, "most of this image", class_="scale", role="img",
-        aria_label="Color scale: from gray, nothing, over red to yellow, the most of this image",
+        "p", "nothing", bar, f"most of this {noun}", class_="scale", role="img",
+        aria_label=f"Color scale: from gray, nothing, over red to yellow, the most of this {noun}",
     )  # fmt: skip

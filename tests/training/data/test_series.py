@@ -317,7 +317,7 @@ def test_folders_of_sound(tmp_path: Path) -> None:
     said = list(found.dataset.lines())
     assert "clips: 8 for training, 2 for validation" in said
     assert "sound of 8,000 Hz" in said
-    assert any("cropped to 120 steps" in line for line in said)
+    assert any("cropped to 120 steps (0.015 s)" in line for line in said)
     assert [each.reason for each in found.dataset.bad] == ["it is not a WAV file"]
     for batch in found.training()(0):
         assert batch.images.shape[1:] == (1, 120)

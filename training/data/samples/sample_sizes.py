@@ -26,6 +26,8 @@ def sample_notes(
         raise _too_short(plan, contents, every, fit)
     least, most = _span(every)
     takes = in_words(fit.crop)
+    if contents.rate:
+        takes += f" ({fit.crop[0] / contents.rate:.3g} s)"
     if any(map(fit.longer, every)):
         yield (
             f"{plural_noun(contents.noun)} of {_range(least, most)} are cropped to {takes}: at"
@@ -41,7 +43,8 @@ def _span(sizes: Sequence[Shape]) -> tuple[Shape, Shape]:
 
 
 def _range(least: Shape, most: Shape) -> str:
-    return in_words(most) if least == most else f"{by(least)} to {in_words(most)}"
+    low = f"{least[0]:,}" if len(least) == 1 else by(least)
+    return in_words(most) if least == most else f"{low} to {in_words(most)}"
 
 
 def in_words(sizes: Shape) -> str:

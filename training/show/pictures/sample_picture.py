@@ -20,6 +20,8 @@ _SLICES = 4
 _TIMES = 2
 """Curves are drawn so much larger, and reduced: their lines are then smooth."""
 _GAP = 3
+WARM = (255, 176, 102)
+"""The paper behind a series where a heatmap is hottest."""
 
 
 def series_picture(sample: Tensor, width: int, heat: Tensor | None = None) -> Tensor:
@@ -30,7 +32,7 @@ def series_picture(sample: Tensor, width: int, heat: Tensor | None = None) -> Te
     pictures = []
     for values in lanes:
         low, high = _ends(values)
-        large = curve(values, (low, high), _TIMES * width, _TIMES * height)
+        large = curve(values, (low, high), _TIMES * width, _TIMES * height, pen=2 * _TIMES)
         pictures.append(_reduced(large, (height, width)))
         pictures.append(torch.full((3, _GAP, width), 255, dtype=torch.uint8))
     picture = torch.cat(pictures[:-1], 1)
@@ -95,6 +97,6 @@ def _colored(picture: Tensor, heat: Tensor) -> Tensor:
     width = picture.shape[-1]
     heat = heat if heat.ndim == 1 else heat.float().mean(0)
     share = F.interpolate(heat[None, None].float(), width, mode="linear")[0, 0].clamp(0, 1)
-    warm = torch.tensor([255.0, 176.0, 102.0]).view(3, 1, 1)
+    warm = torch.tensor(WARM, dtype=torch.float32).view(3, 1, 1)
     paper = 255 + (warm - 255) * share
     return (picture.float() / 255 * paper).round().to(torch.uint8)

@@ -10,9 +10,11 @@ from torch import Tensor
 _PAPER, _INK, _ZERO, _BAD = (255, 255, 255), (54, 112, 184), (205, 211, 219), (255, 0, 255)
 
 
-def curve(values: Tensor, ends: tuple[float, float], width: int, height: int) -> Tensor:
+def curve(
+    values: Tensor, ends: tuple[float, float], width: int, height: int, *, pen: int = 1
+) -> Tensor:
     """A series as a curve, 3 x height x width: the lesser of `ends` is at the bottom. Steps that
-    are not finite are magenta columns."""
+    are not finite are magenta columns. `pen` is the width of the line."""
     low, high = ends
     span = high - low if high > low else 1.0
     steps = values.detach().float().cpu()
@@ -29,5 +31,5 @@ def curve(values: Tensor, ends: tuple[float, float], width: int, height: int) ->
     points = torch.stack([across, down], 1).flatten().tolist()
     if len(steps) == 1:
         points = [0, points[1], width, points[1]]
-    draw.line(points, _INK)
+    draw.line(points, _INK, pen)
     return torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)
