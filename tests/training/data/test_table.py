@@ -302,3 +302,13 @@ def test_weights_that_are_none_are_named(tmp_path: Path) -> None:
     assert "row 6 of labels.csv: `-1` in `weight` is not a weight, 0 or more" in text
     table = rows("image,label,weight", file, lambda n: n % 2, 0)
     assert "all weights in `weight` are 0" in failure(tmp_path, table, "label=label weight=weight")
+
+
+def test_class_numbers_where_some_are_missing(tmp_path: Path) -> None:
+    """As pandas writes them: `1.0`, and nothing or `nan`."""
+    table = rows("image,label", file, lambda n: {3: "nan", 6: ""}.get(n, f"{n % 2}.0"))
+    text = failure(images(tmp_path), table)
+    assert "row 5 of labels.csv: `nan` in `label` is not a class" in text
+    assert "row 8 of labels.csv: `label` is empty" in text
+    data = opened(tmp_path, table, "val=25% bad=20%")
+    assert (data.dataset.task, data.dataset.classes) == ("classification", ("0", "1"))

@@ -29,7 +29,8 @@ def hidden(name: str) -> bool:
 
 
 def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in ENDINGS
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in ENDINGS and name[dot - 1] not in "/."
 
 
 def resolve(path: str, base: Path) -> Path:

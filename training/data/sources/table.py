@@ -309,7 +309,7 @@ class _Files:
         of its name without an ending; None if there is none, or if there are several."""
         if not name:
             return None
-        if self.wanted(name) and os.path.isfile(os.path.join(self._folder, name)):
+        if self._is_path(name):
             return name
         return self._all().get(name.replace("\\", "/").removeprefix("./")) or None
 
@@ -323,6 +323,14 @@ class _Files:
             self._known = known
         return self._known
 
+    def all_paths(self, column: Column) -> bool:
+        """Whether a column's first values are paths of images."""
+        values = [value for value in column.values[:_SAMPLE] if value]
+        return bool(values) and all(map(self._is_path, values))
+
+    def _is_path(self, name: str) -> bool:
+        return self.wanted(name) and os.path.isfile(os.path.join(self._folder, name))
+
     def share(self, column: Column) -> float:
         """The share of a column's first values that are images. A name without an ending counts a
         little less: it may be a number by chance."""
@@ -334,9 +342,11 @@ class _Files:
 def _image_column(data: TableData, table: Table, files: _Files) -> Column:
     if data.image is not None:
         return column_of(data, table, "image", data.image)
-    shares = {column.name: files.share(column) for column in table.columns}
+    whole = {column.name: 1.0 for column in table.columns if files.all_paths(column)}
+    # Only if no column has paths are the names of all files collected.
+    shares = whole or {column.name: files.share(column) for column in table.columns}
     best = max(shares.values())
-    good = [column for column in table.columns if shares[column.name] == best]
+    good = [column for column in table.columns if shares.get(column.name) == best]
     if best > 0:
         named = [column for name in _IMAGE_NAMES for column in good if column.name.lower() == name]
         return (named or good)[0]
@@ -528,12 +538,13 @@ def _kind_of(columns: Sequence[Column], files: _Files) -> str:
             return "several"
         return "numbers" if all(_is_numeric(column) for column in columns) else "class"
     (column,) = columns
-    values = [value for value in column.values if value]
+    values = {value for value in column.values if value}
     if sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5:
         return "masks"
     if _is_numeric(column):
+        numbers = [number for value in values if (number := _number(value)) is not None]
         return (
-            "numbers" if any(not float(v).is_integer() for v in values if _number(v)) else "class"
+            "numbers" if any(n != n.__trunc__() for n in numbers if math.isfinite(n)) else "class"
         )
     return "several" if _separator(column, _SEPARATORS + _blank(column)) else "class"
 
@@ -591,14 +602,23 @@ class _Classes(_Reader):
 
     def __init__(self, column: Column) -> None:
         self._column = column
-        values = {value for value in column.values if value}
-        numbers = all(value.lstrip("-").isdecimal() for value in values)
-        self.classes = tuple(sorted(values, key=int if numbers else None))
-        self._index = {name: number for number, name in enumerate(self.classes)}
+        names = {value: value for value in column.values if value}
+        numbers = all(value.lstrip("-").isdecimal() for value in names)
+        if not numbers and all(_number(value) is not None for value in names):
+            # As tools write them where a number is missing: `1.0`, `nan`.
+            numbers = True
+            values = {value: float(value) for value in names}
+            names = {text: f"{one:.0f}" for text, one in values.items() if math.isfinite(one)}
+        self.classes = tuple(sorted(set(names.values()), key=int if numbers else None))
+        index = {name: number for number, name in enumerate(self.classes)}
+        self._index = {value: index[name] for value, name in names.items()}
 
     def label(self, row: int) -> object:
         value = self._column.values[row]
-        return self._index[value] if value else Unusable(f"`{self._column.name}` is empty")
+        if value in self._index:
+            return self._index[value]
+        said = f"`{clean(value)}` in `{self._column.name}` is not a class" if value else ""
+        return Unusable(said or f"`{self._column.name}` is empty")
 
 
 class _Several(_Reader):
