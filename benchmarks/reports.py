@@ -166,7 +166,7 @@ count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
 body = "residual { conv 8 3x3 same, bn, relu }"
 text = "network N { input 8x16x16, repeat %d { %s } }" % (count // 4, body)
 start = time.perf_counter()
-network = elaborate(load_program(Source("n", text)))
+network = elaborate(load_program(Source("n", text)), max_layers=count * 2)
 found = analyse(network)
 found.costs, found.totals, found.fields, found.lints, found.memory.forward
 print((time.perf_counter() - start) / len(network.nodes))

@@ -41,6 +41,13 @@ class Layers:
             known = self.known[key] = _make(word, call, arguments, env, module, source)
         return known
 
+    def merging(self, word: str) -> Op:
+        """The operation that merges paths, the same one wherever they are merged alike."""
+        op = self.known.get(word)
+        if op is None:
+            op = self.known[word] = REGISTRY[word]()
+        return op
+
 
 def _make(
     word: str,

@@ -509,13 +509,14 @@ class Evaluated(NamedTuple):
 
 
 def evaluate_arguments(arguments: Sequence[Argument], env: Env) -> list[Evaluated]:
+    if not arguments:
+        return []
     for argument in arguments:
         _refuse_strided_size(argument)
     evaluated = [Evaluated(argument, evaluate(argument.value, env)) for argument in arguments]
-    if arguments:
-        # Readers of values visit all elements of a list.
-        size = len(evaluated) + sum([elements(value) for _, value in evaluated])
-        env.fuel.spend(size, arguments[0].span)
+    # Readers of values visit all elements of a list.
+    size = len(evaluated) + sum([elements(value) for _, value in evaluated])
+    env.fuel.spend(size, arguments[0].span)
     return evaluated
 
 

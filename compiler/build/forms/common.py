@@ -4,8 +4,8 @@ merge nodes into one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from ....dsl.diagnostics import Edit, Label
 from ....dsl.syntax import Body, Branches, Call
@@ -14,7 +14,6 @@ from ...language.binding import bind
 from ...language.evaluate import Env, evaluate_arguments
 from ...language.signature import Signature
 from ...network import Node, Scope
-from ...ops.base import REGISTRY
 from ...ops.merge import Merge
 from ...shapes import ShapeError, text
 from ..graph_builder import GraphBuilder
@@ -39,19 +38,27 @@ def need_body(call: Call, usage: str) -> Body | Branches:
     return call.body
 
 
+class Mend(NamedTuple):
+    """What to write if paths cannot be merged."""
+
+    help: str = ""
+    edits: tuple[Edit, ...] = ()
+
+
 def merge_nodes(
     graph: GraphBuilder,
     word: str,
     call: Call,
     scope: Scope,
     inputs: Sequence[Node],
-    labels: Sequence[Label],
-    help: str = "",
-    edits: tuple[Edit, ...] = (),
+    labels: Callable[[], Sequence[Label]],
+    mend: Callable[[], Mend] = lambda: Mend(),
     bodies: Sequence[Body | Branches] = (),
 ) -> Node:
-    """Adds a node that merges paths, or reports an error that shows where each path comes from."""
-    op = REGISTRY[word]()
+    """Adds a node that merges paths, or reports an error that shows where each path comes from:
+    `labels` and `mend` are called only then.
+    """
+    op = graph.layers.merging(word)
     try:
         for node in inputs:
             op.refuse_axes(node.shape)
@@ -61,7 +68,7 @@ def merge_nodes(
     except ShapeError as error:
         from .different_shapes import different_shapes
 
-        problem = different_shapes(error, call, inputs, labels, help, edits, bodies)
+        problem = different_shapes(error, call, inputs, labels(), *mend(), bodies)
         raise problem from None
     return graph.add(op, tuple(inputs), shape, call.head.span, scope)
 

@@ -5,6 +5,8 @@ that read paths or a body, such as `attention { | queries | keys | values }`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ....dsl.diagnostics import Edit, Label
 from ....dsl.source import Span
 from ....dsl.syntax import Body, Branches, Call, For, If, Repeat, arms_of, holds_paths, makers_of
@@ -105,10 +107,18 @@ def merge(
         isinstance(call.body, Branches) and call.body.paths[0] is built[0][1]
     ):
         return graph.named(call.label, scope, inner, ends[0])  # a loop of one round
-    labels = [end_of(end, path, f"path {index}") for index, (end, path) in enumerate(built, 1)]
     bodies = [path for _, path in built]
-    output = merge_nodes(graph, word, call, inner, ends, labels, bodies=bodies)
+    output = merge_nodes(
+        graph, word, call, inner, ends, lambda: _ends_of(ends, bodies), bodies=bodies
+    )
     return graph.named(call.label, scope, inner, output)
+
+
+def _ends_of(ends: Sequence[Node], paths: Sequence[Body | Branches]) -> list[Label]:
+    return [
+        end_of(end, path, f"path {index}")
+        for index, (end, path) in enumerate(zip(ends, paths, strict=True), 1)
+    ]
 
 
 def no_bars(call: Call, syntax: Body, usage: str) -> Problem:
@@ -149,7 +159,7 @@ def _merge_named(
     if len(nodes) == 1 and nodes[0] is not input_node:
         nodes.insert(0, input_node)
         labels.insert(0, arrives(input_node))
-    output = merge_nodes(graph, word, call, scope, nodes, labels)
+    output = merge_nodes(graph, word, call, scope, nodes, lambda: labels)
     if call.label is not None:
         output.label = call.label.value
         graph.labels.enter(call.label, scope, output)
@@ -229,11 +239,10 @@ def split(
     nodes = [end for end in ends if end is not None]
     if len(nodes) < count:
         return None
-    labels = [
-        end_of(end, path, f"path {index}")
-        for index, (end, path) in enumerate(zip(nodes, syntax.paths, strict=True), 1)
-    ]
-    output = merge_nodes(graph, "concat", call, inner, nodes, labels, bodies=syntax.paths)
+    paths = syntax.paths
+    output = merge_nodes(
+        graph, "concat", call, inner, nodes, lambda: _ends_of(nodes, paths), bodies=paths
+    )
     return graph.named(call.label, scope, inner, output)
 
 

@@ -16,7 +16,7 @@ from ...ops.scale import Scaled
 from ...shapes import ShapeError
 from ..graph_builder import GraphBuilder, MaybeNode
 from ..shortcuts import shortcut, stride_beside
-from .common import arguments_of, end_of, merge_nodes, need_body, scope_of
+from .common import Mend, arguments_of, end_of, merge_nodes, need_body, scope_of
 from .paths import build_paths
 
 RESIDUAL = declare(
@@ -56,17 +56,14 @@ def residual(
         return graph.named(call.label, scope, inner, body)
     body = _scaled(graph, scale, body, inner)
     shortcut = _shortcut(graph, kind, call, inner, input_node, body)
-    labels = (end_of(input_node, syntax, "the input"), end_of(body, syntax, "the body"))
-    help, edits = _mend_residual(call, kind, input_node, body)
     output = merge_nodes(
         graph,
         "add",
         call,
         inner,
         (body, shortcut),
-        labels,
-        help,
-        edits,
+        lambda: (end_of(input_node, syntax, "the input"), end_of(body, syntax, "the body")),
+        lambda: _mend_residual(call, kind, input_node, body),
         [syntax],
     )
     graph.residual_sums.append(output)
@@ -88,12 +85,19 @@ def _two_paths(
     ends = [end for end, _ in built]
     if len(ends) != 2:
         raise _not_two(call, len(ends))
-    labels = (
-        end_of(ends[0], syntax.paths[0], "the body"),
-        end_of(ends[1], syntax.paths[1], "the shortcut"),
+    body, shortcut = ends
+    output = merge_nodes(
+        graph,
+        "add",
+        call,
+        inner,
+        (_scaled(graph, scale, body, inner), shortcut),
+        lambda: (
+            end_of(body, syntax.paths[0], "the body"),
+            end_of(shortcut, syntax.paths[1], "the shortcut"),
+        ),
+        bodies=syntax.paths,
     )
-    ends[0] = _scaled(graph, scale, ends[0], inner)
-    output = merge_nodes(graph, "add", call, inner, ends, labels, bodies=syntax.paths)
     graph.residual_sums.append(output)
     return output
 
@@ -134,23 +138,21 @@ def _shortcut(
     return node
 
 
-def _mend_residual(
-    call: Call, kind: str, input_node: Node, body: Node
-) -> tuple[str, tuple[Edit, ...]]:
+def _mend_residual(call: Call, kind: str, input_node: Node, body: Node) -> Mend:
     """Help for a residual whose shapes differ."""
     if input_node.shape == body.shape:
-        return "", ()
+        return Mend()
     try:
         stride_beside(input_node, body)
     except ShapeError as error:
-        return error.help, ()
+        return Mend(error.help)
     if kind not in ("identity", "pad"):
-        return "", ()
+        return Mend()
     place = next(a.value.span for a in call.arguments if a.name == "shortcut" or a.name is None)
     help = "write `shortcut=auto` for a 1x1 projection"
     if input_node.shape[1:] == body.shape[1:]:
         help += f", or end the body with `conv {input_node.shape[0]} 1x1`"
-    return help, (Edit(place, "auto"),)
+    return Mend(help, (Edit(place, "auto"),))
 
 
 def dense(
@@ -185,6 +187,13 @@ def _with_input(
     body = graph.body(syntax, inner, env, input_node)
     if body is None or input_node is None:
         return None
-    labels = (end_of(input_node, syntax, "the input"), end_of(body, syntax, "the body"))
-    output = merge_nodes(graph, merged_by, call, inner, (input_node, body), labels, bodies=[syntax])
+    output = merge_nodes(
+        graph,
+        merged_by,
+        call,
+        inner,
+        (input_node, body),
+        lambda: (end_of(input_node, syntax, "the input"), end_of(body, syntax, "the body")),
+        bodies=[syntax],
+    )
     return graph.named(call.label, scope, inner, output)
