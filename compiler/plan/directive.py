@@ -167,7 +167,7 @@ class Directive(Declared):
             else:
                 text = field.show(value)
                 first = len(parts) == 1 and text in (*field.words, "on", "off")
-                bare = field.required or field.many or (first and not field.keyword_only)
+                bare = field.many or ((field.required or first) and not field.keyword_only)
                 parts.append(text if bare else f"{field.name}={text}")
         return " ".join(parts)
 

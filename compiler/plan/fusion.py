@@ -48,7 +48,7 @@ class Step(NamedTuple):
     kind: PassKind
     """The kind of pass that it belongs to."""
     series: bool = False
-    """Whether it changes series, or their spectrograms."""
+    """Whether it changes series, their spectrograms, or scans."""
 
     @property
     def output_size(self) -> Size:
@@ -104,14 +104,14 @@ class Fusion:
     channels: int
     after: tuple[Augmentation, ...] = ()
     """Directives that depend on the epoch, after all passes."""
-    series: bool = False
-    """Whether samples are series, whose size is 1 x length."""
+    sample: Shape = ()
+    """The shape of samples that are series or scans."""
     spectrogram: TimeFrequency | None = None
     """What is computed of series, before the last passes and the normalization."""
     on_spectrogram: int = 0
     """The number of passes after it."""
     input: Shape = ()
-    """For series: the shape of the network's input."""
+    """For those: the shape of the network's input."""
 
     @property
     def normalizes(self) -> bool:
@@ -125,7 +125,7 @@ class Fusion:
         bytes = sum(pass_.cost.bytes for pass_ in self.passes)
         if self.normalizes:
             last = self.passes[-1].output_size if self.passes else self.input_size
-            count = prod(self.input) if self.series else numbers(last, self.channels)
+            count = prod(self.input) if self.sample else numbers(last, self.channels)
             macs += count
             bytes += 8 * count
         return Cost(macs, bytes)
@@ -133,7 +133,7 @@ class Fusion:
 
 def fuse(plan: TrainPlan) -> Fusion:
     """Fuses the augmentation of a plan into passes."""
-    if plan.series:
+    if plan.has_samples:
         return fused_series(plan)
     crop = crop_when_read(plan)
     numbers = crop.numbers if crop else frozenset[int]()
@@ -141,8 +141,8 @@ def fuse(plan: TrainPlan) -> Fusion:
 
 
 def fused_series(plan: TrainPlan) -> Fusion:
-    """The augmentation of series: each directive is a pass of its own. Those from the first on that
-    changes spectrograms come after the spectrogram is computed, if there is one."""
+    """The augmentation of series and scans: each directive is a pass of its own. Those from the
+    first on that changes spectrograms come after the spectrogram is computed, if there is one."""
     spectrogram = plan.evaluate.spectrogram
     maps = [number for number, directive in enumerate(plan.augment) if directive.on_spectrogram]
     count = len(plan.augment)
@@ -150,16 +150,16 @@ def fused_series(plan: TrainPlan) -> Fusion:
     passes: list[Pass] = []
     for number, directive in enumerate(plan.augment):
         channels, *axes = plan.sample if number < before else plan.input
-        size = (axes[-2] if len(axes) > 1 else 1, axes[-1])
+        size = (prod(axes[:-1]), axes[-1])
         (kind,) = directive.pass_kinds(size)
         passes.append(Pass(kind, (Step(number, directive, size, kind, series=True),), channels))
-    channels, length = plan.sample
+    channels, *axes = plan.sample
     return Fusion(
         tuple(passes),
         (),
-        (1, length),
+        (prod(axes[:-1]), axes[-1]),
         channels,
-        series=True,
+        sample=plan.sample,
         spectrogram=spectrogram,
         on_spectrogram=count - before,
         input=plan.input,

@@ -92,15 +92,15 @@ def examine(
 def _takes_series(
     sections: Mapping[str, Call], network: Network | None, overrides: Sequence[SectionOverride]
 ) -> bool | None:
-    """Whether samples are series, so that sections are read with their words; None if that is
-    unknown. Of a directive for series alone, the word is enough."""
+    """Whether samples are series or scans, so that sections are read with their words; None if that
+    is unknown. Of a directive for series alone, the word is enough."""
     evaluate = sections.get("evaluate")
     body = evaluate.body if evaluate is not None else None
     calls = [one for one in getattr(body, "statements", ()) if isinstance(one, Call)]
     calls += [one.call for one in overrides if one.section == "evaluate" and one.call is not None]
     if any(call.head.value in SERIES["evaluate"] for call in calls):
         return True
-    return None if network is None else axes_of(network.input.shape) == 1
+    return None if network is None else axes_of(network.input.shape) in (1, 3)
 
 
 def _env(program: Program, network: Network | None) -> Env:

@@ -278,8 +278,9 @@ class _Reader:
                 f"it has format {data['format']!r}, and only {FORMAT} can be read: {self.versions}"
             )
         self.shape = _shape(data["input"])
-        self.series = len(self.shape) == 2 or bool(data["evaluate"].get(words_of(TimeFrequency)))
-        self.defaults = Context(None, {}, self.shape, series=self.series)
+        transformed = bool(data["evaluate"].get(words_of(TimeFrequency)))
+        self.samples = transformed or axes_of(self.shape) in (1, 3)
+        self.defaults = Context(None, {}, self.shape, series=transformed)
 
     def plan(self) -> TrainPlan:
         data = self.data
@@ -334,7 +335,7 @@ class _Reader:
     def directive(self, section: str, item: Any) -> Directive:
         values = dict(item)
         word = values.pop("is")
-        known = directives(vocabulary(section, self.series))
+        known = directives(vocabulary(section, self.samples))
         self.must_be_known([word], known, f"`{section}` has `{{}}`")
         kind = known[word]
         self.must_be_known(values, kind.fields, f"`{word}` has an argument `{{}}`")

@@ -30,7 +30,7 @@ from ..language.signature import ArgumentError, Field
 from ..language.translate import Value, value_of
 from ..language.values import Text, Word, quoted
 from ..language.vocabulary import SECTIONS, layer_words
-from .directive import Directive, Origin, directives, section_of, taken_out, vocabulary
+from .directive import SERIES, Directive, Origin, directives, section_of, taken_out, vocabulary
 from .foreign_directives import (
     LISTS,
     NUMBERED,
@@ -52,7 +52,7 @@ class Reader:
     """Reads sections one after the other, and continues after errors."""
 
     def __init__(self, env: Env, series: bool | None = False) -> None:
-        """`series`: whether samples are series; None if the network has errors."""
+        """`series`: whether samples are series or scans; None if the network has errors."""
         self.env = env
         self.series = series
         self.directives: Directives = {}
@@ -458,6 +458,9 @@ def _unknown(section: str, call: Call) -> Problem:
                 help=f"write `{own_word} …` into `{other} {{ … }}`",
             )
     help, edits = did_you_mean(word, heads(section), place)
+    if section == section_of(section):
+        of_series = _of_series(section, word)
+        help, edits = (of_series, ()) if of_series else (help, edits)
     if not help and word not in layer_words():
         help = in_another_section(section, word, *_arguments(call))
     if word in layer_words() and not help:
@@ -466,6 +469,19 @@ def _unknown(section: str, call: Call) -> Problem:
     return Problem(
         "unknown-directive", message, place, help=help or listed, edits=edits, otherwise=listed
     )
+
+
+def _of_series(section: str, word: str) -> str:
+    """Help for a word of series, or for what other tools call one, where samples are images."""
+    name = vocabulary(section, True)
+    own = SERIES.get(section, {})
+    instead = word if word in own else instead_of(name, word)
+    kind = own.get(instead.split(" ")[0])
+    if kind is None:
+        return ""
+    there = "" if instead == word else f", where it is written `{instead}`"
+    for_images = getattr(kind, "for_images", "")
+    return f"it is for series{there}" + (f"; images have `{for_images}`" if for_images else "")
 
 
 def _listed(section: str) -> str:

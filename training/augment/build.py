@@ -41,7 +41,7 @@ def augmenter_of(
     reuse: bool = False,
 ) -> Augmenter | SeriesAugmenter:
     """An augmentation module for passes that are already fused."""
-    if fusion.series:
+    if fusion.sample:
         normalization = _normalization(preparation)
         return SeriesAugmenter(fusion, normalization, seed=seed, classes=classes, mixable=mixable)
     return Augmenter(

@@ -1,10 +1,11 @@
-"""Passes over series, and over their spectrograms: what `flip`, `shift`, `scale`, `noise`,
-`stretch`, `crop` and `mask` do to a batch of samples x channels x length.
+"""Passes over series, their spectrograms, and scans: what `flip`, `shift`, `scale`, `noise`,
+`stretch`, `crop` and `mask` do to a batch of samples x channels x axes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -122,15 +123,27 @@ class CropAndStretch(SeriesPass):
 class Reverse(SeriesPass):
     def __init__(self, directive: Flip, step: Step, resources: Resources) -> None:
         self._directive = directive
-        self._at = resources.layout.reserve(step.number, 0, 2)
+        self._at = resources.layout.reserve(step.number, 0, 5)
 
     def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
-        time, sign = drawn[self._at] < self._directive.p
-        if self._directive.axis in ("time", "both"):
-            series = torch.where(_each(time, series), series.flip(-1), series)
-        if self._directive.axis in ("sign", "both"):
-            series = torch.where(_each(sign, series), -series, series)
+        chosen, axis = drawn[self._at] < self._directive.p, self._directive.axis
+        if axis in ("sign", "both"):
+            series = torch.where(_each(chosen[1], series), -series, series)
+        for place in _REVERSED.get(axis, ()):
+            at = 0 if place == -1 else 1 - place
+            series = torch.where(_each(chosen[at], series), series.flip(place), series)
         return series
+
+
+_REVERSED: Mapping[str, tuple[int, ...]] = {
+    "time": (-1,),
+    "both": (-1,),
+    "horizontal": (-1,),
+    "vertical": (-2,),
+    "slices": (-3,),
+    "all": (-3, -2, -1),
+}
+"""The axes that are reversed."""
 
 
 # ---- changing values -------------------------------------------------------------------------
@@ -163,13 +176,14 @@ class AddNoise(SeriesPass):
     def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
         directive = self._directive
         chance, uniform, place = drawn[self._at]
+        axes = tuple(range(2, series.ndim))
         if directive.snr is not None:
             deviation = 10 ** (-within(uniform, *directive.snr) / 20)
-            loudness = series.square().mean(-1, keepdim=True).sqrt()
+            loudness = series.square().mean(axes, keepdim=True).sqrt()
         else:
             assert directive.deviation is not None
             deviation = within(uniform, *directive.deviation)
-            loudness = series.std(-1, correction=0, keepdim=True)
+            loudness = series.std(axes, correction=0, keepdim=True)
         deviation = torch.where(chance < directive.p, deviation, 0.0)
         noise = self._table.rows(place, series[0].numel()).view(series.shape)
         return series + noise * (loudness * _each(deviation, series))

@@ -1,5 +1,6 @@
-"""The contact sheet of `cnn augment` for series: curves of training samples, and their spectrograms
-if the network takes these; as augmented in each epoch, and after each directive alone.
+"""The contact sheet of `cnn augment` for series and scans: curves of training samples, and their
+spectrograms if the network takes these, or slices; as augmented in each epoch, and after each
+directive alone.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from ...compiler.shapes import text
 from ..data.diagnostic import plural_noun
 from ..data.open import Opened
 from ..show.pictures.heat_colors import heat_colors
+from ..show.pictures.sample_picture import scan_picture
 from ..show.pictures.series_picture import curve
 from .series_module import SeriesAugmenter
 from .sheet import Group, Row, Sheet, column_names, ends, in_turn
 
 _WIDE, _TALL = 144, 90
 """The size of a picture."""
+_SCANS = 5
+"""The axes of a batch of scans."""
 _LANES = 3
 """The most channels that are drawn, one below the other."""
 _SMOOTH = 2
@@ -127,6 +131,8 @@ class _Drawn:
 
     def _curves(self, series: Tensor) -> tuple[Tensor, ...]:
         pictures = []
+        if series.ndim == _SCANS:
+            return tuple(scan_picture(sample, _WIDE) for sample in series)
         for sample, original in zip(series, self._series, strict=True):
             lanes = min(_LANES, len(sample))
             tall = _TALL // lanes

@@ -78,7 +78,7 @@ def _sheet(options: argparse.Namespace, ending: str) -> bytes:
 
     with progress_display(options) as callback:
         opened = open_data(request.plan, request.base, progress=callback.reading)
-    make = series_sheet if request.plan.series else sheet
+    make = series_sheet if request.plan.has_samples else sheet
     shown = make(opened, options.images, options.epochs)
     if ending == ".png":
         from ..augment.sheet_png import sheet_png

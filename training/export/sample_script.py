@@ -21,6 +21,8 @@ from .script_text import listed, plain_name, quoted
 
 _INPUTS = {1: "series", 2: "images", 3: "volumes"}
 """The name of the input in an ONNX file, by its axes."""
+_FEED = '{"images": '
+"""Before what is fed to the network, which may be a spectrogram of a series."""
 _LINE = 90
 """Numbers are written in lines of about so many characters."""
 
@@ -40,9 +42,11 @@ def sample_header(model: str, preparation: Preparation, does: str) -> str:
 def of_samples(code: str, preparation: Preparation) -> str:
     """Code of the script of images, for series or scans."""
     code = code.replace("  # Pillow's, for what is not an image", "")
+    code = code.replace(_FEED, _FEED.upper())
+    code = re.sub(r"\bimages\b", _INPUTS[len(preparation.sizing.crop)], code)
     name = _INPUTS[len(preparation.input or preparation.sample) - 1]
-    code = re.sub(r"\bimages\b", name, code)
-    return in_nouns(code, noun_of(preparation.sample))
+    feed = _FEED.replace(_INPUTS[2], name)
+    return in_nouns(code, noun_of(preparation.sample)).replace(_FEED.upper(), feed)
 
 
 def sample_constants(

@@ -79,6 +79,8 @@ class Augmentation(Directive):
     """`maps` are images and series."""
     for_series: ClassVar[str] = ""
     """What does to series what it does to images."""
+    of_scans: ClassVar[bool] = False
+    """For what series have: whether scans have it, too."""
     on_spectrogram: ClassVar[bool] = False
     """It changes the spectrogram of a series, if the network takes that."""
     pass_kind: ClassVar[PassKind]
@@ -193,9 +195,13 @@ class Augmentation(Directive):
     def problems(self, context: Context) -> Iterator[Problem]:
         if context.network is None or self.span is None:
             return
-        if context.series and not self.fits_series():
+        if context.axes in (1, 3) and not self.fits_series():
             yield self._of_images(context)
-        elif context.size is None and not context.series and self.works_on != "anything":
+        elif context.axes == 3 and not self.of_scans:
+            what = "take it out; scans have `flip`, `scale`, `noise` and `mixup`"
+            message = f"`{self.word}` does not work on scans"
+            yield context.unfit(self.span, message, what, (Edit(self.span, ""),))
+        elif context.axes not in (1, 2, 3) and self.works_on != "anything":
             yield context.unfit(
                 self.span,
                 f"`{self.word}` works on images",
@@ -209,9 +215,10 @@ class Augmentation(Directive):
     def _of_images(self, context: Context) -> Problem:
         """The error for a word of images where samples are series."""
         assert self.span is not None
-        instead = self.for_series
+        samples = "series" if context.axes == 1 else "scans"
+        instead = self.for_series if context.axes == 1 else ""
         help = f"write `{instead}`, which series have in its place" if instead else "take it out"
-        message = f"`{self.word}` works on images, and samples are series"
+        message = f"`{self.word}` works on images, and samples are {samples}"
         return context.unfit(self.span, message, help, (Edit(self.span, instead),))
 
     def colorless(self, context: Context) -> Problem:

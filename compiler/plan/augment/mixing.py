@@ -39,6 +39,7 @@ class Mixup(Mixing):
 
     word = "mixup"
     works_on = "anything"
+    of_scans = True
     elsewhere: ClassVar[Mapping[str, str]] = {"mixup": "mixup_alpha mix_up"}
 
     alpha: float = number(

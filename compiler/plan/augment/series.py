@@ -1,5 +1,6 @@
 """Augmentations of series, samples of channels x length: flip, shift, scale, noise, stretch, crop,
-mask. A network may take the spectrogram of what they make (`spectrogram`, `mel` in `evaluate`).
+mask; some of them are for scans, too. A network may take the spectrogram of what they make
+(`spectrogram`, `mel` in `evaluate`).
 """
 
 from __future__ import annotations
@@ -81,9 +82,10 @@ class SeriesAugmentation(Augmentation):
 
 
 class Flip(SeriesAugmentation):
-    """Reverse series in time, or their sign, at random."""
+    """Reverse series in time, or their sign, at random; or scans along their axes."""
 
     word = "flip"
+    of_scans = True
     pass_kind = _kind("flip", "series are reversed")
     macs = 0
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -92,14 +94,32 @@ class Flip(SeriesAugmentation):
     }
 
     axis: str = choice(
-        "`time` reverses the steps, `sign` multiplies by -1, `both` draws for each",
-        ("time", "sign", "both"),
+        "`time` reverses the steps, `sign` multiplies by -1, `both` draws for each; of scans,"
+        " `horizontal`, `vertical` and `slices` reverse an axis, `all` draws for each",
+        ("time", "sign", "both", "horizontal", "vertical", "slices", "all"),
         elsewhere={
-            "horizontal": "time", "t": "time", "polarity": "sign", "vertical": "sign",
-            "amplitude": "sign",
+            "t": "time", "polarity": "sign", "amplitude": "sign",
         },
     )  # fmt: skip
     p: float = probability(0.5)
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        yield from super().problems(context)
+        place = self.place("axis")
+        known = {
+            1: ("time", "sign", "both"),
+            3: ("horizontal", "vertical", "slices", "all", "sign"),
+        }
+        words = known.get(context.axes, ())
+        if context.network is not None and words and self.axis not in words and place is not None:
+            samples = "series have" if context.axes == 1 else "scans have"
+            listed = ", ".join(f"`{word}`" for word in words)
+            yield context.unfit(
+                place,
+                f"{samples} no `{self.axis}` that can be reversed",
+                f"write one of {listed}",
+                (Edit(place, words[0]),),
+            )
 
 
 class Shift(SeriesAugmentation):
@@ -171,6 +191,7 @@ class Scale(SeriesAugmentation):
     """
 
     word = "scale"
+    of_scans = True
     synonyms = ("gain",)
     example = "scale 0.8..1.2"
     usage = "scale factor db=… p=100%"
@@ -198,6 +219,7 @@ class Noise(SeriesAugmentation):
     """Add Gaussian noise to each step."""
 
     word = "noise"
+    of_scans = True
     example = "noise 5%"
     usage = "noise deviation snr=… p=100%"
     pass_kind = _kind("noise", "noise")

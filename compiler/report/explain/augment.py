@@ -15,9 +15,13 @@ from ...plan.fusion import (
     mixes_channels,
     needs_mean,
 )
-from ...shapes import by, text
+from ...shapes import by
+from ...shapes import text as shape_text
 from ..figures import data_size, plural, short
 from ..style import BOLD, PLAIN, Style, laid_out, wrapped
+
+_NOUNS = {0: "images", 2: "series", 4: "scans"}
+"""What samples are called, by the length of their shape."""
 
 
 def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
@@ -25,9 +29,9 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
     summary = in_short(fusion)
     if not summary:
         return []
-    size = f"{fusion.channels}x{by(fusion.input_size[1:] if fusion.series else fusion.input_size)}"
+    size = shape_text(fusion.sample or (fusion.channels, *fusion.input_size))
     batch = ", for a whole batch at once" if fusion.passes else ""
-    noun = "series" if fusion.series else "images"
+    noun = _NOUNS[len(fusion.sample)]
     lines = wrapped(f"{summary}{batch}; {noun} are {size}", style, code=BOLD)
     for step in fusion.read:
         what = step.directive.title_when_read
@@ -52,7 +56,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
         lines += wrapped(text, style)
     cost = fusion.cost
     total = (
-        f"Per {'series' if fusion.series else 'image'}: {short(cost.macs)} multiply-adds,"
+        f"Per {noun if noun == 'series' else noun[:-1]}: {short(cost.macs)} multiply-adds,"
         f" {data_size(cost.bytes)} read and written."
     )
     return lines + wrapped(total, style)
@@ -61,7 +65,7 @@ def explain_augment(fusion: Fusion, style: Style = PLAIN) -> list[str]:
 def _spectrogram(fusion: Fusion) -> str:
     directive = fusion.spectrogram
     assert directive is not None
-    made = text(fusion.input)
+    made = shape_text(fusion.input)
     then = "; what follows changes that" if fusion.on_spectrogram else ""
     return f"Then `{directive.as_written}` computes the spectrogram, {made}{then}."
 

@@ -202,6 +202,36 @@ def test_bands_may_be_the_channels_of_the_input() -> None:
     assert torch.equal(one.flatten(1, 2), other)
 
 
+# ---- scans -----------------------------------------------------------------------------------
+
+
+def test_scans_are_reversed_along_their_axes() -> None:
+    scans = torch.randn(64, 2, 3, 4, 5, generator=torch.Generator().manual_seed(2))
+    labels, indices = torch.zeros(64, dtype=torch.int64), torch.arange(64)
+    axes = {"horizontal": (-1,), "vertical": (-2,), "slices": (-3,), "all": (-3, -2, -1)}
+    for word, reversed_ in axes.items():
+        after, _ = series(f"flip {word} p=1", "2x3x4x5")(scans, labels, indices)
+        assert torch.equal(after, scans.flip(reversed_))
+    some, _ = series("flip all", "2x3x4x5")(scans, labels, indices)
+    kinds = {
+        tuple(axis for axis in (-3, -2, -1) if chosen >> -axis - 1 & 1): 0 for chosen in range(8)
+    }
+    for before, after in zip(scans, some, strict=True):
+        (kind,) = [kind for kind in kinds if torch.equal(after, before.flip(kind))]
+        kinds[kind] += 1
+    assert min(kinds.values()) > 0
+
+
+def test_noise_of_scans_is_not_clipped_and_relative_to_the_channel() -> None:
+    scans = torch.randn(2, 2, 8, 30, 40) * torch.tensor([1.0, 1000.0]).view(1, 2, 1, 1, 1) - 500
+    labels, indices = torch.zeros(2, dtype=torch.int64), torch.arange(2)
+    after, _ = series("noise 0.1..0.1", "2x8x30x40")(scans, labels, indices)
+    deviations = (after - scans).std((2, 3, 4))
+    assert deviations.tolist() == [pytest.approx([0.1, 100], rel=0.05)] * 2
+    mixed, _ = series("scale 2..2, mixup p=0", "2x8x30x40")(scans, labels, indices)
+    assert torch.equal(mixed, 2 * scans[:1])
+
+
 # ---- mixing ----------------------------------------------------------------------------------
 
 

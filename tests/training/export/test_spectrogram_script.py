@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -12,6 +13,7 @@ from dotcnn.compiler.plan.spectrogram import Mel, Spectrogram, TimeFrequency
 from dotcnn.training.data.images.preprocessing import NoPreparation, Preparation
 from dotcnn.training.data.samples.sample_fit import SampleFit
 from dotcnn.training.export.sample_script import sample_constants, sample_preprocessing
+from dotcnn.training.export.script import inference_script
 
 TRANSFORMS = [
     Mel(bands=8, rate=8000, window=200, hop=80, fft=256, frequencies=(0.0, 4000.0)),
@@ -45,6 +47,14 @@ def test_it_prepares_samples_as_training_does(transform: TimeFrequency) -> None:
     wanted = preparation.prepare(preparation.image(series.numpy())[None])[0]
     assert found.shape == wanted.shape == preparation.input
     numpy.testing.assert_allclose(found, wanted.numpy(), rtol=2e-3, atol=2e-3)
+
+
+def test_the_network_is_fed_by_the_name_of_its_input() -> None:
+    """A map is called `images` in an ONNX file, whatever it is of."""
+    for shape, name in (((2, 8, 11), "images"), ((16, 11), "series")):
+        preparation = replace(prepared_by(TRANSFORMS[0]), input=shape)
+        text = inference_script("n.onnx", preparation, "ab", multi_label=False, predicts=True)
+        assert f'session.run(None, {{"{name}": series}})' in text
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS, ids=str)
