@@ -45,6 +45,7 @@ from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
 from .dataset import Dataset, Part, bad_lines
 from .diagnostic import counted, in_nouns, plural_noun, problem, said_of
+from .images.bit_depth import bit_depth_note
 from .images.check_files import Bad, unusable
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
@@ -318,6 +319,8 @@ def _opened(
         stored = as_stored(plan, channels)
         step = pairs.enlarges if pairs.pairs else 1
     notes = [in_nouns(note, whole.noun) for note in (*whole.notes, *divided.notes)]
+    if depth := bit_depth_note(divided.parts["train"]):
+        notes.append(depth)
     if plan.has_samples:
         samples = SampleStoring(
             SampleFit.of(plan), channels, plan.train.seed.value,

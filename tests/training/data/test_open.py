@@ -7,10 +7,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.plan import plan
@@ -27,6 +29,7 @@ from dotcnn.training.data.loader.class_weights import class_weights
 from dotcnn.training.data.loader.memory_budget import place
 from dotcnn.training.data.loader.store import InMemory, OnDisk, without
 from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.request import request
 
 from .sets import fill, opened, picture, planned, refused
 
@@ -368,3 +371,15 @@ def test_weights_of_classes() -> None:
     with pytest.raises(SpecError, match="2 weights for 3 classes") as caught:
         class_weights(two.train.weights, classes, counts)
     assert caught.value.diagnostics[0].span.text == "[1, 2]"
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_images_of_more_than_8_bits_are_said_to_be_cut(tmp_path: Path, ending: str) -> None:
+    for number in range(8):
+        path = tmp_path / "deep" / "ab"[number % 2] / f"{number}.{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(numpy.full((8, 8), 4000 * number, numpy.uint16)).save(path)
+    text = 'network N { input 1x8x8\n flatten\n fc classes }\ntrain { data folder "deep" }'
+    made = request(Source("net.cnn", text), base=tmp_path, here=tmp_path)
+    notes = open_data(made.plan, made.base).dataset.notes
+    assert any("images have 16 bits a channel" in note for note in notes)

@@ -39,7 +39,10 @@ def unusable(
         before, cached = mark(path), known.get(path)
         if cached is not None and cached[0] == before:
             return Checked(cached[1], None)
-        reason = _reason(files, indices[place], fit)
+        try:
+            reason = _reason(files.content(indices[place]), fit)
+        except BadImage as error:
+            reason = error.reason
         unchanged = before is not None and mark(path) == before
         return Checked(reason, before if unchanged else None)
 
@@ -63,9 +66,9 @@ class Checked(NamedTuple):
     """Of a file that was read, and did not change in the meantime: what to remember it by."""
 
 
-def _reason(files: Files, index: int, fit: Fit) -> str:
+def _reason(source: str | bytes, fit: Fit) -> str:
     try:
-        image = picture(files.content(index))
+        image = picture(source)
         plain(image, 3)
         fit.must_be_bounded(image.height, image.width)
     except BadImage as error:
