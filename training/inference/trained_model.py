@@ -75,7 +75,7 @@ class TrainedModel:
         )
         evaluate = replace(plan.evaluate, normalize=normalize)
         if isinstance(known.sizing, SampleFit):
-            return _for_samples(plan, known.sizing, normalize, known.rate)
+            return _for_samples(plan, known, known.sizing, normalize)
         sized = (evaluate.resize, evaluate.crop)
         if not any(one is not None and one.written for one in sized):  # not in the spec
             evaluate = replace(evaluate, resize=known.fit.directive)
@@ -83,10 +83,11 @@ class TrainedModel:
 
 
 def _for_samples(
-    plan: TrainPlan, sizing: SampleFit, normalize: Normalize, rate: int | None
+    plan: TrainPlan, known: Preparation, sizing: SampleFit, normalize: Normalize
 ) -> TrainPlan:
-    """The plan for the evaluation of series and scans: padded and normalized as in training, and
-    sound at the same sample rate."""
+    """The plan for the evaluation of series and scans: padded, turned into spectrograms and
+    normalized as in training, and sound at the same sample rate."""
+    rate = known.rate
     pad = plan.evaluate.pad
     if pad is None and sizing.pad is not None:
         pad = Pad(value=sizing.pad, at=sizing.at)
@@ -97,7 +98,9 @@ def _for_samples(
         data = data.replace(rate=rate)
     return replace(
         plan,
-        evaluate=replace(plan.evaluate, pad=pad, normalize=normalize),
+        evaluate=replace(
+            plan.evaluate, pad=pad, spectrogram=known.spectrogram, normalize=normalize
+        ),
         train=replace(plan.train, data=data),
     )
 
