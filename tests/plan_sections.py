@@ -22,7 +22,7 @@ INPUTS = ["3x32x32", "1x8x8", "4x16x24", "3x96x96"]
 
 SEVERAL = ("loss bce", "loss asymmetric")
 """Statements for a network that decides each class by itself."""
-MASKS = ("loss dice", "loss tversky", "loss lovasz")
+MASKS = ("loss dice", "loss tversky", "loss lovasz", "tiles")
 """Statements for a network that answers for each pixel."""
 
 
@@ -214,6 +214,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
             "normalize caffe scale=1/255",
             "normalize none",
         ],
+        "tiles": ["tiles", "tiles 32", "tiles overlap=50%", "tiles off"],
         "tta": [
             "tta flip",
             "tta crops=10 flip scales=[0.9, 1, 1.1]",

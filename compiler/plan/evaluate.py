@@ -57,6 +57,12 @@ def _side() -> Any:
     return replace(sized, read=side, expects=expects)
 
 
+class KeepsSize(Directive):
+    """The base of directives with which images keep their own size, unless `resize` is written."""
+
+    section = "evaluate"
+
+
 class Resize(Directive):
     """Resize images: the shorter side, or height and width."""
 
@@ -84,6 +90,8 @@ class Resize(Directive):
         if context.size and learns_images(context):
             degraded = any(one.head() == "degrade" for one in context.given.get("train", ()))
             return cls.make(side="none" if degraded else "auto")
+        if context.size and context.all(KeepsSize):
+            return cls.make(side="none")
         return cls.make(side=usual_side(context)) if context.size else None
 
     def problems(self, context: Context) -> Iterator[Problem]:
@@ -110,7 +118,7 @@ class Resize(Directive):
             )
 
     def _of_images(self, context: Context, place: Span) -> Iterator[Problem]:
-        if learns_images(context):
+        if learns_images(context) or context.all(KeepsSize):
             return
         assert context.size is not None
         height, width = context.size
@@ -119,7 +127,9 @@ class Resize(Directive):
             place,
             f"`resize {self.side}` is for networks that answer with an image: others see the whole"
             " image at the size of their input",
-            f"write `resize {right}`",
+            f"write `resize {right}`, or `tiles` to answer for images of any size"
+            if ends_in_map(context)
+            else f"write `resize {right}`",
             (Edit(place, right),),
         )
 

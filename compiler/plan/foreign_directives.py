@@ -129,7 +129,9 @@ write directives one after the other, each with its own probability `p=30%`
 write `crop pad=4`
     Pad PadIfNeeded CropAndPad CropPad rand_pad RandomPad
 write `crop scale=35%..100%`
-    RandomIoUCrop CropNonEmptyMaskIfExists RandomCropFromBorders BBoxSafeRandomCrop RatioResize
+    RandomIoUCrop RandomCropFromBorders BBoxSafeRandomCrop RatioResize
+write `crop balanced=50%`: around a pixel of a class that is drawn with equal chances
+    CropNonEmptyMaskIfExists RandCropByPosNegLabel RandCropByLabelClasses
 there are no boxes here: a network classifies images, or each pixel of them
     ClampBoundingBoxes ConvertBoundingBoxFormat SanitizeBoundingBoxes ClampKeyPoints
     SanitizeKeyPoints SetClampingMode MaskDropout MaxNumBoundingBoxes mosaic TemplateTransform

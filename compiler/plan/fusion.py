@@ -16,7 +16,7 @@ from math import prod
 from typing import NamedTuple
 
 from ..shapes import Shape
-from .augment.augmentation import Augmentation
+from .augment.augmentation import Augmentation, file_crop
 from .augment.passes import (
     COLOR,
     HUE,
@@ -186,23 +186,15 @@ def crop_when_read(plan: TrainPlan) -> CropWhenRead | None:
     """
     if not plan.train.data.image_files or len(plan.input) != 3:
         return None
-    written: Resize | None = None
-    numbers: set[int] = set()
-    for number, directive in enumerate(plan.augment):
-        if directive.keeps_border or directive.by_epoch:
-            continue
-        numbers.add(number)
-        if directive.when_read and written is None:
-            written = directive.resize_when_read(None)
-            continue
-        resize = directive.resize_of_file(written, plan.evaluate.resize)
-        if not directive.cuts_files(resize):
-            return None
-        size = directive.size_after(plan.input[1:])
-        step = Step(number, directive, size, directive.pass_kinds(size)[0])
-        keeps = resize is not None and resize.keeps
-        return CropWhenRead(step, None if keeps else resize, frozenset(numbers), size)
-    return _any_part(plan)
+    found = file_crop(plan.augment, plan.evaluate.resize)
+    if found is None:
+        return _any_part(plan)
+    if not found.cuts:
+        return None
+    size = found.crop.size_after(plan.input[1:])
+    step = Step(found.number, found.crop, size, found.crop.pass_kinds(size)[0])
+    keeps = found.resize is not None and found.resize.keeps
+    return CropWhenRead(step, None if keeps else found.resize, found.done, size)
 
 
 def _any_part(plan: TrainPlan) -> CropWhenRead | None:

@@ -23,6 +23,7 @@ from .loss import IMAGES, Loss, Weights
 from .optimizer import Optimizer
 from .schedule import Schedule
 from .spectrogram import TimeFrequency
+from .tiles import Tiles
 from .train import (
     Accumulate,
     Batch,
@@ -126,6 +127,7 @@ class Evaluate:
     pad: Pad | None
     normalize: Normalize
     tta: Tta | None
+    tiles: Tiles | None
 
 
 @dataclass(frozen=True)

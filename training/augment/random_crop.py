@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ...compiler.plan.augment.passes import Size
 from ...compiler.plan.augment.resizing import Crop
+from ...compiler.plan.data import UNLABELLED
 from ...compiler.plan.fusion import CropWhenRead, Step, crop_when_read
 from ...compiler.plan.plan import TrainPlan
-from ..data.images.resize import Fit, resized
+from ..data.images.resize import Fit, padded, resized
 from .random_numbers import Draws, whole
 from .registry import Resources, implementation, implements
 from .transforms import PART_DRAWS, parts
@@ -25,6 +26,8 @@ Box = tuple[int, int, int, int]
 """Left, top, width, height."""
 
 
+_AROUND = PART_DRAWS + 1
+"""The first of the random numbers that say around which pixel a box is."""
 WHEN_READ = "when read"
 """The part of a directive that is done when images are read."""
 
@@ -37,7 +40,13 @@ class RandomBoxes:
         self._directive, self._size = directive, step.output_size
         count = 2 if directive.scale is None else PART_DRAWS
         self._at = resources.layout.reserve(step.number, 1, count)
+        self._around = resources.layout.reserve(step.number, _AROUND, 3 if self.balanced else 0)
         self._step = resources.step
+
+    @property
+    def balanced(self) -> float:
+        """The share of boxes around a pixel of a class that is drawn with equal chances."""
+        return self._directive.balanced
 
     def __call__(self, drawn: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         step = self._step
@@ -50,13 +59,34 @@ class RandomBoxes:
         top = whole(top, 0, (rows - height) // step) * step
         return torch.stack([left, top, *map(torch.full_like, (left, top), (width, height))], 1)
 
+    def around(self, box: Box, mask: Tensor, drawn: Tensor) -> Box:
+        """A box of an image, moved to a pixel of one of the classes in its mask, if that is drawn:
+        the pixel is in the middle, or as near to it as the edges of the image allow."""
+        chance, which, where = drawn[self._around].tolist()
+        if chance >= self.balanced:
+            return box
+        values = mask.flatten()
+        present = values.bincount(minlength=UNLABELLED)[:UNLABELLED].nonzero().flatten()
+        if not len(present):
+            return box
+        pixels = (values == present[int(which * len(present))]).nonzero().flatten()
+        row, column = divmod(int(pixels[int(where * len(pixels))]), mask.shape[1])
+        _, _, width, height = box
+        left = min(max(0, column - width // 2), mask.shape[1] - width)
+        top = min(max(0, row - height // 2), mask.shape[0] - height)
+        return left, top, width, height
+
 
 class RandomCrop:
     """The random crop of a plan."""
 
-    def __init__(self, crop: CropWhenRead, seed: int, step: int = 1) -> None:
+    def __init__(
+        self, crop: CropWhenRead, seed: int, step: int = 1, *, fills: bool = False
+    ) -> None:
+        """With `fills`, images that are smaller than a crop are filled up."""
         self.size: Size = crop.size
         """The size of the result."""
+        self._fills = fills
         self._words = f"{crop.step.directive} of the whole image"
         resources = Resources.of(seed, (torch.ones(1), torch.zeros(1)), step)
         self._boxes: RandomBoxes = implementation(crop.step, resources, WHEN_READ)
@@ -70,7 +100,10 @@ class RandomCrop:
         """None if no crop of the plan is done when images are read. Crops start at multiples of
         `step`."""
         crop = crop_when_read(plan)
-        return None if crop is None else RandomCrop(crop, plan.train.seed.value, step)
+        if crop is None:
+            return None
+        fills = plan.evaluate.tiles is not None
+        return RandomCrop(crop, plan.train.seed.value, step, fills=fills)
 
     def __str__(self) -> str:
         return self._words
@@ -82,11 +115,16 @@ class RandomCrop:
         BadImage if one is too long and thin."""
         if self.fit is not None:
             images = [self.fit.whole(image, masks=masks) for image in images]
+        if self._fills:
+            images = [padded(image, self.size, masks) for image in images]
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        boxes = self.boxes(sizes, epoch, indices)
+        if masks and self._boxes.balanced:
+            drawn = self._draws(epoch, torch.tensor(indices)).unbind(1)
+            each = zip(boxes, images, drawn, strict=True)
+            boxes = [self._boxes.around(box, image[-1], numbers) for box, image, numbers in each]
         cut = []
-        for image, (left, top, width, height) in zip(
-            images, self.boxes(sizes, epoch, indices), strict=True
-        ):
+        for image, (left, top, width, height) in zip(images, boxes, strict=True):
             part = image[:, top : top + height, left : left + width]
             same = (height, width) == self.size
             cut.append(part if same else resized(part, self.size, "bilinear", masks))

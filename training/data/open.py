@@ -34,6 +34,7 @@ from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.spectrogram import Mel
 from ...compiler.shapes import axes_of, text
 from ..augment.random_crop import RandomCrop
+from ..masks.tiling import Tiling
 from ..restoration.input_and_target import InputAndTarget, as_stored, scale_of
 from ..runtime.process_group import ALONE, Processes
 from ..tasks.answer import Answer
@@ -116,6 +117,12 @@ class Opened:
         )
 
     @property
+    def tiling(self) -> Tiling | None:
+        """The tiles by which whole images are answered; None if images are brought to the size of
+        the network's input."""
+        return Tiling.of(self.plan)
+
+    @property
     def loss(self) -> Loss:
         """The loss of the plan, or, if it names none, that which is usual for the task. Where the
         network has several outputs, the task knows the loss of each."""
@@ -154,16 +161,20 @@ class Opened:
         sharing: Sharing = ALONE.sharing,
         random_crops: bool = False,
     ) -> Batches:
-        """The batches of a part for evaluation: all images, once and in order. With `random_crops`,
-        images are cut as for training, if that is done when they are read."""
+        """The batches of a part for evaluation: all images, once and in order; if there are tiles,
+        each by itself, as a whole. With `random_crops`, images are cut as for training, if that is
+        done when they are read."""
         size = self.plan.train.batch.size if batch is None else batch
+        whole = self.tiling is not None and not random_crops
         return Batches(
             self.stores[part],
-            size,
+            sharing.world if whole else size,  # whole images differ in size
             self.device,
             shuffle=False,
             sharing=sharing,
-            workers=self._workers(),
+            # Tiles keep a network busy for longer than reading their image takes, and what workers
+            # read ahead would be large.
+            workers=0 if whole else self._workers(),
             local=self.local_world,
             random_crops=random_crops,
             pairs=self.pairs,
@@ -334,8 +345,9 @@ def _opened(
         _must_have_channels(stored, parts, channels)
         crop = RandomCrop.of(stored, step)
         channels += parts["train"].further
+        uncropped = plan.evaluate.tiles is not None
         where, stores, wrong = _Storing(
-            channels, device, threads, progress, processes, budget, cache, crop
+            channels, device, threads, progress, processes, budget, cache, crop, uncropped
         ).stores(parts, fits)
     prefix = _folders(parts)
     unread = [replace(each, reason=in_nouns(each.reason, whole.noun)) for each in whole.bad]
@@ -409,6 +421,8 @@ class _Storing:
     cache: Path | None
     crop: RandomCrop | None
     """The random crop of training images that is done when they are read."""
+    uncropped: bool
+    """Whether evaluation is on whole images, which differ in size."""
 
     def stores(
         self, parts: Mapping[str, ImageSource], fits: Mapping[str, Fit]
@@ -417,7 +431,7 @@ class _Storing:
         sizes = {
             part: bytes_of(each, fits[part], self.channels)
             for part, each in parts.items()
-            if not self._is_cut(part)
+            if not self._differs(part)
         }
         on_disk = any(isinstance(source, Files) for source in parts.values())
         memory = shared_memory(sum(sizes.values()), self.processes)
@@ -431,8 +445,10 @@ class _Storing:
         stores: dict[str, Store] = {}
         bad: dict[str, Bad] = {}
         places = dict.fromkeys(parts, where)
-        if self.crop is not None:
-            places["train"] = self._place_of_whole(parts["train"], sum(sizes.values()))
+        whole = 0
+        for part in filter(self._differs, parts):
+            places[part], more = self._place_of_whole(parts[part], sum(sizes.values()) + whole)
+            whole += more
         for part in parts:
             stores[part], bad[part] = self._store(
                 part, parts[part], fits[part], places[part], pieces.pop(part, None)
@@ -442,15 +458,19 @@ class _Storing:
     def _is_cut(self, part: str) -> bool:
         return self.crop is not None and part == "train"
 
-    def _place_of_whole(self, source: ImageSource, others: int) -> Where:
-        """Where images are kept that are cut when they are read. They differ in size, so that each
-        process would have a copy of its own."""
+    def _differs(self, part: str) -> bool:
+        """Whether images of a part are kept in their own sizes."""
+        return self.uncropped or self._is_cut(part)
+
+    def _place_of_whole(self, source: ImageSource, others: int) -> tuple[Where, int]:
+        """Where images are kept that differ in size, so that each process would have a copy of its
+        own; and the memory that they take, beside that of `others`."""
         assert isinstance(source, Files)
         if not self.processes.alone:
-            return "files"
-        size = others + estimated_bytes(source, self.channels)
-        in_memory = place(size, torch.device("cpu"), True, 1, self.budget) != "files"
-        return "memory" if in_memory else "files"
+            return "files", 0
+        size = estimated_bytes(source, self.channels)
+        in_memory = place(others + size, torch.device("cpu"), True, 1, self.budget) != "files"
+        return ("memory", size) if in_memory else ("files", 0)
 
     def _store(
         self, part: str, source: ImageSource, fit: Fit, where: Where, memory: Tensor | None
@@ -474,14 +494,16 @@ class _Storing:
                 cache=self.cache,
                 share=share,
             ))  # fmt: skip
-            return OnDisk(_without(source, bad), fit, self.channels, crop), bad
-        if crop is not None:
+            left = _without(source, bad)
+            return OnDisk(left, fit, self.channels, crop, uncropped=self.uncropped), bad
+        if self._differs(part):
             return whole_in_memory(
                 source,
                 fit,
                 self.channels,
                 crop,
                 self.threads,
+                uncropped=self.uncropped,
                 what=f"reading the images for {_USES[part]}",
                 progress=self.progress,
             )
@@ -677,8 +699,9 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
         return class_counts(store.labels, classes)
     chosen = sample(len(store), _MASKS).tolist()
     counted = torch.zeros(UNLABELLED + 1, dtype=torch.int64)
+    read = store.read if isinstance(store, InMemory) else store.read_whole
     for index in chosen:
-        counted += store.read(index)[-1].flatten().bincount(minlength=UNLABELLED + 1)
+        counted += read(index)[-1].flatten().bincount(minlength=UNLABELLED + 1)
     return tuple(counted[:classes].tolist())
 
 

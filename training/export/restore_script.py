@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data.images.preprocessing import Preparation
-from ..inference.whole_image import OVERLAP
+from ..masks.tiling import OVERLAP
 from ..tasks.image_to_image import ImageToImage
 from .formats import SCRIPT_MARK, script_name
 from .script import END, HEADER_IMPORTS, PILLOW_PAGES, constants, load_function

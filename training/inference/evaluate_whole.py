@@ -22,7 +22,15 @@ def whole_views(
     averaged over its views."""
     task, count = opened.task, len(opened.stores[part])
     times = opened.pairs.enlarges if opened.pairs is not None else 1
-    whole = WholeImages(model.modules, opened.preparation, task, model.device, tta, enlarges=times)
+    whole = WholeImages(
+        model.modules,
+        opened.preparation,
+        task,
+        model.device,
+        tta,
+        tiling=opened.tiling,
+        enlarges=times,
+    )
     tally, quality = task.tally(opened.loss, model.device).thorough(), []
     with quiet(), torch.inference_mode():
         for index in range(count):

@@ -14,10 +14,11 @@ from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
+from ..masks.tiling import Tiling
 from ..runtime.devices import using
 from .prediction import Image, Prediction, Share
 from .trained_model import TrainedModel
-from .whole_image import WholeImages, classes_of, resized_outputs
+from .whole_image import WholeImages, resized_outputs
 
 _TOGETHER = 8
 """The number of images that are read at a time."""
@@ -33,7 +34,15 @@ def predict_whole(
     """The masks or images for images, each given with its name, in their order."""
     assert model.task is not None
     times = model.plan.enlarges if model.task.images else 1
-    whole = WholeImages(model.modules, preparation, model.task, model.device, tta, enlarges=times)
+    whole = WholeImages(
+        model.modules,
+        preparation,
+        model.task,
+        model.device,
+        tta,
+        tiling=Tiling.of(model.plan),
+        enlarges=times,
+    )
 
     def read(image: Image) -> Tensor | str:
         if isinstance(image, BadImage):
@@ -67,12 +76,11 @@ def _answers(whole: WholeImages, images: Sequence[tuple[str, Tensor]]) -> Iterat
     pixels = torch.stack([image for _, image in images])
     try:
         with using(whole.device):
-            outputs = whole.outputs(pixels)
-            size = (pixels.shape[-2], pixels.shape[-1])
             if whole.task.images:
-                yield from _pictures(whole, names, outputs, size)
+                size = (pixels.shape[-2], pixels.shape[-1])
+                yield from _pictures(whole, names, whole.outputs(pixels), size)
                 return
-            masks = [classes_of(each, size).cpu() for each in outputs]
+            masks = [*whole.masks(pixels)]
     except BadImage as error:
         for name in names:
             yield Prediction(name, (), error.reason)

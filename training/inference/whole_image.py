@@ -1,10 +1,9 @@
 """Answers for whole images of any size: tiles of the size of the network's input, that overlap.
 
 An image is resized as for training, but not cropped. If it is then larger than the input of the
-network, the network answers for tiles of it, and where tiles overlap, their outputs are averaged
-with weights that fall to zero at the edges of a tile, so that no seams are seen. What the resize
-has done is undone on the outputs, before each pixel gets its class or its color. Outputs may be
-larger than the image, as in super-resolution.
+network, the network answers for tiles of it (`tiling.py`). What the resize has done is undone on
+the outputs, before each pixel gets its class or its color. Outputs may be larger than the image, as
+in super-resolution.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, pi
 
 import torch
 import torch.nn.functional as F
@@ -22,11 +20,10 @@ from ...compiler.plan.evaluate import Tta
 from ..data.images.image_file import BadImage
 from ..data.images.preprocessing import Preparation
 from ..data.images.resize import Fit, Size
+from ..masks.tiling import TOGETHER, Tiling, bands, outputs_of
 from ..runtime.memory_errors import with_fewer
 from ..tasks.task import Task
 
-OVERLAP = 0.25
-"""The share of a tile that the next one covers too, at least."""
 MAX_BYTES = 2**33
 """A limit for the outputs of one image: 8 GB."""
 
@@ -41,8 +38,10 @@ class WholeImages:
     task: Task
     device: torch.device
     tta: Tta | None = None
-    batch: int = 8
+    batch: int = TOGETHER
     """The largest number of tiles that go through a network at a time."""
+    tiling: Tiling | None = None
+    """By default, tiles have the size of the network's input."""
     enlarges: int = 1
     """How many times larger outputs are than images, along each side."""
 
@@ -57,106 +56,78 @@ class WholeImages:
                            f" {self.task.nouns[1]} do not fit into memory")  # fmt: skip
         return with_fewer(partial(self._outputs, images, size), self.batch)
 
+    def masks(self, images: Tensor) -> Iterator[Tensor]:
+        """The class of each pixel of images of the same size (uint8, height x width), on the CPU.
+        Of images that keep their size, the outputs are never in memory as a whole."""
+        size: Size = (images.shape[-2], images.shape[-1])
+        if self._scales != (1.0,) or self.preparation.fit.resized(*size) != size:
+            for outputs in self.outputs(images):
+                yield classes_of(outputs, size).cpu()
+            return
+        for image in images:
+            yield with_fewer(partial(self._mask, image), self.batch)
+
+    def _mask(self, image: Tensor, batch: int) -> Tensor:
+        with torch.inference_mode():
+            rows = bands(self._averaged, image[None], self._tiles, batch)
+            return torch.cat([band.rows[0].argmax(0).to(torch.uint8).cpu() for band in rows])
+
     def _outputs(self, images: Tensor, size: Size, batch: int) -> Tensor:
         with torch.inference_mode():
-            each = [self._of_network(module, images, size, batch) for module in self.modules]
+            if self._scales == (1.0,):
+                view = self.preparation.fit.whole(images)
+                return outputs_of(self._averaged, view, self._tiles, batch, self.enlarges)
+            each = [self._of_scales(module, images, size, batch) for module in self.modules]
             return each[0] if len(each) == 1 else self.task.averaged(torch.stack(each))
 
-    def _of_network(self, module: nn.Module, images: Tensor, size: Size, batch: int) -> Tensor:
-        size = self._enlarged(size)
-        views = [
-            resized_outputs(self._of_view(module, view, batch, flipped=flipped), size)
-            for view, flipped in self._views(images)
+    def _of_scales(self, module: nn.Module, images: Tensor, size: Size, batch: int) -> Tensor:
+        """The outputs of a network, averaged over views in several sizes."""
+        height, width = size
+        larger = self.enlarges * height, self.enlarges * width
+        views = []
+        for scale in self._scales:
+            smaller = max(1, round(height * scale)), max(1, round(width * scale))
+            view = Fit(smaller, self.preparation.fit.mode, smaller).whole(images)
+            for flipped in self._flips:
+                answer = partial(self._of_network, module, flipped=flipped)
+                found = outputs_of(answer, view, self._tiles, batch, self.enlarges)
+                views.append(resized_outputs(found, larger))
+        return self._average_of_views(views)
+
+    def _averaged(self, pixels: Tensor) -> Tensor:
+        """The outputs for tiles, averaged over mirrored views and networks."""
+        each = [
+            self._average_of_views(
+                [self._of_network(module, pixels, flipped=flipped) for flipped in self._flips]
+            )
+            for module in self.modules
         ]
+        return each[0] if len(each) == 1 else self.task.averaged(torch.stack(each))
+
+    def _of_network(self, module: nn.Module, pixels: Tensor, *, flipped: bool) -> Tensor:
+        prepared = self.preparation.prepare(pixels.to(self.device))
+        outputs: Tensor = module(prepared.flip(-1) if flipped else prepared).float()
+        return outputs.flip(-1) if flipped else outputs
+
+    def _average_of_views(self, views: Sequence[Tensor]) -> Tensor:
         if len(views) == 1:
             return views[0]
-        stacked = torch.stack(views)
+        stacked = torch.stack([*views])
         if self.tta is not None and self.tta.average == "logits":
             return stacked.mean(0)
         return self.task.averaged(stacked)
 
-    def _views(self, images: Tensor) -> Iterator[tuple[Tensor, bool]]:
-        """The images at each scale, and whether mirrored."""
-        fit, tta = self.preparation.fit, self.tta
-        height, width = fit.resized(images.shape[-2], images.shape[-1])
-        for scale in dict.fromkeys(tta.scales) if tta is not None else (1.0,):
-            size = max(1, round(height * scale)), max(1, round(width * scale))
-            view = Fit(size, fit.mode, size).whole(images)
-            yield view, False
-            if tta is not None and tta.flip:
-                yield view, True
+    @property
+    def _tiles(self) -> Tiling:
+        return self.tiling or Tiling(self.preparation.size)
 
-    def _of_view(self, module: nn.Module, images: Tensor, batch: int, *, flipped: bool) -> Tensor:
-        """The outputs for all tiles of images, put together; those of mirrored images are mirrored
-        back."""
-        size: Size = (images.shape[-2], images.shape[-1])
-        images = _filling(images.flip(-1) if flipped else images, self.preparation.size)
-        places = list(tiles((images.shape[-2], images.shape[-1]), self.preparation.size))
-        height, width = self.preparation.size
-        times = self.enlarges
-        tiled = [(image, *place) for image in range(len(images)) for place in places]
-        total, weights = None, None
-        window = _window(self._enlarged(self.preparation.size), self.device)
-        for start in range(0, len(tiled), batch):
-            part = tiled[start : start + batch]
-            pixels = torch.stack(
-                [images[i, :, top : top + height, left : left + width] for i, top, left in part]
-            )
-            outputs = module(self.preparation.prepare(pixels.to(self.device))).float()
-            if len(places) == 1 and len(part) == len(tiled):
-                total = outputs
-                break
-            if total is None:
-                whole_size = self._enlarged((images.shape[-2], images.shape[-1]))
-                total = torch.zeros(len(images), outputs.shape[1], *whole_size, device=self.device)
-                weights = torch.zeros(whole_size, device=self.device)
-            for (image, top, left), output in zip(part, outputs, strict=True):
-                there = (
-                    slice(times * top, times * (top + height)),
-                    slice(times * left, times * (left + width)),
-                )
-                total[image][:, there[0], there[1]] += output * window
-                if image == 0:
-                    assert weights is not None
-                    weights[there] += window
-        assert total is not None
-        whole: Tensor = total if weights is None else total / weights
-        whole = whole[..., : times * size[0], : times * size[1]]
-        return whole.flip(-1) if flipped else whole
+    @property
+    def _scales(self) -> tuple[float, ...]:
+        return tuple(dict.fromkeys(self.tta.scales)) if self.tta is not None else (1.0,)
 
-    def _enlarged(self, size: Size) -> Size:
-        return self.enlarges * size[0], self.enlarges * size[1]
-
-
-def _filling(images: Tensor, least: Size) -> Tensor:
-    """Images padded at their right and lower edges to at least this size, by their last pixels."""
-    down, right = (max(0, w - h) for w, h in zip(least, images.shape[-2:], strict=True))
-    if not down and not right:
-        return images
-    return F.pad(images.float(), (0, right, 0, down), mode="replicate").to(torch.uint8)
-
-
-def tiles(size: Size, tile: Size) -> Iterator[tuple[int, int]]:
-    """The upper left corners of tiles that cover an image, evenly spaced."""
-    for top in _starts(size[0], tile[0]):
-        for left in _starts(size[1], tile[1]):
-            yield top, left
-
-
-def _starts(length: int, tile: int) -> list[int]:
-    if length <= tile:
-        return [0]
-    steps = ceil((length - tile) / max(1, tile * (1 - OVERLAP)))
-    return [round(number * (length - tile) / steps) for number in range(steps + 1)]
-
-
-def _window(size: Size, device: torch.device) -> Tensor:
-    """The weights of the pixels of a tile: largest in its middle, almost zero at its edges."""
-    each = [
-        (torch.sin((torch.arange(side, device=device) + 0.5) * pi / side) ** 2).clamp(min=1e-3)
-        for side in size
-    ]
-    return each[0][:, None] * each[1]
+    @property
+    def _flips(self) -> tuple[bool, ...]:
+        return (False, True) if self.tta is not None and self.tta.flip else (False,)
 
 
 def resized_outputs(outputs: Tensor, size: Size) -> Tensor:

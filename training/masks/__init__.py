@@ -4,4 +4,5 @@ class_colors.py     a color for each class, the same in pages, PNG palettes and 
 mask_overlay.py     masks over their images; which pixels are right and which are wrong
 mask_png.py         masks as PNG files with a palette
 polygons.py         masks as polygons
+tiling.py           images of any size, divided into tiles whose answers are blended
 """

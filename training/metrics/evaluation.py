@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from ..tasks.task import Task
 from ..trainer.callbacks import Callback
 from .outcome import Outcome
 from .tally import Tally
+from .tiled_evaluation import count_tiled
 
 Merge = Callable[[Sequence[Tensor]], None]
 """Sums the counts of several processes, in place."""
@@ -122,10 +124,23 @@ def count(
     if thorough:
         tally.thorough()
     context = precision.autocast(opened.device)
+
+    def answer(images: Tensor) -> Tensor:
+        prepared = opened.preparation.prepare(precision.laid_out(images))
+        return task.packed((forward or module)(prepared))
+
     with evaluating(module), torch.inference_mode(), context or nullcontext():
         for index, (images, labels, _) in enumerate(batches()):
-            prepared = opened.preparation.prepare(precision.laid_out(images))
-            outputs = task.packed((forward or module)(prepared))
+            if opened.tiling is not None:
+                each = partial(joined, answer, module) if members else answer
+                tallies = [tally, *members]
+                quality = count_tiled(each, images, labels, opened.tiling, tallies)
+                if kept is not None:
+                    kept.add(quality)
+                if callback is not None:
+                    callback.evaluating(part, index + 1, len(batches))
+                continue
+            outputs = answer(images)
             tally.add(outputs, labels)
             for member, answers in zip(members, getattr(module, "answers", ()), strict=False):
                 member.add(answers, labels)
@@ -136,6 +151,12 @@ def count(
     if merge is not None:
         merge(tally.counters())
     return tally
+
+
+def joined(answer: Callable[[Tensor], Tensor], module: nn.Module, images: Tensor) -> Tensor:
+    """The outputs of an ensemble and of each of its networks, side by side."""
+    outputs = answer(images)
+    return torch.cat([outputs, *getattr(module, "answers", ())], 1)
 
 
 class Answers:

@@ -32,12 +32,16 @@ class MaskTally(Tally):
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         predicted = outputs.argmax(1)
         self.table += table_of(predicted, labels, len(self.classes))
-        if self._thorough:
-            for one, mask in zip(predicted, labels, strict=True):
-                score = boundary_f1(one, mask, len(self.classes))
-                known = ~score.isnan()
-                self.outlines += torch.stack([known, score.nan_to_num()]).to(self.outlines)
+        for one, mask in zip(predicted, labels, strict=True):
+            self.count_outline(one, mask)
         return ()
+
+    def count_outline(self, predicted: Tensor, mask: Tensor) -> None:
+        """Compares the outlines of an image, if that is asked for."""
+        if self._thorough:
+            score = boundary_f1(predicted, mask, len(self.classes))
+            known = ~score.isnan()
+            self.outlines += torch.stack([known, score.nan_to_num()]).to(self.outlines)
 
     def counters(self) -> tuple[Tensor, ...]:
         return self.sums, self.table, self.outlines, self.differing

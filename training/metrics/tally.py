@@ -41,14 +41,23 @@ class Tally(ABC):
     def add(self, outputs: Tensor, labels: Tensor) -> None:
         """Adds the outputs of a batch."""
         outputs = outputs.float()
-        if self._first is None:
-            self._first = outputs[:1].clone()
-        same = (outputs - self._first).abs() <= _ROUNDING * (1 + self._first.abs())
-        self.differing += (~same).flatten(1).any(1).sum()
+        self.compare(outputs)
         count = len(labels)
         loss = self.loss(outputs, labels) * count
         further = [each.to(loss) for each in self.count(outputs, labels)]
         self.sums += torch.stack([torch.full_like(loss, count), loss, *further]).to(self.sums)
+
+    def compare(self, outputs: Tensor) -> None:
+        """Compares outputs with those of the first image: of maps of another size, the part that
+        both have."""
+        if self._first is None:
+            self._first = outputs[:1].clone()
+        first = self._first
+        if outputs.shape[1:] != first.shape[1:]:
+            rows, columns = map(min, outputs.shape[-2:], first.shape[-2:])
+            outputs, first = outputs[..., :rows, :columns], first[..., :rows, :columns]
+        same = (outputs - first).abs() <= _ROUNDING * (1 + first.abs())
+        self.differing += (~same).flatten(1).any(1).sum()
 
     def thorough(self) -> Self:
         """The same counts, which then also measure what takes too long after every epoch."""

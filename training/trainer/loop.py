@@ -362,7 +362,7 @@ class Loop:
         """Sets the batch size of validation, in all processes together."""
         self.validation = self.data.evaluation("val", batch=size, sharing=self.processes.sharing)
         self.validated_forward: Callable[[Tensor], Any] | None = None
-        if self.learner.compile is not None:
+        if self.learner.compile is not None and self.data.tiling is None:
             self.validated_forward = self.learner.compile(self.validated, self.validation.full)
 
     def count(self, part: Tensor | None = None) -> Tally:

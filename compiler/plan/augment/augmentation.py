@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from ....dsl.diagnostics import Edit
 from ...language.kinds import custom, real_number, share
@@ -229,3 +229,37 @@ class Augmentation(Directive):
             "take it out",
             (Edit(self.span, ""),),
         )
+
+
+class FileCrop(NamedTuple):
+    """The first directive that image files of different sizes have to go through."""
+
+    crop: Augmentation
+    cuts: bool
+    """Whether it is a random crop that can be cut out of whole images when they are read."""
+    number: int
+    """Its index among the directives."""
+    resize: evaluate.Resize | None
+    """How a whole image is resized before; None if not at all."""
+    done: frozenset[int]
+    """The indices of the directives that are done then: `crop`, and `resize` if it is written."""
+
+
+def file_crop(
+    augment: Sequence[Augmentation], evaluated: evaluate.Resize | None
+) -> FileCrop | None:
+    """The crop that may be cut when image files are read, or what stands before it and needs all
+    images to have the same size; None if there is neither. Flips before a crop can as well come
+    after it."""
+    written: evaluate.Resize | None = None
+    done: set[int] = set()
+    for number, directive in enumerate(augment):
+        if directive.keeps_border or directive.by_epoch:
+            continue
+        done.add(number)
+        if directive.when_read and written is None:
+            written = directive.resize_when_read(None)
+            continue
+        resize = directive.resize_of_file(written, evaluated)
+        return FileCrop(directive, directive.cuts_files(resize), number, resize, frozenset(done))
+    return None

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ...language.evaluate import Evaluated
-from ...language.kinds import Range, between, choice, size, whole
+from ...language.kinds import Range, between, choice, share, size, whole
 from ...language.problems import Problem
 from ...language.signature import ArgumentError
 from ...language.values import Interval
 from .. import evaluate
+from ..data import Data
 from ..directive import Context, conflict
 from ..evaluate import MODE_DOC, MODES, fits_input
 from ..loss import ends_in_map
 from ..other_sizes import difference
-from .augmentation import Augmentation, filling
+from .augmentation import Augmentation, file_crop, filling
 from .geometric import fill_levels
 from .passes import INSIDE, MOVE, RESIZE, WARP, Cost, Fill, PassKind, Size, numbers
 
@@ -201,7 +202,7 @@ class Crop(Resizing):
         "crop scale=8%..100%": "RandomResizedCrop",
         "crop": "RandomCrop RandomSizedCrop RandomCropNear randomresizedcropgpu",
     }
-    usage = "crop side scale=… ratio=… pad=0 fill=zero"
+    usage = "crop side scale=… ratio=… pad=0 fill=zero balanced=0%"
     title_when_read = "random crops of whole images"
 
     side: Any = size("height and width of the result; by default the network's input", None)
@@ -217,6 +218,12 @@ class Crop(Resizing):
         keyword_only=True, elsewhere="padding",
     )  # fmt: skip
     fill: Any = filling()
+    balanced: float = share(
+        "for masks: the share of crops around a pixel of a class that is drawn with equal chances"
+        " among those in the mask, so that small objects are seen as often as large ones", 0.0,
+        keyword_only=True,
+        elsewhere="oversample_foreground_percent class_balanced rare foreground",
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.ratio is not None and self.scale is None:
@@ -290,3 +297,25 @@ class Crop(Resizing):
         yield from super().problems(context)
         if context.size and self.is_last_size(context):
             yield from fits_input(self, self.side, context)
+        if self.balanced:
+            yield from self._balanced_problems(context)
+
+    def _balanced_problems(self, context: Context) -> Iterator[Problem]:
+        place = self.place("balanced")
+        if context.network is None or place is None:
+            return
+        if not ends_in_map(context):
+            yield context.unfit(
+                place,
+                "only masks give pixels a class",
+                "take `balanced` out; `weights balanced` makes the classes of images count alike",
+            )
+            return
+        cut = file_crop(context.all(Augmentation), context.find(evaluate.Resize))
+        if not context.get(Data).image_files or cut is None or cut.crop is not self or not cut.cuts:
+            yield context.unfit(
+                place,
+                "crops are only balanced where they are cut out of image files when these are read",
+                "write `crop` first, without `pad`, and `evaluate { tiles }` or `resize` with the"
+                " shorter side",
+            )

@@ -77,7 +77,9 @@ def test_what_it_says_can_be_read_again(section: str, line: str) -> None:
 def test_a_saved_plan_can_be_read(section: str, line: str) -> None:
     """Whatever a spec can say: a run whose `plan.json` cannot be read cannot be resumed."""
     text = spec(section, line)
-    if section != "train":
+    if line.startswith("tiles"):  # trained on crops of files
+        text += 'augment { crop }\ntrain { data folder "streets" }\n'
+    elif section != "train":
         text += "train { data digits }\n"
     elif not line.startswith("data"):
         text = text.replace("train {\n", "train {\ndata digits\n")

@@ -238,6 +238,7 @@ def _fit_of_images(fit: Mapping[str, Any]) -> Fit:
         _size(resize) if isinstance(resize, list) else int(resize),
         str(fit["mode"]),
         _size(fit["crop"]),
+        bool(fit.get("fills", False)),
     )
 
 

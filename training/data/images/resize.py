@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....compiler.plan.data import UNLABELLED
 from ....compiler.plan.evaluate import CentreCrop, Resize
 from ....compiler.plan.fusion import crop_when_read, resize_when_read, size_when_read
 from ....compiler.plan.plan import TrainPlan
@@ -39,11 +40,15 @@ class Fit:
     resize: int | Size
     mode: str
     crop: Size
+    fills: bool = False
+    """Whether images that are smaller than the crop are filled up, instead of being refused."""
 
     def __call__(self, images: Tensor, *, masks: int = 0) -> Tensor:
         """Images (uint8, ... x C x H x W) at the size of the crop; raises BadImage if they are too
         long and thin. The last channels may be masks, whose numbers are not mixed."""
         images = self.whole(images, masks=masks)
+        if self.fills:
+            images = padded(images, self.crop, masks)
         sides = zip(images.shape[-2:], self.crop, strict=True)
         top, left = (round((have - want) / 2) for have, want in sides)
         return images[..., top : top + self.crop[0], left : left + self.crop[1]]
@@ -58,7 +63,8 @@ class Fit:
         """Raises BadImage for a size that would become too large, or that is too small for the crop
         of images that keep their size."""
         size = self.resized(height, width)
-        if self.resize == KEPT and (height < self.crop[0] or width < self.crop[1]):
+        small = self.resize == KEPT and not self.fills
+        if small and (height < self.crop[0] or width < self.crop[1]):
             raise BadImage(
                 f"{width:,} x {height:,} pixels, fewer than the {self.crop[1]} x {self.crop[0]}"
                 " that the network sees"
@@ -112,12 +118,27 @@ def resized(images: Tensor, size: Size, mode: str, masks: int = 0) -> Tensor:
     return result if images.ndim == 4 else result.squeeze(0)
 
 
+def padded(images: Tensor, least: Size, masks: int = 0) -> Tensor:
+    """Images (uint8, ... x C x H x W) of at least this size: their last pixels are repeated at the
+    right and lower edges, where masks, the last channels, have no label."""
+    height, width = images.shape[-2:]
+    down, right = max(0, least[0] - height), max(0, least[1] - width)
+    if not down and not right:
+        return images
+    whole = images if images.ndim == 4 else images.unsqueeze(0)
+    larger = F.pad(whole.float(), (0, right, 0, down), mode="replicate").to(torch.uint8)
+    if masks:
+        larger[:, -masks:, height:] = UNLABELLED
+        larger[:, -masks:, :, width:] = UNLABELLED
+    return larger if images.ndim == 4 else larger.squeeze(0)
+
+
 def evaluation_fit(plan: TrainPlan) -> Fit:
     """The resize and crop of `evaluate { resize …, crop … }`."""
     resize, crop = plan.evaluate.resize, plan.evaluate.crop
     assert resize is not None
     assert crop is not None
-    return Fit(_side(resize), resize.mode, crop.side)
+    return Fit(_side(resize), resize.mode, crop.side, fills=plan.evaluate.tiles is not None)
 
 
 def training_fit(plan: TrainPlan) -> Fit:

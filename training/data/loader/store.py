@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -56,6 +56,8 @@ class WholeImages:
     """Those of the image and of its mask, if it has one."""
     crop: RandomCrop | RandomPart | None
     """The random crop of training images that is done when they are read."""
+    uncropped: bool = field(default=False, kw_only=True)
+    """Whether a batch for evaluation is a whole image, resized but not cropped."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -88,10 +90,16 @@ class WholeImages:
         with self._named(index):
             return self.fit(self.whole(index), masks=self.source.masks)
 
+    def read_whole(self, index: int) -> Tensor:
+        """An image, resized and not cropped. Raises BadImage."""
+        with self._named(index):
+            return self.fit.whole(self.whole(index), masks=self.source.masks)
+
     def read_batch(self, indices: Sequence[int], epoch: int | None) -> Tensor:
         """Images as one tensor; with the random crops of an epoch, if it is given."""
         if self.crop is None or epoch is None:
-            return torch.stack([self.read(index) for index in indices])
+            read = self.read_whole if self.uncropped else self.read
+            return torch.stack([read(index) for index in indices])
         crops = []
         for start in range(0, len(indices), _TOGETHER):
             some = indices[start : start + _TOGETHER]
@@ -165,19 +173,21 @@ def whole_in_memory(
     files: Files,
     fit: Fit,
     channels: int,
-    crop: RandomCrop,
+    crop: RandomCrop | None,
     threads: int,
     *,
+    uncropped: bool = False,
     what: str = "reading images",
     progress: Progress = unwatched,
 ) -> tuple[WholeInMemory, Bad]:
     """Decodes all images in their own size; the bad ones are left out, and returned with the
     reasons."""
+    further = crop.fit if crop is not None else None
 
     def one(index: int) -> Tensor | str:
         try:
             image = with_mask(files, index, channels)
-            for each in (fit, *([crop.fit] if crop.fit is not None else [])):
+            for each in (fit, *([further] if further is not None else [])):
                 each.must_be_bounded(image.shape[-2], image.shape[-1])
         except BadImage as error:
             return error.reason
@@ -196,7 +206,8 @@ def whole_in_memory(
         images[place], start = None, end
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), ends[:-1]])
     left = files.select(torch.tensor([i for i in range(len(files)) if i not in bad]).long())
-    return WholeInMemory(left, fit, channels, crop, pixels, starts, sizes), bad
+    store = WholeInMemory(left, fit, channels, crop, pixels, starts, sizes, uncropped=uncropped)
+    return store, bad
 
 
 _SAMPLE = 64
