@@ -75,7 +75,7 @@ class WholeImages:
     def _outputs(self, images: Tensor, size: Size, batch: int) -> Tensor:
         with torch.inference_mode():
             if self._scales == (1.0,):
-                view = self.preparation.fit.whole(images)
+                view = Fit(size, self.preparation.fit.mode, size).whole(images)
                 return outputs_of(self._averaged, view, self._tiles, batch, self.enlarges)
             each = [self._of_scales(module, images, size, batch) for module in self.modules]
             return each[0] if len(each) == 1 else self.task.averaged(torch.stack(each))
