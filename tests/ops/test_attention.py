@@ -249,6 +249,14 @@ def test_the_weights_of_bilinear_attention_may_be_vectors_or_maps() -> None:
     conform(BilinearAttention(grid=(2, 3)), (2, 4, 6), (4,), (1, 3, 3), probe=None)
 
 
+def test_weights_of_bilinear_attention_whose_sigmoids_are_all_zero() -> None:
+    numbers = -200 + torch.arange(16.0).view(1, 16, 1, 1)
+    built = build(BilinearAttention(grid=(4, 4)), (1, 4, 4), (16, 1, 1), (16, 1, 1))
+    assert torch.allclose(
+        built.forward(torch.ones(1, 1, 4, 4), numbers, numbers).sum(), torch.tensor(16.0)
+    )
+
+
 def test_what_bilinear_attention_refuses() -> None:
     op, weights = BilinearAttention(grid=(2, 3)), ((4, 1, 1), (9, 1, 1))
     told = refuses(op, (2, 5, 6), *weights, match="5 rows cannot be divided into 2 equal parts")

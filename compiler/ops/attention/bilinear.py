@@ -21,7 +21,7 @@ from ..base import (
     helper,
 )
 from ..worked import Element, Worked, exp, products, summed, unraveled
-from .heads import COUNTED
+from .heads import COUNTED, softmax
 
 
 class BilinearAttention(Op):
@@ -94,7 +94,9 @@ class BilinearAttention(Op):
     def kept(self, output: Shape, *inputs: Shape) -> Kept:
         sides, each = output[1:], self.grid
         matrices = sum(side * side for side in sides)
-        weights = sum(parts * parts + parts for parts in each)  # the sigmoids, and their sums
+        weights = sum(
+            2 * parts * parts for parts in each
+        )  # what the softplus reads, and the softmax
         same = sum((side // parts) ** 2 for side, parts in zip(sides, each, strict=True))
         own = size(output) + self.groups * (matrices + weights)
         return Kept(inputs=(0,), own=own, once=same)
@@ -137,14 +139,13 @@ class BilinearAttention(Op):
     ) -> list[float]:
         """Numbers of a matrix, as a sigmoid makes weights of them."""
         parts, shape = self.grid[path - 1], element.inputs[path]
-        sigmoids = []
+        logarithms = []
         for row, column in places:
             index = (group * parts + row) * parts + column
             channel, place = unraveled(index, shape)
             number = element.read(path, channel, *place)
-            sigmoids.append(1 / (1 + exp(-number)))
-        total = sum(sigmoids)
-        return [each / total for each in sigmoids]
+            logarithms.append(-(max(-number, 0.0) + math.log1p(exp(-abs(number)))))
+        return softmax(logarithms)
 
     def explain(self, output: Shape, *inputs: Shape) -> list[tuple[str, str]]:
         _, height, width = output
@@ -167,8 +168,9 @@ class BilinearAttention(Op):
 BILINEAR_ATTENTION = helper('''\
 def mixing(x: Tensor, parts: int, groups: int, side: int, over: int) -> Tensor:
     """Square matrices that mix the parts of an axis, from the numbers that weigh them."""
-    weights = torch.unflatten(x.flatten(1).sigmoid(), 1, (groups, parts, parts))
-    weights = weights / weights.sum(over, keepdim=True)
+    # A sigmoid by the sum of sigmoids, which may all be 0 in single precision: by their logarithms.
+    logarithms = -F.softplus(-x.flatten(1), threshold=50)
+    weights = torch.unflatten(logarithms, 1, (groups, parts, parts)).softmax(over)
     # Of the places of a part, each goes to the same place of the others.
     same = torch.eye(side // parts, dtype=x.dtype, device=x.device)
     both = weights[:, :, :, None, :, None] * same[:, None, :]

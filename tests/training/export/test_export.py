@@ -462,3 +462,46 @@ def test_series_and_volumes(ending: str, spec: str, tmp_path: Path) -> None:
     model = dotcnn.load(network).eval()
     assert made.files[0].stat().st_size > 0
     assert model(torch.zeros(2, *network.input.shape)).shape == (2, 3)
+
+
+LIKE = """
+network Like {
+  input 3x17x14
+  a: conv 4 3x3 same
+  pool max 2, conv 4 3x3
+  b: relu
+  upsample like=a mode=bilinear
+  concat { | | from a }
+  concat { | crop like=b | from b | from a, upsample like=b }
+  conv 5 1x1
+}
+"""
+ATTENDING = """
+network Attending {
+  input 3x12x12
+  conv 18 3x3 same, lambda_layer heads=2 key=4 kernel=3
+  conv 18 3x3 same, lambda_layer heads=2 key=4 position=relative
+  bilinear_attention 4 groups=2 {
+    |
+    | pool max adaptive=4x1, conv 32 4x1
+    | pool max adaptive=1x4, conv 32 1x4
+  }
+  flatten, fc 5
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["onnx", "pt2"])
+@pytest.mark.parametrize(
+    ("spec", "input"),
+    [(LIKE, None), (LIKE, (3, 22, 19)), (ATTENDING, None)],
+    ids=["like", "like of another size", "lambdas"],
+)
+def test_sizes_of_other_maps_and_lambda_layers(
+    ending: str, spec: str, input: tuple[int, ...] | None, tmp_path: Path
+) -> None:
+    """It is compared before it is written."""
+    (tmp_path / "net.cnn").write_text(spec)
+    made = dotcnn.export(tmp_path / "net.cnn", tmp_path / f"net.{ending}", input=input)
+    assert [difference.batch for difference in made.differences] == [1, 3]
