@@ -78,7 +78,10 @@ def uses() -> list[Use]:
     paths = package_files("*.py")
     all_methods = _methods(paths)
     for path in paths:
-        tree = ast.parse((ROOT / path).read_text("utf-8"))
+        text = (ROOT / path).read_text("utf-8")
+        if "re." not in text:
+            continue
+        tree = ast.parse(text)
         names = {
             id(node.value): _name(node.targets[0]) for node in ast.walk(tree) if _assigns(node)
         }

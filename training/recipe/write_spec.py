@@ -178,7 +178,7 @@ def _with_input(text: str, network: Network, shape: tuple[int, ...]) -> str:
     span = network.input.span
     if span.source.text != text:
         return text
-    size = re.sub(r"\d+(x\d+)+", "x".join(map(str, shape)), span.text, count=1)
+    size = re.sub(r"(?<!\d)\d++(?:x\d++)+", "x".join(map(str, shape)), span.text, count=1)
     return f"{text[: span.start]}{size}{text[span.end :]}"
 
 
