@@ -416,6 +416,7 @@ def _show_field(subject: Subject, matrices: Sequence[Tensor], options: argparse.
     from ..show.measure.field_picture import field_sheet
     from ..show.measure.measured_field import field_data, field_lines, measure_field
 
+    subject.must_see_one_image("--field", f"`cnn report {subject.name}` shows it for each layer")
     paths, layers = _divided(options.shown, subject, has_image=True)
     seen = bool(paths or matrices or options.image)
     images = _images(subject, paths, matrices, options) if seen else []

@@ -101,16 +101,17 @@ class Subject:
             raise SpecError([Diagnostic("not-an-image", message)])
         return self.image_preparation
 
-    def must_see_one_image(self, what: str) -> None:
+    def must_see_one_image(self, what: str, help: str = "") -> None:
         """Raises SpecError for what is made for networks of a single image."""
         if len(self.network.inputs) > 1:
             names = ", ".join(node.name for node in self.network.inputs)
             message = f"{what} works on one image, and {self.network.name} has several inputs"
-            raise SpecError([Diagnostic("several-inputs", message, notes=(f"these are {names}",))])
+            notes = (f"these are {names}",)
+            raise SpecError([Diagnostic("several-inputs", message, notes=notes, help=help)])
         if self.image_preparation is None:
             shape = text(self.network.input.shape)
             message = f"{what} works on images, and the input of {self.network.name} is {shape}"
-            raise SpecError([Diagnostic("not-an-image", message)])
+            raise SpecError([Diagnostic("not-an-image", message, help=help)])
 
     def preparation_for(self, node: Node) -> tuple[Preparation, str]:
         """How images become one of its inputs, or the slices of a volume; and where that comes

@@ -176,6 +176,8 @@ def test_several_inputs_by_order_and_by_name(
         (["series.cnn", "one.npy"], "its array is 1x3, and the input is 2x6: channels x length"),
         (["series.cnn", "photo.png"], "it is not a series of 2x6 for `input`: a .npy or .npz file"),
         (["series.cnn", "--noise", "--why"], "--why works on images, and the input of Series"),
+        (["series.cnn", "--field"], "--field works on images, and the input of Series is 2x6"),
+        (["volume.cnn", "--noise", "--field"], "`cnn report volume.cnn` shows it for each layer"),
         (["two.cnn", "--noise", "--field"], "--field works on one image, and Two has several"),
         (["two.cnn", "--gradients"], "Two has several outputs (kind, place)"),
     ],
