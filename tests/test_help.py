@@ -65,13 +65,13 @@ def test_only_the_command_asked_for_is_loaded() -> None:
     code = """
 import sys
 from dotcnn.cli import main
-main(["gallery", "--format", "json"])
+main(["check", "lenet5"])
 print(*(name.rpartition(".")[2] for name in sys.modules if ".commands." in name), file=sys.stderr)
 """
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert set(result.stderr.split()) == {"command", "options", "terminal", "gallery"}
+    assert set(result.stderr.split()) == {"command", "options", "terminal", "specs", "check"}
 
 
 def test_emit_knows_the_endings_of_export() -> None:
