@@ -104,7 +104,10 @@ def mask_values(path: str | bytes, *, colors: bool = False) -> numpy.ndarray:
             values = numpy.array(image.convert("RGB"))
             if (values == values[..., :1]).all():  # gray, saved in color
                 return values[..., 0].astype(numpy.int64)
-            raise BadImage("the mask has colors, and no table says which class each stands for")
+            raise BadImage(
+                "the mask has colors, and no table says which class each stands for: write"
+                " `classes.txt` into the folder of the data, a line for each like `road 128 64 128`"
+            )
         raise BadImage(f"a mask is an image of class numbers, not of mode {image.mode}")
     except DAMAGE as error:
         raise BadImage(f"damaged: {error}") from None
