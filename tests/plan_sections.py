@@ -30,6 +30,10 @@ SERIES = ("pad", "normalize each", "data npy", "data series")
 """Statements for a network that takes series."""
 
 
+IMAGES = ("degrade", "loss charbonnier", "loss ssim")
+"""Statements for a network that answers with an image."""
+
+
 def network(input: str = "3x32x32", end: str = ENDS[0]) -> str:
     text = NETWORK.format(input=input, end=end)
     return text if input.count("x") == 2 else text.replace("3x3", "3")
@@ -37,6 +41,7 @@ def network(input: str = "3x32x32", end: str = ENDS[0]) -> str:
 
 def network_for(line: str, end: str = ENDS[0]) -> str:
     """The network that a statement is for."""
+    end = "conv 3 3x3 same" if line.startswith(IMAGES) else end
     return network("1x100" if line.startswith(SERIES) else "3x32x32", end)
 
 
@@ -107,6 +112,8 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "data table": ['data table "labels.csv" image=file label=(x, y) type=numbers'],
         "data npy": ['data npy "set"', 'data npy "set" images="x" labels="y" bad=2%'],
         "data series": ['data series "GunPoint"'],
+        "data coco": ['data coco "annotations.json"'],
+        "data hf": ['data hf "saved"'],
         "data idx": ['data idx "mnist"'],
         "data arrays": ["data arrays", "data arrays val=30%"],
         "data mnist": ['data mnist root="d" download=off'],
@@ -153,6 +160,15 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "loss mae": ["loss mae"],
         "loss huber": ["loss huber delta=0.5"],
         "loss gaussian_nll": ["loss gaussian_nll"],
+        "loss l1": ["loss l1"],
+        "loss charbonnier": ["loss charbonnier eps=0.01"],
+        "loss ssim": ["loss ssim"],
+        "degrade noise": ["degrade noise 25", "degrade noise 5..50"],
+        "degrade blur": ["degrade blur 1.5"],
+        "degrade downscale": ["degrade downscale 2"],
+        "degrade jpeg": ["degrade jpeg 10..40"],
+        "degrade gray": ["degrade gray"],
+        "degrade grey": ["degrade grey"],
         "weights": ["weights balanced", "weights [1, 2, 0.5]", "weights (3,)"],
         "precision": ["precision bf16", "precision tf32=off"],
         "channels_last": ["channels_last", "channels_last off", "channels_last auto"],
@@ -259,7 +275,7 @@ def good_sections(draw: st.DrawFn) -> str:
                 for word in kinds
                 if word.split()[0] == head
                 for line in kinds[word]
-                if not line.startswith(SERIES)
+                if not line.startswith(SERIES + IMAGES)
             ]
             lines += [draw(st.sampled_from(fitting))] if fitting else []
         if lines:

@@ -401,8 +401,7 @@ class Normalize(Directive):
         "normalize": "normalise normalization preprocess_input featurewise_center",
         "normalize none": "rescale rescaling totensor todtype convertimagedtype",
         "normalize measured": "standardize featurewise_std_normalization",
-        "normalize each": "zscore znormalize z_normalize samplewise_center instance_normalization"
-        " samplewise_std_normalization per_image_standardization znormalization",
+        "normalize each": "zscore znormalize z_normalize znormalization",
     }
 
     preset: str = choice(

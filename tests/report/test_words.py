@@ -14,6 +14,7 @@ from dotcnn.compiler.plan.directive import Directive
 from dotcnn.compiler.report.style import PLAIN
 from dotcnn.compiler.report.words import Unknown, example_of, explain, overview, words
 from dotcnn.dsl.diagnostics import has_errors
+from plan_sections import IMAGES
 
 Capture = pytest.CaptureFixture[str]
 
@@ -61,11 +62,20 @@ def test_examples_of_directives_are_valid(kind: type[Directive]) -> None:
         own = own[:1]
     lines[kind.section] = [*own, kind.shown()]
     masks = getattr(kind, "tasks", ()) == ("segmentation",)
-    head = "fc: conv classes 1x1" if masks else "pool avg global, flatten\nfc: fc classes"
+    head = "pool avg global, flatten\nfc: fc classes"
+    if masks or kind.word == "tiles":
+        head = "fc: conv classes 1x1"
+    elif kind.word.startswith(IMAGES):
+        head = "fc: conv 3 1x1"
     network = (
-        "network Example { input 3x224x224, stem: conv 8 3x3, bn, layer1: conv 8 3x3 same, relu\n"
-        f"layer3: conv 8 3x3 same, relu, layer4: conv 8 3x3 same, relu, {head} }}\n"
+        "network Example { input 3x224x224, stem: conv 8 3 same, bn, layer1: conv 8 3 same, relu\n"
+        f"layer3: conv 8 3 same, relu, layer4: conv 8 3 same, relu, {head} }}\n"
     )
+    if kind.word == "pad":
+        network = network.replace("3x224x224", "3x224")
+    if kind.word == "tiles":
+        lines["augment"] = ["crop"]
+        lines["train"] = ['data folder "photos"']
     sections = [f"{name} {{\n" + "\n".join(own) + "\n}" for name, own in lines.items() if own]
     diagnostics = dotcnn.check(network + "\n".join(sections))
     assert not has_errors(diagnostics), [each.message for each in diagnostics]

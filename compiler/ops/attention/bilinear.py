@@ -37,8 +37,8 @@ class BilinearAttention(Op):
     word: ClassVar[str] = "bilinear_attention"
     called: ClassVar[str] = "timm BilinearAttnTransform"
     example: ClassVar[str] = (
-        "bilinear_attention 4 groups=2 { | | pool max adaptive=4x1, conv 32 4x1"
-        " | pool max adaptive=1x4, conv 32 1x4 }"
+        "bilinear_attention 2 { | | pool max adaptive=2x1, conv 4 2x1"
+        " | pool max adaptive=1x2, conv 4 1x2 }"
     )
     arithmetic: ClassVar[str] = (
         "output: rows * map * columns, channel by channel, with the matrices of its group\n"

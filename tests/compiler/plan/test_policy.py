@@ -37,7 +37,7 @@ def section(*lines: str, spec: str = SPEC) -> Transfer:
     ("each", "similar", "wanted"),
     [
         (LITTLE - 1, "yes", ["freeze all", "head reset lr=1x"]),
-        (LITTLE - 1, "no", ["features layer1.1"]),
+        (LITTLE - 1, "no", ["features layer1.1 lr=1x"]),
         (LITTLE, "yes", ["freeze until layer1.1", "head reset lr=1x"]),
         (LITTLE, "no", ["freeze until layer1.0", "head reset lr=1x"]),
         (MUCH - 1, "yes", ["freeze until layer1.1", "head reset lr=1x"]),

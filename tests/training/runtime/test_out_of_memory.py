@@ -213,7 +213,8 @@ def test_the_last_evaluation_takes_smaller_batches(
     expected = trained(tmp_path / "a", set=once).metrics
     monkeypatch.setattr(evaluation, "count", count)
     looker = Looker()
-    assert trained(tmp_path / "b", callback=looker, set=once).metrics == expected
+    found = trained(tmp_path / "b", callback=looker, set=once).metrics
+    assert found == pytest.approx(expected, rel=1e-6)  # sums of smaller batches round differently
     assert sizes == [256, 128, 64]
     assert looker.notes[-1] == "out of memory: evaluating with batches of 64 images"
 
