@@ -18,6 +18,7 @@ from ...compiler.language.values import interval
 from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ...compiler.plan.plan import TrainPlan
+from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.store import WholeImages
 from ..data.open import Opened
 from ..masks.mask_overlay import mask_overlay
@@ -66,7 +67,11 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     indices = in_turn(opened, images)
     batch = torch.stack([opened.image("train", index) for index in indices])
     labels = opened.stores["train"].labels.cpu()[indices]
-    masks = opened.task.dense
+    masks = opened.task.dense and not opened.task.images
+    if opened.pairs is not None and opened.preparation.channels != opened.pairs.stored_channels:
+        raise _unlike_targets(opened)
+    if opened.pairs is not None and opened.pairs.enlarges > 1:
+        raise _unlike_targets(opened)
     if masks:
         labels = torch.stack([opened.mask("train", index) for index in indices])
     fusion = fuse(plan)
@@ -212,9 +217,15 @@ def shown(
     return Pictures(tuple(map(viewed, pixels)), _overlays(opened, pixels, moved))
 
 
+def _unlike_targets(opened: Opened) -> SpecError:
+    message = "the sheet shows images whose targets have the same size and channels"
+    place = opened.plan.train.data.place("path")
+    return SpecError([Diagnostic("no-sheet", message, place)])
+
+
 def _overlays(opened: Opened, images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
     """The masks of images, in color over them; empty if labels are not masks."""
-    if not opened.task.dense:
+    if not opened.task.dense or opened.task.images:
         return ()
     classes = opened.dataset.classes
     pairs = zip(images, masks, strict=True)

@@ -77,7 +77,8 @@ def histogram(
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         f"{joined(map(Html, parts))}</svg>"
     )
-    return element("div", element("div", element("h3", title), drawn), class_="charts")
+    figure = element("div", element("h3", title), drawn, style="max-width: 29rem")
+    return element("div", figure, class_="charts")
 
 
 def _counts(values: Sequence[float], low: float, high: float, bars: int) -> list[int]:

@@ -158,6 +158,7 @@ def test_an_autoencoder_ends_in_a_sigmoid_and_learns_the_images_themselves() -> 
     assert (run / "report.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["denoiser", "coder"])
 def test_exported_networks_say_what_they_answer(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -179,6 +180,7 @@ def test_exported_networks_say_what_they_answer(
     assert numpy.abs(found - expected.picture.numpy()).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_script_restores_photographs_as_predict_does(tmp_path: Path) -> None:
     import subprocess
     import sys
@@ -195,3 +197,14 @@ def test_a_script_restores_photographs_as_predict_does(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a_restored.png") as picture:
         found = numpy.array(picture).astype(int)
     assert numpy.abs(found - expected.picture[0].numpy()).max() <= 1
+
+
+def test_the_sheet_of_augmentation_shows_images(tmp_path: Path) -> None:
+    numpy.savez(tmp_path / "waves.npz", x_train=waves(24, 16)[..., None])
+    spec = SPEC.format(
+        body=DENOISER, train="degrade noise 40", scale=1, data=tmp_path / "waves.npz"
+    )
+    (tmp_path / "net.cnn").write_text(f"{spec}augment {{ flip horizontal, rotate 10 }}")
+    words = ["augment", str(tmp_path / "net.cnn"), "-o", str(tmp_path / "sheet.png")]
+    assert cli.main(words) == 0
+    assert (tmp_path / "sheet.png").exists()
