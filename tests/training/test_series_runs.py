@@ -92,6 +92,7 @@ def test_predictions_are_those_of_the_evaluation(run: Path, tmp_path: Path) -> N
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_exported_script(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     x, _ = series()
