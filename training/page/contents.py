@@ -16,7 +16,8 @@ from ..data.diagnostic import plural_noun
 from ..data.open import Opened
 from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
-from ..metrics.verdict import Facts, verdict
+from ..metrics.verdict.facts import Facts
+from ..metrics.verdict.verdict import verdict
 from ..tasks.classification import Classification
 from ..trainer.callbacks import EpochRecord
 from .markup import Html, section

@@ -20,7 +20,8 @@ from ..inference.trained_model import TrainedModel
 from ..metrics.comparison import Comparison
 from ..metrics.evaluation import evaluate
 from ..metrics.outcome import Outcome
-from ..metrics.verdict import Facts, Finding, verdict
+from ..metrics.verdict.facts import Facts, Finding
+from ..metrics.verdict.verdict import verdict
 from ..page.history import epochs
 from ..restoration.baseline import against_inputs
 from ..tasks.known_tasks import recorded_thresholds

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..data.images.preprocessing import Preparation
 from ..metrics.outcome import Outcome
-from ..metrics.verdict import Finding
+from ..metrics.verdict.facts import Finding
 from .loop import INTERRUPTED
 
 

@@ -15,7 +15,8 @@ from dotcnn.dsl.source import Source
 from dotcnn.training.data.dataset import Part
 from dotcnn.training.metrics.boundary_f1 import boundary_f1
 from dotcnn.training.metrics.guessing import guessing_masks
-from dotcnn.training.metrics.verdict import Facts, Finding, verdict
+from dotcnn.training.metrics.verdict.facts import Facts, Finding
+from dotcnn.training.metrics.verdict.verdict import verdict
 from dotcnn.training.page.history import epochs
 from dotcnn.training.request import request
 from dotcnn.training.tasks.segmentation import Segmentation

@@ -18,7 +18,9 @@ from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.plan import TrainPlan
 from dotcnn.training.data.dataset import Part
 from dotcnn.training.metrics.guessing import guessing
-from dotcnn.training.metrics.verdict import Facts, Finding, interval, verdict
+from dotcnn.training.metrics.verdict.certainty import interval
+from dotcnn.training.metrics.verdict.facts import Facts, Finding
+from dotcnn.training.metrics.verdict.verdict import verdict
 from dotcnn.training.trainer.callbacks import EpochRecord
 
 from ..small import Looker, trained

@@ -174,6 +174,8 @@ def test_both_are_learned(tmp_path: Path) -> None:
     (prediction,) = predict(tmp_path / "run", images[0])
     assert prediction.outputs["row"].numbers[0].value == pytest.approx(labels["row"][0], abs=30)
     assert prediction.outputs["shade"].guesses[0].name == str(labels["shade"][0])
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert {each["rule"] for each in record["result"]["verdict"]} <= {"improves", "overfits"}
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Predicted and true numbers: row" in page
     assert "Confusion matrix: shade" in page
