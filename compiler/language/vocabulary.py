@@ -107,9 +107,10 @@ FORMS: dict[str, Form] = {
         "a: conv 16 3x3 same, b: conv 16 1x1, from a, conv 16 1x1, add b",
     ),
     "share": Form(
-        "name",
+        "name [map …]",
         "Applies a labeled layer, block or form once more, with the same weights: both streams of a"
-        " siamese network, the heads of a pyramid, the rounds of a recurrent refinement.",
+        " siamese network, the heads of a pyramid, the rounds of a recurrent refinement. A block"
+        " that was given maps by name gets the same ones, unless others follow.",
         "a: conv 16 3x3 same, share a, relu, share a",
     ),
     "carry": Form(

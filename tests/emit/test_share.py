@@ -75,6 +75,31 @@ network Twice {{
 }}
 """.replace("first: conv width", "conv width")
 
+GIVEN_MAPS = """
+block cell(a, width, b) {
+  conv width 3x3 same, bn, relu
+  add a
+  conv width 3x3 same, bn
+  mul b
+}
+network Given {
+  input 4x8x8
+  s: conv 4 3x3 same
+  r: conv 4 1x1
+  conv 4 3x3 same
+  t: cell s 4 r
+  u: share t
+  v: share t r s
+  w: share t b=u
+  y: share t
+  from w
+  share t a=u b=s
+  add y
+  pool avg global, flatten, fc 2
+}
+"""
+"""A recurrent refinement: its block gets the same maps by name in every round, or others."""
+
 IN_PLACE = """
 network InPlace {
   input 3x8x8
@@ -92,7 +117,7 @@ network InPlace {
 
 
 @pytest.mark.parametrize("flat", [False, True])
-@pytest.mark.parametrize("text", [SIAMESE, REFINED, PYRAMID, IN_A_BLOCK, IN_PLACE])
+@pytest.mark.parametrize("text", [SIAMESE, REFINED, PYRAMID, IN_A_BLOCK, IN_PLACE, GIVEN_MAPS])
 def test_what_is_emitted_computes_the_network(text: str, flat: bool) -> None:
     hold(network(text), flat=flat)
 

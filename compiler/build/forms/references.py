@@ -5,9 +5,10 @@ same weights, `carry` hands it on to the next round of a loop.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
-from ....dsl.diagnostics import Label
+from ....dsl.diagnostics import Edit, Label
 from ....dsl.source import Span
 from ....dsl.syntax import Argument, Body, Call, For, Name, OutputName, Repeat, Statement
 from ...diagnose.blame import first_line, statement_span
@@ -66,9 +67,10 @@ def from_(
 def share(
     graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
 ) -> MaybeNode:
-    """Executes `share`: applies what a label names once more, with the same weights."""
+    """Executes `share`: applies what a label names once more, with the same weights. A block that
+    was given maps by name gets the same ones, or those that are named after it."""
     refuse_body(call, "`share`")
-    if len(call.arguments) != 1 or not isinstance(call.arguments[0].value, Name):
+    if not call.arguments or not isinstance(call.arguments[0].value, Name):
         raise Problem(
             "argument",
             "`share` takes the label of a layer or block before it",
@@ -84,6 +86,15 @@ def share(
         arguments=(("label", place.text),),
     )  # fmt: skip
     inner.shares = item
+    others = call.arguments[1:]
+    if others and not (isinstance(item, Scope) and item.kind == "block" and item.maps):
+        raise Problem(
+            "argument",
+            f"`{place.text}` takes no maps by name, so `share` gives it none",
+            others[0].span,
+            help=f"write `share {place.text}`: it applies to what arrives",
+            edits=(Edit(Span(place.source, place.end, others[-1].span.end), ""),),
+        )
     if isinstance(item, Node):
         if len(item.inputs) != 1:
             raise _not_shared(item, place, "is not a layer of one input")
@@ -96,11 +107,52 @@ def share(
         if isinstance(statement, Call) and item.word == "output" and statement.body is not None:
             node = graph.body(statement.body, inner, item.env, input_node)
         else:
-            node = graph.statement(_with_plain_label(statement), inner, item.env, input_node)
+            again = _with_other_maps(item, _with_plain_label(statement), others)
+            node = graph.statement(again, inner, item.env, input_node)
     if node is None:
         return None
     _pair_with_shared(item, inner, place)
+    _must_be_given_alike(item, inner, place)
     return graph.named(call.label, scope, inner, node)
+
+
+def _with_other_maps(item: Scope, statement: Statement, others: Sequence[Argument]) -> Statement:
+    """The call of a block with other maps in the place of those that it was given."""
+    if not others:
+        return statement
+    assert isinstance(statement, Call)
+    assert item.definition is not None
+    order = [parameter.name.value for parameter in item.definition.parameters]
+    named = {argument.name for argument in statement.arguments if argument.name}
+    waiting = iter([name for name in order if name not in named])
+    given = [(each.name or next(waiting, ""), each) for each in statement.arguments]
+    free = [name for name, _ in given if name in item.maps]
+    if len(others) > len(free):
+        maps = "one map" if len(free) == 1 else f"{len(free)} maps"
+        raise Problem(
+            "too-many-arguments",
+            f"`{item.word}` was given {maps} by name, and here are {len(others)}",
+            others[len(free)].span,
+            labels=(Label(first_line(item.span), "where it was called"),),
+        )
+    unknown = next((each for each in others if each.name and each.name not in free), None)
+    if unknown is not None:
+        raise Problem(
+            "argument",
+            f"`{item.word}` was not given a map by the name `{unknown.name}`",
+            unknown.span,
+            labels=(Label(first_line(item.span), "where it was called"),),
+            help=f"it was given {' and '.join(f'`{name}`' for name in free)}",
+        )
+    instead = {each.name: each for each in others if each.name}
+    open_names = [name for name in free if name not in instead]
+    unnamed = [each for each in others if not each.name]
+    instead |= dict(zip(open_names, unnamed, strict=False))
+    arguments = tuple(
+        Argument(instead[name].span, each.name, instead[name].value) if name in instead else each
+        for name, each in given
+    )
+    return Call(statement.span, statement.label, statement.head, arguments, statement.body)
 
 
 def _with_plain_label(statement: Statement) -> Statement:
@@ -122,9 +174,9 @@ def _pair_with_shared(item: Scope | Node, inner: Scope, place: Span) -> None:
         raise _not_shared(item, place, "has other layers for what arrives here")
     if originals[0].aux != originals[-1].aux or any(node.aux != copies[0].aux for node in copies):
         raise _not_shared(item, place, "has an auxiliary head, which is trained once")
-    start = originals[0].index
+    start, given = originals[0].index, _given_maps(item)
     for node in originals:
-        outside = [each for each in node.inputs if each.index < start]
+        outside = [each for each in node.inputs if each.index < start and each not in given]
         if any(each is not _arriving(originals) for each in outside):
             raise _not_shared(item, place, f"reads `{outside[-1].label or 'layers'}` from outside")
     for original, copy in zip(originals, copies, strict=True):
@@ -143,6 +195,26 @@ def _pair_with_shared(item: Scope | Node, inner: Scope, place: Span) -> None:
                 f" {arrived[0]} 1x1`",
             )
         copy.shared = first
+
+
+def _must_be_given_alike(item: Scope | Node, inner: Scope, place: Span) -> None:
+    """Raises Problem if a block gets one map twice here, but two maps before: its module has an
+    argument for each map."""
+    calls = [each for each in inner.children if isinstance(each, Scope)]
+    if not isinstance(item, Scope) or not item.maps or len(calls) != 1:
+        return
+    before = {"what arrives": item.input, **{f"`{name}`": m for name, m in item.maps.items()}}
+    now = {"what arrives": calls[0].input}
+    now |= {f"`{name}`": node for name, node in calls[0].maps.items()}
+    for first, second in combinations(before, 2):
+        if now[first] is now[second] and before[first] is not before[second]:
+            reason = f"gets one map as {first} and as {second} here, and was given two before"
+            raise _not_shared(item, place, reason)
+
+
+def _given_maps(item: Scope | Node) -> list[Node | None]:
+    """The maps that a block is given by name, which a `share` of it is given, too."""
+    return list(item.maps.values()) if isinstance(item, Scope) else []
 
 
 def _arriving(nodes: Sequence[Node]) -> Node | None:
