@@ -138,6 +138,11 @@ class Data(Directive):
                 drop="val",
             )
 
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The values of masks that stand for no label."""
+        return (*(self.arguments.get("ignore") or ()), UNLABELLED)
+
     @classmethod
     def usual(cls, context: Context) -> Data:
         small_and_gray = context.size and context.channels == 1 and max(context.size) <= SMALL
@@ -185,11 +190,6 @@ class Folder(Data):
     ignore: tuple[int, ...] | None = _ignored()
     rate: int | None = _rate()
 
-    @property
-    def ignored(self) -> tuple[int, ...]:
-        """The values of masks that stand for no label."""
-        return (*(self.ignore or ()), UNLABELLED)
-
 
 class TableData(Data):
     """A table with a row for each image: its file, and its labels.
@@ -228,11 +228,6 @@ class TableData(Data):
     )
     ignore: tuple[int, ...] | None = _ignored()
     rate: int | None = _rate()
-
-    @property
-    def ignored(self) -> tuple[int, ...]:
-        """The values of masks that stand for no label."""
-        return (*(self.ignore or ()), UNLABELLED)
 
 
 class Coco(Data):
@@ -285,11 +280,6 @@ class HuggingFace(Data):
         keyword_only=True, takes_words=True, elsewhere="labels target y_col",
     )  # fmt: skip
     ignore: tuple[int, ...] | None = _ignored()
-
-    @property
-    def ignored(self) -> tuple[int, ...]:
-        """The values of masks that stand for no label."""
-        return (*(self.ignore or ()), UNLABELLED)
 
 
 class Digits(Data):
