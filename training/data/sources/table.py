@@ -7,12 +7,8 @@ cannot be used is left out and named, as a bad image is.
 
 from __future__ import annotations
 
-import ast
-import json
 import math
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,10 +22,20 @@ from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile
 from ..samples.sample_endings import is_sample, may_hold
 from .file_names import clean, is_image, resolve
-from .folder_tree import Wanted, files_below
 from .mask_folder import Pairs, read_table, scanned, table_in
+from .named_files import NamedFiles
 from .read_once import ReadOnce
 from .table_file import Column, Table, column_of, read_table_file
+from .table_labels import (
+    LabelReader,
+    Nothing,
+    Targets,
+    Together,
+    Unusable,
+    is_binary,
+    number_in,
+    reader_of,
+)
 
 if TYPE_CHECKING:
     from ..images.mask_file import MaskCode
@@ -45,9 +51,6 @@ _LABEL_NAMES = (
     "class_name", "label_name", "breed", "species",
 )  # fmt: skip
 _PART_NAMES = ("split", "part", "subset", "set", "fold_name")
-_SEPARATORS = "|;,"
-"""Between several classes in one cell."""
-_SAMPLE = 200
 
 
 @dataclass
@@ -197,19 +200,19 @@ def _read_labels(
     path = resolve(data.path, base)
     table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
-    files = _Files(root, is_image if samples is None else partial(may_hold, shape=samples))
+    files = NamedFiles(root, is_image if samples is None else partial(may_hold, shape=samples))
     image = _image_column(data, table, files)
     part = _part_column(data, table)
     used = {image.name, part.name if part else ""}
     if outputs:
-        reader: _Reader = _of_outputs(data, table, files, outputs, used)
+        reader: LabelReader = _of_outputs(data, table, files, outputs, used)
         columns = reader.columns
     elif as_images:
         columns = _target_columns(data, table, files, used)
-        reader = _Targets(columns[0], files) if columns else _Nothing()
+        reader = Targets(columns[0], files) if columns else Nothing()
     else:
         columns = _label_columns(data, table, files, used)
-        reader = _reader(data, columns, files, as_numbers)
+        reader = reader_of(data, columns, files, as_numbers)
     group = column_of(data, table, "group", data.group) if data.group is not None else None
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root), reader.answers)
@@ -270,7 +273,7 @@ def _read_labels(
 
 
 def _again(
-    found: TableLabels, reader: _Reader, first: tuple[int, str, int], part: str, label: object
+    found: TableLabels, reader: LabelReader, first: tuple[int, str, int], part: str, label: object
 ) -> str:
     """Why a further row of an image cannot be used; empty if it says the same as the `first`, or
     adds classes to it."""
@@ -291,55 +294,11 @@ def _again(
 
 
 def _weight(text: str) -> float | None:
-    number = _number(text)
+    number = number_in(text)
     return number if number is not None and 0 <= number < math.inf else None
 
 
-class _Files:
-    """The image files below a folder, found by what a table calls them."""
-
-    def __init__(self, root: Path, wanted: Wanted) -> None:
-        self.root = root
-        self.wanted = wanted
-        self._folder = str(root)
-        self._known: dict[str, str] | None = None
-
-    def path(self, name: str) -> str | None:
-        """The path of an image relative to the folder: of its path, of its name in any folder, or
-        of its name without an ending; None if there is none, or if there are several."""
-        if not name:
-            return None
-        if self._is_path(name):
-            return name
-        return self._all().get(name.replace("\\", "/").removeprefix("./")) or None
-
-    def _all(self) -> dict[str, str]:
-        if self._known is None:
-            known: dict[str, str] = {}
-            for file in files_below(self.root, self.wanted):
-                stem = os.path.splitext(file)[0]
-                for key in {file, stem, os.path.basename(file), os.path.basename(stem)}:
-                    known[key] = "" if key in known else file  # ambiguous names mean nothing
-            self._known = known
-        return self._known
-
-    def all_paths(self, column: Column) -> bool:
-        """Whether a column's first values are paths of images."""
-        values = [value for value in column.values[:_SAMPLE] if value]
-        return bool(values) and all(map(self._is_path, values))
-
-    def _is_path(self, name: str) -> bool:
-        return self.wanted(name) and os.path.isfile(os.path.join(self._folder, name))
-
-    def share(self, column: Column) -> float:
-        """The share of a column's first values that are images. A name without an ending counts a
-        little less: it may be a number by chance."""
-        values = [value for value in column.values[:_SAMPLE] if value]
-        found = [value for value in values if self.path(value) is not None]
-        return sum(1.0 if self.wanted(value) else 0.9 for value in found) / max(1, len(values))
-
-
-def _image_column(data: TableData, table: Table, files: _Files) -> Column:
+def _image_column(data: TableData, table: Table, files: NamedFiles) -> Column:
     if data.image is not None:
         return column_of(data, table, "image", data.image)
     whole = {column.name: 1.0 for column in table.columns if files.all_paths(column)}
@@ -375,7 +334,7 @@ def _part(value: str) -> str | None:
 
 
 def _label_columns(
-    data: TableData, table: Table, files: _Files, used: set[str]
+    data: TableData, table: Table, files: NamedFiles, used: set[str]
 ) -> tuple[Column, ...]:
     if data.label is not None:
         return tuple(column_of(data, table, "label", name) for name in data.label)
@@ -387,7 +346,7 @@ def _label_columns(
         return (named[0],)
     if len(others) == 1:
         return tuple(others)
-    binary = tuple(column for column in others if _is_binary(column))
+    binary = tuple(column for column in others if is_binary(column))
     if len(binary) > 1:
         return binary
     shown = listed([f"`{clean(column.name)}`" for column in others], 20)
@@ -401,16 +360,13 @@ def _label_columns(
     )  # fmt: skip
 
 
-_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
-
-
 def _of_outputs(
     data: TableData,
     table: Table,
-    files: _Files,
+    files: NamedFiles,
     outputs: Mapping[str, bool],
     used: set[str],
-) -> _Together:
+) -> Together:
     """The labels of each output: the column with its name, or those that begin with it (`at_x`,
     `at_y` of the output `at`); or the columns that the spec names, in the order of the outputs."""
     given = dict(zip(outputs, data.label or (), strict=False))
@@ -425,7 +381,7 @@ def _of_outputs(
             help="name a column for each output, in their order; or leave `label=` out, and give"
             " outputs the names of columns",
         )
-    readers: dict[str, tuple[Sequence[Column], _Reader]] = {}
+    readers: dict[str, tuple[Sequence[Column], LabelReader]] = {}
     for name, as_numbers in outputs.items():
         if given:
             columns: tuple[Column, ...] = (column_of(data, table, "label", given[name]),)
@@ -441,7 +397,7 @@ def _of_outputs(
                 help="give outputs the names of columns, or name the columns in the order of the"
                 f" outputs: `label=({', '.join('…' for _ in outputs)})`",
             )
-        reader = _reader(data, columns, files, as_numbers)
+        reader = reader_of(data, columns, files, as_numbers)
         if reader.task == "segmentation":
             raise problem(
                 "no-labels",
@@ -450,7 +406,7 @@ def _of_outputs(
                 help="train a network with this output only",
             )
         readers[name] = columns, reader
-    return _Together(readers)
+    return Together(readers)
 
 
 def _columns_named(table: Table, name: str, used: set[str]) -> tuple[Column, ...]:
@@ -465,7 +421,7 @@ def _columns_named(table: Table, name: str, used: set[str]) -> tuple[Column, ...
 
 
 def _target_columns(
-    data: TableData, table: Table, files: _Files, used: set[str]
+    data: TableData, table: Table, files: NamedFiles, used: set[str]
 ) -> tuple[Column, ...]:
     """The column of the images that are to be answered; empty if there is none."""
     if data.label is not None:
@@ -475,311 +431,9 @@ def _target_columns(
     return tuple(column for column in others if files.share(column) > 0.5)[:1]
 
 
-def _is_binary(column: Column) -> bool:
-    """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1."""
-    values = {value.lower() for value in column.values if value}
-    return bool(values) and (values <= _YES | _NO or values == {"1", "-1"})
-
-
-# ---- what labels mean ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """In place of the label of a row that has none."""
-
-    why: str
-
-
-class _Reader:
-    """Reads the labels of rows."""
-
-    task = ""
-    classes: tuple[str, ...] = ()
-    how = ""
-    """How a cell has several classes, in words."""
-    adds_up = False
-    """Whether several rows of an image are its classes together."""
-    columns: tuple[Column, ...] = ()
-    answers: tuple[Answer, ...] = ()
-    may_be_empty = False
-    """Whether an empty cell is a label."""
-
-    def label(self, row: int) -> object:
-        raise NotImplementedError
-
-
-def _reader(data: TableData, columns: Sequence[Column], files: _Files, as_numbers: bool) -> _Reader:
-    kind = data.type
-    if kind == "auto":
-        kind = "numbers" if as_numbers else _kind_of(columns, files)
-    match kind:
-        case "numbers":
-            return _Numbers(columns)
-        case "masks":
-            return _Masks(columns[0], files)
-        case "several":
-            return _Rows(columns) if len(columns) > 1 else _Several(columns[0])
-    if len(columns) > 1:
-        names = listed([f"`{column.name}`" for column in columns])
-        raise problem(
-            "no-labels",
-            f"{names} are neither numbers nor columns of 0 and 1",
-            data,
-            argument="label",
-            help="name one column of classes",
-        )
-    return _Classes(columns[0])
-
-
-def _kind_of(columns: Sequence[Column], files: _Files) -> str:
-    if len(columns) > 1:
-        if all(map(_is_binary, columns)):
-            return "several"
-        return "numbers" if all(_is_numeric(column) for column in columns) else "class"
-    (column,) = columns
-    values = {value for value in column.values if value}
-    if sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5:
-        return "masks"
-    if _is_numeric(column):
-        numbers = [number for value in values if (number := _number(value)) is not None]
-        return (
-            "numbers" if any(n != n.__trunc__() for n in numbers if math.isfinite(n)) else "class"
-        )
-    return "several" if _separator(column, _SEPARATORS + _blank(column)) else "class"
-
-
-_PLURALS = ("tags", "labels", "classes", "categories", "attributes", "keywords")
-
-
-def _blank(column: Column) -> str:
-    """A blank may be between several classes if the name of a column says that there are several:
-    it may also be a part of a class' name."""
-    return " " if column.name.lower() in _PLURALS else ""
-
-
-def _separator(column: Column, marks: str) -> str:
-    """What is between several classes in a cell; `[` if cells are lists; empty if a cell has one
-    class. Commas and blanks may be parts of a class' name: only if the same pieces occur again and
-    again are they classes."""
-    values = [value for value in column.values if value]
-    if sum(map(_is_list, values)) > len(values) / 2:
-        return "["
-    counts = {mark: sum(mark in value for value in values) for mark in marks.replace(" ", "")}
-    most = max(counts, key=lambda mark: counts[mark])
-    if most in "|;" and counts[most]:
-        return most
-    for mark in (most, " "):
-        if mark not in marks or not any(mark in value for value in values):
-            continue
-        wholes = set(values)
-        pieces = {piece.strip() for value in wholes for piece in value.split(mark)}
-        if len(pieces - {""}) <= len(wholes):
-            return mark
-    return ""
-
-
-def _is_list(value: str) -> bool:
-    return value[:1] == "[" and value[-1:] == "]"
-
-
-def _is_numeric(column: Column) -> bool:
-    """Whether nearly all values are numbers: a few may be wrong."""
-    values = [value for value in column.values if value]
-    wrong = sum(_number(value) is None for value in values)
-    return bool(values) and wrong <= len(values) / 5
-
-
-def _number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-class _Classes(_Reader):
-    task = "classification"
-
-    def __init__(self, column: Column) -> None:
-        self._column = column
-        names = {value: value for value in column.values if value}
-        numbers = all(value.lstrip("-").isdecimal() for value in names)
-        if not numbers and all(_number(value) is not None for value in names):
-            # As tools write them where a number is missing: `1.0`, `nan`.
-            numbers = True
-            values = {value: float(value) for value in names}
-            names = {text: f"{one:.0f}" for text, one in values.items() if math.isfinite(one)}
-        self.classes = tuple(sorted(set(names.values()), key=int if numbers else None))
-        index = {name: number for number, name in enumerate(self.classes)}
-        self._index = {value: index[name] for value, name in names.items()}
-
-    def label(self, row: int) -> object:
-        value = self._column.values[row]
-        if value in self._index:
-            return self._index[value]
-        said = f"`{clean(value)}` in `{self._column.name}` is not a class" if value else ""
-        return Unusable(said or f"`{self._column.name}` is empty")
-
-
-class _Several(_Reader):
-    """Several classes in a cell: `beach|sunset`, or a list like `["beach", "sunset"]`."""
-
-    task = "multi_label"
-    adds_up = True
-    may_be_empty = True
-
-    def __init__(self, column: Column) -> None:
-        self._column = column
-        self._mark = _separator(column, _SEPARATORS + " ")
-        if not self._mark:
-            self._mark = " " if _blank(column) else "\0"
-        if self._mark != "\0":
-            between = {" ": "blanks", "[": ""}.get(self._mark, f"`{self._mark}`")
-            self.how = f", divided by {between}" if between else ", as lists"
-        names = {name for value in column.values for name in self._names(value)}
-        self.classes = tuple(sorted(names))
-        self._index = {name: number for number, name in enumerate(self.classes)}
-
-    def _names(self, value: str) -> Iterator[str]:
-        if self._mark == "[":
-            return iter(_listed(value) or ())
-        return filter(None, (name.strip() for name in value.split(self._mark)))
-
-    def label(self, row: int) -> object:
-        """An empty cell is an image without any of the classes."""
-        line = [0.0] * len(self.classes)
-        cell = self._column.values[row]
-        if self._mark == "[" and cell and _listed(cell) is None:
-            return Unusable(f"`{clean(cell)}` in `{self._column.name}` is not a list of classes")
-        for name in self._names(self._column.values[row]):
-            line[self._index[name]] = 1.0
-        return line
-
-
-@lru_cache(4096)
-def _listed(cell: str) -> tuple[str, ...] | None:
-    """The classes of a list as JSON or Python writes it, or NumPy, without commas; None if it is
-    not one."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            items = read(cell)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(items, list) and all(isinstance(item, str | int) for item in items):
-            return tuple(name for item in items if (name := str(item).strip()))
-    inside = cell[1:-1].strip() if _is_list(cell) else "["
-    if re.search(r"[\[\]{}'\"]", inside):
-        return None
-    return tuple(name for piece in re.split(r"[\s,;|]+", inside) if (name := piece.strip()))
-
-
-class _Columns(_Reader):
-    """A number of each of several columns."""
-
-    wanted = "a number"
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self.classes = tuple(column.name for column in columns)
-
-    def label(self, row: int) -> object:
-        line = []
-        for column in self._columns:
-            text = column.values[row]
-            value = self.value(text)
-            if value is None:
-                return Unusable(f"`{clean(text)}` in `{column.name}` is not {self.wanted}")
-            line.append(value)
-        return Unusable("it has no number") if all(map(math.isnan, line)) else line
-
-    def value(self, text: str) -> float | None:
-        """The number in a cell; None if it has none."""
-        raise NotImplementedError
-
-
-class _Rows(_Columns):
-    """A column of 0 and 1 for each class."""
-
-    task = "multi_label"
-    wanted = "0 or 1"
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
-        values = {value.lower() for column in columns for value in set(column.values) if value}
-        self._no = _NO | {"-1"} if "-1" in values and not values & _NO else _NO
-
-    def value(self, text: str) -> float | None:
-        word = text.lower()
-        return 1.0 if word in _YES else 0.0 if word in self._no else None
-
-
-class _Numbers(_Columns):
-    """Numbers; an empty cell is a missing one, and a row without any number is left out."""
-
-    task = "regression"
-
-    def value(self, text: str) -> float | None:
-        number = _number(text) if text else math.nan
-        return None if number is None or math.isinf(number) else number
-
-
-class _Together(_Reader):
-    """The labels of several outputs, one after the other. An empty cell is a missing label, and a
-    row without any label is left out."""
-
-    task = "multi_task"
-
-    def __init__(self, readers: Mapping[str, tuple[Sequence[Column], _Reader]]) -> None:
-        self._readers = tuple(readers.values())
-        self.columns = tuple(column for columns, _ in self._readers for column in columns)
-        self.answers = tuple(
-            Answer(name, reader.task, reader.classes) for name, (_, reader) in readers.items()
-        )
-        self.classes = tuple(readers)
-
-    def label(self, row: int) -> object:
-        line: list[float] = []
-        for answer, (columns, reader) in zip(self.answers, self._readers, strict=True):
-            if not reader.may_be_empty and not any(column.values[row] for column in columns):
-                line += [math.nan] * answer.labels
-                continue
-            own = reader.label(row)
-            if isinstance(own, Unusable):
-                return own
-            line += own if isinstance(own, list) else [own]  # type: ignore[list-item]
-        return Unusable("it has no label") if all(map(math.isnan, line)) else line
-
-
-class _Masks(_Reader):
-    task = "segmentation"
-
-    def __init__(self, column: Column, files: _Files) -> None:
-        self._column, self._files = column, files
-
-    def label(self, row: int) -> object:
-        name = self._column.values[row]
-        return self._files.path(name) or Unusable(f"there is no mask {clean(name) or '(empty)'}")
-
-
-class _Targets(_Reader):
-    task = IMAGES
-
-    def __init__(self, column: Column, files: _Files) -> None:
-        self._column, self._files = column, files
-
-    def label(self, row: int) -> object:
-        name = self._column.values[row]
-        return self._files.path(name) or Unusable(f"there is no target {clean(name) or '(empty)'}")
-
-
-class _Nothing(_Reader):
-    """Of images that are learned themselves."""
-
-    def label(self, row: int) -> object:
-        return ""
-
-
-def _said(image: Column, columns: Sequence[Column], reader: _Reader, part: Column | None) -> str:
+def _said(
+    image: Column, columns: Sequence[Column], reader: LabelReader, part: Column | None
+) -> str:
     """What was found in the table."""
     names = listed([f"`{clean(column.name)}`" for column in columns])
     if not columns:

@@ -1,0 +1,330 @@
+"""What the labels of a table mean: one reader for each kind of label, found by the values.
+
+A label that cannot be used is named with the reason; its row is then left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ....compiler.plan.data import TableData
+from ....compiler.plan.loss import IMAGES
+from ...tasks.answer import Answer
+from ..diagnostic import listed, problem
+from .file_names import clean
+from .named_files import NamedFiles
+from .table_file import Column
+
+_SEPARATORS = "|;,"
+"""Between several classes in one cell."""
+
+_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+
+
+def is_binary(column: Column) -> bool:
+    """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1."""
+    values = {value.lower() for value in column.values if value}
+    return bool(values) and (values <= _YES | _NO or values == {"1", "-1"})
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """In place of the label of a row that has none."""
+
+    why: str
+
+
+class LabelReader:
+    """Reads the labels of rows."""
+
+    task = ""
+    classes: tuple[str, ...] = ()
+    how = ""
+    """How a cell has several classes, in words."""
+    adds_up = False
+    """Whether several rows of an image are its classes together."""
+    columns: tuple[Column, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    may_be_empty = False
+    """Whether an empty cell is a label."""
+
+    def label(self, row: int) -> object:
+        raise NotImplementedError
+
+
+def reader_of(
+    data: TableData, columns: Sequence[Column], files: NamedFiles, as_numbers: bool
+) -> LabelReader:
+    kind = data.type
+    if kind == "auto":
+        kind = "numbers" if as_numbers else _kind_of(columns, files)
+    match kind:
+        case "numbers":
+            return _Numbers(columns)
+        case "masks":
+            return Masks(columns[0], files)
+        case "several":
+            return _Rows(columns) if len(columns) > 1 else _Several(columns[0])
+    if len(columns) > 1:
+        names = listed([f"`{column.name}`" for column in columns])
+        raise problem(
+            "no-labels",
+            f"{names} are neither numbers nor columns of 0 and 1",
+            data,
+            argument="label",
+            help="name one column of classes",
+        )
+    return _Classes(columns[0])
+
+
+def _kind_of(columns: Sequence[Column], files: NamedFiles) -> str:
+    if len(columns) > 1:
+        if all(map(is_binary, columns)):
+            return "several"
+        return "numbers" if all(_is_numeric(column) for column in columns) else "class"
+    (column,) = columns
+    values = {value for value in column.values if value}
+    if sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5:
+        return "masks"
+    if _is_numeric(column):
+        numbers = [number for value in values if (number := number_in(value)) is not None]
+        return (
+            "numbers" if any(n != n.__trunc__() for n in numbers if math.isfinite(n)) else "class"
+        )
+    return "several" if _separator(column, _SEPARATORS + _blank(column)) else "class"
+
+
+_PLURALS = ("tags", "labels", "classes", "categories", "attributes", "keywords")
+
+
+def _blank(column: Column) -> str:
+    """A blank may be between several classes if the name of a column says that there are several:
+    it may also be a part of a class' name."""
+    return " " if column.name.lower() in _PLURALS else ""
+
+
+def _separator(column: Column, marks: str) -> str:
+    """What is between several classes in a cell; `[` if cells are lists; empty if a cell has one
+    class. Commas and blanks may be parts of a class' name: only if the same pieces occur again and
+    again are they classes."""
+    values = [value for value in column.values if value]
+    if sum(map(_is_list, values)) > len(values) / 2:
+        return "["
+    counts = {mark: sum(mark in value for value in values) for mark in marks.replace(" ", "")}
+    most = max(counts, key=lambda mark: counts[mark])
+    if most in "|;" and counts[most]:
+        return most
+    for mark in (most, " "):
+        if mark not in marks or not any(mark in value for value in values):
+            continue
+        wholes = set(values)
+        pieces = {piece.strip() for value in wholes for piece in value.split(mark)}
+        if len(pieces - {""}) <= len(wholes):
+            return mark
+    return ""
+
+
+def _is_list(value: str) -> bool:
+    return value[:1] == "[" and value[-1:] == "]"
+
+
+def _is_numeric(column: Column) -> bool:
+    """Whether nearly all values are numbers: a few may be wrong."""
+    values = [value for value in column.values if value]
+    wrong = sum(number_in(value) is None for value in values)
+    return bool(values) and wrong <= len(values) / 5
+
+
+def number_in(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+class _Classes(LabelReader):
+    task = "classification"
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+        names = {value: value for value in column.values if value}
+        numbers = all(value.lstrip("-").isdecimal() for value in names)
+        if not numbers and all(number_in(value) is not None for value in names):
+            # As tools write them where a number is missing: `1.0`, `nan`.
+            numbers = True
+            values = {value: float(value) for value in names}
+            names = {text: f"{one:.0f}" for text, one in values.items() if math.isfinite(one)}
+        self.classes = tuple(sorted(set(names.values()), key=int if numbers else None))
+        index = {name: number for number, name in enumerate(self.classes)}
+        self._index = {value: index[name] for value, name in names.items()}
+
+    def label(self, row: int) -> object:
+        value = self._column.values[row]
+        if value in self._index:
+            return self._index[value]
+        said = f"`{clean(value)}` in `{self._column.name}` is not a class" if value else ""
+        return Unusable(said or f"`{self._column.name}` is empty")
+
+
+class _Several(LabelReader):
+    """Several classes in a cell: `beach|sunset`, or a list like `["beach", "sunset"]`."""
+
+    task = "multi_label"
+    adds_up = True
+    may_be_empty = True
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+        self._mark = _separator(column, _SEPARATORS + " ")
+        if not self._mark:
+            self._mark = " " if _blank(column) else "\0"
+        if self._mark != "\0":
+            between = {" ": "blanks", "[": ""}.get(self._mark, f"`{self._mark}`")
+            self.how = f", divided by {between}" if between else ", as lists"
+        names = {name for value in column.values for name in self._names(value)}
+        self.classes = tuple(sorted(names))
+        self._index = {name: number for number, name in enumerate(self.classes)}
+
+    def _names(self, value: str) -> Iterator[str]:
+        if self._mark == "[":
+            return iter(_listed(value) or ())
+        return filter(None, (name.strip() for name in value.split(self._mark)))
+
+    def label(self, row: int) -> object:
+        """An empty cell is an image without any of the classes."""
+        line = [0.0] * len(self.classes)
+        cell = self._column.values[row]
+        if self._mark == "[" and cell and _listed(cell) is None:
+            return Unusable(f"`{clean(cell)}` in `{self._column.name}` is not a list of classes")
+        for name in self._names(self._column.values[row]):
+            line[self._index[name]] = 1.0
+        return line
+
+
+@lru_cache(4096)
+def _listed(cell: str) -> tuple[str, ...] | None:
+    """The classes of a list as JSON or Python writes it, or NumPy, without commas; None if it is
+    not one."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            items = read(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(items, list) and all(isinstance(item, str | int) for item in items):
+            return tuple(name for item in items if (name := str(item).strip()))
+    inside = cell[1:-1].strip() if _is_list(cell) else "["
+    if re.search(r"[\[\]{}'\"]", inside):
+        return None
+    return tuple(name for piece in re.split(r"[\s,;|]+", inside) if (name := piece.strip()))
+
+
+class _Columns(LabelReader):
+    """A number of each of several columns."""
+
+    wanted = "a number"
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self.classes = tuple(column.name for column in columns)
+
+    def label(self, row: int) -> object:
+        line = []
+        for column in self._columns:
+            text = column.values[row]
+            value = self.value(text)
+            if value is None:
+                return Unusable(f"`{clean(text)}` in `{column.name}` is not {self.wanted}")
+            line.append(value)
+        return Unusable("it has no number") if all(map(math.isnan, line)) else line
+
+    def value(self, text: str) -> float | None:
+        """The number in a cell; None if it has none."""
+        raise NotImplementedError
+
+
+class _Rows(_Columns):
+    """A column of 0 and 1 for each class."""
+
+    task = "multi_label"
+    wanted = "0 or 1"
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(columns)
+        values = {value.lower() for column in columns for value in set(column.values) if value}
+        self._no = _NO | {"-1"} if "-1" in values and not values & _NO else _NO
+
+    def value(self, text: str) -> float | None:
+        word = text.lower()
+        return 1.0 if word in _YES else 0.0 if word in self._no else None
+
+
+class _Numbers(_Columns):
+    """Numbers; an empty cell is a missing one, and a row without any number is left out."""
+
+    task = "regression"
+
+    def value(self, text: str) -> float | None:
+        number = number_in(text) if text else math.nan
+        return None if number is None or math.isinf(number) else number
+
+
+class Together(LabelReader):
+    """The labels of several outputs, one after the other. An empty cell is a missing label, and a
+    row without any label is left out."""
+
+    task = "multi_task"
+
+    def __init__(self, readers: Mapping[str, tuple[Sequence[Column], LabelReader]]) -> None:
+        self._readers = tuple(readers.values())
+        self.columns = tuple(column for columns, _ in self._readers for column in columns)
+        self.answers = tuple(
+            Answer(name, reader.task, reader.classes) for name, (_, reader) in readers.items()
+        )
+        self.classes = tuple(readers)
+
+    def label(self, row: int) -> object:
+        line: list[float] = []
+        for answer, (columns, reader) in zip(self.answers, self._readers, strict=True):
+            if not reader.may_be_empty and not any(column.values[row] for column in columns):
+                line += [math.nan] * answer.labels
+                continue
+            own = reader.label(row)
+            if isinstance(own, Unusable):
+                return own
+            line += own if isinstance(own, list) else [own]  # type: ignore[list-item]
+        return Unusable("it has no label") if all(map(math.isnan, line)) else line
+
+
+class Masks(LabelReader):
+    task = "segmentation"
+
+    def __init__(self, column: Column, files: NamedFiles) -> None:
+        self._column, self._files = column, files
+
+    def label(self, row: int) -> object:
+        name = self._column.values[row]
+        return self._files.path(name) or Unusable(f"there is no mask {clean(name) or '(empty)'}")
+
+
+class Targets(LabelReader):
+    task = IMAGES
+
+    def __init__(self, column: Column, files: NamedFiles) -> None:
+        self._column, self._files = column, files
+
+    def label(self, row: int) -> object:
+        name = self._column.values[row]
+        return self._files.path(name) or Unusable(f"there is no target {clean(name) or '(empty)'}")
+
+
+class Nothing(LabelReader):
+    """Of images that are learned themselves."""
+
+    def label(self, row: int) -> object:
+        return ""
