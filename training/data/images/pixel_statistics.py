@@ -48,12 +48,13 @@ def mean_and_std(counts: Tensor, scale: float) -> tuple[tuple[float, ...], tuple
         first = sum(value * count for value, count in enumerate(row))
         second = sum(value * value * count for value, count in enumerate(row))
         variance = (second * total - first * first) / (total * total)  # exact up to here
-        means.append(_short(scale * first / total))
-        stds.append(_short(scale * sqrt(variance)) or 1.0)
+        means.append(short(scale * first / total))
+        stds.append(short(scale * sqrt(variance)) or 1.0)
     return tuple(means), tuple(stds)
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """A measured figure as it is shown and stored."""
     return float(f"{value:.{_DIGITS}g}")
 
 

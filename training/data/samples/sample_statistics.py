@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...runtime.process_group import ALONE, Processes
+from ..images.pixel_statistics import short
 from ..loader.order import sample, shared
 from ..loader.store import InMemory, Store
 from ..loader.thread_pool import Progress, each, unwatched
@@ -22,7 +23,6 @@ MOST = 2**29
 MOST_FILES = 4096
 """At most so many files are read."""
 _CHUNK = 2**22
-_DIGITS = 6
 
 
 def moments(samples: Tensor) -> Tensor:
@@ -44,16 +44,12 @@ def mean_and_std(each_one: Tensor, scale: float) -> tuple[tuple[float, ...], tup
     deviations = [sqrt(value) * scale for value in variance.tolist()]
     largest = (mean.abs() * scale).tolist()
     return (
-        tuple(_short(value * scale) for value in mean.tolist()),
+        tuple(short(value * scale) for value in mean.tolist()),
         tuple(
-            _short(value) if value > 1e-7 * size else 1.0
+            short(value) if value > 1e-7 * size else 1.0
             for value, size in zip(deviations, largest, strict=True)
         ),
     )
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def measured(
