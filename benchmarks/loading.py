@@ -39,7 +39,8 @@ from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.plan import plan
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.sources.count_classes import classes_for
 from dotcnn.training.runtime.import_torchvision import torchvision
 

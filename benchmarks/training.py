@@ -36,7 +36,8 @@ from dotcnn.dsl.gallery import open_spec
 from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.run_folder import RunFolder
 from dotcnn.training.checkpoint.writer import CheckpointWriter
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.inference.load import live
 from dotcnn.training.metrics.running_metrics import RunningMetrics
 from dotcnn.training.optim.choose_precision import choose

@@ -16,7 +16,7 @@ from ...compiler.plan.fusion import Fusion, fuse
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
 from ..data.diagnostic import plural_noun
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..show.pictures.heat_colors import heat_colors
 from ..show.pictures.sample_picture import scan_picture
 from ..show.pictures.series_picture import curve

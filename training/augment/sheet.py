@@ -20,7 +20,7 @@ from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.store import WholeImages
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..masks.mask_overlay import mask_overlay
 from .build import augmenter_of
 from .random_crop import RandomCrop

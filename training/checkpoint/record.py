@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 import torch
 
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..metrics.outcome import Outcome
 from ..request import Request
 from ..runtime.process_group import Processes

@@ -15,7 +15,7 @@ from ...dsl.program import GALLERY
 from .common import add_data, add_device, add_tta, needs_torch, progress_display
 
 if TYPE_CHECKING:
-    from ..data.open import Opened
+    from ..data.opened import Opened
     from ..inference.trained_model import TrainedModel
 
 EXAMPLES = """\

@@ -16,7 +16,7 @@ from .common import add_data, add_device, needs_torch, print_json, progress_disp
 if TYPE_CHECKING:
     from ...compiler.report.grid import Column
     from ...compiler.report.style import Style
-    from ..data.open import Opened
+    from ..data.opened import Opened
     from ..show.measure.probe import Kind, Probe
 
 EXAMPLES = """\

@@ -1,7 +1,10 @@
 """Training data: from files and arrays to batches of uint8 images, and preprocessing.
 
 open.py             opens the data of a plan: the entry point for the rest of the program
-dataset.py          classes and image counts of a data set; check_classes.py: does the network fit
+opened.py           what is open: batches, images, the task
+unfit_data.py       errors for data that the network cannot be trained on
+dataset.py          classes and image counts of a data set; describe_data.py counts them
+check_classes.py    does the network fit the classes
 diagnostic.py       errors, shown at the line of the spec that causes them
 sources/            where images and labels come from
   read.py             the `data` line: digits, folder, npz, idx, named data sets
@@ -11,6 +14,7 @@ sources/            where images and labels come from
 images/             from image files to pixels
   image_file.py       reads an image file, upright, or says why it cannot be used
   decode.py           pixels with the channels that the network takes; color_modes.py
+  image_store.py      decodes all images, or checks their files
   array_file.py       images in .npy and .npz; in_memory.py, arrays.py: arrays of any layout
   resize.py           resize and crop; preprocessing.py: from a file to the input of the network
   check_files.py      checks every file once; checked_files.py: a cache of the results

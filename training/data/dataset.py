@@ -78,7 +78,7 @@ class Dataset:
             yield f"{self.name}: an image of {channels} ({names}) for each image"
         else:
             yield f"{self.name}: {counted(len(self.classes), 'class', 'classes')} ({names})"
-        sizes = ", ".join(f"{part.count:,} for {_USES[part.name]}" for part in self.parts)
+        sizes = ", ".join(f"{part.count:,} for {USES[part.name]}" for part in self.parts)
         yield f"{plural_noun(self.noun)}: {sizes}"
         yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
         yield from self.notes
@@ -134,7 +134,7 @@ UNEVEN = 3
 _SHOWN = 5
 _LISTED = 12
 _BAR = 20
-_USES = {"train": "training", "val": "validation", "test": "testing"}
+USES = {"train": "training", "val": "validation", "test": "testing"}
 _BAD_SHOWN = 10
 
 

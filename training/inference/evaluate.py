@@ -17,7 +17,8 @@ from ..data.diagnostic import listed
 from ..data.images.image_file import BadImage, quiet
 from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
-from ..data.open import Opened, open_data
+from ..data.open import open_data
+from ..data.opened import Opened
 from ..metrics.comparison import Comparison, of_ensemble
 from ..metrics.evaluation import Measured, evaluate, measure, outcome_of
 from ..metrics.evaluation_batch import evaluation_batch

@@ -8,7 +8,7 @@ from torch import Tensor
 from ...compiler.plan.evaluate import Tta
 from ..data.images.image_file import quiet
 from ..data.loader.thread_pool import Progress
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..metrics.evaluation import Measured
 from .original_image import original_pair, original_with_mask
 from .trained_model import TrainedModel

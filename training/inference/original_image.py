@@ -11,7 +11,7 @@ from ..data.images.image_file import BadImage
 from ..data.images.resize import KEPT, Fit
 from ..data.loader.image_source import Arrays, Files
 from ..data.loader.store import with_mask
-from ..data.open import Opened
+from ..data.opened import Opened
 
 
 def original(opened: Opened, part: str, index: int) -> Tensor:

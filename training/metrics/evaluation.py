@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...compiler.plan.loss import Loss
 from ..data.loader.batches import Batches
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..optim.precision import FULL, Precision
 from ..runtime.eval_mode import evaluating
 from ..runtime.memory_errors import with_fewer

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.open import Opened
+from ..data.opened import Opened
 
 IMAGES = 5000
 """The number of training images that patches are taken from, spread evenly over all of them."""

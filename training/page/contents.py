@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...compiler.network import Network
 from ..data.diagnostic import plural_noun
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
 from ..metrics.verdict.facts import Facts

@@ -9,7 +9,7 @@ from torch import nn
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
 from ...dsl.atomic_file import write_whole, written
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history

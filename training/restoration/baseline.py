@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from ..data.loader.thread_pool import Progress, unwatched
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..metrics.comparison import INPUT, Comparison
 from ..metrics.image_tally import BEST
 from ..metrics.outcome import Outcome

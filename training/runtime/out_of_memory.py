@@ -22,7 +22,7 @@ from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic
 from ..data.loader.memory_budget import computer_budget
 from ..data.loader.store import InMemory
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..optim.precision import FULL, Precision
 from ..request import Request
 

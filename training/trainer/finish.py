@@ -14,7 +14,7 @@ from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import shown
 from ..checkpoint.writer import CheckpointWriter
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..inference.evaluate import assess
 from ..inference.trained_model import TrainedModel
 from ..metrics.comparison import Comparison

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ...compiler.plan.plan import TrainPlan
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..metrics.evaluation_batch import evaluation_batch
 from ..optim.precision import FULL, Precision
 from ..request import Request

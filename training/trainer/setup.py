@@ -28,7 +28,7 @@ from ..checkpoint.run_folder import PLAN, TRANSFER, RunFolder, shown, spec_hash
 from ..checkpoint.writer import CheckpointWriter
 from ..data.diagnostic import plural_noun
 from ..data.loader.batches import Batches
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..inference.load import live
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile

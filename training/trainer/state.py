@@ -13,7 +13,7 @@ from ...compiler.analysis.hidden import hidden_weights, norm_weights
 from ...compiler.network import Network
 from ...compiler.plan.plan import TrainPlan
 from ..data.loader.class_weights import class_weights
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..optim.early_stopping import EarlyStopping
 from ..optim.ema import Average
 from ..optim.freeze_after import FrozenAfter

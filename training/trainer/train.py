@@ -24,7 +24,8 @@ from ..checkpoint.resume import check_same_data, must_be_run
 from ..checkpoint.run_folder import make_folder, shown
 from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
-from ..data.open import Opened, open_data
+from ..data.open import open_data
+from ..data.opened import Opened
 from ..request import Request
 from ..runtime.devices import find_device, set_up_torch
 from ..runtime.errors import explained

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..checkpoint.tensors_file import bytes_of
 from ..data.loader.store import InMemory, Store
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..data.samples.sample_store import WholeSamples
 from ..optim.precision import Precision
 

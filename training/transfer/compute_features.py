@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..augment import augmenter
 from ..data.loader.batches import ALONE, Sharing
 from ..data.loader.store import InMemory
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..optim.precision import Precision
 from ..trainer.callbacks import Callback
 

@@ -34,7 +34,7 @@ from ..data.loader.batches import Batch, Batches, Sharing
 from ..data.loader.memory_budget import device_budget
 from ..data.loader.order import shared
 from ..data.loader.store import InMemory
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..data.sources.file_names import resolve
 from ..optim.precision import Precision
 from ..runtime.process_group import Processes

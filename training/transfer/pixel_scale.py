@@ -27,7 +27,7 @@ from ...compiler.network import Network
 from ...compiler.plan.evaluate import Normalize
 from ..data.images.preprocessing import Preparation
 from ..data.loader.order import permutation
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..runtime.eval_mode import evaluating
 from ..weights.activation_check import submodule
 

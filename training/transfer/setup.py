@@ -13,7 +13,7 @@ from ...compiler.plan.policy import decide
 from ...compiler.plan.strategy import strategy_of
 from ...compiler.report.explain.transfer import counts, decision_in_words, explain_transfer, needed
 from ...compiler.report.style import PLAIN, wrapped
-from ..data.open import Opened
+from ..data.opened import Opened
 from ..request import Request
 from .freezing import Freezing
 from .initialize import load_weights

@@ -15,7 +15,8 @@ from dotcnn.compiler.plan import TrainPlan, plan
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import Program, load_program
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.sources.count_classes import classes_for
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from dotcnn import SpecError
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.sources.given import given
 from dotcnn.training.request import request
 

@@ -10,7 +10,8 @@ import pytest
 
 from dotcnn import SpecError
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.request import request
 
 SPEC = 'network N {{ input 3x6x8\n conv classes 1x1 }}\ntrain {{ data npz "set.npz" {arguments} }}'

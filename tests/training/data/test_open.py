@@ -28,7 +28,8 @@ from dotcnn.training.data.loader.batches import Sharing
 from dotcnn.training.data.loader.class_weights import class_weights
 from dotcnn.training.data.loader.memory_budget import place
 from dotcnn.training.data.loader.store import InMemory, OnDisk, without
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.request import request
 
 from .sets import fill, opened, picture, planned, refused

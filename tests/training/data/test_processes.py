@@ -23,13 +23,13 @@ import torch
 
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.data import open as opening
-from dotcnn.training.data.images import check_files, pixel_statistics
+from dotcnn.training.data.images import check_files, image_store, pixel_statistics
 from dotcnn.training.data.loader import shared_memory, store
 from dotcnn.training.data.loader.image_source import Arrays, Contents, Files
 from dotcnn.training.data.loader.memory_budget import place
 from dotcnn.training.data.loader.packed_strings import Strings
 from dotcnn.training.data.loader.store import InMemory
-from dotcnn.training.data.open import Opened
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.sources.read import contents as read_contents
 from dotcnn.training.runtime.memory_errors import is_out_of_memory
 from dotcnn.training.runtime.process_group import Processes
@@ -227,7 +227,7 @@ def test_all_agree_where_images_are(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The free memory changes while they look."""
     fill(tmp_path, FILES)
     answers = iter(["device", "files", "device"])
-    monkeypatch.setattr(opening, "place", lambda *given: next(answers))
+    monkeypatch.setattr(image_store, "place", lambda *given: next(answers))
     assert {each.where for each in opened_by_all(tmp_path)} == {"files"}
 
 
@@ -237,8 +237,11 @@ def test_an_error_in_one_process_is_raised_in_all(
 ) -> None:
     """None of them waits for the others for ever."""
     fill(tmp_path, FILES)
-    module = pixel_statistics if where == "measured" else opening
-    name = "counted" if where == "measured" else where
+    module, name = {
+        "contents": (opening, "contents"),
+        "unusable": (image_store, "unusable"),
+        "measured": (pixel_statistics, "counted"),
+    }[where]
     before, lock, failed = getattr(module, name), threading.Lock(), []
 
     def failing(*given: Any, **options: Any) -> Any:
@@ -289,14 +292,16 @@ def test_all_run_out_of_memory_together(tmp_path: Path, monkeypatch: pytest.Monk
     fill(tmp_path, FILES)
     turns, lock = iter([True, *[False] * 100]), threading.Lock()
 
-    def made(*given: Any) -> InMemory:
+    before = InMemory.__init__
+
+    def made(*given: Any) -> None:
         with lock:
             fails = next(turns)
         if fails:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return InMemory(*given)
+        before(*given)
 
-    monkeypatch.setattr(opening, "InMemory", made)
+    monkeypatch.setattr(InMemory, "__init__", made)
 
     def ends(processes: Processes) -> bool:
         with pytest.raises((torch.OutOfMemoryError, MemoryError)) as caught:

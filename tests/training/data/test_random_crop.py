@@ -22,7 +22,7 @@ from dotcnn.training.augment.sheet import sheet
 from dotcnn.training.data.images.decode import decode
 from dotcnn.training.data.images.resize import training_fit
 from dotcnn.training.data.loader.store import OnDisk, WholeInMemory
-from dotcnn.training.data.open import Opened
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.runtime.import_torchvision import torchvision
 
 from .sets import opened, planned, spec

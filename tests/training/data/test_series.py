@@ -16,7 +16,8 @@ from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
 from dotcnn.training.data.images.preprocessing import Preparation
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.samples.sample_fit import SampleFit
 from dotcnn.training.data.samples.sound import resampled, sound_in
 from dotcnn.training.data.sources.count_classes import classes_for

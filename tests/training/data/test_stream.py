@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.data.loader import memory_budget, worker_processes
 from dotcnn.training.data.loader.batches import Batches, Sharing
-from dotcnn.training.data.open import Opened
+from dotcnn.training.data.opened import Opened
 
 from .sets import fill, opened
 
@@ -35,7 +35,7 @@ def test_the_cores_are_shared_by_the_processes_of_this_machine(
 ) -> None:
     """Not by those on other machines."""
     fill(tmp_path, COUNTS)
-    monkeypatch.setattr("dotcnn.training.data.open.cores", lambda: 8)
+    monkeypatch.setattr("dotcnn.training.data.opened.cores", lambda: 8)
     found = opened(f'folder "{tmp_path}"\n  batch 32', opening={"budget": 0})
     stream = replace(found, local_world=2).training(sharing=Sharing(rank=3, world=16))._stream
     assert stream is not None

@@ -14,7 +14,8 @@ from torch import Tensor
 import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.restoration.augment import AugmentPairs
 
 from ..mask_sets import save

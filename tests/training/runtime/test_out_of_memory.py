@@ -20,7 +20,8 @@ from dotcnn.compiler.analysis.setting import LABELS
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
 from dotcnn.training.data.loader.batches import Batch, Batches
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.metrics import evaluation
 from dotcnn.training.request import request
 from dotcnn.training.runtime.devices import using

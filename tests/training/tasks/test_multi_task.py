@@ -21,7 +21,8 @@ from dotcnn import SpecError, evaluate, export, predict
 from dotcnn.compiler.plan.loss import Bce, CrossEntropy
 from dotcnn.compiler.plan.number_loss import GaussianNll, Mae
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.request import request
 from dotcnn.training.tasks.answer import Answer, Scale
 from dotcnn.training.tasks.known_tasks import several_tasks

@@ -17,7 +17,8 @@ from dotcnn.compiler.plan.loss import CrossEntropy, Dice, Focal, Loss, Lovasz, T
 from dotcnn.dsl.source import Source
 from dotcnn.training.augment import augmenter
 from dotcnn.training.augment.progressive import progressive
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.sources.mask_folder import matched
 from dotcnn.training.optim.mask_losses import mask_loss
 from dotcnn.training.request import request

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 import dotcnn
 from dotcnn.training.augment import augmenter
 from dotcnn.training.data.loader.order import permutation
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.data.sources.arrays_given import ArrayData
 from dotcnn.training.inference.load import live
 from dotcnn.training.optim.whitening import principal_filters

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import dotcnn
 from dotcnn.compiler.plan import plan
 from dotcnn.training.data.loader.order import permutation
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 
 from ..small import NETWORK, SPEC, Looker, equal, last, trained
 

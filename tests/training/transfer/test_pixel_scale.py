@@ -12,7 +12,8 @@ from torch import nn
 import dotcnn
 from dotcnn.compiler.plan.evaluate import PRESETS
 from dotcnn.dsl.source import Source
-from dotcnn.training.data.open import Opened, open_data
+from dotcnn.training.data.open import open_data
+from dotcnn.training.data.opened import Opened
 from dotcnn.training.request import Request, request
 from dotcnn.training.transfer.pixel_scale import Comparison, compare_preprocessing
 

@@ -5,7 +5,7 @@ Series and scans have stores of the same kinds (`samples/sample_store.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from math import prod
@@ -37,6 +37,24 @@ class InMemory:
     labels: Tensor
     """On the same device."""
     source: ImageSource
+
+    @classmethod
+    def kept(
+        cls,
+        images: Callable[[], Tensor],
+        source: ImageSource,
+        device: torch.device,
+        together: Callable[[Callable[[], None]], object],
+    ) -> InMemory:
+        """The images on the device where they are kept. `together` runs a function in all
+        processes: if one has no room for the images there, all raise the error."""
+        stores: list[InMemory] = []
+
+        def copy() -> None:
+            stores.append(cls(images().to(device), source.labels.to(device), source))
+
+        together(copy)
+        return stores[0]
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -21,7 +21,7 @@ from ...runtime.process_group import Processes
 from ..images.check_files import Bad
 from ..images.image_file import BadImage
 from ..loader.image_source import Arrays, ImageSource
-from ..loader.memory_budget import Where, place
+from ..loader.memory_budget import ORDER, Where, place
 from ..loader.order import shared
 from ..loader.shared_memory import shared_memory
 from ..loader.store import InMemory, Store, WholeImages
@@ -95,8 +95,7 @@ class SampleStoring:
         )
         copies = self.processes.local_world if memory is None or files else 1
         where = place(sum(sizes.values()), self.device, bool(files), copies, self.budget)
-        order: tuple[Where, ...] = ("device", "memory", "files")
-        where = max(self.processes.gathered(where), key=order.index)
+        where = max(self.processes.gathered(where), key=ORDER.index)
         found = Found(where, {}, {}, {})
         at = 0
         for part, source in parts.items():
@@ -205,13 +204,7 @@ class SampleStoring:
     def _together(self, source: Arrays | Samples, samples: Tensor, where: Where) -> InMemory:
         """The samples on the device where they are kept."""
         kept = self.device if where == "device" else torch.device("cpu")
-        stores: list[InMemory] = []
-
-        def copy() -> None:
-            stores.append(InMemory(samples.to(kept), source.labels.to(kept), source))
-
-        self.processes.together(copy)
-        return stores[0]
+        return InMemory.kept(lambda: samples, source, kept, self.processes.together)
 
     def _bytes(self, source: ImageSource) -> int:
         """The bytes of all samples: of arrays exactly, else about."""

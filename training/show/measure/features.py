@@ -21,7 +21,8 @@ from ....compiler.shapes import size, text
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ...data.images.image_file import BadImage, quiet
 from ...data.loader.thread_pool import Progress, unwatched
-from ...data.open import Opened, open_data
+from ...data.open import open_data
+from ...data.opened import Opened
 from ...data.sources.file_names import is_image
 from ...inference.predict import found_in
 from ...runtime.devices import using

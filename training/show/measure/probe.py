@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...augment.gaussian import blurred
 from ...data.loader.thread_pool import Progress, unwatched
-from ...data.open import Opened
+from ...data.opened import Opened
 from ...runtime.devices import using
 from ..subject import SEED, Subject
 

@@ -1,0 +1,191 @@
+"""A data set that is open: the stores of its parts, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...compiler.plan.loss import Loss
+from ...compiler.plan.plan import TrainPlan
+from ..masks.tiling import Tiling
+from ..restoration.input_and_target import InputAndTarget
+from ..runtime.process_group import ALONE
+from ..tasks.known_tasks import several_tasks, task_of
+from ..tasks.task import Task
+from .dataset import Dataset
+from .diagnostic import counted, problem
+from .images.preprocessing import Preparation
+from .loader.batches import Batches, Sharing
+from .loader.memory_budget import Where, cores
+from .loader.order import spans
+from .loader.store import (
+    InMemory,
+    Store,
+)
+
+MOST_WORKERS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A data set that is ready for training and evaluation."""
+
+    plan: TrainPlan
+    dataset: Dataset
+    preparation: Preparation
+    stores: Mapping[str, Store]
+    """`train`, `val` and, if there is one, `test`."""
+    where: Where
+    device: torch.device
+    local_world: int = 1
+    """The number of processes on this machine, which share its memory and its cores."""
+    thresholds: tuple[float, ...] = ()
+    """Those of a trained network that predicts several classes; empty while training."""
+    pairs: InputAndTarget | None = None
+    """How the input of the network and its target are made, where the target is an image."""
+
+    @property
+    def task(self) -> Task:
+        """What the network learns from the labels."""
+        described = self.dataset
+        if described.answers:
+            return several_tasks(described.answers, self.plan.train.losses)
+        return task_of(
+            described.task,
+            described.classes,
+            described.scale,
+            self.thresholds,
+            self.plan.ends_in,
+        )
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """The tiles by which whole images are answered; None if images are brought to the size of
+        the network's input."""
+        return Tiling.of(self.plan)
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of the plan, or, if it names none, that which is usual for the task. Where the
+        network has several outputs, the task knows the loss of each."""
+        return self.task.loss_for(self.plan.train.loss)
+
+    def training(
+        self,
+        *,
+        batch: int | None = None,
+        seed: int | None = None,
+        sharing: Sharing = ALONE.sharing,
+    ) -> Batches:
+        """The training batches, shuffled; batch size and seed are the plan's unless given."""
+        train = self.plan.train
+        size = train.batch.size if batch is None else batch
+        self._must_be_shared(size, sharing)
+        return Batches(
+            self.stores["train"],
+            size,
+            self.device,
+            shuffle=True,
+            seed=train.seed.value if seed is None else seed,
+            drop_last=train.batch.drop_last,
+            sharing=sharing,
+            workers=self._workers(),
+            local=self.local_world,
+            random_crops=True,
+            pairs=self.pairs,
+        )
+
+    def evaluation(
+        self,
+        part: str = "val",
+        *,
+        batch: int | None = None,
+        sharing: Sharing = ALONE.sharing,
+        random_crops: bool = False,
+    ) -> Batches:
+        """The batches of a part for evaluation: all images, once and in order; if there are tiles,
+        each by itself, as a whole. With `random_crops`, images are cut as for training, if that is
+        done when they are read."""
+        size = self.plan.train.batch.size if batch is None else batch
+        whole = self.tiling is not None and not random_crops
+        return Batches(
+            self.stores[part],
+            sharing.world if whole else size,  # whole images differ in size
+            self.device,
+            shuffle=False,
+            sharing=sharing,
+            # Tiles keep a network busy for longer than reading their image takes, and what workers
+            # read ahead would be large.
+            workers=0 if whole else self._workers(),
+            local=self.local_world,
+            random_crops=random_crops,
+            pairs=self.pairs,
+        )
+
+    def training_images(self, indices: Sequence[int], epoch: int) -> tuple[Tensor, Tensor]:
+        """Training images and their labels before the augmentation of batches: with the random
+        crops of an epoch, if that is done when they are read. On the CPU."""
+        store = self.stores["train"]
+        if isinstance(store, InMemory):
+            images = torch.stack([store.read(index) for index in indices])
+        else:
+            images = store.read_batch(indices, epoch)
+        masks = store.source.masks
+        if self.pairs is not None:
+            return self.pairs.split(images)
+        if masks:
+            return images[:, :-masks], images[:, -masks:].squeeze(1)
+        return images, store.labels.cpu()[indices]
+
+    def image(self, part: str, index: int) -> Tensor:
+        """One image of a part as the network gets it, before normalization: resized and cropped,
+        uint8, on the CPU."""
+        if self.pairs is not None:
+            return self.input_and_target(part, index)[0]
+        return self.stores[part].read(index)[: self.preparation.channels]
+
+    def input_and_target(self, part: str, index: int) -> tuple[Tensor, Tensor]:
+        """The input of the network and the image to answer: uint8, on the CPU."""
+        assert self.pairs is not None
+        image = self.stores[part].read(index)[None]
+        inputs, targets = self.pairs.evaluated(image, torch.tensor([index]))
+        return inputs[0], targets[0]
+
+    def mask(self, part: str, index: int) -> Tensor:
+        """The mask of one image, where labels are masks: uint8, on the CPU."""
+        return self.stores[part].read(index)[-1]
+
+    def name(self, part: str, index: int) -> str:
+        """The name of an image, to be shown."""
+        return self.stores[part].source.name(index)
+
+    def _workers(self) -> int:
+        wanted = self.plan.train.workers.count
+        if isinstance(wanted, int):
+            return wanted
+        return max(1, min(MOST_WORKERS, cores() // self.local_world))
+
+    def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
+        directive, count = self.plan.train.batch, len(self.stores["train"])
+        noun = self.dataset.noun
+        sizes = [span.stop - span.start for span in spans(count, batch, 0, directive.drop_last)]
+        if not sizes:
+            raise problem(
+                "batch-too-large",
+                f"the training set has {counted(count, noun)}, fewer than a batch of {batch:,},"
+                " and `drop_last` drops incomplete batches",
+                directive,
+                argument="size",
+                help=f"write `batch {count}`, or remove `drop_last`",
+            )
+        if min(sizes) < sharing.world:
+            raise problem(
+                "batch-too-small",
+                f"{counted(min(sizes), noun)} cannot be divided among {sharing.world} processes",
+                directive,
+                argument="size",
+                help=f"write `batch {4 * sharing.world}` or more, or start fewer processes",
+            )

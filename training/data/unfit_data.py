@@ -1,0 +1,100 @@
+"""Errors for data that a network cannot be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...compiler.language.values import percent
+from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.spectrogram import Mel
+from ...compiler.shapes import axes_of, text
+from ..tasks.segmentation import Segmentation
+from .dataset import USES, Dataset, bad_lines
+from .diagnostic import counted, plural_noun, problem
+from .left_out import BadFile
+from .loader.image_source import Arrays, Contents, ImageSource
+
+
+def must_be_samples(plan: TrainPlan) -> None:
+    """Raises SpecError for a network that takes a vector."""
+    if axes_of(plan.input):
+        return
+    raise problem(
+        "unfit-input",
+        f"the network takes {text(plan.input)}; images are channels x height x width",
+        plan.train.data,
+        help="write `input 3x224x224`, or your image size, and `flatten` before the first `fc`",
+    )
+
+
+def must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], channels: int) -> None:
+    """Raises SpecError if the images cannot have the channels of the input. Files can be read with
+    one or three channels; arrays keep the channels that they have."""
+    for source in parts.values():
+        have = source.images.shape[1] - source.further if isinstance(source, Arrays) else 3
+        if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
+            continue
+        size = "x".join(map(str, plan.input[1:]))
+        if isinstance(source, Arrays):
+            message = (
+                f"the images have {counted(have, 'channel')}, but the network takes {channels}"
+            )
+            help = f"write `input {have}x{size}`"
+        else:
+            message = f"image files have 1 or 3 channels, but the network takes {channels}"
+            help = f"write `input 3x{size}`; arrays with other channels go into `data npz`"
+        raise problem("unfit-input", message, plan.train.data, help=help)
+
+
+def must_have_rate(plan: TrainPlan, data_set: Contents) -> None:
+    """Raises SpecError if `mel` takes frequencies for others than those of the sound."""
+    mel, rate = plan.evaluate.spectrogram, data_set.rate
+    if rate is None or not isinstance(mel, Mel) or mel.hertz == rate:
+        return
+    raise problem(
+        "unfit-rate",
+        f"the sound has {rate:,} samples in a second, and `mel` takes it for sound of"
+        f" {mel.hertz:,}: its frequencies would be wrong",
+        mel,
+        argument="rate",
+        help=f"write `mel {mel.bands} rate={rate}`, or `rate={mel.hertz}` after `data`, which"
+        " brings sound to that",
+    )
+
+
+def must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], count: int) -> None:
+    """Raises SpecError if more files are bad than the plan tolerates."""
+    data = plan.train.data
+    if len(bad) <= data.bad * count:
+        return
+    share = len(bad) / count
+    what = "file" if data_set.noun == "image" else data_set.noun
+    leave = f", or write `bad={_rounded_up(share)}%` to leave them out" if share < 1 else ""
+    raise problem(
+        "bad-files",
+        f"{len(bad):,} of {counted(count, what)} in {data_set.origin} cannot be used; the"
+        f" limit is {percent(data.bad)}",
+        data,
+        argument="bad",
+        notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
+        help=f"repair or remove them{leave}",
+    )
+
+
+def must_be_left(plan: TrainPlan, data_set: Contents, dataset: Dataset) -> None:
+    """Raises SpecError if all images of a part or of a class were left out."""
+    for part in dataset.parts:
+        if not part.count:
+            every = "files" if data_set.noun == "image" else plural_noun(data_set.noun)
+            message = f"no {data_set.noun} is left for {USES[part.name]}: all {every} are unusable"
+            raise problem("no-images", message, plan.train.data)
+    lost = [
+        name for name, count in zip(dataset.classes, dataset.train.counts, strict=True) if not count
+    ]
+    if lost and dataset.bad and data_set.task != Segmentation.word:
+        message = f"no {data_set.noun} is left of the class `{lost[0]}`: all its files are unusable"
+        raise problem("empty-class", message, plan.train.data, notes=(data_set.origin,))
+
+
+def _rounded_up(share: float) -> int:
+    return min(100, int(share * 100) + 1)
