@@ -9,6 +9,9 @@ WIDTH = 88
 
 STEP = "    "
 
+OPERATORS = ((" + ", " - "), (" * ", " // ", " / ", " % "))
+"""Those at which a long expression is divided, the weakest first."""
+
 
 class Group(NamedTuple):
     """Something in brackets: a call, a list, a comprehension."""
@@ -50,5 +53,27 @@ def _inside(group: Group, indent: int) -> list[str]:
     after = "," if group.commas else ""
     lines = []
     for item in group.items:
-        lines += statement(item, indent, after=after)
+        if isinstance(item, str) and len(STEP * indent + item + after) > WIDTH:
+            # The formatter ends the only argument of a call with a comma unless it is such a sum.
+            alone = len(group.items) == 1 and not is_list
+            lines += _operands(item, indent, "" if alone and "=" not in item else after)
+        else:
+            lines += statement(item, indent, after=after)
     return lines
+
+
+def _operands(text: str, indent: int, after: str) -> list[str]:
+    """The lines of an expression inside brackets, divided at its weakest operators."""
+    lines: list[str] = []
+    start = 0
+    for operators in () if " if " in text else OPERATORS:
+        depth = start = 0
+        for at, sign in enumerate(text):
+            depth += (sign in "([{") - (sign in ")]}")
+            if not depth and text.startswith(operators, at):
+                lines.append(text[start:at])
+                start = at + 1
+        if lines:
+            break
+    margin = STEP * indent
+    return [*(margin + line for line in lines), f"{margin}{text[start:]}{after}"]
