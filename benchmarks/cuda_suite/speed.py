@@ -191,10 +191,10 @@ train {{ batch 32\n epochs 2\n precision fp32\n channels_last off\n log off }}
 augment {{ crop scale=35%..100%, flip horizontal }}
 """
     # As if memory were too small, so that files are read in each epoch.
-    from dotcnn.training.data import open as opening
+    from dotcnn.training.data.images import image_store
 
-    place = opening.place
-    opening.place = lambda needed, device, on_disk, *rest: "files"  # type: ignore[assignment]
+    place = image_store.place
+    image_store.place = lambda needed, device, on_disk, *rest: "files"  # type: ignore[assignment]
     try:
         with without_report():
             dotcnn.train(
@@ -202,7 +202,7 @@ augment {{ crop scale=35%..100%, flip horizontal }}
                 output=setting.new_folder("reading"),
             )  # fmt: skip
     finally:
-        opening.place = place
+        image_store.place = place
     last = epochs[-1]
     return {"images per second": last.images_per_second, "waiting for images": last.waiting}
 

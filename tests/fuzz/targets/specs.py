@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import foreign_corpus
+from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.diagnose.check import check
+from dotcnn.compiler.emit import allowed, emit
 from dotcnn.compiler.language.overrides import OverrideError, divide, read_override
+from dotcnn.compiler.language.vocabulary import FORMS, STATEMENTS
 from dotcnn.compiler.load_spec import load
+from dotcnn.compiler.ops.base import REGISTRY as LAYERS
+from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
+from dotcnn.compiler.plan.directive import SERIES, Directive
 from dotcnn.compiler.plan.make import plan
+from dotcnn.compiler.report import output
+from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError, has_errors, in_order
 from dotcnn.dsl.files import decode
 from dotcnn.dsl.mistakes import TABLE
@@ -29,6 +38,7 @@ from dotcnn.dsl.render import render_json, render_sarif, render_text
 from dotcnn.dsl.source import Source, Span
 from dotcnn.dsl.syntax import Spec, walk
 from dotcnn.training.data.sources.given import given
+from emit.programs import written
 from fuzz.frame import Target, register
 from support import ROOT
 
@@ -136,8 +146,19 @@ def _text(data: bytes) -> str:
 
 
 def section(data: bytes) -> str:
-    """The lines of a section, in a spec that is sound."""
-    return _checked(Source("net.cnn", f"{NETWORK}\n{_text(data)}\n"))
+    """The lines of a section, in a spec that is sound: which, the first byte says."""
+    network = NETWORKS[data[0] % len(NETWORKS)] if data else NETWORK
+    return _checked(Source("net.cnn", f"{network}\n{_text(data[1:])}\n"))
+
+
+def emitted(data: bytes) -> str:
+    """`cnn emit` and `cnn report` of a network that is small."""
+    network = elaborate(load_program(decode(data, "net.cnn")), max_layers=MOST_LAYERS)
+    texts = [emit(network, "0"), emit(network, "0", flat=True, main=True)]
+    for text in texts:
+        allowed.check(text.partition('\nif __name__ == "__main__":')[0])
+    report = output.report([analyse(network)], "table", depth=2, style=Style(color=False))
+    return "\n".join([*texts, report])
 
 
 def set_(data: bytes) -> str:
@@ -164,6 +185,76 @@ NETWORK = """network Net(width=4, depths=[1, 2], act=relu, wide=off) {
   pool avg global, flatten, fc classes
 }"""
 
+ANSWERS_IMAGES = """network Net(width=4) {
+  input 3x16x16
+  residual { conv width 3x3 same, relu, conv channels 3x3 same }
+}"""
+SERIES_NETWORK = """network Net {
+  input 1x400
+  conv 8 9 stride=4 same_upper, bn, relu, pool avg global, flatten, fc classes
+}"""
+OUTPUTS = """network Net(ages=8) {
+  input 3x16x16
+  conv 8 3x3 same, relu, pool avg global
+  features: flatten
+  output age: fc 1
+  output sex { from features, fc 2 }
+}"""
+NETWORKS = [NETWORK, OUTPUTS, SERIES_NETWORK, ANSWERS_IMAGES]
+"""Of each kind of answer."""
+
+MOST_LAYERS = 300
+
+NEW = [
+    *NETWORKS,
+    """block cell(before, width, adapt) {
+  here: conv width 1x1
+  from before, old: adapt width
+  sum: add { | from here, conv width 3x3 same | from old, conv width 1x1 }
+  relu
+}
+block fit(width) { if channels != width { conv width 1x1, bn } }
+network Cells(size=2) {
+  input 3x16x16
+  before: conv 8 1x1
+  conv 8 3x3 same
+  for width in [8, 16] {
+    cells: repeat size as i {
+      cell before (2*width if i > 0 else width) fit
+      carry before=input
+    }
+    carry before=before
+  }
+  pool avg global, flatten, fc 10
+}""",
+    """block tower { conv 4 3x3, relu }
+network Twins {
+  input left 1x16x16
+  input right 1x16x16
+  from left
+  one: tower
+  from right
+  two: share one
+  concat one two
+  flatten, fc 2
+}""",
+    """network Heads(widths=[8, 16, 32], labels=5) {
+  input 3x32x32
+  stem: conv 8 3x3 same
+  for width in widths as i {
+    stage: residual { conv width 3x3 stride=(1 if i == 0 else 2) same, bn }
+  }
+  concat { for i in [1, 2, 3] { | conv 4*i 3x3 dilation=i same } }
+  lambda_layer heads=4 key=4 kernel=9
+  up: upsample like=stem mode=bilinear
+  output mask: conv labels 1x1
+  output size { from stem, pool avg global, flatten, fc 2 }
+  aux weight=0.4 { pool avg global, flatten, fc 3 }
+}
+""",
+]
+"""The newest forms; those of a single word come from the registries."""
+
 SETS = [
     "width=8", "width=1.5", "depths=[3, 4, 6, 3]", "act=gelu", "wide=on", "train.epochs=3",
     "train.optimizer.lr=0.1", 'train.optimizer="adam lr=0.1"', "augment=off", "width=4*2+1",
@@ -179,6 +270,18 @@ DATAS = [
 WORDS = [
     *"(){}[]|,:=.+-*/%<>!&;\"'#\\\n\t x3\r\x00",
     *("if ", "else ", "elif ", "for ", "in ", "repeat ", "let ", "block ", "network ", "import "),
+    *(
+        "output ",
+        "output a { ",
+        "share ",
+        "carry ",
+        "from a, ",
+        "like=a",
+        "as i ",
+        "[i]",
+        "**",
+        "input a ",
+    ),
     *("as ", "and ", "or ", "not ", "on", "off", "conv ", "a", "b ", "layer1.0", "max(", "x="),
     *("64", "3x3", "3 x 3", "10x", "20%", "0.5", "5e-4", "1.", ".5", "0x1", "1_0", '"a"', "'a'"),
     *("..", "...", "//", "==", "->", "=>", "**", "||", "&&", "/*", "*/", '"""', "--", "# c"),
@@ -208,7 +311,7 @@ def slip(text: str, random: Random) -> str:
         elif kind == 2:
             words[at : at + 2] = reversed(words[at : at + 2])
         elif kind == 3:
-            words.insert(at, random.choice(WORDS))
+            words.insert(at, random.choice(WORDS if random.random() < 0.7 else EXAMPLES))
         else:
             words[at : at + 1] = [random.choice(WORDS)]
     return "".join(words)
@@ -229,7 +332,27 @@ def _drawn(random: Random) -> bytes:
 
 
 def _drawn_section(random: Random) -> bytes:
-    return encoded(slip(random.choice(SECTIONS), random))
+    """A section that was written, or one of directives drawn from all there are; with slips."""
+    text = random.choice(SECTIONS)
+    if random.random() < 0.6:
+        section = random.choice([*DIRECTIVE_LINES])
+        lines = random.choices(DIRECTIVE_LINES[section], k=random.choice([1, 1, 2, 4]))
+        text = f"{section} {{ {', '.join(lines)} }}"
+    if random.random() < 0.8:
+        text = slip(text, random)
+    return bytes([random.randrange(len(NETWORKS))]) + encoded(text)
+
+
+def _drawn_network(random: Random) -> bytes:
+    """A program that is sound, one of the examples in a network, or a text of the newest forms."""
+    kind = random.random()
+    if kind < 0.4:
+        return encoded(written(random))
+    text = random.choice(NEW)
+    if kind < 0.8:
+        lines = "\n  ".join(random.choices(EXAMPLES, k=random.choice([1, 1, 2, 3])))
+        text = f"network Net {{\n  input 16x32x32\n  x: conv 16 1x1\n  {lines}\n}}"
+    return encoded(slip(text, random) if random.random() < 0.5 else text)
 
 
 def _drawn_set(random: Random) -> bytes:
@@ -244,12 +367,30 @@ def _texts(folder: Path, step: int = 1) -> list[str]:
     return [path.read_text("utf-8", "replace") for path in sorted(folder.glob("**/*.cnn"))[::step]]
 
 
+def _kinds(
+    known: Mapping[str, Mapping[str, type[Directive]]], section: str
+) -> list[type[Directive]]:
+    return [kind for kind in dict.fromkeys(known.get(section, {}).values()) if kind.offered]
+
+
 SPECS = _texts(ROOT / "specs", 7)
 MISTAKES = _texts(ROOT / "tests" / "errors" / "compile", 3)
+DIRECTIVE_LINES = {
+    section: [kind.shown() for known in (DIRECTIVES, SERIES) for kind in _kinds(known, section)]
+    for section in DIRECTIVES
+}
+"""An example of every directive, by section."""
+
+EXAMPLES = [
+    *(form.example for form in [*STATEMENTS.values(), *FORMS.values()]),
+    *(kind.example for kind in LAYERS.values()),
+]
+"""An example of every statement, form and layer."""
+
 TEXTS = [
     *SPECS,
     *MISTAKES,
-    NETWORK,
+    *NEW,
     *(one.spec for one in foreign_corpus.lines()),
     *(snippet for _, snippet, _ in TABLE),
 ]
@@ -263,8 +404,12 @@ SECTIONS = [
 _words = [encoded(word) for word in WORDS]
 register(Target("spec", spec, lambda: [encoded(t) for t in TEXTS], _words, draw=_drawn))
 register(
-    Target("section", section, lambda: [encoded(t) for t in SECTIONS], _words, draw=_drawn_section)
-)
+    Target(
+        "section", section, lambda: [b"\0" + encoded(t) for t in SECTIONS], _words,
+        draw=_drawn_section,
+    )
+)  # fmt: skip
+register(Target("emit", emitted, lambda: [encoded(t) for t in NEW], _words, draw=_drawn_network))
 register(
     Target(
         "set", set_, lambda: [encoded(t) for t in SETS], _words, (OverrideError,), draw=_drawn_set
