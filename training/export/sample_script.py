@@ -36,6 +36,7 @@ def sample_header(model: str, preparation: Preparation, does: str) -> str:
         does=does,
         what="series" if sound else "scans",
         example="clip.wav series.npy" if sound else "scan.npy other.npz",
+        fractions="from fractions import Fraction\n" if sound and preparation.rate else "",
     )
 
 
@@ -158,7 +159,7 @@ Needs numpy and onnxruntime. {mark}: the preprocessing is that of training.
 """
 
 import sys
-from pathlib import Path
+{fractions}from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -302,8 +303,9 @@ _RESAMPLED = "samples if rate == RATE else resampled(samples, rate)"
 _RESAMPLE = '''
 def resampled(samples, rate):
     """Sound at the rate of the training: a windowed sinc."""
-    shared = np.gcd(rate, RATE)
-    up, down = RATE // shared, rate // shared
+    ratio = Fraction(RATE, rate)
+    ratio = ratio.limit_denominator(int((2**21 / ratio) ** 0.5))  # a filter for each sample of `up`
+    up, down = ratio.numerator, ratio.denominator
     cutoff = min(up, down) * 0.95
     width = int(np.ceil(16 * down / cutoff))
     time = np.arange(-width, width + down) / down - np.arange(up)[:, None] / up

@@ -29,7 +29,11 @@ from fuzz.frame import Target, register, scratch
 from fuzz.targets.weights import JSON, NPY, ZIP, inside
 
 WANTED = (3, 4, 4)
-RANDOM = numpy.random.default_rng(0)
+
+
+def drawn(number: int = 0) -> numpy.random.Generator:
+    """Made anew each time, so that files do not depend on what was drawn before."""
+    return numpy.random.default_rng(number)
 
 
 def _contents(data: Data) -> str:
@@ -54,7 +58,7 @@ def read_npz(data: bytes) -> str:
 
 
 def npz_files() -> Sequence[bytes]:
-    images = RANDOM.integers(0, 256, (6, 4, 4, 3)).astype(numpy.uint8)
+    images = drawn().integers(0, 256, (6, 4, 4, 3)).astype(numpy.uint8)
     labels = numpy.arange(6) % 3
     return [
         packed(**more)
@@ -166,14 +170,14 @@ def wav(values: numpy.ndarray, rate: int = 8000, kind: int = 1, bits: int = 16) 
 
 
 def sound_files() -> Sequence[bytes]:
-    noise = RANDOM.integers(-20_000, 20_000, 60).astype("<i2")
+    noise = drawn().integers(-20_000, 20_000, 60).astype("<i2")
     return [
         wav(noise),
         wav(noise[:50].reshape(25, 2)),
         wav(noise, rate=11_025),
         wav((noise / 30_000).astype("<f4"), kind=3, bits=32),
-        wav(RANDOM.integers(0, 255, 70).astype(numpy.uint8), bits=8),
-        wav(RANDOM.integers(0, 255, 90).astype(numpy.uint8), bits=24),
+        wav(drawn().integers(0, 255, 70).astype(numpy.uint8), bits=8),
+        wav(drawn().integers(0, 255, 90).astype(numpy.uint8), bits=24),
     ]
 
 
@@ -181,7 +185,7 @@ def sound_folder(root: Path) -> None:
     for label in "ab":
         (root / "sound" / label).mkdir(parents=True)
         for number in range(4):
-            noise = RANDOM.integers(-9999, 9999, 40 + number).astype("<i2")
+            noise = drawn(number).integers(-9999, 9999, 40 + number).astype("<i2")
             (root / "sound" / label / f"{number}.wav").write_bytes(wav(noise))
 
 
@@ -197,7 +201,9 @@ SOUND = [
 
 def lines_of_series(separator: str = "\t", header: str = "") -> bytes:
     rows = [
-        separator.join([str(number % 2 + 1), *(f"{value:.3f}" for value in RANDOM.normal(size=24))])
+        separator.join(
+            [str(number % 2 + 1), *(f"{value:.3f}" for value in drawn(number).normal(size=24))]
+        )
         for number in range(8)
     ]
     return "\n".join([header, *rows][not header :]).encode()
@@ -213,7 +219,7 @@ CELLS = [
 
 def pictures(root: Path, count: int = 8, size: tuple[int, int] = (8, 8)) -> None:
     for number in range(count):
-        pixels = RANDOM.integers(0, 256, (size[1], size[0], 3)).astype(numpy.uint8)
+        pixels = drawn(number).integers(0, 256, (size[1], size[0], 3)).astype(numpy.uint8)
         Image.fromarray(pixels).save(root / f"{number}.png")
 
 
@@ -264,15 +270,15 @@ def mask_folder(root: Path) -> None:
         (root / part).mkdir()
     pictures(root / "images", size=(16, 12))
     for number in range(8):
-        pixels = RANDOM.integers(0, 3, (12, 16)).astype(numpy.uint8)
+        pixels = drawn(number).integers(0, 3, (12, 16)).astype(numpy.uint8)
         Image.fromarray(pixels).save(root / "masks" / f"{number}.png")
 
 
 def mask_files() -> Sequence[bytes]:
-    pixels = RANDOM.integers(0, 3, (12, 16)).astype(numpy.uint8)
+    pixels = drawn().integers(0, 3, (12, 16)).astype(numpy.uint8)
     palette = Image.fromarray(pixels).convert("P")
     palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
-    color = Image.fromarray(RANDOM.integers(0, 2, (12, 16, 3)).astype(numpy.uint8) * 255)
+    color = Image.fromarray(drawn().integers(0, 2, (12, 16, 3)).astype(numpy.uint8) * 255)
     deep = Image.fromarray(pixels.astype(numpy.uint16))
     found = []
     for image in (Image.fromarray(pixels), palette, color, deep, Image.fromarray(pixels > 1)):
@@ -293,7 +299,7 @@ def colored_folder(root: Path) -> None:
     mask_folder(root)
     colors = numpy.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], numpy.uint8)
     for number in range(8):
-        pixels = colors[RANDOM.integers(0, 3, (12, 16))]
+        pixels = colors[drawn(number).integers(0, 3, (12, 16))]
         Image.fromarray(pixels).save(root / "masks" / f"{number}.png")
 
 
@@ -301,7 +307,7 @@ def colored_folder(root: Path) -> None:
 
 
 def series_arrays() -> Sequence[bytes]:
-    series, labels = RANDOM.normal(size=(8, 1, 24)).astype("f4"), numpy.arange(8) % 2
+    series, labels = drawn().normal(size=(8, 1, 24)).astype("f4"), numpy.arange(8) % 2
     return [
         packed(x=series, y=labels),
         packed(x_train=series[:, 0], y_train=labels, x_test=series[:, 0], y_test=labels),
@@ -310,24 +316,24 @@ def series_arrays() -> Sequence[bytes]:
 
 
 def several_arrays() -> Sequence[bytes]:
-    images = RANDOM.integers(0, 256, (8, 8, 8, 3)).astype(numpy.uint8)
+    images = drawn().integers(0, 256, (8, 8, 8, 3)).astype(numpy.uint8)
     labels = {"age": numpy.arange(8) / 3, "sex": numpy.array(["m", "f"] * 4)}
     return [packed(x=images, **labels), packed(images=images, age=labels["age"], sex=labels["age"])]
 
 
 def image_arrays() -> Sequence[bytes]:
-    images = RANDOM.integers(0, 256, (8, 3, 8, 8)).astype(numpy.uint8)
+    images = drawn().integers(0, 256, (8, 3, 8, 8)).astype(numpy.uint8)
     return [packed(x=images), packed(x=images, y=images), packed(x=images, y=255 - images)]
 
 
 def npy_folder(root: Path) -> None:
     numpy.save(root / "labels.npy", numpy.arange(8) % 2)
-    numpy.save(root / "x.npy", RANDOM.normal(size=(8, 1, 24)).astype("f4"))
+    numpy.save(root / "x.npy", drawn().normal(size=(8, 1, 24)).astype("f4"))
 
 
 def npy_arrays() -> Sequence[bytes]:
     found = []
-    for array in (RANDOM.normal(size=(8, 1, 24)).astype("f4"), numpy.ones((8, 24), "<i2")):
+    for array in (drawn().normal(size=(8, 1, 24)).astype("f4"), numpy.ones((8, 24), "<i2")):
         stream = io.BytesIO()
         numpy.save(stream, array)
         found.append(stream.getvalue())

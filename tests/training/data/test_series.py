@@ -15,6 +15,7 @@ from dotcnn.compiler.plan import TrainPlan, plan
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.source import Source
+from dotcnn.training.data.images.image_file import BadImage
 from dotcnn.training.data.images.preprocessing import Preparation
 from dotcnn.training.data.open import open_data
 from dotcnn.training.data.opened import Opened
@@ -295,6 +296,18 @@ def test_resampling_keeps_low_notes_and_takes_out_high_ones() -> None:
     assert resampled(tone(12000, 44100), 44100, 16000)[:, inside].abs().max() < 5e-3
     up = resampled(tone(440, 8000), 8000, 16000)
     assert (up - tone(440, 16000))[:, inside].abs().max() < 2e-3
+
+
+def test_rates_with_nothing_in_common() -> None:
+    """44,101 and 16,000 would need 16,000 filters of 44,195 numbers: 5 GB."""
+    tone = torch.sin(2 * torch.pi * 440 * torch.arange(44101) / 44101)[None].float()
+    low = resampled(tone, 44101, 16000)
+    wanted = torch.sin(2 * torch.pi * 440 * torch.arange(16000) / 16000)[None].float()
+    assert low.shape == wanted.shape
+    assert (low - wanted)[:, 500:-500].abs().max() < 2e-3
+    for rate in (1, 2**32 - 1):
+        with pytest.raises(BadImage, match="cannot be brought to 100 Hz"):
+            resampled(tone, rate, 100)
 
 
 def clips(folder: Path, rates: tuple[int, ...] = (8000,)) -> None:

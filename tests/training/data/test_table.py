@@ -12,6 +12,7 @@ from dotcnn import SpecError
 from dotcnn.dsl.source import Source
 from dotcnn.training.data.open import open_data
 from dotcnn.training.data.opened import Opened
+from dotcnn.training.data.sources import table_file
 from dotcnn.training.request import request
 
 SPEC = """
@@ -170,6 +171,16 @@ def test_bad_rows_are_named_and_tolerated(tmp_path: Path) -> None:
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, table: str, arguments: str, said: str) -> None:
     assert said in failure(images(tmp_path), table, arguments)
+
+
+def test_a_long_header_and_short_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of them would be ten billion cells; and looking for a column that is there twice
+    takes a moment, not minutes."""
+    monkeypatch.setattr(table_file, "MAX_MISSING", 10**5)
+    images(tmp_path)
+    header = ",".join(["image", "label", *map(str, range(20_000))])
+    assert "fewer than the 20,002 columns" in failure(tmp_path, rows(header, file, 0))
+    assert "two columns `7`" in failure(tmp_path, f"{header},7\n" + "a," * 20_002 + "a\n")
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
-from math import ceil, gcd
+from math import ceil, isqrt
 from typing import Any, NamedTuple
 
 import numpy
@@ -138,18 +139,34 @@ _ROLLOFF = 0.95
 """Where the filter cuts off, as a share of the lower of the two Nyquist frequencies."""
 
 
+_MOST_UP, _MOST_DOWN = 32, 2**20
+"""Sound is brought to at most this multiple of its rate, and at least this part of it."""
+_MOST_TAPS = 2**21
+"""About the largest size of all filters together."""
+
+
 def resampled(samples: Tensor, rate: int, wanted: int) -> Tensor:
     """Sound (channels x length) at another rate: a windowed sinc, which takes out what is above the
-    highest frequency of the new rate."""
+    highest frequency of the new rate. Raises BadImage for rates that no sound has."""
     if rate == wanted:
         return samples
-    shared = gcd(rate, wanted)
-    up, down = wanted // shared, rate // shared
+    if not rate / _MOST_DOWN <= wanted <= rate * _MOST_UP:
+        raise BadImage(f"its rate of {rate:,} Hz cannot be brought to {wanted:,} Hz")
+    up, down = _ratio(rate, wanted)
     filters, width = _filters(up, down)
     length = -(-samples.shape[-1] * up // down)
     padded = F.pad(samples.unsqueeze(1), (width, width + down))
     phases = F.conv1d(padded, filters, stride=down)
     return phases.transpose(1, 2).reshape(len(samples), -1)[:, :length]
+
+
+def _ratio(rate: int, wanted: int) -> tuple[int, int]:
+    """How many samples come from how many. Of rates with nothing in common, such as 44,101 and
+    16,000, this is a close ratio of smaller numbers, since each sample needs a filter of its own:
+    after a million samples, the error is a tenth of one."""
+    ratio = Fraction(wanted, rate)
+    small = ratio.limit_denominator(max(1, isqrt(int(_MOST_TAPS / ratio))))
+    return small.numerator, small.denominator
 
 
 @lru_cache(maxsize=16)

@@ -12,11 +12,14 @@ from typing import Any
 import numpy
 
 from ....compiler.plan.data import PARTS, SeriesText
+from ...untrusted.bad_file import BadFile as BadContents
+from ...untrusted.open_file import read_text
 from ..diagnostic import listed, problem
 from ..left_out import BadFile
 from .file_names import clean, hidden, resolve
 from .labels import Labels, Unfit, as_labels
 
+MAX_BYTES = 2**31
 ENDINGS = (".tsv", ".csv", ".txt", "")
 """Those of files that may hold series; the archive of 2015 gave them none."""
 _PART = re.compile(r"[_-](train|training|test|testing|val|valid|validation|dev)$", re.IGNORECASE)
@@ -86,10 +89,9 @@ def _part_of(file: Path) -> str:
 def read_lines(data: SeriesText, file: Path) -> Lines:
     """The series of a file; raises SpecError if it cannot be read at all."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise problem("unreadable", f"cannot read {clean(file.name)}: {reason}", data) from None
+        text = read_text(file, MAX_BYTES).removeprefix("\ufeff")
+    except BadContents as error:
+        raise problem("unreadable", f"{clean(file.name)} {error}", data) from None
     found = Lines(file)
     rows = text.splitlines()
     separator = next((mark for mark in _SEPARATORS if rows and mark in rows[0]), None)

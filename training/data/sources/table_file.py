@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from ..diagnostic import listed, problem
 from .file_names import clean
 
 MAX_BYTES = 2**30
+MAX_MISSING = 10**7
+"""Cells that rows may lack: a small file with a long header and many short rows fills memory."""
 _SEPARATORS = ",;\t|"
 
 
@@ -81,6 +84,7 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
                 help="the first line names the columns, separated by commas: `image,label`",
             )
         names = [name.strip() for name in header[1]]
+        missing = 0
         rows: list[int] = []
         cells: list[list[str]] = [[] for _ in names]
         for number, row in lines:
@@ -91,6 +95,15 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
                     data,
                     help="put texts that contain the separator between quotes",
                 )
+            missing += len(names) - len(row)
+            if missing > MAX_MISSING:
+                raise problem(
+                    "data-shape",
+                    f"rows of {written} have fewer than the {len(names):,} columns of its header",
+                    data,
+                    help="write the names of the columns in the first line, and a cell for each of"
+                    " them in every row",
+                )
             rows.append(number)
             for place, into in enumerate(cells):
                 into.append(row[place].strip() if place < len(row) else "")
@@ -99,7 +112,7 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
         raise problem("data-damaged", message, data) from None
     if not rows:
         raise problem("no-images", f"{written} has a header and no rows", data)
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise problem("data-shape", f"{written} has two columns `{clean(twice)}`", data)
     columns = tuple(Column(name, values) for name, values in zip(names, cells, strict=True))
