@@ -298,6 +298,24 @@ def size(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     )
 
 
+def sides(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
+    """The size of a sample with any number of axes: `224`, which stays one number, `224x192`, or
+    `32x64x64`."""
+    read_whole, _ = _is_whole(1, MANY)
+
+    def read(value: object) -> Any:
+        items = _bracketed(value)
+        return read_whole(value) if items is None else tuple(map(read_whole, items))
+
+    def write(value: Any) -> str:
+        return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    options.setdefault("example", "224")
+    return Field(
+        read, "a whole number or a size like 224x192", default, doc, write=write, **options
+    )
+
+
 def share(doc: str, default: Any = REQUIRED, *, part: bool = False, **options: Any) -> Any:
     """A share: `20%` or `0.2`; with `part`, neither 0 % nor 100 %."""
     expects = "a share above 0 % and below 100 %" if part else "a share from 0 % to 100 %"

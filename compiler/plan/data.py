@@ -299,23 +299,24 @@ class NamedArrays(Data):
     labels: str | None = file_name(
         "name of the array of labels; by default one of the usual names", None, keyword_only=True
     )
+    ignore: tuple[int, ...] | None = _ignored()
 
 
 class Npz(NamedArrays):
     """A NumPy archive of images, series or scans, and labels: `x_train`, `y_train` and so on.
 
-    Labels may be masks: arrays of class numbers, images x height x width.
+    Labels may be masks: arrays of class numbers, images x height x width; of series, one for each
+    step, of scans, one for each voxel.
     """
 
     word = "data npz"
-
-    ignore: tuple[int, ...] | None = _ignored()
 
 
 class NpyFolder(NamedArrays):
     """A folder of NumPy files, `x_train.npy`, `y_train.npy` and so on, for series and scans.
 
-    They are mapped into memory: a set larger than memory can be trained on.
+    They are mapped into memory: a set larger than memory can be trained on. Labels may be masks, as
+    those of `data npz`.
     """
 
     word = "data npy"

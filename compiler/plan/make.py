@@ -193,9 +193,10 @@ def several_ends(network: Network) -> Diagnostic | None:
 
 
 def _can_be_learned(network: Network) -> bool:
-    """Whether it ends in numbers for the image, or in numbers for each of its pixels."""
+    """Whether it ends in numbers for the image, or in numbers for each of its pixels, steps or
+    voxels."""
     shape = network.output.shape
-    return len(shape) == 1 or (len(shape) == 3 and size(shape[1:]) > 1)
+    return len(shape) == 1 or size(shape[1:]) > 1
 
 
 def _ends_in_a_map(network: Network) -> Diagnostic:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ..language.kinds import share, size
+from ..language.kinds import share, sides
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import percent
+from ..shapes import Shape, by
 from .augment.augmentation import Augmentation, file_crop
 from .data import Data
 from .directive import Context, conflict
@@ -25,7 +26,7 @@ class Tiles(KeepsSize):
     """Answer for images of any size in overlapping tiles, blended where they overlap.
 
     Images keep their size, unless there is a `resize`: the network is trained on random crops of
-    them, and evaluated on whole images.
+    them, and evaluated on whole images; so it is with series and scans.
     """
 
     word = "tiles"
@@ -36,7 +37,10 @@ class Tiles(KeepsSize):
         " slide patches GridSampler",
     }
 
-    side: Any = size("height and width of a tile; by default the network's input", None)
+    side: Any = sides(
+        "height and width of a tile, or the length, or depth, height and width; by default the"
+        " network's input", None,
+    )  # fmt: skip
     overlap: float = share(
         "the share of a tile that the next one covers too, at least", 0.25,
         keyword_only=True, elsewhere="tile_overlap",
@@ -52,13 +56,15 @@ class Tiles(KeepsSize):
             )  # fmt: skip
 
     def settle(self, context: Context) -> Tiles:
-        side = (self.side, self.side) if isinstance(self.side, int) else self.side
-        return self.replace(side=side or context.size)
+        own = _input_of(context)
+        side = (self.side,) * len(own) if isinstance(self.side, int) else self.side
+        return self.replace(side=side or own or None)
 
     def problems(self, context: Context) -> Iterator[Problem]:
         if context.network is None or self.span is None:
             return
-        if not ends_in_map(context) or context.size is None:
+        own = _input_of(context)
+        if not ends_in_map(context) or not own:
             yield context.unfit(
                 self.span,
                 "tiles are put together pixel by pixel",
@@ -67,7 +73,9 @@ class Tiles(KeepsSize):
             return
         place, side = self.place("side"), self.settle(context).side
         unlike = ""
-        if side != context.size:
+        if len(side) != len(own):
+            unlike = f"a tile of {by(side)} has another number of axes than the input, {by(own)}"
+        elif side != own:
             unlike = difference(context.network, (context.shape[0], *side))
         if unlike and place is not None:
             yield context.unfit(place, unlike, "take the size out: tiles are then as the input")
@@ -82,6 +90,8 @@ class Tiles(KeepsSize):
         """The errors about training images, which keep their size, too, so that only crops of them
         can make a batch."""
         assert self.span is not None
+        if len(_input_of(context)) != 2:
+            return  # longer series and scans are cut at random in any case
         if not context.get(Data).image_files:
             yield context.unfit(
                 self.span,
@@ -99,3 +109,9 @@ class Tiles(KeepsSize):
             help="write `crop` first in `augment`, without `pad`",
             drop=False,
         )
+
+
+def _input_of(context: Context) -> Shape:
+    """The axes of the network's input, if that is what samples are, and not their spectrograms."""
+    series = context.series and len(context.shape) != 2
+    return () if series else context.shape[1:]

@@ -21,6 +21,12 @@ from .registry import Resources, implements
 _POINTS = 2**14
 
 
+def are_masks(labels: Tensor, samples: Tensor) -> bool:
+    """Whether labels are a class for each pixel, step or voxel of a batch. Shares of classes have
+    as many axes as the masks of series, and are floating point."""
+    return labels.ndim == samples.ndim - 1 and labels.dtype == torch.uint8
+
+
 class Shares:
     """Samples from Beta(alpha, alpha), each from one uniform number, by inverting the distribution
     function."""
@@ -94,6 +100,8 @@ class PasteSpan(Mix):
         at = torch.arange(self._length, device=images.device)
         inside = (at >= start) & (at < start + wide.view(-1, 1, 1))
         mixed = torch.where(inside, images[1:], images[:-1])
+        if are_masks(labels, images):
+            return mixed, torch.where(inside.squeeze(1), labels[1:], labels[:-1])
         return mixed, mixed_labels(labels, 1 - wide / self._length)
 
 
@@ -115,7 +123,7 @@ class Paste(Mix):
         in_columns = ((columns >= left) & (columns < right)).unsqueeze(1)
         inside = (in_rows & in_columns).unsqueeze(1)
         mixed = torch.where(inside, images[1:], images[:-1])
-        if labels.ndim == images.ndim - 1:  # masks
+        if are_masks(labels, images):
             return mixed, torch.where(inside.squeeze(1), labels[1:], labels[:-1])
         if labels.ndim == images.ndim:  # images
             return mixed, torch.where(inside, labels[1:], labels[:-1])

@@ -13,7 +13,7 @@ from ..data.to_spectrogram import ToSpectrogram
 from ..runtime.to_device import to_device
 from . import series_passes  # noqa: F401 - it enters what it does
 from .entries import constant
-from .mix import Mix
+from .mix import Mix, are_masks
 from .module import shares
 from .random_numbers import Draws
 from .registry import Normalization, Resources, implementation
@@ -25,7 +25,8 @@ class SeriesAugmenter(nn.Module):
     normalized before, their spectrograms afterwards.
 
     Each is changed with random numbers of its own, which depend on seed, epoch and index alone.
-    Labels are returned unchanged or, where samples are mixed, as shares of classes. The last
+    Labels are returned unchanged or, where samples are mixed, as shares of classes; masks (N x
+    axes, uint8) move along with their samples. The last
     `guests` samples and labels are not returned: they are only there to be mixed with.
     """
 
@@ -62,15 +63,19 @@ class SeriesAugmenter(nn.Module):
         if len(samples) <= self.guests:
             raise ValueError(f"{len(samples)} samples are too few: mixing needs {self.guests} more")
         drawn = self._draws(epoch, to_device(indices, samples.device))
+        masks = are_masks(labels, samples)
         samples = samples.to(torch.float32)
         if self._normalizes_first:
             samples = self._normalized(samples)
         for step in self._steps:
             if isinstance(step, Mix):
-                samples, labels = step(samples, shares(labels, self._classes, self._mixable), drawn)
+                if not masks:
+                    labels = shares(labels, self._classes, self._mixable)
+                samples, labels = step(samples, labels, drawn)
                 drawn = drawn[:, : len(samples)]
             elif isinstance(step, SeriesPass):
                 samples = step(samples, drawn)
+                labels = step.masks(labels, drawn) if masks else labels
             else:
                 samples = step(samples)
         return (samples if self._normalizes_first else self._normalized(samples)), labels

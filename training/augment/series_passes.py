@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.augment.series import Crop, Flip, Mask, Noise, Scale, Shift, Stretch
+from ...compiler.plan.data import UNLABELLED
 from ...compiler.plan.fusion import Step
 from .random_numbers import whole, within
 from .registry import Resources, implements
@@ -21,6 +22,10 @@ class SeriesPass:
 
     def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def masks(self, masks: Tensor, drawn: Tensor) -> Tensor:
+        """The masks of the series (N x axes), whose labels move along with what they are of."""
+        return masks
 
 
 def _each(numbers: Tensor, like: Tensor) -> Tensor:
@@ -60,6 +65,15 @@ def read_at(series: Tensor, at: Tensor, fill: str) -> Tensor:
     return values if known is None else values * known.unsqueeze(1)
 
 
+def labels_at(masks: Tensor, at: Tensor, fill: str) -> Tensor:
+    """The labels of masks at whole positions, samples x steps. Outside the series there is no
+    label, unless it continues at its other end."""
+    circular = fill == "circular"
+    places, _ = inside(at, masks.shape[-1], fill if circular else "nearest")
+    labels = masks.gather(1, places)
+    return labels if circular else torch.where(places == at, labels, UNLABELLED)
+
+
 def read_between(series: Tensor, offset: Tensor, fill: str) -> Tensor:
     """The values of series at their own positions plus an offset, samples x steps, by linear
     interpolation."""
@@ -67,6 +81,12 @@ def read_between(series: Tensor, offset: Tensor, fill: str) -> Tensor:
     at = torch.arange(series.shape[-1], device=series.device) + low.long()
     part = (offset - low).unsqueeze(1)
     return torch.lerp(read_at(series, at, fill), read_at(series, at + 1, fill), part)
+
+
+def labels_between(masks: Tensor, offset: Tensor, fill: str) -> Tensor:
+    """The labels of masks at their own positions plus an offset, samples x steps: the nearest."""
+    at = torch.arange(masks.shape[-1], device=masks.device)
+    return labels_at(masks, (at + offset).round().long(), fill)
 
 
 @implements(Shift, Shift.pass_kind)
@@ -79,10 +99,18 @@ class MoveSteps(SeriesPass):
         self._at = resources.layout.reserve(step.number, 0, 2)
 
     def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
+        return read_at(series, self._places(series, drawn), self._directive.fill)
+
+    def masks(self, masks: Tensor, drawn: Tensor) -> Tensor:
+        return labels_at(masks, self._places(masks, drawn), self._directive.fill)
+
+    def _places(self, series: Tensor, drawn: Tensor) -> Tensor:
+        """Where each step comes from."""
         chance, far = drawn[self._at]
         distance = whole(far, *self._range) * (chance < self._directive.p)
         at = torch.arange(series.shape[-1], device=series.device)
-        return read_at(series, at - distance.long().unsqueeze(1), self._directive.fill)
+        places: Tensor = at - distance.long().unsqueeze(1)
+        return places
 
 
 @implements(Stretch, Stretch.pass_kind)
@@ -92,14 +120,19 @@ class StretchSteps(SeriesPass):
         self._at = resources.layout.reserve(step.number, 0, 2)
 
     def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
+        return read_between(series, self._offset(series, drawn), self._directive.fill)
+
+    def masks(self, masks: Tensor, drawn: Tensor) -> Tensor:
+        return labels_between(masks, self._offset(masks, drawn), self._directive.fill)
+
+    def _offset(self, series: Tensor, drawn: Tensor) -> Tensor:
         chance, uniform = drawn[self._at]
         factor = torch.where(
             chance < self._directive.p, within(uniform, *self._directive.factor), 1.0
         )
         length = series.shape[-1]
         from_middle = torch.arange(length, device=series.device) - (length - 1) / 2
-        offset = (1 / factor - 1).unsqueeze(1) * from_middle
-        return read_between(series, offset, self._directive.fill)
+        return (1 / factor - 1).unsqueeze(1) * from_middle
 
 
 @implements(Crop, Crop.pass_kind)
@@ -111,12 +144,19 @@ class CropAndStretch(SeriesPass):
         self._at = resources.layout.reserve(step.number, 0, 3)
 
     def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
+        return read_between(series, self._offset(series, drawn), "nearest")
+
+    def masks(self, masks: Tensor, drawn: Tensor) -> Tensor:
+        return labels_between(masks, self._offset(masks, drawn), "nearest")
+
+    def _offset(self, series: Tensor, drawn: Tensor) -> Tensor:
         chance, uniform, place = drawn[self._at]
         share = within(uniform, *self._directive.scale)
         left = ((1 - share) * (chance < self._directive.p)).unsqueeze(1)
         last = series.shape[-1] - 1
         at = torch.arange(last + 1, device=series.device)
-        return read_between(series, left * (place.unsqueeze(1) * last - at), "nearest")
+        offset: Tensor = left * (place.unsqueeze(1) * last - at)
+        return offset
 
 
 @implements(Flip, Flip.pass_kind)
@@ -129,7 +169,13 @@ class Reverse(SeriesPass):
         chosen, axis = drawn[self._at] < self._directive.p, self._directive.axis
         if axis in ("sign", "both"):
             series = torch.where(_each(chosen[1], series), -series, series)
-        for place in _REVERSED.get(axis, ()):
+        return self._reversed(series, chosen)
+
+    def masks(self, masks: Tensor, drawn: Tensor) -> Tensor:
+        return self._reversed(masks, drawn[self._at] < self._directive.p)
+
+    def _reversed(self, series: Tensor, chosen: Tensor) -> Tensor:
+        for place in _REVERSED.get(self._directive.axis, ()):
             at = 0 if place == -1 else 1 - place
             series = torch.where(_each(chosen[at], series), series.flip(place), series)
         return series

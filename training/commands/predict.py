@@ -26,7 +26,8 @@ cnn predict runs/denoiser photos/ -o restored/"""
 
 DETAILS = """\
 A network that answers for each pixel says how much of each image every class covers, and -o writes
-the masks, in the size of the images: PNG files of class numbers, with a color for each class.
+the masks, in the size of the images: PNG files of class numbers, with a color for each class. Of
+series and scans, they are .npz files, with a class number for each step or voxel.
 Where an image may have several classes, those are printed whose probability is at least their
 threshold, which training chose on the validation set: there, F1 of the class is largest.
 A network that learned numbers prints them in the units of the data it learned from; one with
@@ -152,34 +153,41 @@ def _masks(
     tta: Tta | None,
 ) -> int:
     """Predicts masks. Each is written at once, so that many large ones need little memory."""
+    from ..data.diagnostic import plural_noun
+    from ..data.samples.sample_layout import noun_of
     from ..display.outcome_text import as_text
     from ..display.prediction_text import shares_json, shares_text
     from ..inference.predict import predict
-    from .predicted_masks import MaskFiles, mask_names, polygons_json
+    from .predicted_masks import ArrayFiles, MaskFiles, mask_names, polygons_json
 
     classes = model.classes or ()
+    assert model.preparation is not None
+    noun = noun_of(model.preparation.sample)
+    of_images = model.preparation.of_images
+    if options.polygons and not of_images:
+        raise UsageError(f"--polygons is for images, and {model.name} takes {plural_noun(noun)}")
     in_json = options.format == "json"
     files, names = None, [""] * len(images)
     if options.output is not None:
         if not options.output:
             raise UsageError("the name of the folder to write is empty")
-        files = MaskFiles(Path(options.output), options.overlay, options.polygons)
+        kind = MaskFiles if of_images else ArrayFiles
+        files = kind(Path(options.output), options.overlay, options.polygons)
         names = mask_names(options.images, images)
         files.must_be_free(names, images, force=options.force)
     elif options.overlay or (options.polygons and not in_json):
         raise UsageError("name the folder to write to: -o masks/")
-    channels = model.request.network.input.shape[0]
     predictions, entries, bad = [], [], 0
     for (_, image), name, each in zip(images, names, predict(model, images, tta=tta), strict=True):
         if each.reason:
             say(f"cnn: {each.image}: {each.reason}")
             bad += 1
         elif files is not None:
-            files.write(name, each, image, classes, channels)
+            files.write(name, each, image, classes, model.preparation.read)
         if in_json:
             entry = shares_json(each, classes)
             if files is not None and each.mask is not None:
-                entry["mask"] = str(files.folder / f"{name}.png")
+                entry["mask"] = str(files.folder / f"{name}{next(files.endings())}")
             if options.polygons and each.mask is not None:
                 entry["polygons"] = polygons_json(each, classes)["polygons"]
             entries.append(entry)
@@ -188,7 +196,7 @@ def _masks(
         about = {"network": model.request.network.name, "weights": model.name}
         print(as_text({**about, "classes": list(classes), "images": entries}))
     elif bad < len(images):
-        print(shares_text(predictions, style(options), options.top or _TOP))
+        print(shares_text(predictions, style(options), options.top or _TOP, noun))
     if files is None:
         say("the masks are not written; -o masks/ writes them")
     elif bad < len(images):
@@ -218,14 +226,15 @@ def _pictures(
         files = PictureFiles(Path(options.output))
         names = mask_names(options.images, images)
         files.must_be_free(names, images, force=options.force)
-    channels, entries, bad = model.request.network.input.shape[0], [], 0
+    assert model.preparation is not None
+    entries, bad = [], 0
     for (_, image), name, each in zip(images, names, predict(model, images, tta=tta), strict=True):
         written = ""
         if each.reason:
             say(f"cnn: {each.image}: {each.reason}")
             bad += 1
         elif files is not None:
-            files.write(name, each, image, (), channels)
+            files.write(name, each, image, (), model.preparation.read)
             written = str(files.folder / f"{name}.png")
         entries.append(picture_json(each, written))
     if options.format == "json":

@@ -1,24 +1,30 @@
-"""The files of `cnn predict -o masks/`: for each image, its mask as PNG, and what else is asked
-for; or the image that a network answers with."""
+"""The files of `cnn predict -o masks/`: for each image, its mask as PNG, for each series or scan as
+an array, and what else is asked for; or the image that a network answers with."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from ...compiler.commands.output_file import keep_others_files, writing
 from ...compiler.commands.terminal import UsageError
 from ...dsl.atomic_file import write_whole
-from ..data.images.decode import decode
 from ..inference.prediction import Image, Prediction
+from ..masks.mask_npz import mask_npz
 from ..masks.mask_overlay import mask_overlay
 from ..masks.mask_png import WRITTEN, mask_png, overlay_png, picture_png
 from ..masks.polygons import polygons
+from ..masks.sample_masks import sample_overlay
+
+Read = Callable[[Image], Tensor]
+"""Reads an image, a series or a scan in its own size, as the network gets it."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +61,53 @@ class MaskFiles:
                 keep_others_files(str(file), WRITTEN, "`cnn predict`", force)
 
     def write(
-        self, name: str, prediction: Prediction, image: Image, classes: Sequence[str], channels: int
+        self, name: str, prediction: Prediction, image: Image, classes: Sequence[str], read: Read
     ) -> None:
         """Writes the files for an image."""
-        for ending, data in self.contents(prediction, image, classes, channels).items():
+        for ending, data in self.contents(prediction, image, classes, read).items():
             file = self.folder / f"{name}{ending}"
             with writing(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(file, data)
 
     def contents(
-        self, prediction: Prediction, image: Image, classes: Sequence[str], channels: int
+        self, prediction: Prediction, image: Image, classes: Sequence[str], read: Read
     ) -> dict[str, bytes]:
         """The contents of each file, by its ending."""
         assert prediction.mask is not None
         contents = {".png": mask_png(prediction.mask, classes)}
         if self.overlay:
-            picture = mask_overlay(decode(image, channels), prediction.mask, classes)
+            picture = mask_overlay(read(image), prediction.mask, classes)
             contents["_overlay.png"] = overlay_png(picture)
         if self.outlines:
             regions = {"format": "dotcnn polygons", **polygons_json(prediction, classes)}
             text = json.dumps(regions, ensure_ascii=False, separators=(",", ":"))
             contents[".json"] = f"{text}\n".encode()
         return contents
+
+
+class ArrayFiles(MaskFiles):
+    """The masks of series and scans, as NumPy archives: `mask` has the class numbers, `classes`
+    their names."""
+
+    def endings(self) -> Iterator[str]:
+        yield ".npz"
+        if self.overlay:
+            yield "_overlay.png"
+
+    def contents(
+        self, prediction: Prediction, image: Image, classes: Sequence[str], read: Read
+    ) -> dict[str, bytes]:
+        assert prediction.mask is not None
+        contents = {".npz": mask_npz(prediction.mask, classes)}
+        if self.overlay:
+            picture = sample_overlay(read(image), prediction.mask, classes, _WIDE)
+            contents["_overlay.png"] = overlay_png(picture)
+        return contents
+
+
+_WIDE = 960
+"""The width of a picture of a series or a scan, in pixels."""
 
 
 class PictureFiles(MaskFiles):
@@ -89,7 +119,7 @@ class PictureFiles(MaskFiles):
         yield ".png"
 
     def contents(
-        self, prediction: Prediction, image: Image, classes: Sequence[str], channels: int
+        self, prediction: Prediction, image: Image, classes: Sequence[str], read: Read
     ) -> dict[str, bytes]:
         assert prediction.picture is not None
         return {".png": picture_png(prediction.picture)}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from ...compiler.plan.loss import IMAGES
 from ..tasks.answer import NO_SCALE, Answer, Scale
 from ..tasks.regression import Regression
-from .diagnostic import counted, listed, plural_noun
+from .diagnostic import counted, listed, plural_noun, point_of
 from .left_out import BadFile
 
 
@@ -101,7 +101,8 @@ class Dataset:
         if largest <= UNEVEN * smallest:
             return
         times = f"{largest / smallest:.1f} times" if smallest else "far more than"
-        what = "pixels" if self.task == "segmentation" else plural_noun(self.noun)
+        of_points = self.task == "segmentation"
+        what = f"{point_of(self.noun)}s" if of_points else plural_noun(self.noun)
         advice = "" if self.weighted else "; `weights balanced` gives them equal weight"
         yield f"the classes are uneven: the largest has {times} the {what} of the smallest{advice}"
         order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))

@@ -72,7 +72,8 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
     counted = torch.zeros(UNLABELLED + 1, dtype=torch.int64)
     read = store.read if isinstance(store, InMemory) else store.read_whole
     for index in chosen:
-        counted += read(index)[-1].flatten().bincount(minlength=UNLABELLED + 1)
+        mask = read(index)[-1].flatten().to(torch.uint8)
+        counted += mask.bincount(minlength=UNLABELLED + 1)
     return tuple(counted[:classes].tolist())
 
 

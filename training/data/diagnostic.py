@@ -42,19 +42,27 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def in_nouns(text: str, noun: str) -> str:
-    """A text about images, of what they are called; names in backticks stay as they are."""
+    """A text about images, of what they are called; pixels are steps of a series, and voxels of a
+    scan. Names in backticks stay as they are."""
     if noun == "image":
         return text
     parts = re.split(r"(`[^`]*`)", text)
     for place in range(0, len(parts), 2):
         parts[place] = _IMAGES.sub(plural_noun(noun), parts[place])
         parts[place] = _IMAGE.sub(lambda match: f"a {noun}" if match[1] else noun, parts[place])
+        parts[place] = _PIXEL.sub(point_of(noun), parts[place])
     return "".join(parts)
 
 
 # Not in paths.
 _IMAGES = re.compile(r"(?<![\w/.\\-])images(?![\w/\\-]|\.\w)")
 _IMAGE = re.compile(r"(?<![\w/.\\-])(an )?image(?![\w/\\-]|\.\w)")
+_PIXEL = re.compile(r"(?<![\w/.\\-])pixel(?=s?(?![\w/\\-]|\.\w))")
+
+
+def point_of(noun: str) -> str:
+    """What one of the positions is called that a sample has numbers at."""
+    return {"image": "pixel", "series": "step"}.get(noun, "voxel")
 
 
 @contextmanager

@@ -138,8 +138,9 @@ def _opened(
         notes.append(depth)
     if plan.has_samples:
         samples = SampleStoring(
-            SampleFit.of(plan), channels, plan.train.seed.value,
+            SampleFit.of(plan), channels + parts["train"].further, plan.train.seed.value,
             device, threads, progress, processes, budget,
+            uncropped=plan.evaluate.tiles is not None,
             what=lambda part: f"reading the {plural_noun(whole.noun)} for {USES[part]}",
         ).stores(parts)  # fmt: skip
         where, stores, wrong, sizes = samples

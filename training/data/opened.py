@@ -137,7 +137,7 @@ class Opened:
         if self.pairs is not None:
             return self.pairs.split(images)
         if masks:
-            return images[:, :-masks], images[:, -masks:].squeeze(1)
+            return images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return images, store.labels.cpu()[indices]
 
     def image(self, part: str, index: int) -> Tensor:
@@ -156,7 +156,15 @@ class Opened:
 
     def mask(self, part: str, index: int) -> Tensor:
         """The mask of one image, where labels are masks: uint8, on the CPU."""
-        return self.stores[part].read(index)[-1]
+        return self.stores[part].read(index)[-1].to(torch.uint8)
+
+    def evaluated(self, part: str, index: int) -> tuple[Tensor, Tensor]:
+        """An image and its mask as they are evaluated: with tiles, not cropped. On the CPU."""
+        store = self.stores[part]
+        if self.tiling is None or isinstance(store, InMemory):
+            return self.image(part, index), self.mask(part, index)
+        whole = store.read_whole(index)
+        return whole[: self.preparation.channels], whole[-1].to(torch.uint8)
 
     def name(self, part: str, index: int) -> str:
         """The name of an image, to be shown."""

@@ -68,7 +68,7 @@ def _confusions(outcome: Outcome, names: Sequence[str], style: Style, noun: str)
         how = "Confusion matrix: rows are true classes, columns are predicted classes"
         if _unit(outcome) == "pixels":
             how += ", in percent of the pixels of the true class"
-        return ["", style.paint(how, FAINT), *matrix]
+        return ["", style.paint(in_nouns(how, noun), FAINT), *matrix]
     pairs = confused(outcome.confusion, _CONFUSIONS)
     if not pairs:
         return []

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from ...compiler.report.figures import exact, plural
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import BOLD, Style
+from ...compiler.shapes import AXES
 from ...dsl.printable import show
+from ..data.diagnostic import point_of
 from ..inference.prediction import Prediction
 from ..tasks.multi_label import MultiLabel
 from ..tasks.multi_task import MultiTask, One
@@ -124,8 +126,11 @@ class _ShareLine(NamedTuple):
     first: bool
 
 
-def shares_text(predictions: Sequence[Prediction], style: Style, most: int) -> str:
-    """A table of how much of each image the classes cover, the `most` largest of each."""
+def shares_text(
+    predictions: Sequence[Prediction], style: Style, most: int, noun: str = "image"
+) -> str:
+    """A table of how much of each image the classes cover, the `most` largest of each. `noun` is
+    what an image is called."""
     lines = []
     for each in predictions:
         for place, one in enumerate(each.shares[:most]):
@@ -139,10 +144,10 @@ def shares_text(predictions: Sequence[Prediction], style: Style, most: int) -> s
             other = plural(len(rest), "other class")
             lines.append(_ShareLine("", other, share, pixels, False))
     columns: list[Column[_ShareLine]] = [
-        Column("image", lambda line: line.image, least=12),
+        Column(noun, lambda line: line.image, least=12),
         Column("class", lambda line: line.name, least=12),
         Column("share", lambda line: line.share, right=True),
-        Column("pixels", lambda line: line.pixels, right=True),
+        Column(f"{point_of(noun)}s", lambda line: line.pixels, right=True),
     ]
     table = grid([columns], lines, style, lambda line, _column: BOLD if line.first else "")
     return "\n".join(table)
@@ -152,12 +157,12 @@ def shares_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any
     """An image of the JSON of `cnn predict`, where answers are masks."""
     if prediction.mask is None:
         return {"image": prediction.image, "problem": prediction.reason}
-    height, width = prediction.mask.shape
+    sizes = prediction.mask.shape
+    axes = dict(zip(AXES[len(sizes)][::-1], sizes[::-1], strict=True))
     numbers = {name: number for number, name in enumerate(classes)}
     return {
         "image": prediction.image,
-        "width": width,
-        "height": height,
+        **axes,
         "predictions": [
             {
                 "class": one.name,

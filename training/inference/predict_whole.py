@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.evaluate import Tta
-from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.preprocessing import Preparation
 from ..data.loader.memory_budget import cores
@@ -48,7 +47,7 @@ def predict_whole(
         if isinstance(image, BadImage):
             return image.reason
         try:
-            return decode(image, preparation.channels)
+            return preparation.read(image)
         except BadImage as error:
             return error.reason
 
@@ -66,8 +65,8 @@ def predict_whole(
                     yield from _answers(whole, names_and_images)  # type: ignore[arg-type]
 
 
-def _size(image: Tensor | str) -> tuple[int, int] | None:
-    return None if isinstance(image, str) else (image.shape[-2], image.shape[-1])
+def _size(image: Tensor | str) -> tuple[int, ...] | None:
+    return None if isinstance(image, str) else tuple(image.shape[1:])
 
 
 def _answers(whole: WholeImages, images: Sequence[tuple[str, Tensor]]) -> Iterator[Prediction]:

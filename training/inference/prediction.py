@@ -43,8 +43,8 @@ class Prediction(NamedTuple):
     reason: str = ""
     """Why the image cannot be used; empty if it can."""
     mask: Tensor | None = None
-    """Of a network that answers for each pixel: the class number of each pixel of the image (uint8,
-    height x width, the size of the image)."""
+    """Of a network that answers for each pixel, step or voxel: the class number of each (uint8, the
+    size of the image, the series or the scan)."""
     shares: tuple[Share, ...] = ()
     """The classes of the mask, that with the most pixels first."""
     numbers: tuple[PredictedNumber, ...] = ()

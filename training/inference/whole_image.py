@@ -20,6 +20,7 @@ from ...compiler.plan.evaluate import Tta
 from ..data.images.image_file import BadImage
 from ..data.images.preprocessing import Preparation
 from ..data.images.resize import Fit, Size
+from ..data.samples.sample_fit import SampleFit
 from ..masks.tiling import TOGETHER, Tiling, bands, outputs_of
 from ..runtime.memory_errors import with_fewer
 from ..tasks.task import Task
@@ -59,6 +60,11 @@ class WholeImages:
     def masks(self, images: Tensor) -> Iterator[Tensor]:
         """The class of each pixel of images of the same size (uint8, height x width), on the CPU.
         Of images that keep their size, the outputs are never in memory as a whole."""
+        sizing = self.preparation.sizing
+        if isinstance(sizing, SampleFit):
+            for sample in images:
+                yield self._mask_of_sample(sample, sizing)
+            return
         size: Size = (images.shape[-2], images.shape[-1])
         if self._scales != (1.0,) or self.preparation.fit.resized(*size) != size:
             for outputs in self.outputs(images):
@@ -66,6 +72,13 @@ class WholeImages:
             return
         for image in images:
             yield with_fewer(partial(self._mask, image), self.batch)
+
+    def _mask_of_sample(self, sample: Tensor, fit: SampleFit) -> Tensor:
+        sizes = fit.sizes_of(sample)
+        mask = with_fewer(partial(self._mask, fit.padded(fit.whole(sample))), self.batch)
+        for axis, (start, length) in enumerate(zip(fit.before(sizes), sizes, strict=True)):
+            mask = mask.narrow(axis, start, length)
+        return mask.contiguous()
 
     def _mask(self, image: Tensor, batch: int) -> Tensor:
         with torch.inference_mode():
@@ -119,7 +132,7 @@ class WholeImages:
 
     @property
     def _tiles(self) -> Tiling:
-        return self.tiling or Tiling(self.preparation.size)
+        return self.tiling or Tiling(self.preparation.sizing.crop)
 
     @property
     def _scales(self) -> tuple[float, ...]:

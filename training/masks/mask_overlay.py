@@ -14,7 +14,7 @@ from .class_colors import class_colors, is_background
 _OPACITY = 0.55
 WRONG = (232, 89, 12)
 """The color of wrong pixels."""
-_UNKNOWN = (120, 124, 132)
+UNKNOWN = (120, 124, 132)
 """The stripes of pixels without a label."""
 
 
@@ -39,7 +39,7 @@ def errors_overlay(image: Tensor, mask: Tensor, answer: Tensor) -> Tensor:
     picture = _mixed(pale(image), paint, 0.9 * wrong).float()
     rows, columns = (torch.arange(side) for side in mask.shape)
     stripes = (rows[:, None] + columns) % 6 < 2
-    gray = torch.tensor(_UNKNOWN).view(3, 1, 1).float().expand(3, *mask.shape)
+    gray = torch.tensor(UNKNOWN).view(3, 1, 1).float().expand(3, *mask.shape)
     return _mixed(picture, gray, 0.9 * (stripes & ~labeled))
 
 

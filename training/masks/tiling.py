@@ -5,23 +5,25 @@
 
 Where tiles overlap, their outputs are averaged with weights that fall to zero at the edges of a
 tile, so that no seams are seen. Rows are handed out as soon as no further tile covers them: so
-memory is needed for one row of tiles, however many there are.
+memory is needed for one row of tiles, however many there are. Of a scan, rows are slices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import ceil, pi
+from functools import partial
+from itertools import product
+from math import ceil, pi, prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...compiler.plan.plan import TrainPlan
-from ..data.images.resize import Size, padded
+from ...compiler.shapes import Shape
 
 Answer = Callable[[Tensor], Tensor]
-"""The outputs (images x classes x height x width) for images (uint8) of the size of a tile."""
+"""The outputs (images x classes x axes) for images of the size of a tile."""
 
 OVERLAP = 0.25
 """The share of a tile that the next one covers too, at least, unless a spec says otherwise."""
@@ -32,8 +34,8 @@ TOGETHER = 8
 class Tiling(NamedTuple):
     """How an image is divided into tiles."""
 
-    side: Size
-    """Height and width of a tile."""
+    side: Shape
+    """The size of a tile along each axis: height and width."""
     overlap: float = OVERLAP
     """The share of a tile that the next one covers too, at least."""
 
@@ -43,10 +45,9 @@ class Tiling(NamedTuple):
         tiles = plan.evaluate.tiles
         return None if tiles is None else Tiling(tiles.side, tiles.overlap)
 
-    def starts(self, size: Size) -> tuple[list[int], list[int]]:
-        """The upper and the left edges of the tiles that cover an image, evenly spaced."""
-        rows, columns = (self._along(*each) for each in zip(size, self.side, strict=True))
-        return rows, columns
+    def starts(self, size: Shape) -> tuple[list[int], ...]:
+        """Along each axis, where the tiles start that cover an image, evenly spaced."""
+        return tuple(self._along(*each) for each in zip(size, self.side, strict=True))
 
     def _along(self, length: int, tile: int) -> list[int]:
         if length <= tile:
@@ -56,68 +57,112 @@ class Tiling(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Some rows of the outputs for images, over their whole width."""
+    """Some rows of the outputs for images, over the whole of the other axes."""
 
     top: int
     rows: Tensor
-    """images x classes x rows x width"""
+    """images x classes x rows x the other axes"""
 
 
 def bands(
     answer: Answer, images: Tensor, tiling: Tiling, together: int = TOGETHER, times: int = 1
 ) -> Iterator[Band]:
-    """The outputs for images of the same size (uint8, images x channels x height x width), from top
-    to bottom. They are `times` larger than the images, along each side."""
-    height, width = (times * each for each in images.shape[-2:])
+    """The outputs for images of the same size (images x channels x axes), from top to bottom. They
+    are `times` larger than the images, along each axis. A series is answered in one piece."""
+    if images.ndim == SERIES:  # as a row of tiles, which go through the network together
+        row = Tiling((1, *tiling.side), tiling.overlap)
+        one_row = partial(_of_one_row, answer)
+        for band in bands(one_row, images.unsqueeze(2), row, together, times):
+            yield Band(0, band.rows.squeeze(2))
+        return
     side = tiling.side
-    images = padded(images, side)
-    tops, lefts = tiling.starts((images.shape[-2], images.shape[-1]))
-    if len(images) <= together and len(tops) == len(lefts) == 1:
-        yield Band(0, answer(images)[..., :height, :width])
+    height, *others = (times * each for each in images.shape[2:])
+    images = at_least(images, side)
+    tops, *across = tiling.starts(tuple(images.shape[2:]))
+    corner = (0,) * len(side)
+    if len(images) <= together and prod(map(len, (tops, *across))) == 1:
+        yield Band(0, _part(answer(images), corner, (height, *others)))
         return
     total = weights = torch.empty(0)
-    tall, wide = (times * each for each in side)
-    window = _window((tall, wide))
+    large = tuple(times * each for each in side)
+    window = _window(large)
     for number, top in enumerate(tops):
-        for places, outputs in _row(answer, images, top, lefts, side, together):
+        for places, outputs in _row(answer, images, top, across, side, together):
             if not total.numel():
-                shape = (len(images), outputs.shape[1], tall, times * images.shape[-1])
+                wide = (times * each for each in images.shape[3:])
+                shape = (len(images), outputs.shape[1], large[0], *wide)
                 total, weights = outputs.new_zeros(shape), outputs.new_zeros(shape[2:])
                 window = window.to(outputs)
-            for (image, left), output in zip(places, outputs, strict=True):
-                there = slice(times * left, times * left + wide)
-                total[image, :, :, there] += output * window
+            for (image, starts), output in zip(places, outputs, strict=True):
+                at = (0, *(times * each for each in starts))
+                _part(total[image], at, large).add_(output * window)
                 if image == 0:
-                    weights[:, there] += window
-        after = tops[number + 1] if number + 1 < len(tops) else images.shape[-2]
+                    _part(weights, at, large).add_(window)
+        after = tops[number + 1] if number + 1 < len(tops) else images.shape[2]
         done, above = times * (after - top), times * top
-        yield Band(above, (total[:, :, :done] / weights[:done])[:, :, : height - above, :width])
-        for sums in (total, weights):  # rows that the next tiles cover, too, move up
-            rest = sums[..., done:, :].clone()
-            sums.zero_()[..., : rest.shape[-2], :] = rest
+        rows = total[:, :, :done] / weights[:done]
+        yield Band(above, _part(rows, corner, (min(done, height - above), *others)))
+        # The rows that the next tiles cover, too, move up.
+        for sums, axis in ((total, 2), (weights, 0)):
+            rest = sums.narrow(axis, done, sums.shape[axis] - done).clone()
+            sums.zero_().narrow(axis, 0, rest.shape[axis]).copy_(rest)
+
+
+def _part(images: Tensor, starts: Shape, size: Shape) -> Tensor:
+    """The part of this size that starts there, along the last axes: a view."""
+    first = images.ndim - len(size)
+    for axis, (start, length) in enumerate(zip(starts, size, strict=True), first):
+        images = images.narrow(axis, start, length)
+    return images
+
+
+SERIES = 3
+"""The axes of a batch of series."""
+
+
+def _of_one_row(answer: Answer, images: Tensor) -> Tensor:
+    return answer(images.squeeze(2)).unsqueeze(2)
+
+
+def at_least(images: Tensor, side: Shape) -> Tensor:
+    """Images of at least this size: what is at their far edges is repeated."""
+    for axis, least in enumerate(side, 2):
+        have = images.shape[axis]
+        if have < least:
+            at = torch.arange(least, device=images.device).clamp(max=have - 1)
+            images = images.index_select(axis, at)
+    return images
 
 
 def _row(
-    answer: Answer, images: Tensor, top: int, lefts: list[int], side: Size, together: int
-) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
-    """The outputs of a row of tiles, with the image and the left edge of each."""
-    tiles = [(image, left) for image in range(len(images)) for left in lefts]
-    for start in range(0, len(tiles), together):
-        places = tiles[start : start + together]
-        pixels = [images[i, :, top : top + side[0], left : left + side[1]] for i, left in places]
+    answer: Answer,
+    images: Tensor,
+    top: int,
+    across: list[list[int]],
+    side: Shape,
+    together: int,
+) -> Iterator[tuple[list[tuple[int, tuple[int, ...]]], Tensor]]:
+    """The outputs of a row of tiles, with the image of each and where it starts along the other
+    axes."""
+    tiles = [(image, starts) for image in range(len(images)) for starts in product(*across)]
+    for first in range(0, len(tiles), together):
+        places = tiles[first : first + together]
+        pixels = [_part(images[image], (top, *starts), side) for image, starts in places]
         yield places, answer(torch.stack(pixels)).float()
 
 
 def outputs_of(
     answer: Answer, images: Tensor, tiling: Tiling, together: int = TOGETHER, times: int = 1
 ) -> Tensor:
-    """The outputs for whole images: images x classes x height x width."""
+    """The outputs for whole images: images x classes x axes."""
     rows = [band.rows for band in bands(answer, images, tiling, together, times)]
     return rows[0] if len(rows) == 1 else torch.cat(rows, 2)
 
 
-def _window(size: Size) -> Tensor:
+def _window(size: Shape) -> Tensor:
     """The weights of the pixels of a tile: largest in its middle, almost zero at its edges."""
-    along = (torch.sin((torch.arange(side) + 0.5) * pi / side).square() for side in size)
-    rows, columns = (each.clamp(min=1e-3) for each in along)
-    return rows[:, None] * columns
+    window = torch.ones(())
+    for side in size:
+        along = torch.sin((torch.arange(side) + 0.5) * pi / side).square().clamp(min=1e-3)
+        window = window.unsqueeze(-1) * along
+    return window

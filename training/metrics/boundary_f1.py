@@ -1,9 +1,10 @@
 """Boundary F1 of masks: how well outlines are met (Csurka et al., BMVC 2013).
 
 A pixel is on the outline of a class if a neighbor above, below, left or right of it has another
-class. Precision is the share of the predicted outline that is near the true one, recall the share
-of the true outline that is near the predicted one; near is within 0.75 % of the image's diagonal,
-along rows and columns, and at least one pixel. Where there is no label, there is no outline.
+class; so is a step of a series beside one of another class, and a voxel with one of six neighbors.
+Precision is the share of the predicted outline that is near the true one, recall the share of the
+true outline that is near the predicted one; near is within 0.75 % of the image's diagonal, along
+each axis, and at least one pixel. Where there is no label, there is no outline.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ _NEAR = 0.0075
 
 
 def boundary_f1(predicted: Tensor, mask: Tensor, classes: int) -> Tensor:
-    """Of one image (height x width, class numbers), the mean over the classes that it has, or is
-    said to have; NaN if it has no outline at all."""
-    height, width = mask.shape
-    reach = max(1, round(_NEAR * hypot(height, width)))
+    """Of one image (class numbers, along one to three axes), the mean over the classes that it has,
+    or is said to have; NaN if it has no outline at all."""
+    reach = max(1, round(_NEAR * hypot(*mask.shape)))
     labeled = mask != UNLABELLED
     scores = []
     both = torch.where(labeled, predicted, UNLABELLED), mask.long()
@@ -47,15 +47,18 @@ def _outline(inside: Tensor, labeled: Tensor) -> Tensor:
     """The pixels of a class beside a labeled pixel of another class."""
     other = labeled & ~inside
     beside = torch.zeros_like(inside)
-    beside[:-1] |= other[1:]
-    beside[1:] |= other[:-1]
-    beside[:, :-1] |= other[:, 1:]
-    beside[:, 1:] |= other[:, :-1]
+    for axis in range(inside.ndim):
+        length = inside.shape[axis] - 1
+        beside.narrow(axis, 0, length).logical_or_(other.narrow(axis, 1, length))
+        beside.narrow(axis, 1, length).logical_or_(other.narrow(axis, 0, length))
     return inside & beside
 
 
 def _near(outline: Tensor, reach: int) -> Tensor:
-    side = 2 * reach + 1
-    spread = outline[None, None].float()
-    spread = F.max_pool2d(spread, (side, 1), 1, (reach, 0))
-    return F.max_pool2d(spread, (1, side), 1, (0, reach))[0, 0] > 0
+    spread = outline.float()
+    for axis in range(outline.ndim):
+        along = spread.movedim(axis, -1)
+        rows = along.reshape(1, -1, along.shape[-1])
+        rows = F.max_pool1d(rows, 2 * reach + 1, 1, reach)
+        spread = rows.view(along.shape).movedim(-1, axis)
+    return spread > 0

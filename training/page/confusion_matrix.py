@@ -50,7 +50,8 @@ _HOW = "Rows are true classes, columns are predicted classes"
 def _how(contents: Contents) -> str:
     if not contents.data.task.dense:
         return f"{_HOW}."
-    return f"{_HOW}; numbers are percentages of the pixels of the true class."
+    how = f"{_HOW}; numbers are percentages of the pixels of the true class."
+    return in_nouns(how, contents.data.dataset.noun)
 
 
 def _table(classes: tuple[str, ...], matrix: Tensor, *, in_percent: bool) -> Html:

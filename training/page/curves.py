@@ -8,6 +8,7 @@ from math import isfinite, nan
 
 from ...compiler.plan.metric_names import is_metric, metric_named
 from ...compiler.report.figures import exact
+from ..data.diagnostic import in_nouns
 from ..display.number_format import duration, is_share, loss, metric, rate
 from ..metrics.guessing import Guessing
 from ..trainer.callbacks import BEFORE_TRAINING, EpochRecord
@@ -23,7 +24,10 @@ def curves(contents: Contents) -> Html | None:
     wanted = contents.shown_metrics
     best, guess = contents.best, contents.guess
 
-    titles = contents.data.task.titles
+    noun = contents.data.dataset.noun
+    own = {name: metric_named(name).title for name in _names(epochs) if is_metric(name)}
+    titles = {name: in_nouns(title, noun) for name, title in own.items()}
+    titles.update(contents.data.task.titles)
 
     def charts(enlarged: bool) -> Html:
         drawn = _charts(epochs, wanted, best, guess, enlarged, titles)

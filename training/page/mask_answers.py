@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.data import UNLABELLED
+from ..data.diagnostic import in_nouns
 from ..masks.class_colors import class_colors
 from ..masks.mask_overlay import WRONG, errors_overlay, mask_overlay, smaller
+from ..masks.sample_masks import series_with_tracks, slice_picture, telling_slice
+from ..masks.tiling import outputs_of
 from ..metrics.mask_tally import table_of
 from ..metrics.most_confused import confused
 from ..runtime.devices import using
@@ -32,16 +35,20 @@ def mask_answers(contents: Contents) -> Html | None:
     if not groups:
         return None
     answers = _answers(contents, [index for _, indices in groups for index in indices])
+    noun = contents.data.dataset.noun
+    order = "From top to bottom" if noun == "series" else "Side by side"
+    of_scans = ", of the slice with the most wrong voxels" if noun in ("scan", "clip") else ""
+    striped = " wrong pixels; striped pixels have no label. Click or tap to enlarge."
     about = (
-        "By mean IoU over the classes that an image has or is said to have. Side by side: the"
-        " image, its mask, the answer, and where the answer is wrong: "
+        "By mean IoU over the classes that an image has or is said to have."
+        f" {order}{of_scans}: the image, its mask, the answer, and where the answer is wrong: "
     )
     shown = [_group(contents, title, indices, answers) for title, indices in groups]
     return section(
         "masks",
         "Masks: right and wrong",
-        element("p", about, swatch(WRONG), " wrong pixels; striped pixels have no label. Click or"
-                " tap to enlarge.", class_="faint"),
+        element("p", in_nouns(about, noun), swatch(WRONG),
+                in_nouns(striped, noun), class_="faint"),
         _legend(contents, answers),
         *shown,
     )  # fmt: skip
@@ -63,12 +70,20 @@ class _Answer(NamedTuple):
 
 def _answers(contents: Contents, indices: Sequence[int]) -> dict[int, _Answer]:
     data, part, task = contents.data, contents.outcome.part, contents.data.task
+
+    def outputs(images: Tensor) -> Tensor:
+        prepared = data.preparation.prepare(images.to(contents.device))
+        return task.packed(contents.module(prepared))
+
     found = {}
     with using(contents.device), evaluating(contents.module), torch.inference_mode():
         for index in indices:
-            image, mask = data.image(part, index), data.mask(part, index)
-            prepared = data.preparation.prepare(image[None].to(contents.device))
-            answer = task.answers(contents.module(prepared))[0].cpu()
+            image, mask = data.evaluated(part, index)
+            if data.tiling is None:
+                answered = outputs(image[None])
+            else:
+                answered = outputs_of(outputs, image[None], data.tiling)
+            answer = task.answers(answered)[0].cpu()
             found[index] = _Answer(image, mask, answer)
     return found
 
@@ -103,14 +118,18 @@ def _group(
 def _figure(contents: Contents, index: int, one: _Answer) -> Html:
     name = contents.name(index)
     iou = f"{100 * float(contents.outcome.answers[index]):.1f} %"
-    said = _said(contents, one)
-    small = element("span", *_pictures(contents, one, name, LARGEST), class_="quad")
-    titles = ("image", "mask", "answer", "wrong pixels")
+    said = in_nouns(_said(contents, one), contents.data.dataset.noun)
+    small = element("span", *_pictures(contents, one, name, LARGEST), class_=_classes(one))
     large = [
         element("figure", picture, element("figcaption", title))
-        for picture, title in zip(_pictures(contents, one, name, LARGE), titles, strict=True)
+        for picture, title in zip(
+            _pictures(contents, one, name, LARGE), _titles(contents, one), strict=True
+        )
     ]
-    opened = joined([element("div", *large, class_="row four"), element("p", f"{name}: {said}")])
+    side_by_side = "row four" if len(large) > 1 else "row"
+    opened = joined([
+        element("div", *large, class_=side_by_side), element("p", f"{name}: {said}")
+    ])  # fmt: skip
     caption = element(
         "figcaption", element("strong", f"mean IoU {iou}"), f", {name}", element("br"), said
     )
@@ -119,11 +138,32 @@ def _figure(contents: Contents, index: int, one: _Answer) -> Html:
     )
 
 
+def _classes(one: _Answer) -> str | None:
+    return "quad" if one.mask.ndim > 1 else None
+
+
+def _titles(contents: Contents, one: _Answer) -> tuple[str, ...]:
+    if one.mask.ndim == 1:
+        return ("from top to bottom: the series, its mask, the answer, wrong steps",)
+    if one.mask.ndim == 2:
+        return ("image", "mask", "answer", "wrong pixels")
+    at = telling_slice(one.mask, one.answer, contents.classes)
+    return (f"slice {at} of {len(one.mask)}, from 0", "mask", "answer", "wrong voxels")
+
+
 def _pictures(contents: Contents, one: _Answer, name: str, largest: int) -> list[Html]:
+    classes = contents.classes
+    if one.mask.ndim == 1:
+        wrong = (one.mask != one.answer) & (one.mask != UNLABELLED)
+        tracks = [one.mask, one.answer, wrong]
+        picture = series_with_tracks(one.image, tracks, classes, 2 * largest)
+        return [tag(picture, f"{name}, its mask, the answer and wrong steps")]
+    if one.mask.ndim > 2:
+        at = telling_slice(one.mask, one.answer, classes)
+        one = _Answer(slice_picture(one.image, at), one.mask[at], one.answer[at])
     image = viewable(one.image, largest)
     height, width = image.shape[-2:]
     mask, answer = (smaller(each, (height, width)) for each in (one.mask, one.answer))
-    classes = contents.classes
     pictures = [
         (image, name),
         (mask_overlay(image, mask, classes), f"Mask of {name}"),

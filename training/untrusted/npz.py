@@ -8,10 +8,10 @@ import struct
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy
 from numpy.lib import format as npy
@@ -27,6 +27,9 @@ _MAJOR = npy.MAGIC_LEN - 2
 """The position of the version number of the header."""
 _PREFIX = npy.MAGIC_LEN
 _MAX_HEADER = 10_000
+
+
+Content = TypeVar("Content")
 
 
 class SingleArray(BadFile):
@@ -48,11 +51,22 @@ class NpzArrays(Mapping[str, Any]):
         }
 
     def __getitem__(self, name: str) -> Any:
+        return self._read(name, read_array)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """What its header says; the array is not read."""
+        return self._read(name, lambda stream, _: shape_of(stream))
+
+    def mapped(self, name: str) -> Any:
+        """The array, as one in a folder of its own can be mapped into memory."""
+        return self[name]
+
+    def _read(self, name: str, read: Callable[[IO[bytes], int], Content]) -> Content:
         member = self._members[name]
         with guarded(f"`{name}` in it is not an array that numpy wrote"):
             try:
                 with self._archive.open(member) as stream:
-                    return read_array(stream, member.file_size)
+                    return read(stream, member.file_size)
             except zipfile.BadZipFile as error:
                 wrong = "CRC" in str(error)
                 raise damaged(
@@ -87,6 +101,27 @@ def read_npy(path: Path) -> Any:
     """The array of a .npy file; raises BadFile."""
     with open_regular(path) as file, guarded("it is not an array that numpy wrote"):
         return read_array(file, size_of(file))
+
+
+def map_npy(path: Path) -> Any:
+    """The array of a .npy file, which stays in its file; raises BadFile."""
+    npy_shape(path)  # names what numpy would only raise
+    try:
+        return numpy.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise damaged(f"it cannot be mapped into memory: {error}") from None
+
+
+def npy_shape(path: Path) -> tuple[int, ...]:
+    """The shape that the header of a .npy file says; raises BadFile."""
+    with open_regular(path) as file, guarded("it is not an array that numpy wrote"):
+        return shape_of(file)
+
+
+def shape_of(stream: IO[bytes]) -> tuple[int, ...]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _claimed(_start(stream))[0]
 
 
 def read_array(stream: IO[bytes], size: int) -> Any:

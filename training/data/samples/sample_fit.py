@@ -62,23 +62,34 @@ class SampleFit:
             return normalized
         return torch.cat([normalized, samples.narrow(axes[0] - 1, split, masks)], axes[0] - 1)
 
+    def padded(self, samples: Tensor, *, masks: int = 0) -> Tensor:
+        """Samples that are padded where they are shorter than the crop, and not cut."""
+        first = samples.ndim - len(self.crop)
+        for axis, want in enumerate(self.crop):
+            if samples.shape[first + axis] < want:
+                samples = self._padded(samples, first + axis, want, first - 1, masks)
+        return samples
+
+    def before(self, sizes: Shape) -> tuple[int, ...]:
+        """How much padding comes before samples of this size, along each axis."""
+        missing = (max(0, want - have) for have, want in zip(sizes, self.crop, strict=True))
+        return tuple(self._before(each) for each in missing)
+
+    def _before(self, missing: int) -> int:
+        return {"end": 0, "start": missing, "both": missing // 2}[self.at]
+
     def cut(self, samples: Tensor, starts: Sequence[int], *, masks: int = 0) -> Tensor:
         """The part that starts at a place of each axis; what is missing there is padded."""
         sizes = self.sizes_of(samples)
         first = samples.ndim - len(self.crop)
         for axis, (start, want, have) in enumerate(zip(starts, self.crop, sizes, strict=True)):
             samples = samples.narrow(first + axis, start, min(want, have))
-        for axis, want in enumerate(self.crop):
-            if samples.shape[first + axis] < want:
-                samples = self._padded(samples, first + axis, want, first - 1, masks)
-        return samples
+        return self.padded(samples, masks=masks)
 
     def _padded(self, samples: Tensor, axis: int, want: int, channels: int, masks: int) -> Tensor:
         have = samples.shape[axis]
         assert self.pad is not None
-        missing = want - have
-        before = {"end": 0, "start": missing, "both": missing // 2}[self.at]
-        at = torch.arange(want) - before
+        at = torch.arange(want) - self._before(want - have)
         outside = (at < 0) | (at >= have)
         if self.pad == "reflect" and have > 1:
             turn = at.abs() % (2 * have - 2)

@@ -29,9 +29,11 @@ def sample_notes(
     if contents.rate:
         takes += f" ({fit.crop[0] / contents.rate:.3g} s)"
     if any(map(fit.longer, every)):
+        where = "at random in training, else to the center"
+        if plan.evaluate.tiles is not None:
+            where = "at random in training; else all of each is answered, in tiles"
         yield (
-            f"{plural_noun(contents.noun)} of {_range(least, most)} are cropped to {takes}: at"
-            " random in training, else to the center"
+            f"{plural_noun(contents.noun)} of {_range(least, most)} are cropped to {takes}: {where}"
         )
     if any(have < want for size in every for have, want in zip(size, fit.crop, strict=True)):
         yield f"{plural_noun(contents.noun)} of less than {takes} are padded"

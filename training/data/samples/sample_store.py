@@ -58,6 +58,9 @@ class WholeSamples(WholeImages):
         assert isinstance(self.source, Samples)
         return self.source.read(index)
 
+    def read_whole(self, index: int) -> Tensor:
+        return self.fit.padded(super().read_whole(index), masks=self.source.masks)
+
 
 class Found(NamedTuple):
     """The stores of all parts."""
@@ -83,6 +86,8 @@ class SampleStoring:
     progress: Progress
     processes: Processes
     budget: int | None
+    uncropped: bool
+    """Whether evaluation is on whole samples, which differ in size."""
     what: Callable[[str], str]
     """What is done for a part, in words for the progress: `reading the series for training`."""
 
@@ -127,7 +132,7 @@ class SampleStoring:
             raise MemoryError("there is not enough shared memory for the samples")
         if self.fit.too_short(size):
             return self._whole(part, source, samples), {}, [size] * len(source)
-        if part == "train" and size != self.fit.crop:
+        if (part == "train" or self.uncropped) and size != self.fit.crop:
             return self._whole(part, source, samples), {}, [size] * len(source)
         return self._together(source, self._fitted(samples, source.masks), where), {}, [size]
 
@@ -180,7 +185,8 @@ class SampleStoring:
             kept = [sample.float() for sample in kept]
         sizes = [tuple(sample.shape[1:]) for sample in kept]
         same = all(size == self.fit.crop for size in sizes)
-        if not kept or any(map(self.fit.too_short, sizes)) or (part == "train" and not same):
+        apart = not same and (part == "train" or self.uncropped)
+        if not kept or any(map(self.fit.too_short, sizes)) or apart:
             return self._whole(part, source, kept), bad, sizes
         samples = torch.stack([self.fit(sample, masks=source.masks) for sample in kept])
         return self._together(source, samples, where), bad, sizes
@@ -199,6 +205,7 @@ class SampleStoring:
             source, fit, self.channels, crop,
             kept if kept is None else list(kept),
             kept[0].element_size() if kept is not None and len(kept) else 4,
+            uncropped=self.uncropped,
         )  # fmt: skip
 
     def _together(self, source: Arrays | Samples, samples: Tensor, where: Where) -> InMemory:

@@ -95,7 +95,7 @@ def count_classes(
         case NpyFolder():
             from .npy_files import count_in_folder
 
-            return count_in_folder(data, base, as_numbers=as_numbers)
+            return count_in_folder(data, base, shape, as_numbers=as_numbers)
         case SeriesText():
             from .series_lines import count_in_lines
 
@@ -111,7 +111,7 @@ def count_classes(
         case Npz():
             from .npz_file import count
 
-            return count(data, base, as_numbers=as_numbers)
+            return count(data, base, shape, as_numbers=as_numbers)
         case Idx():
             from .idx import idx_groups, read
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ....compiler.plan.data import NpyFolder
+from ....compiler.shapes import Shape
 from ...untrusted.bad_file import BadFile
-from ...untrusted.npz import read_npy
+from ...untrusted.npz import map_npy, npy_shape, read_npy
 from ..diagnostic import problem
+from .array_masks import masks_in
 from .file_names import hidden, resolve
 from .folder_tree import must_be_folder
-from .npz_file import labels_of, named_pairs
+from .npz_file import class_names, labels_of, named_pairs
 
 
 class NpyFiles(Mapping[str, Any]):
@@ -28,6 +30,14 @@ class NpyFiles(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return read_npy(self.files[name])
+
+    def shape(self, name: str) -> Shape:
+        """What its header says; the array is not read."""
+        return npy_shape(self.files[name])
+
+    def mapped(self, name: str) -> Any:
+        """The array, which stays in its file."""
+        return map_npy(self.files[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.files)
@@ -51,8 +61,14 @@ def opened_folder(data: NpyFolder, base: Path) -> Iterator[NpyFiles]:
         raise problem("data-damaged", message, data, help=error.help) from None
 
 
-def count_in_folder(data: NpyFolder, base: Path, *, as_numbers: bool = False) -> int:
-    """The number of classes, or of numbers for each sample; the samples are not read."""
+def count_in_folder(
+    data: NpyFolder, base: Path, shape: Shape = (), *, as_numbers: bool = False
+) -> int:
+    """The number of classes, or of numbers for each sample; the samples are not read. `shape` is
+    that of the network's input."""
     with opened_folder(data, base) as arrays:
         pairs = named_pairs(data, list(arrays))
+        masks = masks_in(data, arrays, pairs, class_names(data, arrays), shape)
+        if masks is not None:
+            return len(masks.classes)
         return len(labels_of(data, arrays, pairs, as_numbers=as_numbers).classes)

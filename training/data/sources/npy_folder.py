@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
 import torch
 
 from ....compiler.plan.data import NpyFolder
@@ -12,12 +13,14 @@ from ..diagnostic import counted, plural_noun, problem
 from ..images.arrays import as_images
 from ..images.image_file import BadImage
 from ..loader.image_source import Arrays, Contents, ImageSource
+from ..samples.mapped_masks import MappedMasks, MaskedSamples
 from ..samples.sample_layout import layout_of, must_be_numbers, noun_of
-from ..samples.sample_source import MappedSamples, Samples, mapped
+from ..samples.sample_source import MappedSamples, SampleReader, Samples, mapped
+from .array_masks import masks_in, must_fit
 from .file_names import clean, resolve
-from .labels import Unfit
+from .labels import Labels, Unfit
 from .npy_files import opened_folder
-from .npz_file import labels_of, named_pairs
+from .npz_file import class_names, labels_of, named_pairs
 
 
 def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
@@ -27,7 +30,12 @@ def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False)
     notes: list[str] = []
     with opened_folder(data, base) as arrays:
         pairs = named_pairs(data, list(arrays))
-        labels = labels_of(data, arrays, pairs, as_numbers=as_numbers)
+        masks = masks_in(data, arrays, pairs, class_names(data, arrays), wanted)
+        if masks is not None:
+            zeros = [numpy.zeros(len(each), numpy.int64) for each in masks.parts.values()]
+            labels = Labels(zeros, masks.classes, "segmentation")
+        else:
+            labels = labels_of(data, arrays, pairs, as_numbers=as_numbers)
         for (part, (name, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
             file = str(arrays.files[name].absolute())
             try:
@@ -38,7 +46,15 @@ def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False)
                         f" {counted(len(numbers), 'label')}"
                     )
                 if noun == "image":
-                    parts[part] = Arrays(as_images(rows, wanted), torch.from_numpy(numbers))
+                    images = as_images(rows, wanted)
+                    if masks is not None:
+                        of_part = masks.parts[part]
+                        must_fit(data, name, label, (len(images), *images.shape[2:]), of_part.shape)
+                        own = torch.from_numpy(masks.numbers.of(of_part))
+                        images = torch.cat([images, own[:, None]], 1)
+                    parts[part] = Arrays(
+                        images, torch.from_numpy(numbers), masks=int(masks is not None)
+                    )
                     continue
                 must_be_numbers(rows.dtype)
                 layout = layout_of(rows.shape[1:], wanted)
@@ -46,8 +62,18 @@ def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False)
                 message = f"`{name}` in {data.path} cannot be {plural_noun(noun)}: {error}"
                 raise problem("data-shape", message, data, argument="images") from None
             notes += [f"`{name}`: {layout.note}"] if layout.note else []
-            reader = MappedSamples(file, layout)
-            parts[part] = Samples(reader, torch.arange(len(rows)), torch.from_numpy(numbers))
+            reader: SampleReader = MappedSamples(file, layout)
+            if masks is not None:
+                sizes = layout.arranged(rows[0]).shape[1:] if len(rows) else ()
+                must_fit(data, name, label, (len(rows), *sizes), masks.parts[part].shape)
+                file = str(arrays.files[label].absolute())
+                reader = MaskedSamples(reader, MappedMasks(file, masks.numbers))
+            parts[part] = Samples(
+                reader,
+                torch.arange(len(rows)),
+                torch.from_numpy(numbers),
+                masks=int(masks is not None),
+            )
     return Contents(
         clean(resolve(data.path, base).resolve().name),
         labels.classes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from ..images.arrays import ambiguity, as_images
 from ..left_out import BadFile
 from ..loader.image_source import Arrays, Contents, ImageSource
 from ..samples.sample_layout import noun_of
+from .array_masks import ArrayMasks, masks_in, must_fit
 from .file_names import clean, resolve
 from .images_wanted import ImagesWanted
 from .labels import Labels, Unfit
 from .npz_file import class_names, labels_of, named_images, named_pairs, opened, several_labels
-from .npz_masks import ArrayMasks, masks_in
 from .sample_arrays import sample_arrays
 
 
@@ -44,7 +45,7 @@ def npz(
             pairs, labels = several_labels(data, archive, outputs)
         else:
             pairs = named_pairs(data, list(archive))
-            masks = masks_in(data, archive, pairs, class_names(data, archive))
+            masks = masks_in(data, archive, pairs, class_names(data, archive), wanted)
             if masks is not None:
                 return _with_masks(data, path, archive, pairs, masks, wanted)
             labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
@@ -88,19 +89,20 @@ def _with_masks(
     """A data set whose labels are masks."""
     parts: dict[str, ImageSource] = {}
     notes = [f"`{images}` have masks in `{label}`" for images, label in pairs.values()]
+    noun = noun_of(wanted)
+    bad: list[BadFile] = []
     for part, (images, label) in pairs.items():
-        pixels, masks = _pixels(data, archive, images, wanted), found.parts[part]
-        if (len(pixels), *pixels.shape[2:]) != masks.shape:
-            count, _, height, width = pixels.shape
-            raise problem(
-                "data-shape",
-                f"{data.path} has {count:,} images of {width}x{height} pixels in `{images}`, and"
-                f" {masks.shape[0]:,} masks of {masks.shape[2]}x{masks.shape[1]} in `{label}`",
-                data,
-                help="each image has a mask of its own size",
-            )
-        both = torch.cat([pixels, torch.from_numpy(masks)[:, None]], 1)
-        parts[part] = Arrays(both, torch.zeros(len(both), dtype=torch.int64), masks=1)
+        masks = torch.from_numpy(found.numbers.of(found.parts[part]))
+        labels = torch.zeros(len(masks), dtype=torch.int64)
+        source, wrong, note = _source(data, archive[images], images, labels.numpy(), wanted)
+        notes += [f"`{images}`: {note}"] if note else []
+        bad += wrong
+        pixels = source.images
+        have = (len(pixels) + len(wrong), *pixels.shape[2:])
+        must_fit(data, images, label, have, tuple(masks.shape))
+        masks = masks if source.numbers is None else masks[source.numbers]
+        both = torch.cat([pixels, masks.unsqueeze(1).to(pixels.dtype)], 1)
+        parts[part] = replace(source, images=both, masks=1)
     return Contents(
         clean(path.stem),
         found.classes,
@@ -108,6 +110,8 @@ def _with_masks(
         origin=data.path,
         notes=tuple(notes),
         task="segmentation",
+        bad=tuple(bad),
+        noun=noun,
     )
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ....compiler.plan.data import NamedArrays, Npz
+from ....compiler.shapes import Shape
 from ....dsl.diagnostics import SpecError
 from ...untrusted.bad_file import BadFile, Kind
 from ...untrusted.npz import NpzArrays, SingleArray, open_npz
 from ..diagnostic import listed, problem
+from .array_masks import masks_in
 from .file_names import clean, resolve
 from .labels import Labels, Unfit, as_labels, labels_or_missing, together
-from .npz_masks import masks_in
 
 _IMAGES = "x X images image data imgs"
 _LABELS = "y Y labels label target targets classes_of_images masks mask segmentation"
@@ -25,11 +26,12 @@ _PARTS = {"train": "train training", "val": "val valid validation dev", "test": 
 _CLASSES = "class_names classes label_names target_names names categories"
 
 
-def count(data: Npz, base: Path, *, as_numbers: bool = False) -> int:
-    """The number of classes of a file, or of numbers for each image; the images are not read."""
+def count(data: Npz, base: Path, shape: Shape = (), *, as_numbers: bool = False) -> int:
+    """The number of classes of a file, or of numbers for each image; the images are not read.
+    `shape` is that of the network's input."""
     with opened(data, resolve(data.path, base)) as archive:
         pairs = named_pairs(data, list(archive))
-        masks = masks_in(data, archive, pairs, class_names(data, archive))
+        masks = masks_in(data, archive, pairs, class_names(data, archive), shape)
         if masks is not None:
             return len(masks.classes)
         return len(labels_of(data, archive, pairs, as_numbers=as_numbers).classes)

@@ -43,9 +43,7 @@ def scan_picture(sample: Tensor, width: int, heat: Tensor | None = None) -> Tens
     """Slices of a scan (channels x depth x height x width), evenly spaced and side by side: uint8,
     3 x height x about `width`. With a heatmap (depth x height x width), the slice with most of it,
     beside the same with the heatmap."""
-    low, high = _ends(sample)
-    shades = ((sample.float() - low) / (high - low) * 255).clamp(0, 255)
-    shades = (shades if len(sample) == 3 else shades[:1].expand(3, -1, -1, -1)).nan_to_num(0.0)
+    shades = shades_of(sample)
     depth = sample.shape[1]
     if heat is None:
         count = min(_SLICES, depth)
@@ -68,6 +66,14 @@ def scan_picture(sample: Tensor, width: int, heat: Tensor | None = None) -> Tens
         for piece in (_resized(slice_, (height, each)), gap)
     ]  # fmt: skip
     return torch.cat(row[:-1], 2).round().clamp(0, 255).to(torch.uint8)
+
+
+def shades_of(scan: Tensor) -> Tensor:
+    """A scan (channels x depth x height x width) in shades from 0 to 255, from its least number to
+    its largest, in three channels: of one that has neither one nor three, the first."""
+    low, high = _ends(scan)
+    shades = ((scan.float() - low) / (high - low) * 255).clamp(0, 255)
+    return (shades if len(scan) == 3 else shades[:1].expand(3, -1, -1, -1)).nan_to_num(0.0)
 
 
 def _ends(values: Tensor) -> tuple[float, float]:
