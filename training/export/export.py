@@ -18,8 +18,10 @@ from ...compiler.shapes import text as shape_text
 from ...dsl.atomic_file import written
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
+from ..data.diagnostic import plural_noun
 from ..data.images.preprocessing import Preparation, described_preprocessing
 from ..data.images.resize import KEPT
+from ..data.samples.sample_layout import noun_of
 from ..masks.class_colors import class_colors
 from ..tasks.answer import Scale
 from ..tasks.image_to_image import ImageToImage
@@ -282,6 +284,11 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         help = "export it without --script: the file's metadata say what each output is"
         raise SpecError([Diagnostic("export-script", message, help=help)])
     if known.get("task") == Segmentation.word:
+        if not preparation.of_images:
+            nouns = plural_noun(noun_of(preparation.sample))
+            message = f"the script writes masks of images, and this network takes {nouns}"
+            help = "export it without --script: the file's metadata say what is needed around it"
+            raise SpecError([Diagnostic("export-script", message, help=help)])
         if preparation.fit.resize != preparation.fit.crop:
             height, width = preparation.fit.crop
             message = "the script resizes whole images, and this network sees a crop of them"

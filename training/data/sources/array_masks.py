@@ -7,13 +7,13 @@ Needs numpy, not torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy
 
 from ....compiler.plan.data import UNLABELLED, NamedArrays
-from ....compiler.shapes import AXES, Shape, axes_of, text
+from ....compiler.shapes import AXES, POINTS, Shape, axes_of, by, text
 from ..diagnostic import listed, problem
 
 _CHUNK = 2**24
@@ -118,22 +118,21 @@ def must_fit(data: NamedArrays, images: str, label: str, have: Shape, masks: Sha
     axes."""
     if have == masks:
         return
+    count, *sizes = have
+    number, *own = masks
     raise problem(
         "data-shape",
-        f"{data.path} has {_in_words(have, 'images')} in `{images}`, and"
-        f" {_in_words(masks, 'masks')} in `{label}`",
+        f"{data.path} has {count:,} images of {_by(sizes)} {POINTS[len(sizes)]} in `{images}`, and"
+        f" {number:,} masks of {_by(own)} in `{label}`",
         data,
         argument="labels",
         help="each image has a mask of its own size",
     )
 
 
-def _in_words(shape: Shape, noun: str) -> str:
-    count, *sizes = shape
-    if len(sizes) == 2:  # images are said as width x height
-        height, width = sizes
-        return f"{count:,} {noun} of {width}x{height} pixels"
-    return f"{count:,} {noun} of {text(tuple(sizes))} {'steps' if len(sizes) == 1 else 'voxels'}"
+def _by(sizes: Sequence[int]) -> str:
+    """The size of an image is said as width x height."""
+    return by(tuple(sizes[::-1] if len(sizes) == 2 else sizes))
 
 
 def _flat(data: NamedArrays, name: str, array: Any, axes: int) -> Any:
