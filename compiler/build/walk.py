@@ -344,7 +344,9 @@ class Walk(GraphBuilder):
                 "misplaced-input",
                 "`input` is a line of a network, not part of a block or path",
                 call.head.span,
-                help="take it out",
+                help="an empty path passes on what arrives: take it out"
+                if scope.kind == "path" and not call.arguments
+                else "take it out",
                 edits=(Edit(call.span, ""),),
             )
         is_first, self.has_input = not self.has_input, True

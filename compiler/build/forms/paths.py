@@ -260,12 +260,19 @@ def _sizes(call: Call, syntax: Branches, env: Env, input_node: MaybeNode) -> tup
                 help="write whole numbers of at least 1: `split 16 48 { | … | … }`",
             )
         sizes.append(size)
-    if len(sizes) != len(syntax.paths):
+    paths = len(syntax.paths)
+    if len(sizes) != paths:
+        # A single number is mostly meant as that of the parts, as in `chunk(3)` and `split(x, 3)`.
+        equal = sizes == [paths]
         raise Problem(
             "paths",
-            f"`split` has {len(sizes)} numbers of channels and {len(syntax.paths)} paths",
+            f"`split {paths}` makes one part, of {paths} channels, and there are {paths} paths"
+            if equal
+            else f"`split` makes {len(sizes)} parts, and there are {paths} paths",
             statement_span(call),
-            help="write one number for each path",
+            help="for equal parts, write `split` without a number"
+            if equal
+            else "write one number for each path",
         )
     if input_node is not None and input_node.shape[0] != sum(sizes):
         total, channels = sum(sizes), input_node.shape[0]
