@@ -17,6 +17,8 @@ by_structure.py      matches two graphs: color_refinement.py, align.py
 state_dict.py        a state dict as a list of layers
 dicts.py             matches it to a graph: by_order.py, by_names.py, sides.py; ready.py
 names.py, paths.py   what names say about order and kinds of paths
+attention_flow.py    attention in the dataflow graph
+rejoin.py            what the source has as several layers and the network as one
 folded.py            batch norms that were folded into convolutions
 """
 
@@ -34,6 +36,7 @@ from .fx_trace import held_by
 from .layer import Held, Layer, prefix_of
 from .module_flow import trace
 from .network_flow import flow_of_network, layers_of_node
+from .rejoin import joined_dict, rejoined
 from .result import Basis, Match
 from .rows import MatchRow, Status, rows_of, unused
 from .state_dict import layers_of_dict, unwrapped
@@ -60,6 +63,9 @@ def match(
         tensors = {key: tensor.detach() for key, tensor in held_by(source)}
         saved: Set[str] = source.state_dict().keys()
         source_flow, how = trace(source, network.input.shape, example)
+        if source_flow is not None:
+            shapes = {key: tuple(tensors[key].shape) for key in tensors if key in saved}
+            source_flow = rejoined(flow, source_flow, shapes)
     else:
         tensors = unwrapped(source)
         saved, source_flow, how = tensors.keys(), None, ""
@@ -70,13 +76,14 @@ def match(
         pairing = pair_flows(flow, source_flow, by_order=by_order)
     else:
         sources = layers_of_dict({key: tensors[key] for key in tensors if key in saved})
+        sources = joined_dict(flow.places, sources)
         pairing = pair_dict(flow, sources, by_order=by_order)
         how = f"layer types, shapes, order and names{how and ', because '}{how}"
     first = _first(flow) if adapt_channels else ()
     rows = [*rows_of(_all_layers(network, flow), sources, pairing, first)]
     taken = {row.source for row in rows if row.target}
     rows = [row for row in rows if row.target or row.source not in taken]
-    placed = {row.source for row in rows}
+    placed = {key for layer in sources for held in layer.tensors.values() for key in held.keys}
     rows += [
         unused(
             Held(key, tuple(tensor.shape)),

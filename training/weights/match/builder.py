@@ -6,11 +6,12 @@ buffers (their keys), or neither (a size, a number, None).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .attention_flow import ATTENTION, attended
 from .flow import Flow, Link, Part, flow_of
-from .layer import COUNTER, Held, Layer, Shape, layer_of, prefix_of
+from .layer import COUNTER, Layer, Shape, held, layer_of, prefix_of
 from .operations import NEGATIVE, NUMBERS, SAME, plain, variant_of
 
 
@@ -25,10 +26,12 @@ Value = Link | Keys | None
 
 
 class Builder:
-    """`tensors` has the shapes of all parameters and buffers, by key."""
+    """`tensors` has the shapes of all parameters and buffers, by key; `saved` those that a file of
+    weights has."""
 
-    def __init__(self, tensors: Mapping[str, Shape]) -> None:
+    def __init__(self, tensors: Mapping[str, Shape], saved: Container[str]) -> None:
         self._tensors = tensors
+        self._saved = saved
         self._parts: list[Part] = []
 
     def input(self) -> Link:
@@ -50,14 +53,22 @@ class Builder:
         """The result of an operation. `own` are the keys of its own tensors, if it is a module."""
         short = plain(name)
         data = [value for value in operands if isinstance(value, Link)]
-        held = [key for value in operands if isinstance(value, Keys) for key in value.keys]
-        keys = tuple(dict.fromkeys([*own, *held]))
+        given = [key for value in operands if isinstance(value, Keys) for key in value.keys]
+        # What is computed from weights alone keeps them in the order of computation.
+        keys = tuple(dict.fromkeys([*own, *given] if data else [*given, *own]))
+        # Beside weights, what is not saved is a table that code computes, such as distances.
+        keys = tuple(key for key in keys if key in self._saved) or keys
         if short in NUMBERS:
             return None
         if not data:
             return Keys(keys) if keys else None
+        if short == ATTENTION and len(data) == 3:
+            return attended(self._add, data, self._computed_from(keys))
         if keys:
-            return self._add(Part("layer", tuple(data), self._layer(short, keys, settings or {})))
+            layers = self._computed_from(keys) if not own and len(data) == 1 else []
+            if len(layers) < 2:
+                layers = [self._layer(short, keys, settings or {})]
+            return self._chain(tuple(data), layers)
         if short == "sub" and len(data) == 2:  # a sum, in which the second is negative
             return self._add(Part("add", (data[0], _further(data[1], NEGATIVE))))
         if len(data) > 1:
@@ -78,8 +89,20 @@ class Builder:
         # torch functions do not get the counter as an argument.
         if counter in self._tensors and counter not in keys:
             keys = (*keys, counter)
-        tensors = [Held(key, self._tensors[key]) for key in keys]
+        tensors = [held(key, self._tensors[key]) for key in keys]
         return layer_of(name, tensors, variant_of(operation), settings)
+
+    def _computed_from(self, keys: Sequence[str]) -> list[Layer]:
+        """The layers that compute a value from nothing but weights: one for each module."""
+        modules: dict[str, list[str]] = {}
+        for key in keys:
+            modules.setdefault(prefix_of(key), []).append(key)
+        return [self._layer("", tuple(each), {}) for each in modules.values()]
+
+    def _chain(self, inputs: tuple[Link, ...], layers: Iterable[Layer]) -> Link:
+        for layer in layers:
+            inputs = (self._add(Part("layer", inputs, layer)),)
+        return inputs[0]
 
     def _add(self, part: Part) -> Link:
         self._parts.append(part)

@@ -15,7 +15,7 @@ from .color_refinement import Colors, interchangeable, refine, same
 from .flow import Flow, Label, Part
 from .layer import Layer
 from .linear_order import depths, visit
-from .names import count_upwards, rank
+from .names import Tag, assign_by_words, count_upwards, rank
 from .pairing import Evidence, Pairing, decide_by_names
 from .paths import path_tags
 
@@ -107,6 +107,7 @@ def _paired(flows: Sequence[Flow], colors: list[Colors], by_order: bool) -> Pair
     pairing = Pairing()
     evidence: Evidence = "place"
     undecided: list[Group] = []
+    tagged = path_tags(flows[0])
     while True:
         groups = _groups(flows, colors)
         for targets, sources in groups:
@@ -115,7 +116,7 @@ def _paired(flows: Sequence[Flow], colors: list[Colors], by_order: bool) -> Pair
         group = next((g for g in groups if len(g[0]) > 1 and g not in undecided), None)
         if group is None:
             break
-        order, evidence = _decided(group[1], by_order)
+        order, evidence = _decided(group[1], [tagged[layer] for layer in group[0]], by_order)
         new = _separated(flows, colors, (group[0], order)) if order else None
         if new is None:
             undecided.append(group)
@@ -126,11 +127,17 @@ def _paired(flows: Sequence[Flow], colors: list[Colors], by_order: bool) -> Pair
     return pairing
 
 
-def _decided(alike: Sequence[Layer], by_order: bool) -> tuple[Sequence[Layer], Evidence]:
-    """The layers of the source in the order of the target; empty if nothing decides it."""
+def _decided(
+    alike: Sequence[Layer], tagged: Sequence[frozenset[Tag]], by_order: bool
+) -> tuple[Sequence[Layer], Evidence]:
+    """The layers of the source in the order of the target, whose tags are given; empty if nothing
+    decides it."""
     named = sorted(alike, key=lambda layer: rank(layer.name))
     if count_upwards([layer.name for layer in named]):
         return named, "names"
+    words = assign_by_words(tagged, [layer.name for layer in alike])
+    if words is not None:
+        return [alike[index] for index in words], "names"
     return (alike if by_order else ()), "order"
 
 

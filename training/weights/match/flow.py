@@ -1,17 +1,19 @@
 """The dataflow graph of a network: layers with weights, merges, and the links between them.
 
-Operations without weights (activations, pools, reshapes) are names on the links. A sum of sums is
-one sum, and a concatenation of concatenations is one concatenation, however the code computes them.
+Operations without weights (activations, pools, reshapes) are names on the links. So is a merge of a
+value with functions of itself, such as `x * x.sigmoid()` or a norm that code writes out. A sum of
+sums is one sum, and a concatenation of concatenations is one concatenation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from .layer import Layer
+from .operations import comparable
 
 COMMUTATIVE = frozenset({"add", "mul", "maximum", "minimum"})
 """Merges whose inputs can be in any order."""
@@ -106,10 +108,37 @@ class Flow:
 
 def flow_of(parts: Sequence[Part], outputs: Iterable[Link]) -> Flow:
     """The flow of the parts that the outputs need, with nested merges joined."""
-    every = [*parts, *(Part("output", (link,)) for link in outputs)]
+    every = _of_one_value([*parts, *(Part("output", (link,)) for link in outputs)])
     ends = [index for index, part in enumerate(every) if part.what == "output"]
-    flat = _flattened(every, _needed(every, ends))
-    return Flow(_kept(flat, _needed(flat, ends)))
+    return pruned(_flattened(every, _needed(every, ends)))
+
+
+def pruned(parts: Sequence[Part]) -> Flow:
+    """The flow of the parts that its outputs need."""
+    ends = [index for index, part in enumerate(parts) if part.what == "output"]
+    return Flow(_kept(parts, _needed(parts, ends)))
+
+
+def _of_one_value(parts: Sequence[Part]) -> list[Part]:
+    """The parts, and links that skip merges whose inputs all come from one part."""
+    skipped: dict[int, Link] = {}
+    found: list[Part] = []
+    for index, part in enumerate(parts):
+        inputs = tuple(_resolved(link, skipped) for link in part.inputs)
+        if len(inputs) > 1 and len({link.part for link in inputs}) == 1:
+            longest = max(inputs, key=lambda link: len(link.through))
+            if part.layer is None:
+                skipped[index] = longest._replace(through=(*longest.through, part.what))
+            inputs = (longest,)
+        found.append(part._replace(inputs=inputs))
+    return found
+
+
+def _resolved(link: Link, skipped: Mapping[int, Link]) -> Link:
+    if link.part not in skipped:
+        return link
+    before = skipped[link.part]
+    return before._replace(through=(*before.through, *link.through))
 
 
 def _needed(parts: Sequence[Part], ends: Iterable[int]) -> set[int]:
@@ -148,8 +177,11 @@ def _flattened(parts: Sequence[Part], needed: set[int]) -> list[Part]:
             inner = flat[link.part]
             # A sum that other parts use too (in a chain of residual blocks) stays separate; the
             # inputs of a concatenation are distinct in any case.
-            same = inner.what == part.what and not link.through
-            if same and (part.what == "concat" or uses[link.part] == 1):
+            if part.what == "concat":
+                joins = not link.through
+            else:
+                joins = uses[link.part] == 1 and not comparable(link.through)
+            if inner.what == part.what and joins:
                 inputs += inner.inputs
             else:
                 inputs.append(link)

@@ -55,11 +55,11 @@ def unfolded(network: Network, match: Match) -> Unfolded:
                 placed.add(bias.source)
                 rows[key] = replace(
                     row, source=bias.source, status="matched", source_shape=bias.source_shape,
-                    source_layer=bias.source_layer, transfer=Transfer(bias.source),
+                    source_layer=bias.source_layer, transfer=Transfer((bias.source,)),
                 )  # fmt: skip
             else:
                 neutral[beside] = values
-                rows[key] = replace(row, status="kept", transfer=Transfer(beside))
+                rows[key] = replace(row, status="kept", transfer=Transfer((beside,)))
     left = [row for row in match.rows if row.target or row.source not in placed]
     amended = match.amended([rows.get(row.target, row) for row in left], neutral)
     return Unfolded(amended, tuple(norms))

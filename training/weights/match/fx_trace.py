@@ -53,7 +53,7 @@ class _Tracer(fx.Tracer):
 
 def _flow(module: nn.Module, graph: fx.Graph) -> Flow:
     shapes = {key: tuple(tensor.shape) for key, tensor in held_by(module)}
-    builder = Builder(shapes)
+    builder = Builder(shapes, module.state_dict().keys())
     values: dict[fx.Node, Value] = {}
     several: dict[fx.Node, list[Value]] = {}
     outputs: list[Value] = []

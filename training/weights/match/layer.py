@@ -8,7 +8,7 @@ on. A network or a module also has a `variant` and `settings`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 Shape = tuple[int, ...]
@@ -49,6 +49,14 @@ class Held(NamedTuple):
     """In the order of axes that torch uses."""
     axes: Axes = ()
     """The permutation from the source's order of axes, if it differs."""
+    parts: tuple[str, ...] = ()
+    """The keys of the tensors that it is joined from, along the first axis, if it is not one."""
+    reversed: bool = False
+    """Whether its first two axes count in the other direction, after `axes`."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return self.parts or (self.key,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +106,15 @@ def without_ones(shape: Shape) -> Shape:
     return shape
 
 
+def held(key: str, shape: Shape) -> Held:
+    """A tensor as torch has it. TensorFlow's numbers for distances in windows are heads x height x
+    width and begin with the key that is farthest to the right; elsewhere, distances x heads."""
+    if last_part(key) == "relative_position_bias_table" and len(shape) == 3:
+        heads, height, width = shape
+        return Held(key, (height * width, heads), (1, 2, 0), reversed=True)
+    return Held(key, shape)
+
+
 def layer_of(
     name: str,
     tensors: Iterable[Held],
@@ -109,16 +126,18 @@ def layer_of(
     """A layer of these tensors; their keys determine their roles, or else their shapes."""
     roles: dict[str, Held] = {}
     unknown: list[Held] = []
-    for held in tensors:
-        role = role_of(held.key)
+    for tensor in tensors:
+        role = role_of(tensor.key)
         if role is None or role in roles:
-            unknown.append(held)
+            unknown.append(tensor)
         else:
-            roles[role] = held
-    for held in sorted(unknown, key=lambda held: -len(held.shape)):
+            roles[role] = tensor
+    for tensor in sorted(unknown, key=lambda tensor: -len(tensor.shape)):
         free = [role for role in ("weight", "bias") if role not in roles]
-        roles[free[0] if free else held.key] = held
-    return Layer(name, roles, variant, settings or {}, fixed, input_shape)
+        roles[free[0] if free else tensor.key] = tensor
+    layer = Layer(name, roles, variant, settings or {}, fixed, input_shape)
+    # Factors alone may be those of a norm without a bias, or come after one that has no weights.
+    return replace(layer, variant="") if layer.kind == "factors" else layer
 
 
 def role_of(key: str) -> str | None:

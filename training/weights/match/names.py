@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-Tag = Literal["shortcut", "pool", "aux", "scale", "norm"]
+Tag = Literal["shortcut", "pool", "aux", "scale", "norm", "height", "width"]
 
 _COUNTING = re.compile(
     r"(?<!\d)(?<!\dx)\d+(?!\d)(?!x\d)|(?<=\d)[a-zA-Z](?![a-zA-Z])|(?<![a-zA-Z])[a-h](?![a-zA-Z])"
@@ -25,6 +25,8 @@ _WORDS: dict[Tag, frozenset[str]] = {
     "aux": frozenset("aux auxiliary auxlogits".split()),
     "scale": frozenset(["scale", "gamma", "ls"]),
     "norm": frozenset("norm ln bn rms".split()),
+    "height": frozenset(["height"]),
+    "width": frozenset(["width"]),
     "pool": frozenset(["pool", "pooling", "pooled", "maxpool", "avgpool"]),
 }
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from ....compiler.network import Network, Node
+from ....compiler.ops.attention import OverMaps
+from .attention_flow import attended
 from .flow import Flow, Link, Part, flow_of
-from .layer import Held, Layer, Shape, layer_of, prefix_of
+from .layer import Held, Layer, Shape, layer_of, prefix_of, role_of
 from .operations import NEGATIVE, SAME, plain, settings_of_object, variant_of
 
 _SHAPELESS = ("shape", "activation", "dropout")
@@ -34,6 +37,11 @@ def _add(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
         (link,) = inputs
         return Link(link.part, (*link.through, NEGATIVE))
     owner = node.shared or node
+    if isinstance(node.op, OverMaps):
+        maps = inputs if len(inputs) == 3 else inputs * 3
+        layers = [*layers_of_node(owner)] if owner.weights else []
+        of_queries = node.op.arguments.get("position") == "relative"
+        return attended(partial(_added, parts), maps, layers, of_queries)
     if owner.weights:
         for layer in layers_of_node(owner, variant_of(name)):
             parts.append(Part("layer", inputs, layer))
@@ -50,17 +58,24 @@ def _add(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
     return Link(link.part, through)
 
 
+def _added(parts: list[Part], part: Part) -> Link:
+    parts.append(part)
+    return Link(len(parts) - 1)
+
+
 def layers_of_node(node: Node, variant: str = "") -> Iterator[Layer]:
-    """The layer of a node; one for each module, if it has several (`depthwise.weight`)."""
+    """The layer of a node; one for each module, if it has several (`depthwise.weight`), and for
+    each tensor with a name of its own (`height_rel`)."""
     groups: dict[str, list[Held]] = {}
     for weight in node.weights:
         key = f"{node.name}.{weight.name}"
-        groups.setdefault(prefix_of(weight.name), []).append(Held(key, weight.shape))
+        own = prefix_of(weight.name) if role_of(weight.name) else weight.name
+        groups.setdefault(own, []).append(Held(key, weight.shape))
     fixed = not any(weight.trainable for weight in node.weights) and node.op.kind == "filter"
     settings = settings_of_object(node.op)
     input_shape = _input_shape(node.inputs[0])
     for prefix, tensors in groups.items():
-        name = f"{node.name}.{prefix}" if prefix else node.name
+        name = f"{node.name}.{prefix}" if prefix and len(node.weights) > 1 else node.name
         yield layer_of(name, tensors, variant, settings, fixed, input_shape)
         settings, input_shape = {}, ()
 

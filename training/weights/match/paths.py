@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from .flow import Flow
-from .layer import Layer
+from .layer import Layer, last_part
 from .linear_order import depths
-from .names import Tag
+from .names import Tag, tags
 from .operations import comparable
 
 
@@ -23,7 +23,9 @@ def path_tags(flow: Flow) -> dict[Layer, frozenset[Tag]]:
 
 
 def _own_tags(flow: Flow, layer: Layer, part: int) -> Iterator[Tag]:
-    """Factors at the end of a residual path scale it; elsewhere, they belong to a norm."""
+    """Factors at the end of a residual path scale it; elsewhere, they belong to a norm. Vectors of
+    distances are along an axis."""
+    yield from tags(last_part(layer.name)) & {"height", "width"}
     if layer.kind == "factors" and any(flow.parts[u.by].what == "add" for u in flow.uses[part]):
         yield "scale"
 

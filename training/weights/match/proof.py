@@ -90,13 +90,13 @@ def _share_random_weights(mine: nn.Module, theirs: nn.Module, rows: Sequence[Mat
     random: set[str] = set()
     with torch.no_grad():
         for row in rows:
-            if row.transfer is None or not held[row.transfer.key].is_floating_point():
+            if row.transfer is None or not held[row.transfer.keys[0]].is_floating_point():
                 continue
-            tensor = held[row.transfer.key]
-            if row.transfer.key not in random:
-                random.add(row.transfer.key)
-                _randomize(row.transfer.key, tensor)
-            own[row.target].copy_(row.transfer.apply(tensor, row.target_shape or ()))
+            for key in row.transfer.keys:
+                if key not in random:
+                    random.add(key)
+                    _randomize(key, held[key])
+            own[row.target].copy_(row.transfer.apply(held, row.target_shape or ()))
 
 
 def _randomize(key: str, tensor: Tensor) -> None:

@@ -93,7 +93,7 @@ class Match:
     def state_dict(self) -> dict[str, Tensor]:
         """The matched tensors, buffers included, with the keys and shapes of the network."""
         return {
-            row.target: row.transfer.apply(self._source[row.transfer.key], row.target_shape or ())
+            row.target: row.transfer.apply(self._source, row.target_shape or ())
             for row in self.rows
             if row.transfer is not None
         }

@@ -6,10 +6,11 @@ The spec's network is the target: its tensors are filled from those of the sourc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from .layer import COUNTER, Axes, Held, Layer, Shape, without_ones
@@ -23,11 +24,13 @@ _EVIDENCE: Mapping[Evidence, str] = {"place": "", "order": "by order", "names": 
 
 @dataclass(frozen=True)
 class Transfer:
-    """How to compute a tensor of the target from one of the source."""
+    """How to compute a tensor of the target from one of the source, or from several, joined."""
 
-    key: str
+    keys: tuple[str, ...]
     axes: Axes = ()
     """The permutation of the source's axes that comes first."""
+    reversed: bool = False
+    """Whether the first two axes then count in the other direction."""
     flat_map: Shape = ()
     """The shape of the feature map, channels x height x width, that the source flattens with its
     channels last."""
@@ -35,9 +38,14 @@ class Transfer:
     """How weights are adapted to images with another number of channels. For gray images, the
     weights of the three colors are summed; for color images, those of gray are spread evenly."""
 
-    def apply(self, tensor: Tensor, shape: Shape) -> Tensor:
+    def apply(self, tensors: Mapping[str, Tensor], shape: Shape) -> Tensor:
+        """The tensor, from those of the source by key."""
+        joined = [tensors[key] for key in self.keys]
+        tensor = torch.cat(joined) if len(joined) > 1 else joined[0]
         if self.axes:
             tensor = tensor.permute(self.axes)
+        if self.reversed:
+            tensor = tensor.flip(0, 1)
         if self.flat_map:
             channels, height, width = self.flat_map
             tensor = tensor.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
@@ -186,7 +194,11 @@ def _verdict(target: Held, source: Held) -> _Verdict:
     """Accepts shapes that are equal up to trailing ones and the order of the axes."""
     if without_ones(target.shape) != without_ones(source.shape):
         return _rejected("different shape")
-    how = Transfer(source.key, source.axes)
+    how = Transfer(source.keys, source.axes)
+    if source.parts:
+        return _Verdict("reshaped", how, f"joined from {len(source.parts)}")
+    if source.reversed:
+        return _Verdict("reshaped", replace(how, reversed=True), "distances in reverse")
     if source.axes:
         return _Verdict("reshaped", how, "output channels last in the source")
     return _Verdict("matched" if target.shape == source.shape else "reshaped", how)
@@ -198,18 +210,18 @@ def _weight_verdict(layer: Layer, source: Held, adapt: bool) -> _Verdict:
     verdict = _verdict(target, source)
     if verdict.transfer is not None:
         is_flat = len(target.shape) == 2 and len(input_shape) == 3 and prod(input_shape[1:]) > 1
-        if source.axes and is_flat:
-            how = Transfer(source.key, source.axes, input_shape)
+        if source.axes and is_flat and not source.reversed:
+            how = Transfer(source.keys, source.axes, flat_map=input_shape)
             return _Verdict("reshaped", how, "flattened with channels last")
         return verdict
     same_outputs = target.shape[:1] == source.shape[:1]
     if same_outputs and _covers_map(input_shape, target.shape, source.shape):
-        how = Transfer(source.key, source.axes)
+        how = Transfer(source.keys, source.axes)
         return _Verdict("reshaped", how, "a kernel as large as the feature map")
     channels = _channels(target.shape, source.shape)
     if channels and adapt:
         note = "color channels summed" if channels == "sum" else "gray spread over three channels"
-        return _Verdict("adapted", Transfer(source.key, source.axes, channels=channels), note)
+        return _Verdict("adapted", Transfer(source.keys, source.axes, channels=channels), note)
     return verdict
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from .layer import Axes, Held, Layer, Shape, last_part, layer_of, prefix_of, role_of
+from .layer import Axes, Held, Layer, Shape, held, last_part, layer_of, prefix_of, role_of
 
 _WRAPPERS = (
     "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network",
@@ -82,14 +82,14 @@ def _beside(key: str, name: str) -> str:
 
 
 def _in_a_layer(key: str) -> bool:
-    return role_of(key) is not None and last_part(key) not in ("layer_scale", "scale")
+    return role_of(key) is not None and last_part(key) not in ("layer_scale", "scale", "tau")
 
 
 def _held(key: str, shape: Shape, outputs_last: bool) -> Held:
     """The tensor with its axes in the order of torch."""
     name = last_part(key)
     if not outputs_last or not name.endswith("kernel") or len(shape) not in _OUTPUTS_LAST:
-        return Held(key, shape)
+        return held(key, shape)
     if name == "depthwise_kernel" and len(shape) == 4:
         # Height x width x channels x filters of each channel; torch has one axis for all filters.
         height, width, channels, each = shape

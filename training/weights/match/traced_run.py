@@ -6,7 +6,7 @@ its buffers, so that it is not changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ def recorded(module: nn.Module, example: Tensor) -> Flow:
     """Raises CannotTrace if the module does not run. With an example on the device `meta`, only
     shapes are computed."""
     tensors = _copies(module, example.is_meta)
-    recorder = _Recorder(tensors, example)
+    recorder = _Recorder(tensors, module.state_dict().keys(), example)
     hooks = []
     try:
         hooks += [inner.register_forward_hook(recorder.after) for inner in module.modules()]
@@ -52,9 +52,12 @@ def _copies(module: nn.Module, meta: bool) -> dict[str, Tensor]:
 
 
 class _Recorder(TorchFunctionMode):
-    def __init__(self, tensors: Mapping[str, Tensor], example: Tensor) -> None:
+    def __init__(
+        self, tensors: Mapping[str, Tensor], saved: Container[str], example: Tensor
+    ) -> None:
         super().__init__()
-        self.builder = Builder({key: tuple(tensor.shape) for key, tensor in tensors.items()})
+        shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+        self.builder = Builder(shapes, saved)
         self._values: dict[int, Value] = {id(example): self.builder.input()}
         # Keeps the tensors alive, because the id of a freed one can be reused.
         self._alive: list[Tensor] = [example]
