@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ..dsl.program import Program
 from ..dsl.source import Span
 from ..dsl.syntax import Block, Call, Statement
+from .language.values import Maps
 from .ops.base import Op, TorchText, Weight, Window
 from .shapes import Shape
 
@@ -87,14 +88,14 @@ class Scope:
         self.statement: Statement | None = None
         """The executed statement (not for paths), with its environment and its input."""
         self.env: Env | None = None
-        self.input: Node | None = None
+        self.input: Node | Maps | None = None
         self.children: list[Scope | Node] = []
         self.named: dict[str, Scope | Node] = {}
         """Labeled nodes and scopes, for references."""
-        self.maps: dict[str, Node | None] = {}
+        self.maps: dict[str, Node | Maps | None] = {}
         """What it is given by name: the labels passed to a block; in a round, or before the first
         one, what a loop carries."""
-        self.carried: dict[str, Node | None] = {}
+        self.carried: dict[str, Node | Maps | None] = {}
         """What a round hands on to the next by name, or a loop to what follows it."""
         self.skipped: Counter[str] = Counter()
         """Words of layers in `if` branches that were not taken: they count in numbering."""
@@ -104,8 +105,8 @@ class Scope:
         """The named parts directly inside: the submodules of its torch module."""
         self.just: Scope | None = None
         """The block or loop that it is merged with, because it contains nothing else."""
-        self.output: Node | None = None
-        """Its output."""
+        self.output: Node | Maps | None = None
+        """Its output; several maps if it leaves a list."""
         self.shares: Scope | Node | None = None
         """For a `share`: what it applies once more; its own layers are copies of those."""
         self.aux: bool = parent.aux if parent else False
@@ -129,6 +130,16 @@ class Scope:
                 yield item
             else:
                 stack.extend(reversed(item.children))
+
+    def given(self) -> Iterator[tuple[str, Node]]:
+        """What arrives, without a name, and what it is given by name; of a list each map, with its
+        number: `maps[0]`."""
+        for name, value in (("", self.input), *self.maps.items()):
+            if isinstance(value, Maps):
+                for number, node in enumerate(value.nodes):
+                    yield f"{name}[{number}]", node
+            elif value is not None:
+                yield name, value
 
     def chain(self) -> Iterator[Scope]:
         """This scope and the scopes around it, innermost first."""
@@ -232,6 +243,13 @@ class Node:
     def aux(self) -> bool:
         """Whether it is part of an auxiliary head, which exists only in training."""
         return self.scope.aux
+
+
+def nodes_of(value: Node | Maps | None) -> tuple[Node, ...]:
+    """The layers of a map, or of a list of maps."""
+    if isinstance(value, Maps):
+        return value.nodes
+    return () if value is None else (value,)
 
 
 class Allowed(NamedTuple):

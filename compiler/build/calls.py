@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from ...dsl.diagnostics import Label
-from ...dsl.syntax import Argument, Call, Expression, Name, Network
+from ...dsl.syntax import Argument, Call, Expression, List, Name, Network
 from ..diagnose.blame import block_usage
-from ..language.evaluate import Env, evaluate, unknown_name
+from ..language.evaluate import Env, evaluate, maps_among, maps_together, unknown_name
 from ..language.problems import Problem, did_you_mean, missing_separator
-from ..language.values import MapRef, Word
+from ..language.values import MapRef, Maps, Word
 from ..language.vocabulary import SHORTCUTS, layer_words
 from ..network import Scope
 from ..ops import CHOICE_WORDS
@@ -32,6 +32,7 @@ class BlockCalls:
         given = self._given(ref, call, env, module, labels, scope)
         values: dict[str, object] = {}
         defaults = Env(self.globals_of(ref.module), values)
+        defaults.labeled = None
         defaults.block = ref.block
         defaults.network = labels.network if isinstance(labels.network, Network) else None
         for parameter in ref.block.parameters:
@@ -87,12 +88,16 @@ class BlockCalls:
         """The value of an argument; a label that is no word of the language stands for its map."""
         node = argument.value
         value = self._block_or_value(evaluate(node, env), module)
-        if isinstance(value, MapRef) and labels.knows(node, scope):  # a loop may have carried it
-            return MapRef(value.name, labels.reference(Argument(node.span, None, node), scope))
+        if isinstance(value, MapRef | Maps) and labels.knows(node, scope):
+            return _given(str(value), node, labels, scope)  # a loop may have carried it
+        if isinstance(value, Maps):
+            env.fuel.spend(len(value), node.span)
+        if isinstance(value, list):
+            return list_of_maps(value, node, env, labels, scope) or value
         if not isinstance(value, Word) or (value in _words() and value != "input"):
             return value
         if labels.knows(node, scope):
-            return MapRef(str(value), labels.reference(Argument(node.span, None, node), scope))
+            return _given(str(value), node, labels, scope)
         problem = unknown_name(node, env, str(value), labels.visible(scope))
         if problem.diagnostic.edits or not isinstance(node, Name):
             raise problem
@@ -118,6 +123,24 @@ class BlockCalls:
         if isinstance(value, BlockRef):
             self.used.add(id(value.block))
         return value
+
+
+def _given(name: str, node: Expression, labels: Labels, scope: Scope) -> MapRef | Maps:
+    """What a label stands for as an argument of a block."""
+    value = labels.value(Argument(node.span, None, node), scope)
+    return Maps(name, value.nodes) if isinstance(value, Maps) else MapRef(name, value)
+
+
+def list_of_maps(
+    value: list[object], node: Expression, env: Env, labels: Labels, scope: Scope
+) -> Maps | None:
+    """`[one, two]` as a list of maps; None if its items are values."""
+    written = node.items if isinstance(node, List) else ()
+    for item, each in zip(written, value, strict=False):
+        is_word = isinstance(each, Word) and (each not in _words() or each == "input")
+        if isinstance(each, MapRef | Maps) or (is_word and labels.knows(item, scope)):
+            return maps_together(maps_among(node, value, env), node, env)
+    return None
 
 
 @lru_cache(maxsize=1)

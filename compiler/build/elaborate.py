@@ -13,19 +13,19 @@ from ...dsl.diagnostics import Diagnostic, Label, SpecError, has_errors, in_orde
 from ...dsl.gc_pause import gc_paused
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
-from ...dsl.syntax import Expression
+from ...dsl.syntax import Body, Expression
 from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line, statement_span
 from ..diagnose.dead_layers import dead_layers
 from ..diagnose.reporter import GiveUp, Reporter
 from ..diagnose.unused import calls_in, unused_definitions
-from ..language.evaluate import POISON, Env
+from ..language.evaluate import POISON, Env, maps_in_words
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet, did_you_mean
-from ..language.values import show
+from ..language.values import Maps, show
 from ..language.vocabulary import layer_words
-from ..network import Network, Output, Scope
+from ..network import Network, Node, Output, Scope
 from ..shapes import Shape
 from .calls import BlockCalls
 from .forms import SIGNATURES
@@ -176,13 +176,24 @@ class _Elaborator:
             self.read_defaults(module)
         values = self.parameters(syntax, overrides, root)
         env = Env(self.globals_of(self.module), values)
-        root.output = walk.body(syntax.body, root, env, None)
-        outputs, end = walk.outputs, root.output
+        outputs, left = walk.outputs, walk.body(syntax.body, root, env, None)
+        end = left if isinstance(left, Node) else None
+        root.output = end
         main = [output for output in outputs if not output.aux]
         if main:
             root.output = main[0].node
         elif end is not None:
             outputs = [Output(root, end), *outputs]
+        if isinstance(left, Maps) and not main:
+            last = syntax.body.statements[-1] if isinstance(syntax.body, Body) else syntax
+            self.reporter.report(
+                Diagnostic(
+                    "list-of-maps",
+                    f"the network ends in {maps_in_words(left)}, and an output is one map",
+                    first_line(last.span),
+                    help="merge them, like `concat`, or name outputs: `output large: …`",
+                )
+            )
         self.refuse_empty(syntax, walk, root)
         if root.output is None or self.reporter.has_errors:
             return None
@@ -283,7 +294,7 @@ class _Elaborator:
         """The names that a file defines with `let`."""
         if module not in self.globals:
             env = Env(fuel=self.fuel)
-            env.look_around = self.look_around
+            env.look_around, env.labeled = self.look_around, self.value_of_label
             self.globals[module] = env
             for let in module.lets.values():
                 env.values[let.name.value] = self.value_or_poison(let.value, env, module)
@@ -296,6 +307,9 @@ class _Elaborator:
         if self.walk is None:
             raise KeyError(name)
         return self.walk.look_around(name)
+
+    def value_of_label(self, word: Expression) -> object:
+        return None if self.walk is None else self.walk.value_of_label(word)
 
     def value_or_poison(self, node: Expression, env: Env, module: Module) -> object:
         try:

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Body, Branches, Call, Name, Statement, String
+from ...dsl.syntax import Argument, Body, Branches, Call, Expression, Name, Statement, String
 from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line, refuse_torch_order, shape_problem
 from ..diagnose.reporter import Reporter
 from ..language.evaluate import Env
 from ..language.fuel import Fuel
 from ..language.problems import Problem, Quiet
+from ..language.values import MapRef, Maps
 from ..language.vocabulary import layer_words
 from ..network import Allowed, Node, Output, Scope
 from ..ops.base import Op
@@ -27,8 +28,13 @@ from .layers import Layers
 from .scoping import BlockRef, Module
 
 MaybeNode = Node | None
-"""The input or output of a statement; None if an error made it unknown."""
+"""The input or output of a layer; None if an error made it unknown."""
 
+Arriving = Node | Maps | None
+"""The input or output of a statement, which may be a list of maps."""
+
+
+AnyArriving = TypeVar("AnyArriving", Node, Node | None, Arriving)
 
 Collector = Callable[[Branches, Scope, Env], None]
 
@@ -70,8 +76,10 @@ class GraphBuilder(ABC):
         self.layers = Layers()
         self.labels = Labels(syntax)
         self.words = layer_words()
-        self.current: MaybeNode = None
+        self.current: Arriving = None
         """The input of the statement being executed."""
+        self.at: Scope | None = None
+        """The scope of the statement being executed."""
         self.running: Span | None = None
         """The statement being executed."""
         self.size_reads: dict[Span, tuple[str, int]] = {}
@@ -95,14 +103,14 @@ class GraphBuilder(ABC):
 
     @abstractmethod
     def body(
-        self, body: Body | Branches, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, body: Body | Branches, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         """Executes statements in order; returns the output of the last."""
 
     @abstractmethod
     def statement(
-        self, statement: Statement, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, statement: Statement, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         """Executes one statement; returns its output."""
 
     def look_around(self, name: str) -> object:
@@ -113,6 +121,8 @@ class GraphBuilder(ABC):
             raise KeyError(name)
         if self.current is None:
             raise Quiet if self.has_input else KeyError(name)
+        if isinstance(self.current, Maps):
+            raise KeyError(name)
         shape = self.current.shape
         names = AXES[axes_of(shape)]
         if name in names:
@@ -123,6 +133,14 @@ class GraphBuilder(ABC):
         if name == "channels":
             return shape[0]
         raise KeyError(name)
+
+    def value_of_label(self, word: Expression) -> MapRef | Maps | None:
+        """The map, or the list of maps, that a word labels here; None if it is no label."""
+        if self.at is None or not self.labels.knows(word, self.at):
+            return None
+        value = self.labels.value(Argument(word.span, None, word), self.at)
+        text = word.span.text
+        return Maps(text, value.nodes) if isinstance(value, Maps) else MapRef(text, value)
 
     # ---- nodes and labels ----
 
@@ -168,7 +186,9 @@ class GraphBuilder(ABC):
             self.labels.enter(label, scope, node)
         return node
 
-    def named(self, label: Name | None, scope: Scope, item: Scope, output: MaybeNode) -> MaybeNode:
+    def named(
+        self, label: Name | None, scope: Scope, item: Scope, output: AnyArriving
+    ) -> AnyArriving:
         """Registers the label of a statement with a scope, once its output is known."""
         item.output = output
         if label is not None:

@@ -18,7 +18,7 @@ from ..language.problems import Problem
 from ..language.signature import declare
 from ..network import Init, zeroed
 from ..shapes import by
-from .graph_builder import GraphBuilder, InitDirective, MaybeNode
+from .graph_builder import Arriving, GraphBuilder, InitDirective
 from .layers import refuse_body, without
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ INIT = declare(
 
 
 def init(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-) -> MaybeNode:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
     """Records the `init` statement; `decide` applies it when the network is complete."""
     refuse_body(call, "`init`")
     if scope.kind != "network":

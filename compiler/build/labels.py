@@ -19,7 +19,9 @@ from ...dsl.syntax import Argument, Body, Call, Expression, Let, Name, Path, Sta
 from ...dsl.syntax import walk as parts_of
 from ..diagnose.blame import first_line, statement_span
 from ..diagnose.unused import unused_label
+from ..language.evaluate import maps_in_words
 from ..language.problems import Problem, Quiet, did_you_mean
+from ..language.values import Maps
 from ..language.vocabulary import FORMS
 from ..network import Network, Node, Scope
 from .scoping import check_module_name
@@ -44,6 +46,8 @@ class Labels:
         """The ids of the words that have referred to a label."""
         self.lines: dict[int, list[Statement]] = {}
         """By the id of a label: its statement, and those that follow on the same line."""
+        self.lists: dict[int, tuple[Maps, Scope]] = {}
+        """By the id of a list of maps without a statement of its own: what labels name."""
         self.seen: set[int] = set()
         """The ids of the bodies whose lines are known."""
 
@@ -131,11 +135,18 @@ class Labels:
 
     def reference(self, argument: Argument, scope: Scope) -> Node:
         """The node that a label refers to, looked up in this scope and the scopes around it."""
+        value = self.value(argument, scope)
+        if isinstance(value, Maps):
+            raise not_one_map(argument.span, value)
+        return value
+
+    def value(self, argument: Argument, scope: Scope) -> Node | Maps:
+        """What a label refers to: a map, or a list of maps."""
         item = self.referred(argument, scope)
-        node = item.output if isinstance(item, Scope) else item
-        if node is None:
+        value = item.output if isinstance(item, Scope) else item
+        if value is None:
             raise Quiet
-        return node
+        return value
 
     def referred(self, argument: Argument, scope: Scope) -> Scope | Node:
         """The layer or scope that a label names."""
@@ -151,7 +162,10 @@ class Labels:
         first, *rest = (value.value,) if isinstance(value, Name) else value.parts
         owner = next((o for o in _visible(scope) if first in o.named or first in o.maps), None)
         if owner is None and first == ARRIVING and not rest:
-            return _arriving(scope, argument)
+            arriving = self.as_item(_arriving(scope))
+            if arriving is None:
+                raise Quiet
+            return arriving
         if owner is None:
             labels = self.visible(scope)
             help, edits = did_you_mean(first, labels, value.span)
@@ -162,7 +176,7 @@ class Labels:
                 help=help or f"label the layer itself: `{first}: conv 64 3x3`",
                 edits=edits if not rest else (),
             )
-        item: Scope | Node | None = owner.named.get(first) or owner.maps[first]
+        item = owner.named.get(first) or self.as_item(owner.maps[first])
         if item is None:
             raise Quiet
         if not rest:
@@ -205,7 +219,18 @@ class Labels:
         """The labels that can be referred to."""
         return {name for owner in _visible(scope) for name in (*owner.named, *owner.maps)}
 
-    def rebind(self, name: str, scope: Scope, node: Node | None) -> None:
+    def as_item(self, value: Node | Maps | None) -> Scope | Node | None:
+        """What a label can name: a layer, or something whose result a list of maps is."""
+        if not isinstance(value, Maps):
+            return value
+        if id(value) not in self.lists:  # kept, and so its id is not used again
+            assert self.network is not None
+            item = Scope("form", "list", self.network.span, None)
+            item.output = value
+            self.lists[id(value)] = value, item
+        return self.lists[id(value)][1]
+
+    def rebind(self, name: str, scope: Scope, node: Node | Maps | None) -> None:
         """Lets a label refer to something else from here on: to what the last round of a loop
         carried.
         """
@@ -213,14 +238,17 @@ class Labels:
         if owner is not None and name in owner.maps and node is None:
             owner.maps[name] = node
         elif owner is not None:  # `maps` stays what came in by that name
-            owner.named[name] = node if node is not None else Scope("form", "", scope.span, None)
+            item = self.as_item(node)
+            owner.named[name] = item if item is not None else Scope("form", "", scope.span, None)
 
-    def alias(self, label: Name, scope: Scope, node: Node) -> None:
-        """Registers one more label for a layer: `skip: from stem`."""
-        given = self.given.get(id(node))
-        self.enter(label, scope, node)
+    def alias(self, label: Name, scope: Scope, value: Node | Maps) -> None:
+        """Registers one more label for a layer, or for a list: `skip: from stem`."""
+        item = self.as_item(value)
+        assert item is not None
+        given = self.given.get(id(item))
+        self.enter(label, scope, item)
         if given is not None:
-            self.given[id(node)] = given
+            self.given[id(item)] = given
 
     def refuse_half_carried(self, name: Name, scope: Scope) -> None:
         """Refuses to carry a label from before a loop around this one, if that does not."""
@@ -244,7 +272,10 @@ class Labels:
             loop = around.kind == "iteration"
             raise Problem(
                 "rebound-label" if loop else "duplicate-label",
-                f"`{label.value}` is carried from round to round, and a label inside the round, too"
+                f"`{label.value}` is a name of this loop, and a label inside the round, too"
+                if any(label.value == name for name, _ in around.arguments) and loop
+                else f"`{label.value}` is carried from round to round, and a label inside the"
+                " round, too"
                 if loop
                 else f"the label `{label.value}` is a parameter of this block, too",
                 label.span,
@@ -298,11 +329,11 @@ class Labels:
         `if`, or in a loop without rounds. With other parameters, they would be.
         """
         return {
-            argument.value.value.partition(".")[0]
+            value.value.partition(".")[0]
             for call in (parts_of(definition) if definition is not None else ())
             if isinstance(call, Call)
-            for argument in call.arguments
-            if isinstance(argument.value, (Name, Path)) and id(argument.value) not in self.referring
+            for value in _words_in(call)
+            if id(value) not in self.referring
         }
 
 
@@ -333,12 +364,17 @@ def _uses(label: Name, definition: Statement | None) -> list[Span]:
     found: list[Span] = []
     for node in parts_of(definition) if definition is not None else ():
         if isinstance(node, Call):
-            for argument in node.arguments:
-                value = argument.value
-                if isinstance(value, Name | Path) and value.value.split(".")[0] == label.value:
+            for value in _words_in(node):
+                if value.value.split(".")[0] == label.value:
                     start = value.span.start
                     found.append(Span(value.span.source, start, start + len(label.value)))
     return found
+
+
+def _words_in(call: Call) -> list[Name | Path]:
+    """The words in its arguments, which may be labels."""
+    parts = [part for argument in call.arguments for part in parts_of(argument.value)]
+    return [part for part in parts if isinstance(part, (Name, Path))]
 
 
 def _is_inside(scope: Scope, around: Scope) -> bool:
@@ -377,15 +413,27 @@ def _owner(scope: Scope) -> Scope:
     return next(around for around in scope.chain() if around.has_name)
 
 
-def _arriving(scope: Scope, argument: Argument) -> Node:
+def not_one_map(span: Span, value: Maps, wanted: str = "one map is wanted here") -> Problem:
+    """The error for a list in the place of a map."""
+    name = span.text
+    return Problem(
+        "list-of-maps",
+        f"`{name}` is {maps_in_words(value)}, and {wanted}",
+        span,
+        help=f"take one of them, `{name}[0]` to `{name}[-1]`, or merge them, `concat {name}`; for"
+        f" each, write `list {{ for map in {name} {{ | from map, … }} }}`"
+        if len(value)
+        else "",
+    )
+
+
+def _arriving(scope: Scope) -> Node | Maps | None:
     """What arrives in the block, the round of a loop, or the network around."""
     for around in scope.chain():
         is_block = around.kind == "block" and around.word not in FORMS
         if is_block or around.kind in ("iteration", "network"):
-            if around.input is None:
-                raise Quiet
             return around.input
-    raise AssertionError(argument)
+    raise AssertionError(scope)
 
 
 def _visible(scope: Scope) -> Iterator[Scope]:

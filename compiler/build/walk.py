@@ -5,25 +5,35 @@ and statements that depend on it report nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import Body, Branches, Call, For, If, Let, Name, OutputName, Repeat, Statement
 from ...dsl.syntax import walk as parts_of
-from ..language.evaluate import POISON, Env, describe, evaluate, number, truth
+from ..diagnose.blame import arrives
+from ..language.evaluate import (
+    POISON,
+    Env,
+    describe,
+    evaluate_list,
+    maps_in_words,
+    number,
+    truth,
+)
 from ..language.fuel import BLOCK, MISTAKE, NOT_TAKEN, STATEMENT, OutOfFuel
 from ..language.problems import Problem, Quiet
-from ..language.values import MapRef, Word, show
+from ..language.values import MapRef, Maps, Word, show
 from ..language.vocabulary import FORMS
-from ..network import Scope
+from ..network import Node, Scope, nodes_of
 from ..ops.merge import Input
 from . import forms
 from .forms.outputs import output_of
 from .forms.paths import layer_with_body, refuse_made_paths
 from .forms.references import carried_at_first, sized_by
-from .graph_builder import GraphBuilder, MaybeNode
+from .calls import list_of_maps
+from .graph_builder import Arriving, GraphBuilder, MaybeNode
 from .input_shape import (
     input_shape,
     named_input,
@@ -50,8 +60,8 @@ class Walk(GraphBuilder):
     # ---- statements ----
 
     def body(
-        self, body: Body | Branches, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, body: Body | Branches, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         """Executes statements in order; returns the output of the last."""
         if isinstance(body, Branches):
             if self.collector is not None:
@@ -87,14 +97,14 @@ class Walk(GraphBuilder):
         return input_node
 
     def statement(
-        self, statement: Statement, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, statement: Statement, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         fuel = self.fuel
         before = fuel.left
         fuel.spend(STATEMENT, statement.span)
-        self.current = input_node
+        self.current, self.at = input_node, scope
         self.running = statement.span
-        output: MaybeNode = None
+        output: Arriving = None
         try:
             output = self.carry_out(statement, scope, env, input_node)
         except OutOfFuel as out:
@@ -121,8 +131,8 @@ class Walk(GraphBuilder):
         return output
 
     def carry_out(
-        self, statement: Statement, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, statement: Statement, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         if isinstance(statement, Call):
             return self.call(statement, scope, env, input_node)
         if isinstance(statement, Repeat):
@@ -147,7 +157,7 @@ class Walk(GraphBuilder):
             raise
         return input_node
 
-    def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def choice(self, statement: If, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         if scope.kind == "path":
             refuse_made_paths(statement)
         taken: Body | Branches | None = statement.otherwise
@@ -191,7 +201,7 @@ class Walk(GraphBuilder):
             return scope
         return Scope("form", word, span, scope, label.value)
 
-    def repeat(self, statement: Repeat, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def repeat(self, statement: Repeat, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         value = number(statement.count, env)
         if not isinstance(value, int) or value < 0:
             raise Problem(
@@ -211,8 +221,20 @@ class Walk(GraphBuilder):
         rounds = [()] * value if index is None else [(i,) for i in range(value)]
         return self.rounds(statement, "repeat", names, rounds, scope, env, input_node)
 
-    def loop(self, statement: For, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
-        items = evaluate(statement.items, env)
+    def loop(self, statement: For, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
+        items = evaluate_list(statement.items, env)
+        if isinstance(items, list):
+            items = list_of_maps(items, statement.items, env, self.labels, scope) or items
+        if isinstance(items, Maps):
+            items = [items.item(position) for position in range(len(items))]
+        if isinstance(items, MapRef):
+            raise Problem(
+                "list-of-maps",
+                f"`for` loops over a list, and `{statement.items.span.text}` is one map",
+                statement.items.span,
+                help=f"a list of several is `[{statement.items.span.text}, other]`; `list"
+                " { | path | path }` makes one of paths",
+            )
         if not isinstance(items, (list, tuple)):
             raise Problem(
                 "type",
@@ -257,8 +279,8 @@ class Walk(GraphBuilder):
         rounds: Sequence[tuple[object, ...]],
         scope: Scope,
         env: Env,
-        input_node: MaybeNode,
-    ) -> MaybeNode:
+        input_node: Arriving,
+    ) -> Arriving:
         if scope.kind == "path":
             refuse_made_paths(statement)
         label = statement.label.value if statement.label else None
@@ -272,7 +294,7 @@ class Walk(GraphBuilder):
             iteration.arguments = tuple(zip((n.value for n in names), items, strict=True))
             iteration.statement, iteration.input = statement, input_node
             iteration.env = inner = Env(env, dict(iteration.arguments))
-            iteration.maps = state
+            iteration.maps = {**state, **maps_named(dict(iteration.arguments))}
             input_node = self.body(statement.body, iteration, inner, input_node)
             iteration.output = input_node
             state = iteration.carried or dict.fromkeys(state)
@@ -283,7 +305,7 @@ class Walk(GraphBuilder):
 
     # ---- calls ----
 
-    def call(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def call(self, call: Call, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         word = call.head.value
         given = None
         if env.has(word):
@@ -301,7 +323,7 @@ class Walk(GraphBuilder):
                     help=f"a parameter or `let` hides the layer `{word}`: give it another name"
                     if hidden
                     else f"continue from it with `from {word}`"
-                    if isinstance(value, MapRef)
+                    if isinstance(value, MapRef | Maps)
                     else "pass a block or a layer as this parameter",
                 )
             word = str(value)
@@ -312,11 +334,30 @@ class Walk(GraphBuilder):
             if word == "input":
                 return self.input(call, scope, env, input_node)
             self.need_input(call)
-            return forms.FORMS[word](self, word, call, scope, env, input_node)
-        output = self.layer(word, call, scope, env, input_node)
+            if word in forms.FORMS_OF_LISTS:
+                return forms.FORMS_OF_LISTS[word](self, word, call, scope, env, input_node)
+            one = self.one_map(input_node, call)
+            return forms.FORMS[word](self, word, call, scope, env, one)
+        output = self.layer(word, call, scope, env, self.one_map(input_node, call))
         if given is not None and output is not None and not not_for_modules(given):
             output.given = given
         return output
+
+    def one_map(self, value: Arriving, call: Call) -> MaybeNode:
+        """What arrives at a layer, or at a form that takes one map; raises Problem for a list."""
+        if not isinstance(value, Maps):
+            return value
+        word = call.head.value
+        if word not in self.words and word not in self.module.blocks:
+            return None  # the word is what is wrong
+        raise Problem(
+            "list-of-maps",
+            f"`{word}` takes one map, and {maps_in_words(value)} arrives",
+            call.head.span,
+            labels=tuple([arrives(value.nodes[-1])]),
+            help="for each of them, write `list { for map in input { | from map, …"
+            f" {word} … }} }}`; or go on from one, `from {_name_of(value)}[0]`",
+        )
 
     def need_input(self, call: Call) -> None:
         if not self.has_input:
@@ -337,7 +378,7 @@ class Walk(GraphBuilder):
         span = statements[0].span
         return (Edit(Span(span.source, span.start, span.start), f"{text}, "),)
 
-    def input(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def input(self, call: Call, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         """Executes `input 3x224x224` or `input name 3x224x224`: what arrives after it."""
         if scope.kind != "network":
             raise Problem(
@@ -354,8 +395,9 @@ class Walk(GraphBuilder):
         first = next((node for node in self.nodes if not node.inputs), None)
         if first is not None and not is_first:
             refuse_second_input(call, name, first)
-        if input_node is not None and input_node.inputs:
-            self.left_at[input_node.index] = call.head.span
+        for left in nodes_of(input_node):
+            if left.inputs:
+                self.left_at[left.index] = call.head.span
         shape = self.input_shape or input_shape(call, env)
         if first is not None and not is_first and self.input_shape is not None:
             # What follows can still be checked, so the input is there all the same.
@@ -368,8 +410,8 @@ class Walk(GraphBuilder):
         return node
 
     def call_block(
-        self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         block = ref.block
         self.block_calls.used.add(id(block))
         if ref.is_invalid:
@@ -384,7 +426,7 @@ class Walk(GraphBuilder):
             "block", block.name.value, call.span, scope, label, arguments=tuple(values.items())
         )
         inner.definition, inner.input = block, input_node
-        inner.maps = {n: v.node for n, v in values.items() if isinstance(v, MapRef)}
+        inner.maps = maps_named(values)
         outer_module, self.module = self.module, ref.module
         own = Env(self.globals_of(ref.module), values)
         own.block, own.network = block, self.syntax
@@ -442,6 +484,20 @@ class Walk(GraphBuilder):
             (input_node, *sized_by(self, op, call, scope, env)) if op.sized_by else (input_node,)
         )
         return self.apply(op, inputs, call, scope, call.label)
+
+
+def maps_named(values: Mapping[str, object]) -> dict[str, Node | Maps | None]:
+    """The maps, and lists of maps, among the values of a block's parameters or a loop's names."""
+    found: dict[str, Node | Maps | None] = {}
+    for name, value in values.items():
+        if isinstance(value, MapRef | Maps):
+            found[name] = value.node if isinstance(value, MapRef) else value
+    return found
+
+
+def _name_of(value: Maps) -> str:
+    """What a list that arrives can be called."""
+    return value.name if value.name.isidentifier() and value.name != "list" else "maps"
 
 
 def _counted(names: Sequence[Name], number_of: int, items: str) -> str:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..network import Network, Node, Scope, zeroed
+from ..language.values import Maps
+from ..network import Network, Node, Scope, nodes_of, zeroed
 from ..ops.base import CallText
 from ..shapes import Shape
 from .forward_names import SHORT
@@ -214,12 +215,13 @@ class Bodies:
                 continue
             rounds = [child for child in scope.children if isinstance(child, Scope)]
             first = self.own_interface(rounds[0])[1] if len(rounds) > 1 else []
-            for name, node in scope.carried.items():
+            for name, value in scope.carried.items():
                 start, end = self.ranges[id(rounds[-1])] if rounds else (0, 0)
-                if node is not None and start <= node.index < end:
-                    following = rounds[1].maps.get(name) if first else None
-                    if any(each is following for each in first):
-                        result[node.index] = scope
+                following = nodes_of(rounds[1].maps.get(name) if first else None)
+                for number, node in enumerate(nodes_of(value)):
+                    if start <= node.index < end and number < len(following):
+                        if any(each is following[number] for each in first):
+                            result[node.index] = scope
         return result
 
     def in_order(self, scope: Scope, inputs: dict[int, Node]) -> list[Node]:
@@ -229,7 +231,7 @@ class Bodies:
         what = origin(scope)
         if not what.maps or what.kind == "loop":
             return list(inputs.values())
-        given = [(n, node) for n, node in _given(what) if node.index in inputs]
+        given = [(n, node) for n, node in what.given() if node.index in inputs]
         if len({node.index for _, node in given}) < len(given):
             model = self.model(scope)
             if model is None:
@@ -237,7 +239,7 @@ class Bodies:
             else:
                 start, end = self.ranges[id(model)]
                 read = {s.index for n in self.network.nodes[start:end] for s in n.inputs}
-                names = {n for n, node in _given(origin(model)) if node.index in read}
+                names = {n for n, node in origin(model).given() if node.index in read}
                 given = [(n, node) for n, node in given if n in names] or given[:1]
         known = {node.index for _, node in given}
         others = [node for index, node in inputs.items() if index not in known]
@@ -255,7 +257,7 @@ class Bodies:
                 what = origin(at)
                 is_merged = at.parent is not None and at.parent.just is at
                 if what.maps and what.kind != "loop" and not is_merged:
-                    given = _given(what)
+                    given = [*what.given()]
                     if len({node.index for _, node in given}) == len(given):
                         self.models.setdefault(_text_of(what), at)
         return self.models.get(_text_of(origin(scope)))
@@ -376,10 +378,13 @@ class Bodies:
         rounds = self.rounds(scope)
         if not rounds or any(self.modules_for(each) for each in (scope, *rounds)):
             return None
-        names = ["", *loop.maps]
         # By value and round, with what follows the last round at the end.
-        values = [[*(each.input for each in rounds), loop.output]]
-        values += [[*(each.maps[n] for each in rounds), loop.carried.get(n)] for n in loop.maps]
+        whole: dict[str, list[Node | Maps | None]] = {}
+        whole[""] = [*(each.input for each in rounds), loop.output]
+        for name in loop.maps:
+            whole[name] = [*(each.maps[name] for each in rounds), loop.carried.get(name)]
+        parts = [part for name, column in whole.items() for part in _apart(name, column)]
+        names, values = [name for name, _ in parts], [column for _, column in parts]
         faces = [self.interface(each) for each in rounds]
         count = len(faces[0][0]), len(faces[0][1])
         if any((len(inputs), len(outputs)) != count for inputs, outputs in faces) or not count[1]:
@@ -549,6 +554,7 @@ class Bodies:
             yield Step(key, part, name, str(carry), (), 0, carry=carry), first, outputs
             return
         if self.is_parallel(part):
+            inputs = self.interface(self.rounds(part)[0])[0]  # in the order of its arguments
             read = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
             template = f"[{{item}}({read}) for {{item}} in {{m}}]"
             yield Step(key, part, name, template, (), 0), inputs, outputs
@@ -636,10 +642,16 @@ def _spread(inputs: Sequence[Node], paths: Mapping[int, int]) -> tuple[str, list
     return f"torch.cat({listed}, 1)", sources
 
 
-def _given(what: Scope) -> list[tuple[str, Node]]:
-    """What arrives at a scope, without a name, and what it is given by name."""
-    given = [("", what.input), *what.maps.items()]
-    return [(name, node) for name, node in given if node is not None]
+def _apart(
+    name: str, column: Sequence[Node | Maps | None]
+) -> Iterator[tuple[str, list[Node | None]]]:
+    """What each round of a loop is given by a name; of lists of one length, each map by itself."""
+    if any(isinstance(value, Maps) for value in column):
+        if len({len(nodes_of(value)) for value in column}) == 1:
+            for number, each in enumerate(zip(*map(nodes_of, column), strict=True)):
+                yield f"{name}{number}" if name else "", [*each]
+        return
+    yield name, [value if isinstance(value, Node) else None for value in column]
 
 
 def _text_of(what: Scope) -> object:

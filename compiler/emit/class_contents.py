@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from ...dsl.syntax import Let, List, Number, Percent, Size, Switch, Tuple
 from ...dsl.syntax import walk as parts_of
-from ..language.values import Word
-from ..network import Node, Scope
+from ..language.values import Maps, Word
+from ..network import Node, Scope, nodes_of
 from ..ops.base import Constructor
 from .body import Body, Key, Step, origin, structure
 from .branches import (
@@ -176,7 +176,8 @@ class Expressions:
         wanted = "in_channels"
         if what.input is not None:
             first = input_channels
-            wanted = "in_channels" if len(what.input.shape) > 1 else "in_features"
+            maps = any(len(node.shape) > 1 for node in nodes_of(what.input))
+            wanted = "in_channels" if maps else "in_features"
         elif what.kind == "block" and bodies[0].inputs:
             bodies_of = self.modules.bodies
 
@@ -185,11 +186,14 @@ class Expressions:
 
         if first is not None:
             name = python_names[""] = taken.free(wanted)
-            found.insert(0, Parameter(name, first, [first(unchanged, scope) for scope in scopes]))
+            widths = Parameter(name, first, [first(unchanged, scope) for scope in scopes])
+            widths.is_exact = isinstance(what.input, Maps)
+            found.insert(0, widths)
         for number, word in enumerate(what.maps):
             name = python_names[f"map {word}"] = taken.free(f"{word}_channels")
             read = map_channels(word)
             given = Parameter(name, read, [read(unchanged, scope) for scope in scopes])
+            given.is_exact = isinstance(what.maps[word], Maps)
             found.insert(number + (first is not None), given)
         region = text_of(what)
         for part in parts_of(region) if region is not None else ():
@@ -474,7 +478,7 @@ class Expressions:
             step, _ = call.body.outputs[0]
             item = call.body.steps[step].item if step >= 0 else None
             node = item.output if isinstance(item, Scope) else item
-            if node is not None:
+            if isinstance(node, Node):
                 yield twin.of(node)
 
 

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import chain, count
 
 from ..language.evaluate import divisible
-from ..network import Node, Scope
+from ..network import Node, Scope, nodes_of
 from ..ops.base import helper
 from .body import Bodies, Body, is_shortcut, origin, structure
 from .branches import Ref, Unlike, arrange, places
@@ -209,9 +209,9 @@ def _clearest(bodies: Sequence[Body]) -> Body:
 def _inputs(body: Body) -> list[str]:
     """The names of the arguments of `forward`: those by which the spec passes them in."""
     what = origin(body.scope)
-    by_index = {node.index: name for name, node in what.maps.items() if node is not None}
-    if what.input is not None:
-        by_index.pop(what.input.index, None)
+    by_index = {node.index: name for name, node in what.given() if name}
+    for node in nodes_of(what.input):
+        by_index.pop(node.index, None)
     names = Names(["paths"])
     given = [by_index.get(node.index) for node in body.inputs]
     own = {number: names.free(name) for number, name in enumerate(given) if name is not None}

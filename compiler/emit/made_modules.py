@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...dsl.syntax import Name, Number, Switch
-from ..language.values import Word
-from ..network import Node, Scope
+from ..language.values import Maps, Word
+from ..network import Node, Scope, nodes_of
 from ..ops.base import REGISTRY, CallText, ClassName, helpers_of
 from ..shapes import axes_of
 from .body import SELF, Bodies, Key, Step, first_of_shared, is_shortcut, origin
@@ -155,21 +155,26 @@ def argument_of(word: str) -> Read:
 
 
 def input_channels(of: Of, scope: Scope) -> Any:
-    return channels(of(origin(scope).input))
+    return channels_of(of, origin(scope).input)
+
+
+def channels_of(of: Of, value: Node | Maps | None) -> Any:
+    """The channels of a map; of a list of maps, those of each."""
+    if isinstance(value, Maps):
+        return tuple([channels(of(node)) for node in value])
+    return 0 if value is None else channels(of(value))
 
 
 def axes_in(scope: Scope) -> int:
     """The number of spatial axes that the layers of a scope work on."""
-    source = origin(scope).input
-    return (axes_of(source.shape) if source is not None else 0) or 2
+    return max([axes_of(node.shape) for node in nodes_of(origin(scope).input)], default=0) or 2
 
 
 def map_channels(name: str) -> Read:
     """Reads the channels of what a block or round is given by name."""
 
     def read(of: Of, scope: Scope) -> Any:
-        node = origin(scope).maps.get(name)
-        return 0 if node is None else channels(of(node))
+        return channels_of(of, origin(scope).maps.get(name))
 
     return read
 

@@ -26,7 +26,7 @@ from ...dsl.syntax import (
     makers_of,
 )
 from ..build.calls import BlockCalls
-from ..build.graph_builder import MaybeNode
+from ..build.graph_builder import Arriving
 from ..build.scoping import BlockRef, Module
 from ..build.shortcuts import strides_along
 from ..build.walk import Walk
@@ -34,8 +34,8 @@ from ..diagnose.reporter import GiveUp, Reporter
 from ..language.evaluate import Env, evaluate, number, truth
 from ..language.fuel import Fuel
 from ..language.problems import Problem, Quiet
-from ..language.values import Word
-from ..network import Network, Node, Scope
+from ..language.values import Maps, Word
+from ..network import Network, Node, Scope, nodes_of
 from ..ops.base import Op
 from ..shapes import axes_of
 from . import code as codes
@@ -88,7 +88,7 @@ class TracedWalk(Walk):
         self.has_input = True
         self.layers.known = _NoCache()
         self.applied = _NoCache()
-        self.first: Node | None = None
+        self.first: Node | Maps | None = None
         """The input of the scope."""
         self.given: dict[int, Node] = {}
         """What the scope is given by name, by the index of the real layer."""
@@ -113,26 +113,21 @@ class TracedWalk(Walk):
                     return real.look_around(name)
                 return self.look_around(name)
 
-            env.look_around = look_around
+            env.look_around, env.labeled = look_around, self.value_of_label
             env.chosen = self.chosen
             self.files[module] = env
         return self.files[module]
 
     def execute(self, what: Scope) -> Scope:
         """Executes a scope; returns the copy."""
-        input_node = what.input
-        if input_node is not None:
-            shape = (traced(input_node.shape[0], Named(self.names[""])), *input_node.shape[1:])
-            self.first = Node(-1, input_node.op, (), shape, input_node.span, input_node.scope)
-        maps: dict[str, Node | None] = {}
-        for name, node in what.maps.items():
-            if node is not None and node is what.input:
+        if what.input is not None:
+            self.first = self.copied(what.input, self.names[""])
+        maps: dict[str, Node | Maps | None] = {}
+        for name, given in what.maps.items():
+            if given is not None and nodes_of(given) == nodes_of(what.input):
                 maps[name] = self.first
-            elif node is not None and f"map {name}" in self.names:
-                channels = traced(node.shape[0], Named(self.names[f"map {name}"]))
-                shape = (channels, *node.shape[1:])
-                own = Node(-1, node.op, (), shape, node.span, node.scope)
-                maps[name] = self.given[node.index] = own
+            elif given is not None and f"map {name}" in self.names:
+                maps[name] = self.copied(given, self.names[f"map {name}"])
         self.module = self.module_of((what.definition or what).span.source)
         values: dict[str, object] = {}
         env = Env(self.names_of_file(self.module), values)
@@ -174,6 +169,17 @@ class TracedWalk(Walk):
             table[name] = code
         return twin
 
+    def copied(self, value: Node | Maps, name: str) -> Node | Maps:
+        """What a scope is given, with the channels that the class has by this name."""
+        nodes, own = nodes_of(value), []
+        whole: Code = Named(name)
+        for number, node in enumerate(nodes):
+            code = codes.Item((number, len(nodes)), whole) if isinstance(value, Maps) else whole
+            shape = (traced(node.shape[0], code), *node.shape[1:])
+            own.append(Node(-1, node.op, (), shape, node.span, node.scope))
+            self.given[node.index] = own[-1]
+        return Maps(value.name, own) if isinstance(value, Maps) else own[0]
+
     def made_path(self, branches: Branches, around: Scope, env: Env) -> None:
         """Executes a path that a loop makes."""
         self.collector = None
@@ -199,7 +205,7 @@ class TracedWalk(Walk):
 
     # ---- recorded during execution ----
 
-    def carry_out(self, statement: Any, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def carry_out(self, statement: Any, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         output = super().carry_out(statement, scope, env, input_node)
         if isinstance(statement, Let):
             name = statement.name.value
@@ -229,7 +235,7 @@ class TracedWalk(Walk):
             at = at.parent
         return at is self.own
 
-    def choice(self, statement: If, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def choice(self, statement: If, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         if self.is_own(scope):
             conditions = [self.condition(arm.condition, env) for arm in statement.arms]
             self.choices.setdefault(id(statement), conditions)
@@ -239,7 +245,7 @@ class TracedWalk(Walk):
         finally:
             self.optional -= 1
 
-    def rounds(self, statement: Any, word: str, names: Any, rounds: Any, *rest: Any) -> MaybeNode:
+    def rounds(self, statement: Any, word: str, names: Any, rounds: Any, *rest: Any) -> Arriving:
         scope, env = rest[0], rest[1]
         if isinstance(statement, Repeat):
             count = number(statement.count, env)
@@ -254,8 +260,8 @@ class TracedWalk(Walk):
         return output
 
     def call_block(
-        self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-    ) -> MaybeNode:
+        self, ref: BlockRef, call: Call, scope: Scope, env: Env, input_node: Arriving
+    ) -> Arriving:
         output = super().call_block(ref, call, scope, env, input_node)
         made = scope.children[-1]
         assert isinstance(made, Scope)
@@ -268,10 +274,10 @@ class TracedWalk(Walk):
         made.arguments = tuple(values.items())
         return output
 
-    def call(self, call: Call, scope: Scope, env: Env, input_node: MaybeNode) -> MaybeNode:
+    def call(self, call: Call, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         output = super().call(call, scope, env, input_node)
         word = call.head.value
-        if output is not None and output.given is not None and env.has(word):
+        if isinstance(output, Node) and output.given is not None and env.has(word):
             given = env.find(word)
             if isinstance(given, Traced):
                 output.given = traced(Word(word), given.code)
@@ -346,8 +352,8 @@ class Twin:
             else:
                 self.pair(what, self.walk.execute(what))
                 self.nodes |= self.walk.given
-                if what.input is not None and self.walk.first is not None:
-                    self.nodes[what.input.index] = self.walk.first
+                arriving = zip(nodes_of(what.input), nodes_of(self.walk.first), strict=True)
+                self.nodes |= {node.index: own for node, own in arriving}
                 self.strides(what)
         except (Problem, Quiet, GiveUp, Untraced, KeyError, ArithmeticError):
             self.nodes, self.scopes = {}, {}

@@ -42,6 +42,8 @@ from .values import show
 
 MAX_BITS = 256
 MAX_ITEMS = 100_000
+MAX_MAPS = 1_000
+"""The most maps in a list of them."""
 MAX_DEPTH = 16
 """The most levels of nested lists."""
 
@@ -52,7 +54,9 @@ POISON: Any = object()
 class Env:
     """An environment: names and their values in a scope, with the scopes around it."""
 
-    __slots__ = ("block", "chosen", "fuel", "look_around", "network", "parent", "values")
+    __slots__ = (
+        "block", "chosen", "fuel", "labeled", "look_around", "network", "parent", "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -64,6 +68,8 @@ class Env:
         self.values = values if values is not None else {}
         self.look_around: Callable[[str], object] | None = parent.look_around if parent else None
         """Looks up `channels`, `height`, `width`, `classes`; None if they are not available."""
+        self.labeled: Callable[[Expression], object] | None = parent.labeled if parent else None
+        """The map, or the list of maps, that a word labels; None if it labels nothing."""
         self.chosen: Callable[[Conditional | Item, Env, object], object] | None = (
             parent.chosen if parent else None
         )
@@ -127,9 +133,21 @@ def evaluate(node: Expression, env: Env) -> Any:
     return _EVALUATORS[type(node)](node, env)
 
 
+def evaluate_list(node: Expression, env: Env) -> Any:
+    """The value of an expression where a list is wanted: a label stands for what it names."""
+    value = evaluate(node, env)
+    if isinstance(value, values.Word) and env.labeled is not None and type(node) in (Name, Path):
+        found = env.labeled(node)
+        return value if found is None else found
+    return value
+
+
 def number(node: Expression, env: Env) -> int | float:
     """Evaluates an expression that must be a number."""
-    value = evaluate(node, env)
+    return _as_number(node, evaluate(node, env), env)
+
+
+def _as_number(node: Expression, value: object, env: Env) -> int | float:
     if isinstance(value, (int, float)) and not isinstance(value, (bool, values.Factor)):
         return value
     raise _not_a_number(node, value, env)
@@ -208,7 +226,14 @@ def describe(value: object) -> str:
             return f"the number {show(value)}"
         case values.MapRef():
             return f"what `{value}` labels"
+        case values.Maps():
+            return maps_in_words(value)
     return "a block"
+
+
+def maps_in_words(maps: values.Maps) -> str:
+    count = len(maps)
+    return f"a list of {count} map{'s' * (count != 1)}" if count else "an empty list"
 
 
 def _binary(node: Binary, env: Env) -> Any:
@@ -223,7 +248,10 @@ def _binary(node: Binary, env: Env) -> Any:
         env.fuel.spend(elements(left), node.span)
         same = _equal(left, right)
         return same == (sign == "==")
-    low, high = number(node.left, env), number(node.right, env)
+    first = evaluate(node.left, env)
+    if sign == "+" and type(first) in _LISTS:
+        return _together(node, first, env)
+    low, high = _as_number(node.left, first, env), number(node.right, env)
     if sign in ("/", "//", "%") and high == 0:
         zero = f"`{node.right.span.text}` is 0"
         raise Problem("division", "division by zero", node.span, label=zero)
@@ -313,15 +341,20 @@ def _conditional(node: Conditional, env: Env) -> Any:
 
 
 def _item(node: Item, env: Env) -> Any:
-    items, index = evaluate(node.value, env), evaluate(node.index, env)
+    items, index = evaluate_list(node.value, env), evaluate(node.index, env)
     name = node.value.span.text
-    if not isinstance(items, (list, tuple)) or isinstance(items, values.Interval):
+    is_list = isinstance(items, (list, tuple, values.Maps))
+    if not is_list or isinstance(items, values.Interval):
         if isinstance(items, values.Word):
             raise unknown_name(node.value, env)
+        if isinstance(items, values.MapRef):
+            raise _one_map(node.value, f"`{name}` is one map, and only a list has items")
         message = f"`{name}` is {describe(items)}, and only a list or a tuple has items"
         raise Problem("type", message, node.value.span)
     if isinstance(index, values.Word):
         raise unknown_name(node.index, env)
+    if isinstance(index, values.Interval):
+        return _part(node, items, index)
     if isinstance(index, bool) or not isinstance(index, int):
         raise Problem(
             "type",
@@ -331,16 +364,47 @@ def _item(node: Item, env: Env) -> Any:
         )
     if not -len(items) <= index < len(items):
         last = len(items) - 1
+        what = "map" if isinstance(items, values.Maps) else "item"
         raise Problem(
             "index",
-            f"`{name}` has {len(items)} item{'s' if last else ''}, and there is no item {index}",
+            f"`{name}` has {len(items)} {what}{'s' if last else ''}, and there is no {what}"
+            f" {index}",
             node.span,
             help=f"the first is `{name}[0]`, the last `{name}[{last}]` or `{name}[-1]`"
-            if items
+            if len(items)
             else "",
         )
+    if isinstance(items, values.Maps):
+        return items.item(index)
     value = items[index]
     return value if env.chosen is None else env.chosen(node, env, value)
+
+
+def _part(node: Item, items: Any, chosen: values.Interval) -> Any:
+    """`widths[0..2]`: from the first given up to the last, without the last, as `slice` has it."""
+    low, high = chosen
+    name, last = node.value.span.text, len(items)
+    if type(low) is float or type(high) is float or not 0 <= low <= high <= last:
+        raise Problem(
+            "index",
+            f"`{name}` has {last} item{'s' * (last != 1)}, and `{node.index.span.text}` is not a"
+            " part of it",
+            node.index.span,
+            help=f"`{name}[0..{last}]` is all of it; the last is not included",
+        )
+    part = items.nodes if isinstance(items, values.Maps) else items
+    part = part[int(low) : int(high)]
+    return values.Maps(node.span.text, part) if isinstance(items, values.Maps) else part
+
+
+def _one_map(node: Expression, message: str) -> Problem:
+    name = node.span.text
+    return Problem(
+        "list-of-maps",
+        message,
+        node.span,
+        help=f"a list of it alone is `[{name}]`; `list {{ | path | path }}` makes one of paths",
+    )
 
 
 def _sequence(node: Tuple | List, env: Env) -> Any:
@@ -374,6 +438,78 @@ def elements(value: object) -> int:
             return number
         level = inner
     return MAX_ITEMS + 1
+
+
+_LISTS = (list, values.Maps, values.Word)
+"""The types of what `+` joins as lists; a label may stand for one."""
+
+
+def _together(node: Binary, first: object, env: Env) -> Any:
+    """`widths + [512]`, `maps + [next]`: two lists, one after the other."""
+    if isinstance(first, values.Word):
+        first = evaluate_list(node.left, env)
+    if not isinstance(first, (list, values.Maps)):
+        if isinstance(first, values.MapRef):
+            raise _one_map(node.left, f"`{node.left.span.text}` is one map: `+` joins lists of maps")
+        raise _not_a_number(node.left, first, env)
+    second = evaluate_list(node.right, env)
+    if not isinstance(second, (list, values.Maps)):
+        if isinstance(second, values.Word):
+            raise unknown_name(node.right, env)
+        raise Problem(
+            "type",
+            f"`+` joins two lists here, and `{node.right.span.text}` is {describe(second)}",
+            node.right.span,
+            help=f"write `[{node.right.span.text}]` to add it as an item",
+            edits=(Edit(node.right.span, f"[{node.right.span.text}]"),),
+        )
+    if isinstance(first, list) and isinstance(second, list):
+        joined: list[object] = first + second
+        if elements(joined) > MAX_ITEMS:
+            raise Problem("limit", f"more than {MAX_ITEMS:,} items in a list", node.span)
+        env.fuel.spend(len(joined), node.span)
+        return joined
+    parts = (*maps_among(node.left, first, env), *maps_among(node.right, second, env))
+    return maps_together(parts, node, env)
+
+
+def maps_among(node: Expression, value: list[object] | values.Maps, env: Env) -> list[Any]:
+    """The maps of a list, of which each item is the label of one: `[one, two]`."""
+    if isinstance(value, values.Maps):
+        return [*value.nodes]
+    written = node.items if isinstance(node, List) else ()
+    if len(written) != len(value):
+        raise Problem("type", f"`{node.span.text}` is a list, but not of maps", node.span)
+    found: list[Any] = []
+    for item, each in zip(written, value, strict=True):
+        known = evaluate_list(item, env) if isinstance(each, values.Word) else each
+        if isinstance(known, values.Word):
+            raise unknown_name(item, env)
+        if isinstance(known, values.Maps):
+            raise Problem(
+                "list-of-maps",
+                f"`{item.span.text}` is {maps_in_words(known)}, and a list of maps has maps for"
+                " items",
+                item.span,
+                help=f"lists are joined by `+`: `{item.span.text} + [one]`",
+            )
+        if not isinstance(known, values.MapRef):
+            raise Problem(
+                "list-of-maps",
+                f"this list has maps and other values: `{item.span.text}` is {describe(known)}",
+                item.span,
+                help="write maps and values as two lists",
+            )
+        found.append(known.node)
+    return found
+
+
+def maps_together(nodes: Sequence[Any], node: Expression, env: Env) -> values.Maps:
+    """A list of maps; raises Problem if it is too long."""
+    if len(nodes) > MAX_MAPS:
+        raise Problem("limit", f"a list has at most {MAX_MAPS:,} maps", node.span)
+    env.fuel.spend(len(nodes), node.span)
+    return values.Maps(node.span.text, nodes)
 
 
 def _interval(node: Range, env: Env) -> values.Interval:
@@ -472,8 +608,10 @@ def _applied(name: str, arguments: list[Any], value: Any) -> Any:
 
 
 def _length(node: Function, positional: list[Expression], env: Env) -> int:
-    value = evaluate(positional[0], env) if len(positional) == 1 else None
-    if not isinstance(value, (list, tuple)):
+    value = evaluate_list(positional[0], env) if len(positional) == 1 else None
+    if isinstance(value, values.MapRef):
+        raise _one_map(positional[0], f"`{positional[0].span.text}` is one map, not a list")
+    if not isinstance(value, (list, tuple, values.Maps)):
         raise _wrong_use(node, "`len` takes one list")
     return len(value)
 

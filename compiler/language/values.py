@@ -5,7 +5,7 @@ Python's own; the other types are defined here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 
@@ -61,6 +61,30 @@ class MapRef:
 
     def __str__(self) -> str:
         return self.name
+
+
+class Maps:
+    """A list of maps: what `list` leaves, and what `[one, two]` is where maps are wanted."""
+
+    __slots__ = ("name", "nodes")
+
+    def __init__(self, name: str, nodes: Sequence[Any]) -> None:
+        self.name = name
+        """The text that says which list it is."""
+        self.nodes = tuple(nodes)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.nodes)
+
+    def item(self, index: int) -> MapRef:
+        """One of its maps; raises IndexError."""
+        return MapRef(f"{self.name}[{index}]", self.nodes[index])
 
 
 class Interval(NamedTuple):

@@ -80,6 +80,14 @@ FORMS: dict[str, Form] = {
         "The elementwise maximum of paths (maxout), or of labeled layers.",
         "maximum { | conv 16 1x1 | conv 16 3x3 same }",
     ),
+    "list": Form(
+        "{ | path | path … }",
+        "A list of maps: what its paths end in, side by side. `for map in maps { | from map, … }`"
+        " makes a path for each map of another. `maps[0]` is one of them, `maps[0..2]` the first"
+        " two, `len(maps)` how many there are, `maps + [next]` one more. Blocks take and leave"
+        " lists; `concat maps` and `add maps` merge one.",
+        "sizes: list { | conv 8 1x1 | conv 8 3x3 same }, concat sizes",
+    ),
     "split": Form(
         "{ | path | path … }",
         "Divides the input channels evenly among the paths, and concatenates their outputs"

@@ -120,7 +120,7 @@ class Structure:
         """Its output node."""
         if isinstance(part, Node):
             return part
-        return part.output if part.output is not None else self.nodes(part)[-1]
+        return part.output if isinstance(part.output, Node) else self.nodes(part)[-1]
 
 
 MAX_PERIOD = 8

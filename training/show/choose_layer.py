@@ -64,7 +64,7 @@ def _node(network: Network, name: str, option: str) -> Node:
     part = selection.part
     if isinstance(part, Node):
         node = part
-    elif isinstance(part, Scope) and part.output is not None:
+    elif isinstance(part, Scope) and isinstance(part.output, Node):
         node = part.output
     elif len(selection.layers) == 1:
         node = selection.layers[0]

@@ -3,7 +3,7 @@ form is a word with a body of its own kind. Each function of the table executes 
 walker for its bodies, and returns its output node; None if an error inside has been reported.
 
 residual.py    residual, dense, gate: what arrives and a body
-paths.py       concat, inception, add, mul, maximum, split; layers with a body or paths
+paths.py       concat, inception, add, mul, maximum, list, split; layers with a body or paths
 outputs.py     output, aux, allow: what arrives goes on unchanged
 references.py  from, share, carry: by labels
 common.py      what they share; different_shapes.py: the error where they cannot merge
@@ -17,10 +17,10 @@ from ....dsl.syntax import Call
 from ...language.evaluate import Env
 from ...language.signature import Signature
 from ...network import Scope
-from ..graph_builder import GraphBuilder, MaybeNode
+from ..graph_builder import Arriving, GraphBuilder, MaybeNode
 from ..initial import INIT, init
 from .outputs import AUX, allow, aux, output
-from .paths import merge, split
+from .paths import list_, merge, split
 from .references import carry, from_, share
 from .residual import DENSE, GATE, RESIDUAL, dense, gate, residual
 
@@ -34,17 +34,24 @@ FORMS: dict[str, Form] = {
     "residual": residual,
     "dense": dense,
     "gate": gate,
+    "split": split,
+    "share": share,
+}
+"""Those that take one map."""
+
+FormOfLists = Callable[[GraphBuilder, str, Call, Scope, Env, Arriving], Arriving]
+FORMS_OF_LISTS: dict[str, FormOfLists] = {
     "inception": merge,
     "concat": merge,
     "add": merge,
     "mul": merge,
     "maximum": merge,
-    "split": split,
+    "list": list_,
     "aux": aux,
     "output": output,
-    "share": share,
     "from": from_,
     "carry": carry,
     "allow": allow,
     "init": init,
 }
+"""Those at which a list of maps may arrive, too."""

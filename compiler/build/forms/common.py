@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 from ....dsl.diagnostics import Edit, Label
 from ....dsl.syntax import Body, Branches, Call
-from ...diagnose.blame import arrives
+from ...diagnose.blame import arrives, first_line
 from ...language.binding import bind
-from ...language.evaluate import Env, evaluate_arguments
+from ...language.evaluate import Env, evaluate_arguments, maps_in_words
+from ...language.problems import Problem
 from ...language.signature import Signature
+from ...language.values import Maps
 from ...network import Node, Scope
 from ...ops.merge import Merge
 from ...shapes import ShapeError, text
-from ..graph_builder import GraphBuilder
+from ..graph_builder import Arriving, GraphBuilder, MaybeNode
 
 
 def arguments_of(graph: GraphBuilder, call: Call, signature: Signature, env: Env) -> dict[str, Any]:
@@ -36,6 +38,29 @@ def need_body(call: Call, usage: str) -> Body | Branches:
 
         raise missing_body(call, usage)
     return call.body
+
+
+def one_map_of(
+    graph: GraphBuilder,
+    call: Call,
+    syntax: Body | Branches,
+    scope: Scope,
+    env: Env,
+    input_node: Arriving,
+) -> MaybeNode:
+    """Executes the body of a form; raises Problem if it ends in a list of maps."""
+    value = graph.body(syntax, scope, env, input_node)
+    if not isinstance(value, Maps):
+        return value
+    last = syntax.statements[-1] if isinstance(syntax, Body) and syntax.statements else syntax
+    raise Problem(
+        "list-of-maps",
+        f"`{call.head.value}` takes one map from its body, and this ends in"
+        f" {maps_in_words(value)}",
+        first_line(last.span),
+        help="end it in a layer that merges them, like `concat` or `add`, or in one of them:"
+        " `from maps[0]`",
+    )
 
 
 class Mend(NamedTuple):

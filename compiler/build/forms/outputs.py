@@ -12,10 +12,12 @@ from ...language.evaluate import Env
 from ...language.kinds import number
 from ...language.problems import Problem
 from ...language.signature import declare
+from ...language.values import Maps
 from ...network import Output, Scope
-from ..graph_builder import GraphBuilder, MaybeNode
+from ..graph_builder import Arriving, GraphBuilder, MaybeNode
+from ..labels import not_one_map
 from ..layers import refuse_body
-from .common import arguments_of, need_body
+from .common import arguments_of, need_body, one_map_of
 
 AUX = declare("aux", weight=number("weight of its loss", 0.3, minimum=0))
 _LAYERS = (
@@ -24,8 +26,8 @@ _LAYERS = (
 
 
 def aux(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-) -> MaybeNode:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
     """Executes `aux`: an extra output for training; the input passes on unchanged."""
     syntax = need_body(call, "aux weight=0.3 { pool avg global, flatten, fc classes }")
     weight = arguments_of(graph, call, AUX, env).get("weight", 0.3)
@@ -36,8 +38,8 @@ def aux(
 
 
 def output(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-) -> MaybeNode:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
     """Executes `output name { … }`, an output that is computed from here, and `output name name`,
     which makes labeled layers outputs. What arrives passes on unchanged, as at `aux`.
     """
@@ -75,6 +77,8 @@ def output(
                 )
             item = graph.labels.referred(argument, scope)
             node = item.output if isinstance(item, Scope) else item
+            if isinstance(node, Maps):
+                raise not_one_map(argument.span, node, "an output is one map")
             if node is not None:
                 graph.add_output(item, node, argument.span, scope)
         return input_node
@@ -93,7 +97,7 @@ def output(
     return input_node
 
 
-def output_of(graph: GraphBuilder, label: OutputName, scope: Scope, node: MaybeNode) -> None:
+def output_of(graph: GraphBuilder, label: OutputName, scope: Scope, node: Arriving) -> None:
     """Makes the result of a statement `output name: …` an output."""
     item = graph.labels.named(label, scope)
     if item is None:
@@ -104,6 +108,8 @@ def output_of(graph: GraphBuilder, label: OutputName, scope: Scope, node: MaybeN
             help="an output is computed by its statement: `output mask: conv 21 1x1`; for a layer"
             " that has a label, write `output` and the label",
         )
+    if isinstance(node, Maps):
+        raise not_one_map(label.span, node, "an output is one map")
     if node is not None:
         graph.add_output(item, node, label.span, scope)
 
@@ -115,20 +121,20 @@ def _side(
     label: Name | None,
     scope: Scope,
     env: Env,
-    input_node: MaybeNode,
+    input_node: Arriving,
 ) -> tuple[Scope, MaybeNode]:
     """Layers beside the stream, which lead to an output."""
     word = call.head.value
     inner = Scope("block", word, call.span, scope, label.value if label else None)
     inner.aux = scope.aux or word == "aux"
-    node = graph.body(syntax, inner, env, input_node)
+    node = one_map_of(graph, call, syntax, inner, env, input_node)
     graph.named(label, scope, inner, node)
     return inner, node
 
 
 def allow(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-) -> MaybeNode:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
     """Executes `allow`: silences warnings in the body that contains it."""
     refuse_body(call, "`allow`")
     graph.allow(call, graph.region)

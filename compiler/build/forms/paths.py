@@ -11,16 +11,16 @@ from ....dsl.diagnostics import Edit, Label
 from ....dsl.source import Span
 from ....dsl.syntax import Body, Branches, Call, For, If, Repeat, arms_of, holds_paths, makers_of
 from ...diagnose.blame import arrives, first_line, statement_span
-from ...language.evaluate import Env, evaluate_arguments, unknown_name
+from ...language.evaluate import MAX_MAPS, Env, evaluate_arguments, unknown_name
 from ...language.problems import Problem
-from ...language.values import Word
-from ...network import Node, Scope
+from ...language.values import Maps, Word
+from ...network import Node, Scope, nodes_of
 from ...ops.base import Op
 from ...ops.merge import Chunk
 from ...shapes import ShapeError, text
-from ..graph_builder import GraphBuilder, MaybeNode
-from .common import end_of, merge_nodes, need_body, scope_of
-from .references import reference
+from ..graph_builder import Arriving, GraphBuilder, MaybeNode
+from .common import end_of, merge_nodes, need_body, one_map_of, scope_of
+from .references import referred_to
 
 
 def build_paths(
@@ -28,10 +28,11 @@ def build_paths(
     syntax: Body | Branches,
     scope: Scope,
     env: Env,
-    input_node: MaybeNode,
+    input_node: Arriving,
 ) -> list[tuple[Node, Body]] | None:
-    """The ends of all paths with their syntax, those that loops and `if`s make among them."""
-    ends: list[tuple[MaybeNode, Body]] = []
+    """The ends of all paths with their syntax, those that loops and `if`s make among them. A path
+    that ends in a list of maps stands for all of them."""
+    ends: list[tuple[Arriving, Body]] = []
 
     def collect(branches: Branches, around: Scope, env: Env) -> None:
         for path in branches.paths:
@@ -57,11 +58,16 @@ def build_paths(
         if isinstance(syntax, Branches):
             collect(syntax, scope, env)
         else:
-            graph.body(syntax, scope, env, input_node)
+            left = graph.body(syntax, scope, env, input_node)
+            if left is None and input_node is not None:
+                return None  # a loop with an error
     finally:
         graph.collector = outside
-    known = [(end, path) for end, path in ends if end is not None]
-    return known if len(known) == len(ends) else None
+    if any(end is None for end, _ in ends):
+        return None
+    known = [(node, path) for end, path in ends for node in nodes_of(end)]
+    graph.fuel.spend(len(known), syntax.span)
+    return known
 
 
 def refuse_made_paths(statement: If | Repeat | For) -> None:
@@ -81,8 +87,59 @@ def refuse_made_paths(statement: If | Repeat | For) -> None:
             )
 
 
+def list_(
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
+    """Executes `list { | path | path }`: the ends of its paths, in order, as a list of maps."""
+    usage = "list { | path | path }"
+    if call.arguments:
+        names = ", ".join(argument.span.text for argument in call.arguments)
+        raise Problem(
+            "too-many-arguments",
+            "`list` takes paths, and no arguments",
+            call.arguments[0].span,
+            help=f"labels in brackets are a list of maps: `from [{names}]`, or `[{names}]` as an"
+            " argument of a block",
+        )
+    syntax = need_body(call, usage)
+    empty = isinstance(syntax, Body) and not syntax.statements
+    if not holds_paths(syntax) and not empty:
+        assert isinstance(syntax, Body)
+        raise no_bars(call, syntax, usage)
+    inner = scope_of(call, scope)
+    made = makers_alone(syntax)
+    if made is not None and call.label is not None:
+        inner.label = None  # the loop has its name: `branches: list { for … }`
+    built = build_paths(graph, syntax, inner, env, input_node)
+    if built is None:
+        return None
+    if not built:
+        raise Problem(
+            "list-of-maps",
+            "this list of maps is empty",
+            call.head.span,
+            help=f"write `{usage}`, or loop over at least one item",
+        )
+    if len(built) > MAX_MAPS:
+        raise Problem("limit", f"a list has at most {MAX_MAPS:,} maps", call.head.span)
+    if made is not None and call.label is not None:
+        (loop,) = [each for each in inner.children if isinstance(each, Scope)]
+        loop.label = call.label.value
+    name = call.label.value if call.label else "list"
+    maps: Arriving = Maps(name, [node for node, _ in built])
+    return graph.named(call.label, scope, inner, maps)
+
+
+def makers_alone(syntax: Body | Branches) -> Repeat | For | None:
+    """The loop without a label that makes all paths of a body, if one does."""
+    makers = [] if isinstance(syntax, Branches) else syntax.statements
+    if len(makers) == 1 and isinstance(makers[0], Repeat | For) and makers[0].label is None:
+        return makers[0]
+    return None
+
+
 def merge(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
 ) -> MaybeNode:
     """Executes `concat { | path | path }`, or `concat name other` with labeled layers."""
     word = "concat" if word == "inception" else word
@@ -103,15 +160,23 @@ def merge(
     if built is None:
         return None
     ends = [end for end, _ in built]
-    if len(ends) == 1 and not (
-        isinstance(call.body, Branches) and call.body.paths[0] is built[0][1]
-    ):
+    if len(ends) == 1 and (_is_made(call.body, built[0][1]) or _ends_in_list(inner)):
         return graph.named(call.label, scope, inner, ends[0])  # a loop of one round
     bodies = [path for _, path in built]
     output = merge_nodes(
         graph, word, call, inner, ends, lambda: _ends_of(ends, bodies), bodies=bodies
     )
     return graph.named(call.label, scope, inner, output)
+
+
+def _is_made(syntax: Body | Branches, path: Body) -> bool:
+    """Whether a loop or an `if` makes the only path."""
+    return not (isinstance(syntax, Branches) and syntax.paths[0] is path)
+
+
+def _ends_in_list(merge: Scope) -> bool:
+    """Whether the only path ends in a list of one map."""
+    return any(isinstance(path, Scope) and isinstance(path.output, Maps) for path in merge.children)
 
 
 def _ends_of(ends: Sequence[Node], paths: Sequence[Body | Branches]) -> list[Label]:
@@ -135,11 +200,17 @@ def no_bars(call: Call, syntax: Body, usage: str) -> Problem:
 
 
 def _merge_named(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
 ) -> MaybeNode:
     """The named layers, in the order written; of a single one and of what arrives, that first. What
-    arrives is no silent path beside several: in a block it would depend on who calls it.
+    arrives is no silent path beside several: in a block it would depend on who calls it. A list of
+    maps stands for all of them, also if it arrives where nothing is named.
     """
+    if not call.arguments and input_node is None:
+        return None
+    if not call.arguments and isinstance(input_node, Maps):
+        merged = input_node.nodes
+        return _merged(graph, word, call, scope, merged, [*map(arrives, merged)], is_list=True)
     if not call.arguments:
         raise Problem(
             "missing-argument",
@@ -148,17 +219,39 @@ def _merge_named(
             help=f"write `{call.head.value} {{ | path | path }}`, or name them: "
             f"`{call.head.value} left right`",
         )
-    references = [(reference(graph, argument, scope, env), argument) for argument in call.arguments]
+    values = [referred_to(graph, argument, scope, env) for argument in call.arguments]
     if input_node is None:
         return None
+    references = [
+        (node, argument)
+        for value, argument in zip(values, call.arguments, strict=True)
+        for node in nodes_of(value)
+    ]
     nodes = [node for node, _ in references]
     labels = [
         Label(argument.span, f"`{argument.span.text}` is {text(node.shape)}")
         for node, argument in references
     ]
-    if len(nodes) == 1 and nodes[0] is not input_node:
-        nodes.insert(0, input_node)
-        labels.insert(0, arrives(input_node))
+    if len(values) == 1 and isinstance(values[0], Node) and values[0] is not input_node:
+        nodes[:0] = nodes_of(input_node)
+        labels[:0] = map(arrives, nodes_of(input_node))
+    is_list = any(isinstance(value, Maps) for value in values)
+    return _merged(graph, word, call, scope, nodes, labels, is_list)
+
+
+def _merged(
+    graph: GraphBuilder,
+    word: str,
+    call: Call,
+    scope: Scope,
+    nodes: Sequence[Node],
+    labels: Sequence[Label],
+    is_list: bool,
+) -> Node:
+    if is_list and len(nodes) == 1:  # as a loop of one round makes no sum
+        if call.label is not None:
+            graph.labels.alias(call.label, scope, nodes[0])
+        return nodes[0]
     output = merge_nodes(graph, word, call, scope, nodes, lambda: labels)
     if call.label is not None:
         output.label = call.label.value
@@ -181,7 +274,7 @@ def layer_with_body(
     names, inner = op.paths, scope_of(call, scope)
     inputs: list[Node] | None
     if len(names) == 1:
-        own = graph.body(syntax, inner, env, input_node)
+        own = one_map_of(graph, call, syntax, inner, env, input_node)
         inputs = None if own is None else [input_node, own]
     else:
         if isinstance(syntax, Body):
@@ -196,6 +289,14 @@ def layer_with_body(
             )
         built = build_paths(graph, syntax, inner, env, input_node)
         inputs = None if built is None else [end for end, _ in built]
+        if built is not None and len(built) != len(names):
+            path = next(path for _, path in built if sum(p is path for _, p in built) != 1)
+            raise Problem(
+                "list-of-maps",
+                f"a path of `{call.head.value}` ends in one map, and this one in a list",
+                first_line(path.span),
+                help="end it in one of its maps, `from maps[0]`, or merge them",
+            )
     if inputs is None:
         return None
     output = graph.apply(op, tuple(inputs), call, inner)
@@ -234,8 +335,8 @@ def split(
                     help=error.help,
                 ) from None
             part = graph.add(op, (input_node,), shape, call.head.span, within)
-        within.output = graph.body(path, within, env, part)
-        ends.append(within.output)
+        within.output = end = one_map_of(graph, call, path, within, env, part)
+        ends.append(end)
     nodes = [end for end in ends if end is not None]
     if len(nodes) < count:
         return None

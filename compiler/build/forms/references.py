@@ -10,30 +10,77 @@ from typing import Any
 
 from ....dsl.diagnostics import Edit, Label
 from ....dsl.source import Span
-from ....dsl.syntax import Argument, Body, Call, For, Name, OutputName, Repeat, Statement
+from ....dsl.syntax import (
+    Argument,
+    Binary,
+    Body,
+    Call,
+    Conditional,
+    For,
+    Item,
+    List,
+    Name,
+    OutputName,
+    Repeat,
+    Statement,
+)
 from ...diagnose.blame import first_line, statement_span
-from ...language.evaluate import Env, describe
+from ...language.evaluate import (
+    Env,
+    describe,
+    evaluate_list,
+    maps_among,
+    maps_in_words,
+    maps_together,
+)
 from ...language.problems import Problem, Quiet, did_you_mean
-from ...network import Node, Scope
+from ...language.values import MapRef, Maps, Word
+from ...network import Node, Scope, nodes_of
 from ...ops.base import Op
 from ...shapes import text
-from ..graph_builder import GraphBuilder, MaybeNode
+from ..graph_builder import Arriving, GraphBuilder, MaybeNode
+from ..labels import not_one_map
 from ..layers import refuse_body
 
 
-def reference(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node:
-    """What a label refers to; a parameter that is no label is told apart from a word that is
-    nothing.
+def reference(
+    graph: GraphBuilder, argument: Argument, scope: Scope, env: Env, wanted: str = ""
+) -> Node:
+    """The map that an argument refers to; `wanted` says why a list of them is none."""
+    value = referred_to(graph, argument, scope, env)
+    if isinstance(value, Maps):
+        raise not_one_map(argument.span, value, wanted or "one map is wanted here")
+    return value
+
+
+def referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node | Maps:
+    """What an argument refers to: a label, an item of a list of maps, `[one, two]`. A parameter
+    that is no label is told apart from a word that is nothing.
     """
     value = argument.value
+    if argument.name is None and isinstance(value, Item | List | Binary | Conditional):
+        found = evaluate_list(value, env)
+        if isinstance(found, list):
+            found = maps_together(maps_among(value, found, env), value, env)
+        if isinstance(found, MapRef | Maps):
+            return found.node if isinstance(found, MapRef) else found
+        if not isinstance(found, Word):
+            raise Problem(
+                "argument",
+                f"`{value.span.text}` is {describe(found)}, not a map",
+                value.span,
+                help="use a label from an earlier line, or an item of a list of maps: `maps[0]`",
+            )
     if isinstance(value, Name) and env.has(value.value) and not graph.labels.knows(value, scope):
-        raise Problem(
-            "argument",
+        known = env.find(value.value)
+        if isinstance(known, MapRef | Maps):
+            return known.node if isinstance(known, MapRef) else known
+        raise Problem(            "argument",
             f"`{value.value}` is {describe(env.find(value.value))} here, not a label",
             value.span,
             help="call the block with a label in its place: `first: conv 8`, then `cell first`",
         )
-    return graph.labels.reference(argument, scope)
+    return graph.labels.value(argument, scope)
 
 
 def sized_by(graph: GraphBuilder, op: Op, call: Call, scope: Scope, env: Env) -> tuple[Node, ...]:
@@ -45,8 +92,8 @@ def sized_by(graph: GraphBuilder, op: Op, call: Call, scope: Scope, env: Env) ->
 
 
 def from_(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-) -> MaybeNode:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
     """Executes `from`: continues from a labeled layer."""
     refuse_body(call, "`from`")
     if len(call.arguments) != 1:
@@ -56,12 +103,19 @@ def from_(
             statement_span(call),
             help="write `from name`, with a label from an earlier line",
         )
-    node = reference(graph, call.arguments[0], scope, env)
+    value = referred_to(graph, call.arguments[0], scope, env)
+    if isinstance(value, Maps) and not value.nodes:
+        raise Problem(
+            "list-of-maps",
+            f"`{call.arguments[0].span.text}` is an empty list: there is nothing to continue from",
+            call.arguments[0].span,
+        )
     if call.label is not None and not isinstance(call.label, OutputName):
-        graph.labels.alias(call.label, scope, node)
-    if input_node is not None and input_node is not node:
-        graph.left_at[input_node.index] = statement_span(call)
-    return node
+        graph.labels.alias(call.label, scope, value)
+    for node in nodes_of(input_node):
+        if all(node is not each for each in nodes_of(value)):
+            graph.left_at[node.index] = statement_span(call)
+    return value
 
 
 def share(
@@ -105,10 +159,13 @@ def share(
             return None
         # Only what it computes: whether that is an output is said where it is applied.
         if isinstance(statement, Call) and item.word == "output" and statement.body is not None:
-            node = graph.body(statement.body, inner, item.env, input_node)
+            left = graph.body(statement.body, inner, item.env, input_node)
         else:
             again = _with_other_maps(item, _with_plain_label(statement), others)
-            node = graph.statement(again, inner, item.env, input_node)
+            left = graph.statement(again, inner, item.env, input_node)
+        if isinstance(left, Maps):
+            raise _not_shared(item, place, f"leaves {maps_in_words(left)}")
+        node = left
     if node is None:
         return None
     _pair_with_shared(item, inner, place)
@@ -212,9 +269,10 @@ def _must_be_given_alike(item: Scope | Node, inner: Scope, place: Span) -> None:
             raise _not_shared(item, place, reason)
 
 
-def _given_maps(item: Scope | Node) -> list[Node | None]:
+def _given_maps(item: Scope | Node) -> list[Node]:
     """The maps that a block is given by name, which a `share` of it is given, too."""
-    return list(item.maps.values()) if isinstance(item, Scope) else []
+    given = item.maps.values() if isinstance(item, Scope) else ()
+    return [node for value in given for node in nodes_of(value)]
 
 
 def _arriving(nodes: Sequence[Node]) -> Node | None:
@@ -234,10 +292,10 @@ def _not_shared(item: Scope | Node, place: Span, reason: str) -> Problem:
 
 def carried_at_first(
     graph: GraphBuilder, statement: Repeat | For, scope: Scope
-) -> dict[str, Node | None]:
+) -> dict[str, Node | Maps | None]:
     """What the first round of a loop reads by the names that its last line, `carry`, gives."""
     last = _last_line(statement)
-    state: dict[str, Node | None] = {}
+    state: dict[str, Node | Maps | None] = {}
     for argument in last.arguments if last is not None else ():
         if argument.name is None or argument.name in state:
             continue  # reported when it is executed
@@ -253,7 +311,7 @@ def carried_at_first(
             )
         graph.labels.refuse_half_carried(name, scope)
         try:
-            state[name.value] = graph.labels.reference(Argument(name.span, None, name), scope)
+            state[name.value] = graph.labels.value(Argument(name.span, None, name), scope)
         except Quiet:
             state[name.value] = None
     return state
@@ -271,8 +329,8 @@ _CARRY = "write `carry name=label` for each, as in `carry first=second second=th
 
 
 def carry(
-    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: MaybeNode
-) -> MaybeNode:
+    graph: GraphBuilder, word: str, call: Call, scope: Scope, env: Env, input_node: Arriving
+) -> Arriving:
     """Executes `carry`: says which layer a label refers to in the next round of the loop."""
     refuse_body(call, "`carry`")
     if scope.kind != "iteration" or _last_line(scope.statement) is not call:
@@ -287,7 +345,7 @@ def carry(
         )
     if not call.arguments:
         raise Problem("missing-argument", "`carry` carries nothing", call.head.span, help=_CARRY)
-    carried: dict[str, Node | None] = {}
+    carried: dict[str, Node | Maps | None] = {}
     for argument in call.arguments:
         if argument.name is None:
             raise Problem(
@@ -302,6 +360,6 @@ def carry(
                 help="keep one of them",
             )  # fmt: skip
         value = Argument(argument.value.span, None, argument.value)
-        carried[argument.name] = reference(graph, value, scope, env)
+        carried[argument.name] = referred_to(graph, value, scope, env)
     scope.carried = carried
     return input_node

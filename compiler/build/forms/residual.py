@@ -16,7 +16,7 @@ from ...ops.scale import Scaled
 from ...shapes import ShapeError
 from ..graph_builder import GraphBuilder, MaybeNode
 from ..shortcuts import shortcut, stride_beside
-from .common import Mend, arguments_of, end_of, merge_nodes, need_body, scope_of
+from .common import Mend, arguments_of, end_of, merge_nodes, need_body, one_map_of, scope_of
 from .paths import build_paths
 
 RESIDUAL = declare(
@@ -42,7 +42,7 @@ def residual(
     if isinstance(syntax, Branches):
         output = _two_paths(graph, call, syntax, scale, inner, env, input_node)
         return graph.named(call.label, scope, inner, output)
-    body = graph.body(syntax, inner, env, input_node)
+    body = one_map_of(graph, call, syntax, inner, env, input_node)
     if body is None or input_node is None:
         return None
     if body is input_node:
@@ -184,7 +184,7 @@ def _with_input(
     syntax = need_body(call, usage)
     arguments_of(graph, call, signature, env)
     inner = scope_of(call, scope)
-    body = graph.body(syntax, inner, env, input_node)
+    body = one_map_of(graph, call, syntax, inner, env, input_node)
     if body is None or input_node is None:
         return None
     output = merge_nodes(

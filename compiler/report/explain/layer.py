@@ -311,7 +311,8 @@ def _part(
     lines += _indented([place(scope.span), *call_chain(scope.parent)], style)
     # The table shows auxiliary heads inside.
     own = [node for node in layers if node.aux == scope.aux]
-    lines += ["", *laid_out(_sums(analysis, own, scope.output or own[-1]), style)]
+    last = scope.output if isinstance(scope.output, Node) else own[-1]
+    lines += ["", *laid_out(_sums(analysis, own, last), style)]
     return [lines, layer_table(analysis, rows_of(analysis, layers), style)]
 
 
