@@ -46,6 +46,7 @@ class Scope:
         "just",
         "kind",
         "label",
+        "lists",
         "maps",
         "name",
         "named",
@@ -95,6 +96,8 @@ class Scope:
         self.maps: dict[str, Node | Maps | None] = {}
         """What it is given by name: the labels passed to a block; in a round, or before the first
         one, what a loop carries."""
+        self.lists: dict[tuple[int, ...], Maps] = {}
+        """The lists of maps that something inside reads as a whole, by indices of the maps."""
         self.carried: dict[str, Node | Maps | None] = {}
         """What a round hands on to the next by name, or a loop to what follows it."""
         self.skipped: Counter[str] = Counter()
@@ -130,6 +133,14 @@ class Scope:
                 yield item
             else:
                 stack.extend(reversed(item.children))
+
+    def reads_list(self, maps: Maps) -> None:
+        """Records that something here reads a list of maps as a whole."""
+        key = tuple([node.index for node in maps])
+        for around in self.chain():
+            if key in around.lists:
+                return
+            around.lists[key] = maps
 
     def given(self) -> Iterator[tuple[str, Node]]:
         """What arrives, without a name, and what it is given by name; of a list each map, with its

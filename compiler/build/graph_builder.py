@@ -102,9 +102,7 @@ class GraphBuilder(ABC):
         """The additions of residuals; the body is the first input of each."""
 
     @abstractmethod
-    def body(
-        self, body: Body | Branches, scope: Scope, env: Env, input_node: Arriving
-    ) -> Arriving:
+    def body(self, body: Body | Branches, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         """Executes statements in order; returns the output of the last."""
 
     @abstractmethod
@@ -141,6 +139,10 @@ class GraphBuilder(ABC):
         value = self.labels.value(Argument(word.span, None, word), self.at)
         text = word.span.text
         return Maps(text, value.nodes) if isinstance(value, Maps) else MapRef(text, value)
+
+    def made_list(self, maps: Maps) -> Maps:
+        """Called for each list that `list` makes; returns it."""
+        return maps
 
     # ---- nodes and labels ----
 

@@ -29,10 +29,10 @@ from ..language.vocabulary import FORMS
 from ..network import Node, Scope, nodes_of
 from ..ops.merge import Input
 from . import forms
+from .calls import list_of_maps
 from .forms.outputs import output_of
 from .forms.paths import layer_with_body, refuse_made_paths
 from .forms.references import carried_at_first, sized_by
-from .calls import list_of_maps
 from .graph_builder import Arriving, GraphBuilder, MaybeNode
 from .input_shape import (
     input_shape,
@@ -59,9 +59,7 @@ class Walk(GraphBuilder):
 
     # ---- statements ----
 
-    def body(
-        self, body: Body | Branches, scope: Scope, env: Env, input_node: Arriving
-    ) -> Arriving:
+    def body(self, body: Body | Branches, scope: Scope, env: Env, input_node: Arriving) -> Arriving:
         """Executes statements in order; returns the output of the last."""
         if isinstance(body, Branches):
             if self.collector is not None:
@@ -226,6 +224,7 @@ class Walk(GraphBuilder):
         if isinstance(items, list):
             items = list_of_maps(items, statement.items, env, self.labels, scope) or items
         if isinstance(items, Maps):
+            scope.reads_list(items)
             items = [items.item(position) for position in range(len(items))]
         if isinstance(items, MapRef):
             raise Problem(
@@ -354,7 +353,7 @@ class Walk(GraphBuilder):
             "list-of-maps",
             f"`{word}` takes one map, and {maps_in_words(value)} arrives",
             call.head.span,
-            labels=tuple([arrives(value.nodes[-1])]),
+            labels=(arrives(value.nodes[-1]),),
             help="for each of them, write `list { for map in input { | from map, …"
             f" {word} … }} }}`; or go on from one, `from {_name_of(value)}[0]`",
         )

@@ -38,10 +38,10 @@ _OF_MODULES = frozenset({"append", "extend", "forward", "modules"})
 """Methods of `self`, besides its attributes."""
 _READ = _OF_VALUES | {"bias", "gain", "groups", "logits", "shape", "stride", "training", "weight"}
 _GROUPS = "getattr(module, 'groups', 1)"
-_BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round", "sum"})
+_BUILTINS = frozenset({"isinstance", "len", "max", "min", "range", "round", "sum", "zip"})
 _LAYER = "type[nn.Module]"
 _TYPES = frozenset(
-    ["Tensor", "bool", "float", "int", "str", "list", "tuple", "None", "nn.Module", ""]
+    ["Tensor", "bool", "float", "int", "str", "list", "tuple", "...", "None", "nn.Module", ""]
 )
 _PLAIN = (
     ast.Assign, ast.AugAssign, ast.BinOp, ast.BoolOp, ast.Compare, ast.Constant, ast.For, ast.If,
@@ -238,12 +238,14 @@ class _Checker:
     def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> None:
         _require(len(node.generators) == 1, node)
         (each,) = node.generators
-        _require(not each.ifs and not each.is_async and isinstance(each.target, ast.Name), node)
+        targets = each.target.elts if isinstance(each.target, ast.Tuple) else [each.target]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        _require(not each.ifs and not each.is_async and len(names) == len(targets), node)
         self.visit(each.iter)
         before, items = self.local, self.items
-        if _is_list(each.iter):
-            self.items = items | {each.target.id}  # type: ignore[attr-defined]
-        self.local = before | {each.target.id}  # type: ignore[attr-defined]
+        if _is_list(each.iter) or _is_zip_of_list(each.iter):
+            self.items = items | {names[0]}
+        self.local = before | {*names}
         self.visit(each.target)
         self.visit(node.elt)
         self.local, self.items = before, items
@@ -261,6 +263,12 @@ def _assigned(node: ast.AST) -> Iterator[str]:
 def _is_list(node: ast.expr) -> bool:
     """`self`, `self.cells`."""
     return _is_self(node.value if isinstance(node, ast.Attribute) else node)
+
+
+def _is_zip_of_list(node: ast.expr) -> bool:
+    """`zip(self.cells, maps)`."""
+    is_zip = isinstance(node, ast.Call) and ast.unparse(node.func) == "zip"
+    return is_zip and bool(node.args) and _is_list(node.args[0])  # type: ignore[attr-defined]
 
 
 def _is_self(node: ast.AST) -> bool:

@@ -15,6 +15,7 @@ from ..network import Network, Node, Scope, nodes_of, zeroed
 from ..ops.base import CallText
 from ..shapes import Shape
 from .forward_names import SHORT
+from .lists import MapList, MapLists, Row, maps_in
 from .source import NAMESPACE, Names
 
 Ref = tuple[int, int]
@@ -39,6 +40,37 @@ class Carry(NamedTuple):
     """The values that are outputs of the loop."""
 
 
+class Zip(NamedTuple):
+    """A loop that makes a list of maps, each from one map of other lists, or from the same."""
+
+    reads: tuple[Node, ...]
+    varying: tuple[int, ...]
+    """Which of them are lists of which each round reads its own item."""
+    left: MapList
+
+    def template(self) -> str:
+        names = [f"{{each{place}}}" for place in self.varying]
+        texts = dict(zip(self.varying, names, strict=True))
+        given = ", ".join(texts.get(n, f"{{{n}}}") for n in range(len(self.reads)))
+        if not self.varying:
+            return f"[{{item}}({given}) for {{item}} in {{m}}]"
+        lists = ", ".join(f"{{{place}}}" for place in self.varying)
+        return f"[{{item}}({given}) for {{item}}, {', '.join(names)} in zip({{m}}, {lists})]"
+
+
+def title_of(maps: Maps) -> str:
+    """The name of a list, if the spec gives it one."""
+    return maps.name if maps.name.isidentifier() and maps.name not in ("list", "input") else ""
+
+
+def _only_path(iteration: Scope) -> Node | None:
+    """What the only path ends in that a round of a loop makes."""
+    scopes = [child for child in iteration.children if isinstance(child, Scope)]
+    if len(scopes) != 1 or len(iteration.children) != 1 or scopes[0].kind != "path":
+        return None
+    return scopes[0].output if isinstance(scopes[0].output, Node) else None
+
+
 class Step(NamedTuple):
     """One step of `forward`: a layer, or a call of another class."""
 
@@ -58,6 +90,8 @@ class Step(NamedTuple):
     """For a loop whose rounds pass several values on."""
     numbers: tuple[str, ...] = ()
     """The names of the numbers in the call."""
+    lists: tuple[int, ...] = ()
+    """Which of its outputs are lists of maps."""
 
 
 SELF = "self"
@@ -76,6 +110,8 @@ class Body(NamedTuple):
     outputs: tuple[Ref, ...]
     heads: tuple[bool, ...]
     """Which of the outputs exist only in training."""
+    lists: tuple[bool, ...]
+    """Which of the outputs are lists of maps."""
     modules: tuple[str, ...] = ()
     """The modules of classes around it that it shares: the names of arguments."""
 
@@ -90,7 +126,8 @@ def origin(scope: Scope) -> Scope:
 def structure(body: Body) -> object:
     """The structure of a body: equal for calls that differ only in numbers."""
     steps = tuple([(s.key, s.name, s.template, s.operands) for s in body.steps])
-    return steps, body.outputs, body.heads, len(body.inputs), body.modules
+    inputs = tuple([isinstance(each, MapList) for each in body.inputs])
+    return steps, body.outputs, body.heads, body.lists, inputs, body.modules
 
 
 def pattern(call: str) -> tuple[str, tuple[str, ...]]:
@@ -132,6 +169,8 @@ class Bodies:
         self.bodies: dict[int, Body] = {}
         self.models: dict[object, Scope] | None = None
         self.carries: dict[int, tuple[Carry, list[Node]] | None] = {}
+        self.lists = MapLists()
+        self.zips: dict[int, Zip | None] = {}
         ends = network.ends
         # The loss needs the input of a last softmax; only `predict` applies it.
         self.left_out = {
@@ -195,7 +234,34 @@ class Bodies:
         if not outputs:  # nothing reads its output, but it has weights
             inside = self.network.nodes[start:end]
             outputs = [node for node in inside if node.index not in self.left_out][-1:]
-        return self.in_order(scope, inputs), outputs
+        given = self.lists_read(scope, self.in_order(scope, inputs))
+        return given, self.lists_left(scope, outputs)
+
+    def lists_read(self, scope: Scope, inputs: list[Node]) -> list[Node]:
+        """The inputs of a scope, with the lists that it reads as a whole in place of their maps."""
+        start, _ = self.ranges[id(scope)]
+        alone = {value.index for value in origin(scope).maps.values() if isinstance(value, Node)}
+        for maps in sorted(scope.lists.values(), key=len, reverse=True):
+            if any(node.index >= start or node.aux for node in maps):
+                continue
+            held = {node.index for node in maps} - alone
+            at = next((n for n, node in enumerate(inputs) if node.index in held), None)
+            if at is not None:
+                rest = [node for node in inputs[at:] if node.index not in held]
+                inputs = [*inputs[:at], self.lists.of(maps.nodes, title_of(maps)), *rest]
+        return inputs
+
+    def lists_left(self, scope: Scope, outputs: list[Node]) -> list[Node]:
+        """The outputs of a scope: the list that it leaves, if that is all that is read of it."""
+        left = scope.output
+        if not isinstance(left, Maps):
+            return outputs
+        start, end = self.ranges[id(scope)]
+        indices = [node.index for node in left]
+        own = all(start <= index < end for index in indices) and len({*indices}) == len(indices)
+        if not own or not {node.index for node in outputs} <= {*indices}:
+            return outputs
+        return [self.lists.of(left.nodes, title_of(left))]
 
     def is_handed_on(self, node: Node, scope: Scope) -> bool:
         """Whether the last round of a loop returns a layer, and so do parts of it, because other
@@ -214,14 +280,15 @@ class Bodies:
             if scope.kind != "loop" or not scope.maps:
                 continue
             rounds = [child for child in scope.children if isinstance(child, Scope)]
-            first = self.own_interface(rounds[0])[1] if len(rounds) > 1 else []
+            left = self.own_interface(rounds[0])[1] if len(rounds) > 1 else []
+            first = [node for each in left for node in maps_in(each)]
             for name, value in scope.carried.items():
                 start, end = self.ranges[id(rounds[-1])] if rounds else (0, 0)
                 following = nodes_of(rounds[1].maps.get(name) if first else None)
                 for number, node in enumerate(nodes_of(value)):
-                    if start <= node.index < end and number < len(following):
-                        if any(each is following[number] for each in first):
-                            result[node.index] = scope
+                    is_last = start <= node.index < end and number < len(following)
+                    if is_last and any(each is following[number] for each in first):
+                        result[node.index] = scope
         return result
 
     def in_order(self, scope: Scope, inputs: dict[int, Node]) -> list[Node]:
@@ -289,6 +356,7 @@ class Bodies:
 
     def parts(self, scope: Scope) -> Iterator[Scope | Node]:
         """The named layers and scopes inside that are not empty."""
+        self.zipped(scope)  # its rounds may pass on what they read, which is not nothing
         for part in scope.parts:
             if isinstance(part, Node):
                 if part.inputs and part.index not in self.left_out:
@@ -322,18 +390,68 @@ class Bodies:
         """Whether it is a loop (or an iteration that is one) that is written out."""
         if origin(scope).kind != "loop" or self.is_chain(scope) or self.is_parallel(scope):
             return False
+        if self.zipped(scope) is not None:
+            return False
         return self.carry(scope) is None
 
     def is_parallel(self, loop: Scope) -> bool:
         """Whether it is a loop that makes paths: each round reads the same, and has one output."""
-        if loop.kind != "loop" or loop.shares is not None or id(loop) in self.copies:
-            return False
-        if self.modules_for(loop) or is_head(loop):
+        if not self.makes_paths_alike(loop) or self.zipped(loop) is not None:
             return False
         faces = [self.interface(each) for each in self.rounds(loop)]
         if len(faces) < 2 or not faces[0][0]:
             return False
         return all(inputs == faces[0][0] and len(outputs) == 1 for inputs, outputs in faces)
+
+    def makes_paths_alike(self, loop: Scope) -> bool:
+        """Whether a loop can be one expression: its rounds share nothing with what is outside."""
+        if loop.kind != "loop" or loop.shares is not None or id(loop) in self.copies:
+            return False
+        return not (self.modules_for(loop) or is_head(loop))
+
+    def zipped(self, loop: Scope) -> Zip | None:
+        """How a loop makes a list of maps: `[block(x) for block, x in zip(self.blocks, maps)]`."""
+        if id(loop) not in self.zips:
+            self.zips[id(loop)] = self.compute_zip(loop) if self.makes_paths_alike(loop) else None
+        return self.zips[id(loop)]
+
+    def compute_zip(self, loop: Scope) -> Zip | None:
+        rounds = self.rounds(loop)
+        ends = [_only_path(each) for each in rounds]
+        in_list = loop.parent is not None and loop.parent.word == "list"
+        if not rounds or any(end is None for end in ends):
+            return None
+        faces = [self.interface(each) for each in rounds]
+        filled = [n for n, face in enumerate(faces) if face[1]]
+        if not filled or len({len(faces[n][0]) for n in filled}) > 1:
+            return None
+        if any(len(faces[n][1]) != 1 or faces[n][1][0] is not ends[n] for n in filled):
+            return None
+        if any(faces[n][0] for n in range(len(rounds)) if n not in filled):
+            return None
+        reads: list[Node] = []
+        varying: list[int] = []
+        for place, column in enumerate(zip(*[faces[n][0] for n in filled], strict=True)):
+            same = all(node is column[0] for node in column)
+            own = [rounds[n].maps.get(name) for n in filled for name in rounds[n].maps]
+            if same and (len(column) > 1 or len(rounds) == 1) and column[0] not in own:
+                reads.append(column[0])
+                continue
+            if any(isinstance(node, MapList) for node in column):
+                return None
+            whole = [end for end in ends if end is not None]  # of an empty round: what it passes on
+            for number, node in zip(filled, column, strict=True):
+                whole[number] = node
+            varying.append(place)
+            reads.append(self.lists.of(whole))
+        passes_on = len(filled) < len(rounds)
+        if not reads or (passes_on and (not varying or len(reads) > 1)) or not (varying or in_list):
+            return None
+        for number, end in enumerate(ends):
+            if number not in filled and end is not None:  # it passes on what it reads
+                self.interfaces[id(rounds[number])] = [end], [end]
+        left = self.lists.of([end for end in ends if end is not None], loop.label or "")
+        return Zip(tuple(reads), tuple(varying), left)
 
     def made_paths(self, scope: Scope) -> dict[int, dict[int, int]]:
         """By index of a concatenation or sum in a scope: how many of its paths a loop makes, by
@@ -553,6 +671,10 @@ class Bodies:
             carry, first = carried
             yield Step(key, part, name, str(carry), (), 0, carry=carry), first, outputs
             return
+        together = self.zipped(part)
+        if together is not None:
+            yield Step(key, part, name, together.template(), (), 0), together.reads, [together.left]
+            return
         if self.is_parallel(part):
             inputs = self.interface(self.rounds(part)[0])[0]  # in the order of its arguments
             read = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
@@ -611,16 +733,15 @@ def _in_a_row(
     scope: Scope, connected: Iterable[_Connected], inputs: Sequence[Node], outputs: Sequence[Node]
 ) -> Body:
     """A body with the operands of each step filled in."""
-    values: dict[int, Ref] = {node.index: (-1 - n, 0) for n, node in enumerate(inputs)}
-    steps: list[Step] = []
+    row = Row(inputs)
     for step, sources, results in connected:
-        operands = tuple([values[source.index] for source in sources])
-        values |= {node.index: (len(steps), position) for position, node in enumerate(results)}
-        shapes = tuple([node.shape for node in results])
-        steps.append(step._replace(operands=operands, outputs=len(results), shapes=shapes))
-    refs = tuple([values[node.index] for node in outputs])
+        row.add(step, sources, results)
+    for number, node in enumerate(outputs):
+        row.hold(node, scope, ("end", "list", number))
+    steps, refs = row.steps, row.refs(outputs)
     heads = tuple([node.aux and not scope.aux for node in outputs])
-    return Body(scope, tuple(steps), tuple(inputs), refs, heads)
+    lists = tuple([isinstance(node, MapList) for node in outputs])
+    return Body(scope, tuple(steps), tuple(inputs), refs, heads, lists)
 
 
 def _sum(texts: Sequence[str]) -> str:

@@ -105,12 +105,11 @@ def arrange(
     outputs = whole.common_operands(
         {n: tuple([whole.ref(n, ref) for ref in body.outputs]) for n, body in enumerate(kinds)}
     )
-    for choice in whole.choices:
+    for choice in reversed(whole.choices):  # those inside others first
         if choice.missing and choice.entry is None:  # where it is missing, nothing reads it
-            first = choice.arms[0].items[0]
-            if not isinstance(first, Place) or not first.operands:
+            choice.entry = _first_read(choice.arms[0].items[0])
+            if choice.entry is None:
                 raise Unlike
-            choice.entry = first.operands[0]
     for choice in whole.choices:
         whole.chain_entries(choice)
     return items, outputs
@@ -199,10 +198,9 @@ class _Arrangement:
         if len(different) == 1:
             return different.pop()
         for choice in reversed(self.choices):
-            others = {kind for kind, ref in refs.items() if ref != choice.value}
-            entries = different - {choice.value}
-            if choice.value in different and len(entries) == 1 and choice.missing >= others:
-                (entry,) = entries
+            others = {kind: ref for kind, ref in refs.items() if ref != choice.value}
+            if choice.value in different and choice.missing >= others.keys():
+                entry = self.common_ref(others)
                 if choice.entry in (None, entry):
                     choice.entry = entry
                     return choice.value
@@ -235,6 +233,11 @@ class _Arrangement:
 
     def chain_entries(self, choice: Choice) -> None:
         """Connects a choice to the choice before it, if both would pass the same value on."""
+        taken = frozenset().union(*[arm.calls for arm in choice.arms])
+        for before in self.choices:
+            if choice.entry == before.value and before.entry and before.missing >= taken:
+                for arm in choice.arms:  # they read what the other has passed on
+                    _reconnect(arm.items, before.entry, before.value)
         first = choice.arms[0].items[0]
         if choice.entry is None or not isinstance(first, Place) or not first.operands:
             return
@@ -255,6 +258,25 @@ class _Arrangement:
         if len(exits) != 1:
             raise Unlike
         return exits[0]
+
+
+def _first_read(item: Item) -> Ref | None:
+    """The value that a step or a choice reads first."""
+    if isinstance(item, Choice):
+        return item.entry
+    return item.operands[0] if item.operands else None
+
+
+def _reconnect(items: Sequence[Item], old: Ref, new: Ref) -> None:
+    """Lets steps read another value."""
+    for item in items:
+        if isinstance(item, Place):
+            item.operands = tuple([new if ref == old else ref for ref in item.operands])
+            continue
+        item.entry = new if item.entry == old else item.entry
+        for arm in item.arms:
+            arm.exit = new if arm.exit == old else arm.exit
+            _reconnect(arm.items, old, new)
 
 
 def with_identities(

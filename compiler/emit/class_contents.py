@@ -50,10 +50,12 @@ from .code import (
     holds,
     leaves,
     meaning,
+    more_than,
     negated,
     replaced,
     with_leaves,
 )
+from .lists import MapList, maps_in
 from .made_modules import (
     Modules,
     Parameter,
@@ -182,19 +184,29 @@ class Expressions:
             bodies_of = self.modules.bodies
 
             def first(of: Of, scope: Scope) -> Any:
-                return channels(of(bodies_of.body(scope).inputs[0]))
+                read = bodies_of.body(scope).inputs[0]
+                return channels(of(maps_in(read)[0]))
 
         if first is not None:
             name = python_names[""] = taken.free(wanted)
             widths = Parameter(name, first, [first(unchanged, scope) for scope in scopes])
-            widths.is_exact = isinstance(what.input, Maps)
+            widths.of_list = isinstance(what.input, Maps)
             found.insert(0, widths)
         for number, word in enumerate(what.maps):
             name = python_names[f"map {word}"] = taken.free(f"{word}_channels")
             read = map_channels(word)
             given = Parameter(name, read, [read(unchanged, scope) for scope in scopes])
-            given.is_exact = isinstance(what.maps[word], Maps)
+            given.of_list = isinstance(what.maps[word], Maps)
             found.insert(number + (first is not None), given)
+        for number, value in enumerate(bodies[0].inputs):
+            if not isinstance(value, MapList) or _is_given(what, value):
+                continue
+            read = self.modules.list_channels(number)
+            given = Parameter("", read, [read(unchanged, scope) for scope in scopes])
+            given.name = taken.free(f"{value.title or 'maps'}_channels")
+            given.of_list = True
+            python_names[f"list {number}"] = given.name
+            found.append(given)
         region = text_of(what)
         for part in parts_of(region) if region is not None else ():
             if isinstance(part, Let) and f"let {part.name.value}" not in python_names:
@@ -234,7 +246,7 @@ class Expressions:
                 if kind not in most or _shown(call) > _shown(most[kind]):
                     most[kind] = call
         return [
-            (Twin(bodies.network, call.scope, self.python_names), call)
+            (Twin(bodies.network, call.scope, self.python_names, call.body.inputs), call)
             for call in [*most.values()][:_KINDS]
         ]
 
@@ -426,6 +438,9 @@ class Expressions:
         """The condition of a residual, if an arm is its sum or its shortcut."""
         for place in places(arm.items):
             step = self.step(call, place.step.key)
+            if step is not None and isinstance(step.item, Scope) and step.item.kind == "loop":
+                count = code_of(twin.of(step.item).count)
+                return None if isinstance(count, Constant) else more_than(count, 0)
             if step is not None:
                 nodes = step.item.nodes() if isinstance(step.item, Scope) else [step.item]
                 code = twin.condition(next(iter(nodes)), channels_only)
@@ -511,6 +526,11 @@ def without_unused(
 
 def _conditions(items: Sequence[Item]) -> Iterator[Code]:
     return (arm.condition for arm in arms_in(items) if arm.condition is not None)
+
+
+def _is_given(what: Scope, value: MapList) -> bool:
+    """Whether a list arrives at a scope, or is given to it by name."""
+    return any(nodes_of(each) == value.nodes for each in (what.input, *what.maps.values()))
 
 
 def _given(bodies: Iterable[Body]) -> Iterator[Node]:

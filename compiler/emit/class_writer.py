@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, count
@@ -17,6 +18,7 @@ from .constructor import assignments, attributes, is_chain, literal, signature
 from .forward import Forward
 from .forward_names import SHORT
 from .layout import Group, statement
+from .lists import MapList
 from .made_modules import Class, Modules, Parameter
 from .scopes import unchanged
 from .source import Comments, Names, camel, docstring, singular
@@ -111,6 +113,8 @@ class Classes(Modules):
 
     def class_of(self, scopes: Sequence[Scope]) -> None:
         bodies = [*map(self.bodies.body, scopes)]
+        if not any(body.steps for body in bodies):
+            return  # nn.Identity
         writer = Expressions(self, scopes, bodies)
         contents = writer.contents()
         name = self.names.free(self.class_name(scopes[0]), "Part")
@@ -184,11 +188,16 @@ def class_text(
 
 def _forward(contents: Contents, body: Body) -> list[str]:
     inputs = _inputs(body)
-    tensors = ["Tensor | None" if head else "Tensor" for head in body.heads]
-    result = tensors[0] if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
+    kinds = [
+        "list[Tensor]" if is_list else "Tensor | None" if head else "Tensor"
+        for head, is_list in zip(body.heads, body.lists, strict=True)
+    ]
+    result = kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]"
+    lists = [n for n, node in enumerate(body.inputs) if isinstance(node, MapList)]
+    types = ["list[Tensor]" if n in lists else "Tensor" for n in range(len(inputs))]
     arguments = (
         "self",
-        *(f"{name}: Tensor" for name in inputs),
+        *(f"{name}: {kind}" for name, kind in zip(inputs, types, strict=True)),
         *(f"{name}: nn.Module" for name in body.modules),
     )
     names = Names([*inputs, *SHORT, "paths", *body.modules])
@@ -196,7 +205,7 @@ def _forward(contents: Contents, body: Body) -> list[str]:
     if not all(body.heads):
         ends = zip(contents.outputs, body.heads, strict=True)
         heads = {value: names.free("aux") for value, is_aux in ends if is_aux}
-    writer = Forward(contents.items, contents.outputs, inputs, names, heads=heads)
+    writer = Forward(contents.items, contents.outputs, inputs, names, heads=heads, lists=lists)
     return [*statement(Group("def forward(", arguments, f") -> {result}:"), 1), *writer.write()]
 
 
@@ -213,6 +222,9 @@ def _inputs(body: Body) -> list[str]:
     for node in nodes_of(what.input):
         by_index.pop(node.index, None)
     names = Names(["paths"])
+    lists = [node for node in body.inputs if isinstance(node, MapList)]
+    by_index |= {node.index: node.title or "maps" for node in lists}
+    by_index = {index: re.sub(r"[\[\]]", "", name) for index, name in by_index.items()}
     given = [by_index.get(node.index) for node in body.inputs]
     own = {number: names.free(name) for number, name in enumerate(given) if name is not None}
     others = chain("xyz", (f"x{n}" for n in count(4)))

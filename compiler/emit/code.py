@@ -481,6 +481,13 @@ def negated(code: Code) -> Code:
     return Operation("not", code)
 
 
+def more_than(code: Code, number: int) -> Code:
+    """`n > 1` for `n - 1 > 0`."""
+    parts = as_sum(code)
+    number -= parts.pop((), 0)
+    return Operation(">", from_sum(parts), Constant(number))
+
+
 def all_of(parts: Sequence[Code]) -> Code:
     """The conjunction of conditions."""
     return reduce(lambda whole, part: Operation("and", whole, part), parts)

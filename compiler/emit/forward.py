@@ -53,6 +53,7 @@ class Forward:
         results: Mapping[Ref, str] | None = None,
         together: str = "",
         line_each: bool = False,
+        lists: Sequence[int] = (),
     ) -> None:
         self.items = _without_unused(items, {*outputs})
         self.places = list(places(self.items))
@@ -98,6 +99,10 @@ class Forward:
             for place in self.places
             if place.step.template.startswith("[") and place.step.outputs == 1
         }
+        self.lists |= {
+            (place.step.key, number) for place in self.places for number in place.step.lists
+        }
+        self.lists |= {(-1 - number, 0) for number in lists}
         self.items_of_loops: set[str] = set()
 
     def only_passed_on(self) -> set[Ref]:
@@ -129,7 +134,7 @@ class Forward:
         if value in self.results:
             return self.results[value]
         if value in self.lists:
-            return self.names.free("maps")
+            return self.list_variable(reads, label)
         if label is not None and self.uses[value] > 1 and value not in self.passed_on:
             return self.names.free(label)
         held = {read for each in self.pending for read in each.reads}
@@ -143,6 +148,15 @@ class Forward:
                 return name
         return self.names.free("v")
 
+    def list_variable(self, reads: Sequence[Ref], label: str | None) -> str:
+        """A variable for a list: its label, or `maps`."""
+        held = {read for each in self.pending for read in each.reads}
+        for read in reads if label is None else ():
+            is_free = read not in held and self.uses[read] <= reads.count(read)
+            if read in self.lists and is_free and self.variables[read].startswith("maps"):
+                return self.variables[read]
+        return self.names.free(label or "maps")
+
     def assign(self, value: Ref, text: str, reads: Sequence[Ref], name: str) -> None:
         self.uses.subtract(reads)
         self.first.setdefault(name, len(self.lines))
@@ -152,7 +166,7 @@ class Forward:
 
     def remark(self, value: Ref) -> None:
         """Adds the shape of a value as a comment to the line that computes it."""
-        comment = f"  # {self.shapes(value)}" if self.shapes else ""
+        comment = f"  # {self.shapes(value)}" if self.shapes and value not in self.lists else ""
         if len(self.lines[-1]) + len(comment) <= WIDTH:
             self.lines[-1] += comment
 
@@ -295,6 +309,14 @@ class Forward:
             self.items_of_loops.add(item)
         return item
 
+    def each_item(self, number: int) -> str:
+        """What a map of a list is called in a comprehension."""
+        name = "each" if number == 1 else f"each{number}"
+        if name not in self.items_of_loops:
+            name = self.names.free(name)
+            self.items_of_loops.add(name)
+        return name
+
     def rounds(self, place: Place, carry: Carry) -> None:
         """Writes a loop whose rounds pass several values on: `for cell in self.cells:` and below
         it `x, before = cell(x, before), x`."""
@@ -360,8 +382,10 @@ class Forward:
         if in_place(template):
             self.add_to(place)
             return
-        if template.startswith("["):
+        if "{item}" in template:
             place.texts["item"] = self.item(place)
+            for name in dict.fromkeys(re.findall(r"\{(each\d+)\}", template)):
+                place.texts[name] = self.each_item(len(place.texts))
         self.name_blocking(place)
         waiting = {each.place.value: each for each in self.pending}
         inside = {operand: waiting[operand] for operand in place.operands if operand in waiting}
@@ -453,7 +477,7 @@ class Forward:
         """Assigns the pending expressions that cannot be nested in this step to variables."""
         waiting = {each.place.value: each for each in self.pending}
         wanted = [operand for operand in place.operands if operand in waiting]
-        if wanted and place.step.template.startswith("["):  # computed once, not for each module
+        if wanted and "{item}" in place.step.template:  # computed once, not for each module
             self.flush()
             return
         if not wanted:
@@ -501,6 +525,9 @@ class Forward:
         last = self.pending[-1] if self.pending else None
         if len(self.outputs) == 1 and last is not None:
             self.flush(keep=1)
+            if self.outputs[0] in self.lists and self.shapes is None:
+                self.put(last.text, "return ")
+                return
             if last.place.step.template.startswith("torch.") and self.shapes is None:
                 # Torch functions are annotated as returning tensors.
                 paths = re.fullmatch(r"torch\.cat\((\[.*\]), 1\)", last.text)
@@ -516,10 +543,12 @@ class Forward:
                 together = together._replace(after=f") if self.training else {names[0]}")
             self.put(together, "return ")
             return
+        is_list = self.outputs[0] in self.lists
         if len(names) == 1 and names[0] not in self.typed | self.split:
             # Calls of modules have the type Any; the annotation tells type checkers more.
             at, name = self.first[names[0]], names[0]
-            line = self.lines[at].replace(f"{name} = ", f"{name}: Tensor = ", 1)
+            kind = "list[Tensor]" if is_list else "Tensor"
+            line = self.lines[at].replace(f"{name} = ", f"{name}: {kind} = ", 1)
             head, cat, listed = line.partition(" = torch.cat(")
             if len(line) > WIDTH and listed.endswith(", 1)"):
                 indent = line[: -len(line.lstrip())]

@@ -14,8 +14,9 @@ from ..shapes import axes_of
 from .body import SELF, Bodies, Key, Step, first_of_shared, is_shortcut, origin
 from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
+from .lists import maps_in
 from .loops import loop
-from .scopes import Of, channels, one_of_pair, text_of, value_of
+from .scopes import Of, channels, one_of_pair, text_of, unchanged, value_of
 from .traced_values import Traced, code_of, plain, traced
 
 Read = Callable[[Of, Scope], Any]
@@ -32,6 +33,8 @@ class Parameter:
     """Its value in each call."""
     default: Any = ...
     """`...` if there is none."""
+    of_list: bool = False
+    """Whether it has a number for each map of a list."""
     is_exact: bool = False
     """Whether a number is no size for all axes to what reads it: `kernel[0]`."""
 
@@ -43,6 +46,8 @@ class Parameter:
 
     @property
     def annotation(self) -> str:
+        if self.of_list:
+            return "tuple[int, ...]"
         types = dict.fromkeys(map(type_text, self.values))
         if "float" in types:
             types.pop("int", None)  # which `float` includes
@@ -130,15 +135,35 @@ class Modules:
 
     def is_module_list(self, loop: Scope) -> bool:
         """Whether `forward` calls the rounds of a loop, and not their `nn.Sequential`."""
-        return self.bodies.carry(loop) is not None or self.bodies.is_parallel(loop)
+        bodies = self.bodies
+        is_list = bodies.is_parallel(loop) or bodies.zipped(loop) is not None
+        return is_list or bodies.carry(loop) is not None
 
     def part(self, part: Scope, of: Of) -> Code:
-        if self.bodies.is_empty(part):
+        if self.bodies.is_empty(part) or self.passes_on(part):
             return Call(Callee("nn.Identity", ()))
         is_class = self.bodies.is_list(part) or self.bodies.is_own_loop(part)
         if origin(part).kind == "loop" and not is_class:
             return self.loop(part, of)
         return self.classes[id(part)].call(of, part)
+
+    def list_channels(self, number: int) -> Read:
+        """Reads the channels of a list that a class reads from outside: of this input of it."""
+
+        def read(of: Of, scope: Scope) -> Any:
+            value = self.bodies.body(scope).inputs[number]
+            return tuple([channels(of(node)) for node in maps_in(value)])
+
+        return read
+
+    def passes_on(self, part: Scope) -> bool:
+        """Whether a round leaves the map as it is, beside rounds that do not."""
+        return (
+            id(part) not in self.classes
+            and part.kind == "iteration"
+            and part.just is None
+            and (not self.bodies.body(part).steps)
+        )
 
 
 # ---- arguments ----------------------------------------------------------------------------------
@@ -155,7 +180,11 @@ def argument_of(word: str) -> Read:
 
 
 def input_channels(of: Of, scope: Scope) -> Any:
-    return channels_of(of, origin(scope).input)
+    what = origin(scope)
+    traced = of(what)
+    if traced is not what and traced.input is not None:
+        return channels_of(unchanged, traced.input)
+    return channels_of(of, what.input)
 
 
 def channels_of(of: Of, value: Node | Maps | None) -> Any:
@@ -174,7 +203,11 @@ def map_channels(name: str) -> Read:
     """Reads the channels of what a block or round is given by name."""
 
     def read(of: Of, scope: Scope) -> Any:
-        return channels_of(of, origin(scope).maps.get(name))
+        what = origin(scope)
+        traced = of(what)
+        if traced is not what:  # in the rounds of a loop, other expressions for one layer
+            return channels_of(unchanged, traced.maps.get(name))
+        return channels_of(of, what.maps.get(name))
 
     return read
 

@@ -57,6 +57,8 @@ class Names:
 def singular(name: str) -> str:
     """`cell` for `cells`; empty if it does not look like the name of several."""
     several = len(name) > 2 and name.endswith("s") and not name.endswith("ss")
+    if several and name.endswith(("ches", "shes", "xes")):
+        return name[:-2]
     return name[:-1] if several else ""
 
 

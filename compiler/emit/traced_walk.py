@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...dsl.syntax import (
+    Argument,
     Binary,
     Branches,
     Call,
@@ -27,6 +28,7 @@ from ...dsl.syntax import (
 )
 from ..build.calls import BlockCalls
 from ..build.graph_builder import Arriving
+from ..build.labels import Labels
 from ..build.scoping import BlockRef, Module
 from ..build.shortcuts import strides_along
 from ..build.walk import Walk
@@ -34,13 +36,14 @@ from ..diagnose.reporter import GiveUp, Reporter
 from ..language.evaluate import Env, evaluate, number, truth
 from ..language.fuel import Fuel
 from ..language.problems import Problem, Quiet
-from ..language.values import Maps, Word
+from ..language.values import MapRef, Maps, Word
 from ..network import Network, Node, Scope, nodes_of
 from ..ops.base import Op
 from ..shapes import axes_of
 from . import code as codes
 from .body import is_shortcut, origin
 from .code import INDEX, OPPOSITE, Code, Constant, Named, Operation, all_of, negated
+from .lists import MapList
 from .scopes import (
     default_of,
     given_arguments,
@@ -50,7 +53,7 @@ from .scopes import (
     unchanged,
     value_of,
 )
-from .traced_values import Traced, TracedFloat, TracedInt, code_of, traced
+from .traced_values import Traced, TracedFloat, TracedInt, code_of, plain, traced
 
 _UNLIMITED = 10**9
 _NO_CALLER: Any = object()
@@ -64,6 +67,30 @@ class _NoCache(dict[Any, Any]):
     """A cache that stays empty: equal values may come from different expressions."""
 
     def __setitem__(self, key: Any, value: Any) -> None: ...
+
+
+class _TracedLabels(Labels):
+    """Labels outside of what is executed name layers of the network; of lists that the class is
+    given, the copies are meant."""
+
+    def __init__(self, walk: TracedWalk) -> None:
+        super().__init__(walk.syntax)
+        self.walk = walk
+
+    def value(self, argument: Argument, scope: Scope) -> Node | Maps:
+        value = super().value(argument, scope)
+        if not isinstance(value, Maps):
+            return value
+        real, given = self.walk.real.nodes, self.walk.given
+        return Maps(
+            value.name,
+            [
+                given.get(node.index, node)
+                if 0 <= node.index < len(real) and real[node.index] is node
+                else node
+                for node in value
+            ],
+        )
 
 
 class TracedWalk(Walk):
@@ -86,12 +113,15 @@ class TracedWalk(Walk):
             fuel,
         )
         self.has_input = True
+        self.labels = _TracedLabels(self)
         self.layers.known = _NoCache()
         self.applied = _NoCache()
         self.first: Node | Maps | None = None
         """The input of the scope."""
         self.given: dict[int, Node] = {}
         """What the scope is given by name, by the index of the real layer."""
+        self.lists: list[tuple[Code, tuple[int, ...]]] = []
+        """The lists of maps that it is given: their name in the class, and their channels."""
         self.own: Scope | None = None
         """The scope that becomes the class."""
         self.conditions: dict[tuple[int, str], tuple[dict[str, object], Code]] = {}
@@ -118,8 +148,11 @@ class TracedWalk(Walk):
             self.files[module] = env
         return self.files[module]
 
-    def execute(self, what: Scope) -> Scope:
-        """Executes a scope; returns the copy."""
+    def execute(self, what: Scope, inputs: Sequence[Node]) -> Scope:
+        """Executes a scope, whose class has these inputs; returns the copy."""
+        for place, read in enumerate(inputs):
+            if isinstance(read, MapList) and f"list {place}" in self.names:
+                self.copied(Maps("", read.nodes), self.names[f"list {place}"])
         if what.input is not None:
             self.first = self.copied(what.input, self.names[""])
         maps: dict[str, Node | Maps | None] = {}
@@ -171,14 +204,29 @@ class TracedWalk(Walk):
 
     def copied(self, value: Node | Maps, name: str) -> Node | Maps:
         """What a scope is given, with the channels that the class has by this name."""
-        nodes, own = nodes_of(value), []
-        whole: Code = Named(name)
-        for number, node in enumerate(nodes):
-            code = codes.Item((number, len(nodes)), whole) if isinstance(value, Maps) else whole
-            shape = (traced(node.shape[0], code), *node.shape[1:])
-            own.append(Node(-1, node.op, (), shape, node.span, node.scope))
-            self.given[node.index] = own[-1]
-        return Maps(value.name, own) if isinstance(value, Maps) else own[0]
+        nodes, whole = nodes_of(value), Named(name)
+        if isinstance(value, Maps):
+            self.lists.append((whole, tuple([node.shape[0] for node in nodes])))
+            own = [_with_channels(n, _item(whole, k, len(nodes))) for k, n in enumerate(nodes)]
+            for node, each in zip(nodes, own, strict=True):
+                self.given.setdefault(node.index, each)
+            return Maps(value.name, own)
+        alone = self.given[value.index] = _with_channels(value, whole)
+        return alone
+
+    def made_list(self, maps: Maps) -> Maps:
+        """Maps with the channels of a list that the class is given have them from it."""
+        widths = tuple([plain(node.shape[0]) for node in maps])
+        for whole, given in self.lists:
+            if widths == given:
+                for number, node in enumerate(maps):
+                    code = _item(whole, number, len(widths))
+                    node.shape = (traced(widths[number], code), *node.shape[1:])
+                return maps
+        for node in maps:  # what depended on the number of a round does not any more
+            if INDEX in code_of(node.shape[0]).names():
+                node.shape = (plain(node.shape[0]), *node.shape[1:])
+        return maps
 
     def made_path(self, branches: Branches, around: Scope, env: Env) -> None:
         """Executes a path that a loop makes."""
@@ -253,6 +301,10 @@ class TracedWalk(Walk):
                 rounds = [(traced(n, Named(INDEX)),) for n in range(len(rounds))]
         else:
             count = len(rounds)
+            whole = _list_of(rounds)
+            if whole is not None:
+                rounds = [_indexed(items, n, whole) for n, items in enumerate(rounds)]
+                count = traced(len(rounds), codes.function("len", whole))
         output = super().rounds(statement, word, names, rounds, *rest)
         for child in scope.children[-1:]:
             if isinstance(child, Scope) and child.kind == "loop":
@@ -335,10 +387,42 @@ class TracedWalk(Walk):
         return Constant(truth(node, env))
 
 
+def _item(whole: Code, number: int, count: int) -> Code:
+    """The channels of a map of a list."""
+    return codes.Item((number, count), whole)
+
+
+def _with_channels(node: Node, code: Code) -> Node:
+    """A copy of a layer whose number of channels has an expression."""
+    shape = (traced(plain(node.shape[0]), code), *node.shape[1:])
+    return Node(-1, node.op, (), shape, node.span, node.scope)
+
+
+def _list_of(rounds: Sequence[Sequence[Any]]) -> Code | None:
+    """The list that a loop over maps goes through, if the class is given it."""
+    found: set[Code] = set()
+    for place, items in enumerate(rounds):
+        code = code_of(items[0].node.shape[0]) if isinstance(items[0], MapRef) else None
+        if not isinstance(code, codes.Item) or code.content != (place, len(rounds)):
+            return None
+        found.add(code.parts[0])
+    return found.pop() if len(found) == 1 else None
+
+
+def _indexed(items: Sequence[Any], number: int, whole: Code) -> tuple[Any, ...]:
+    """The values of a loop's names in a round, as expressions of its number."""
+    index = Named(INDEX)
+    node = _with_channels(items[0].node, codes.Chosen(None, whole, index))
+    rest = [traced(value, index) for value in items[1:]]
+    return (MapRef(items[0].name, node), *rest)
+
+
 class Twin:
     """The traced copy of a scope and of everything inside it."""
 
-    def __init__(self, network: Network, scope: Scope, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, network: Network, scope: Scope, names: Mapping[str, str], inputs: Sequence[Node]
+    ) -> None:
         what = origin(scope)
         assert isinstance(network.walk, Walk)
         self.walk = TracedWalk(network.walk, names)
@@ -350,10 +434,10 @@ class Twin:
             if is_shortcut(what):
                 self.project(what, names)
             else:
-                self.pair(what, self.walk.execute(what))
+                self.pair(what, self.walk.execute(what, inputs))
                 self.nodes |= self.walk.given
-                arriving = zip(nodes_of(what.input), nodes_of(self.walk.first), strict=True)
-                self.nodes |= {node.index: own for node, own in arriving}
+                if isinstance(what.input, Node) and isinstance(self.walk.first, Node):
+                    self.nodes[what.input.index] = self.walk.first
                 self.strides(what)
         except (Problem, Quiet, GiveUp, Untraced, KeyError, ArithmeticError):
             self.nodes, self.scopes = {}, {}

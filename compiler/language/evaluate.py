@@ -450,7 +450,9 @@ def _together(node: Binary, first: object, env: Env) -> Any:
         first = evaluate_list(node.left, env)
     if not isinstance(first, (list, values.Maps)):
         if isinstance(first, values.MapRef):
-            raise _one_map(node.left, f"`{node.left.span.text}` is one map: `+` joins lists of maps")
+            raise _one_map(
+                node.left, f"`{node.left.span.text}` is one map: `+` joins lists of maps"
+            )
         raise _not_a_number(node.left, first, env)
     second = evaluate_list(node.right, env)
     if not isinstance(second, (list, values.Maps)):

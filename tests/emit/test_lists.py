@@ -135,11 +135,10 @@ network Given {
   three: conv 2 1x1
   a: joined [one, two] 3
   b: joined a + [three] 2
-  concat b
   c: joined maps=[b[1], a[0], one] width=4
-  from c[0]
-  for map in c[1..3] as i { add { | conv 2 1x1 | from map, conv 2 1x1 } }
-  concat b[2]
+  from b[2]
+  for map in c as i { add { | conv 2 1x1 | from map, conv 2 1x1 } }
+  concat b[0]
   flatten, fc 3
 }
 """
@@ -165,8 +164,7 @@ network Pyramid {
   from sizes[0]
   head: residual { conv 4 3x3 same, bn }
   flat: list { for map in sizes[1..3] as i { | from map, conv 4 1x1, share head, pool avg global } }
-  pool avg global
-  add { | | from flat }
+  add { | from head, pool avg global | from flat }
   add flat[0]
   flatten, fc 2
 }

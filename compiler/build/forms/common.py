@@ -55,8 +55,7 @@ def one_map_of(
     last = syntax.statements[-1] if isinstance(syntax, Body) and syntax.statements else syntax
     raise Problem(
         "list-of-maps",
-        f"`{call.head.value}` takes one map from its body, and this ends in"
-        f" {maps_in_words(value)}",
+        f"`{call.head.value}` takes one map from its body, and this ends in {maps_in_words(value)}",
         first_line(last.span),
         help="end it in a layer that merges them, like `concat` or `add`, or in one of them:"
         " `from maps[0]`",

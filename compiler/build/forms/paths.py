@@ -126,7 +126,7 @@ def list_(
         (loop,) = [each for each in inner.children if isinstance(each, Scope)]
         loop.label = call.label.value
     name = call.label.value if call.label else "list"
-    maps: Arriving = Maps(name, [node for node, _ in built])
+    maps: Arriving = graph.made_list(Maps(name, [node for node, _ in built]))
     return graph.named(call.label, scope, inner, maps)
 
 
@@ -209,6 +209,7 @@ def _merge_named(
     if not call.arguments and input_node is None:
         return None
     if not call.arguments and isinstance(input_node, Maps):
+        scope.reads_list(input_node)
         merged = input_node.nodes
         return _merged(graph, word, call, scope, merged, [*map(arrives, merged)], is_list=True)
     if not call.arguments:

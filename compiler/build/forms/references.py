@@ -54,9 +54,16 @@ def reference(
 
 
 def referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node | Maps:
-    """What an argument refers to: a label, an item of a list of maps, `[one, two]`. A parameter
-    that is no label is told apart from a word that is nothing.
-    """
+    """What an argument refers to: a label, an item of a list of maps, `[one, two]`."""
+    value = _referred_to(graph, argument, scope, env)
+    if isinstance(value, Maps):
+        graph.fuel.spend(len(value), argument.span)
+        scope.reads_list(value)
+    return value
+
+
+def _referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node | Maps:
+    """The same; a parameter that is no label is told apart from a word that is nothing."""
     value = argument.value
     if argument.name is None and isinstance(value, Item | List | Binary | Conditional):
         found = evaluate_list(value, env)
@@ -75,7 +82,8 @@ def referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env)
         known = env.find(value.value)
         if isinstance(known, MapRef | Maps):
             return known.node if isinstance(known, MapRef) else known
-        raise Problem(            "argument",
+        raise Problem(
+            "argument",
             f"`{value.value}` is {describe(env.find(value.value))} here, not a label",
             value.span,
             help="call the block with a label in its place: `first: conv 8`, then `cell first`",
