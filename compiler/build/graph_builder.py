@@ -14,7 +14,7 @@ from ...dsl.syntax import Argument, Body, Branches, Call, Expression, Name, Stat
 from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line, refuse_torch_order, shape_problem
 from ..diagnose.reporter import Reporter
-from ..language.evaluate import Env
+from ..language.evaluate import Env, maps_in_words
 from ..language.fuel import Fuel
 from ..language.problems import Problem, Quiet
 from ..language.values import MapRef, Maps
@@ -120,7 +120,13 @@ class GraphBuilder(ABC):
         if self.current is None:
             raise Quiet if self.has_input else KeyError(name)
         if isinstance(self.current, Maps):
-            raise KeyError(name)
+            assert self.running is not None
+            raise Problem(
+                "list-of-maps",
+                f"`{name}` is that of one map, and {maps_in_words(self.current)} arrives",
+                first_line(self.running),
+                help="go on from one of them first: `from maps[0]`",
+            )
         shape = self.current.shape
         names = AXES[axes_of(shape)]
         if name in names:

@@ -354,8 +354,20 @@ class Walk(GraphBuilder):
             f"`{word}` takes one map, and {maps_in_words(value)} arrives",
             call.head.span,
             labels=(arrives(value.nodes[-1]),),
-            help="for each of them, write `list { for map in input { | from map, …"
-            f" {word} … }} }}`; or go on from one, `from {_name_of(value)}[0]`",
+            help=self.for_each(value, word),
+        )
+
+    def for_each(self, value: Maps, word: str) -> str:
+        """What to write where a list arrives in place of a map."""
+        assert self.at is not None
+        name, first = value.name, ""
+        if not (name.isidentifier() and name in self.labels.visible(self.at)):
+            in_block = any(around.definition for around in self.at.chain())
+            name = "input" if in_block else "maps"
+            first = "" if in_block else "label the list, `maps: list { … }`, and "
+        return (
+            f"{first}for each of its maps, write `list {{ for map in {name} {{ | from map, {word} …"
+            f" }} }}`; or go on from one: `from {name}[0]`"
         )
 
     def need_input(self, call: Call) -> None:
@@ -492,11 +504,6 @@ def maps_named(values: Mapping[str, object]) -> dict[str, Node | Maps | None]:
         if isinstance(value, MapRef | Maps):
             found[name] = value.node if isinstance(value, MapRef) else value
     return found
-
-
-def _name_of(value: Maps) -> str:
-    """What a list that arrives can be called."""
-    return value.name if value.name.isidentifier() and value.name != "list" else "maps"
 
 
 def _counted(names: Sequence[Name], number_of: int, items: str) -> str:

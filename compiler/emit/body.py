@@ -13,49 +13,10 @@ from typing import NamedTuple
 from ..language.values import Maps
 from ..network import Network, Node, Scope, nodes_of, zeroed
 from ..ops.base import CallText
-from ..shapes import Shape
 from .forward_names import SHORT
-from .lists import MapList, MapLists, Row, maps_in
+from .lists import MapList, MapLists, Row, Zip, maps_in
 from .source import NAMESPACE, Names
-
-Ref = tuple[int, int]
-"""A value in a body: the step that computes it (negative: an input), and the output's number."""
-
-Key = tuple[object, ...]
-"""The statement of the spec that a step comes from: the same in all calls of a block."""
-
-
-class Carry(NamedTuple):
-    """How the rounds of a loop pass several values on: `x, before = cell(x, before), x`."""
-
-    names: tuple[str, ...]
-    """The label of each value that is passed on; empty for what arrives."""
-    reads: tuple[int, ...]
-    """The values that a round reads, in the order of its arguments."""
-    next: tuple[tuple[bool, int], ...]
-    """What each value is in the next round: an output of this round, or another value."""
-    outputs: int
-    """The number of outputs of a round."""
-    ends: tuple[int, ...]
-    """The values that are outputs of the loop."""
-
-
-class Zip(NamedTuple):
-    """A loop that makes a list of maps, each from one map of other lists, or from the same."""
-
-    reads: tuple[Node, ...]
-    varying: tuple[int, ...]
-    """Which of them are lists of which each round reads its own item."""
-    left: MapList
-
-    def template(self) -> str:
-        names = [f"{{each{place}}}" for place in self.varying]
-        texts = dict(zip(self.varying, names, strict=True))
-        given = ", ".join(texts.get(n, f"{{{n}}}") for n in range(len(self.reads)))
-        if not self.varying:
-            return f"[{{item}}({given}) for {{item}} in {{m}}]"
-        lists = ", ".join(f"{{{place}}}" for place in self.varying)
-        return f"[{{item}}({given}) for {{item}}, {', '.join(names)} in zip({{m}}, {lists})]"
+from .steps import SELF, Carry, Key, Ref, Step, in_place
 
 
 def title_of(maps: Maps) -> str:
@@ -70,32 +31,6 @@ def _only_path(iteration: Scope) -> Node | None:
         return None
     return scopes[0].output if isinstance(scopes[0].output, Node) else None
 
-
-class Step(NamedTuple):
-    """One step of `forward`: a layer, or a call of another class."""
-
-    key: Key
-    item: Node | Scope
-    name: str
-    """The attribute that holds its module; empty if it has no module."""
-    template: str
-    """The text of the call, as in TorchText.call, with names for its numbers."""
-    operands: tuple[Ref, ...]
-    outputs: int
-    shapes: tuple[Shape, ...] = ()
-    """The shapes of the outputs."""
-    zero: str = ""
-    """The weight that is initialized to zero: of the last norm of a residual body."""
-    carry: Carry | None = None
-    """For a loop whose rounds pass several values on."""
-    numbers: tuple[str, ...] = ()
-    """The names of the numbers in the call."""
-    lists: tuple[int, ...] = ()
-    """Which of its outputs are lists of maps."""
-
-
-SELF = "self"
-"""In place of the name of a module: a class that is a list of modules itself."""
 
 Owner = Scope | Node
 """What has the module that a `share` calls."""
@@ -143,11 +78,6 @@ def is_head(scope: Scope) -> bool:
 def is_shortcut(scope: Scope) -> bool:
     """Whether it is the projection that a residual adds if shapes differ."""
     return scope.word == "shortcut" and scope.kind == "block" and scope.definition is None
-
-
-def in_place(template: str) -> bool:
-    """Whether it is a sum in place: `y += shortcut(x)`."""
-    return template.startswith("{0}.add_(")
 
 
 _Connected = tuple[Step, Sequence[Node], Sequence[Node]]

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from ...dsl.syntax import Arm as ArmSyntax
 from ...dsl.syntax import Body as BodySyntax
 from ...dsl.syntax import Branches, Call, For, If, Node, Repeat
-from .body import Body, Key, Step
+from .body import Body
 from .code import Code
+from .steps import Key, Step
 
 Ref = tuple[object, int]
 """A value in a class: the key of the step that computes it (negative: an input), and which of its

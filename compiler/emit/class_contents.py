@@ -18,7 +18,7 @@ from ...dsl.syntax import walk as parts_of
 from ..language.values import Maps, Word
 from ..network import Node, Scope, nodes_of
 from ..ops.base import Constructor
-from .body import Body, Key, Step, origin, structure
+from .body import Body, origin, structure
 from .branches import (
     Arm,
     Choice,
@@ -73,6 +73,7 @@ from .made_modules import (
 )
 from .scopes import Of, channels, default_of, names_of, one_of_pair, text_of, unchanged, value_of
 from .source import Names
+from .steps import Key, Step
 from .traced_values import code_of
 from .traced_walk import Twin
 

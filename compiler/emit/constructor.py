@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from ..build.scoping import not_for_modules
 from ..language.values import python
 from ..network import Node
-from .body import SELF
 from .branches import Arm, Choice, Item, Place, Ref, places
 from .class_contents import Contents
 from .code import Call, Code, Constant, Either, Named, all_of, negated, replaced
 from .layout import STEP, WIDTH, Group, statement
 from .made_modules import Parameter
 from .source import Names
+from .steps import SELF
 
 _SEQUENTIAL_METHODS = frozenset({"append", "extend", "insert", "pop"})
 _FRACTIONS = frozenset({"factor", "offset"})

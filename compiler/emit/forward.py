@@ -13,11 +13,12 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..network import Node, Scope
-from .body import SELF, Carry, in_place, is_head
+from .body import is_head
 from .branches import Choice, Item, Place, Ref, places
 from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, statement
 from .source import Names, singular
+from .steps import SELF, Carry, in_place
 
 _METHODS = re.compile(r"\{0\}(\.\w+\([^()]*(\([^()]*\)[^()]*)?\))+")
 """`x.narrow(1, 0, 16)`."""

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from ..network import Node, Scope
-
-if TYPE_CHECKING:
-    from .body import Key, Ref, Step
+from .steps import Key, Ref, Step
 
 
 class MapList(Node):
@@ -49,6 +47,24 @@ class MapLists:
 def maps_in(value: Node) -> tuple[Node, ...]:
     """The maps of a list; of anything else, itself."""
     return value.nodes if isinstance(value, MapList) else (value,)
+
+
+class Zip(NamedTuple):
+    """A loop that makes a list of maps, each from one map of other lists, or from the same."""
+
+    reads: tuple[Node, ...]
+    varying: tuple[int, ...]
+    """Which of them are lists of which each round reads its own item."""
+    left: MapList
+
+    def template(self) -> str:
+        names = [f"{{each{place}}}" for place in self.varying]
+        texts = dict(zip(self.varying, names, strict=True))
+        given = ", ".join(texts.get(n, f"{{{n}}}") for n in range(len(self.reads)))
+        if not self.varying:
+            return f"[{{item}}({given}) for {{item}} in {{m}}]"
+        lists = ", ".join(f"{{{place}}}" for place in self.varying)
+        return f"[{{item}}({given}) for {{item}}, {', '.join(names)} in zip({{m}}, {lists})]"
 
 
 class Row:
@@ -113,8 +129,6 @@ class Row:
 
     def hold(self, wanted: Node, reader: Node | Scope, key: Key) -> None:
         """Gives a variable to a list, or to an item of one, if it has none."""
-        from .body import Step
-
         if wanted.index in self.values:
             return
         if isinstance(wanted, MapList):
