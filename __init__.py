@@ -381,9 +381,11 @@ def predict(
     image, or an array (NumPy or torch) of H x W, H x W x C or C x H x W with integers from 0 to 255
     or floats from 0 to 1; an array of four dimensions is a batch of images. A network that takes
     series or scans gets paths (.wav, .npy, .npz, .csv) or arrays. All are preprocessed as they were
-    for training. If an image cannot be used, its prediction has no guesses, no mask and
-    no numbers, and `reason` says why. A prediction with a mask has no guesses, but `shares`: how
-    many pixels each class has. Raises SpecError if the run cannot be used.
+    for training. A network with several inputs gets a dict with an image for each, by its name:
+    `{"left": "a.jpg", "right": "b.jpg"}`, or a list of such. If an image cannot be used, its
+    prediction has no guesses, no mask and no numbers, and `reason` says why. A prediction with a
+    mask has no guesses, but `shares`: how many pixels each class has. Raises SpecError if the run
+    cannot be used.
     """
     from .training.inference.evaluate import tta_of
     from .training.inference.predict import named_images
@@ -393,7 +395,12 @@ def predict(
 
     model = open_run(Path(run), __version__, device=find_device(device))
     views = tta_of(model.plan) if tta else None
-    shape = model.preparation.sample if model.preparation is not None else ()
+    preparation = model.preparation
+    if preparation is not None and preparation.inputs:
+        from .training.inference.given_inputs import samples_passed
+
+        return list(predictions(model, samples_passed(images, preparation), top=top, tta=views))
+    shape = preparation.sample if preparation is not None else ()
     return list(predictions(model, named_images(images, shape), top=top, tta=views))
 
 

@@ -380,6 +380,15 @@ class Network:
         return tuple([node for node in self.nodes if not node.inputs])
 
     @property
+    def sample(self) -> Shape:
+        """The shape of one sample of its data: that of its input. Several inputs that have the same
+        axes are one sample, their channels one after the other; of others, that of the first."""
+        axes = {node.shape[1:] for node in self.inputs}
+        if len(axes) > 1 or len(self.input.shape) < 2:
+            return self.input.shape
+        return (sum(node.shape[0] for node in self.inputs), *self.input.shape[1:])
+
+    @property
     def output(self) -> Node:
         """The layer of its only output, or of the first."""
         return self.outputs[0].node

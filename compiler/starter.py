@@ -100,8 +100,8 @@ def _trains(network: NetworkGraph) -> bool:
     """Whether `cnn train` trains it: a network for images with one input and one output, alone in
     its file."""
     networks = [s for s in network.program.main.statements if isinstance(s, Network)]
-    one_of_several = len(networks) > 1
-    return len(network.input.shape) == 3 and not several_ends(network) and not one_of_several
+    alone = len(networks) == 1 and len(network.inputs) == 1
+    return len(network.input.shape) == 3 and not several_ends(network) and alone
 
 
 def with_classes(text: str, network: NetworkGraph) -> str:

@@ -206,6 +206,11 @@ class TableData(Data):
 
     path: str = file_name("the file: CSV, TSV or Parquet", example='"labels.csv"')
     image: str | None = _column("column of the image files; by default found by its contents")
+    inputs: tuple[str, ...] | None = tuple_of(
+        "of a network with several inputs, the columns of their files, in their order; by default"
+        " those with the names of the inputs", _column_name,
+        "the names of columns, like (left, right)", None, keyword_only=True, takes_words=True,
+    )  # fmt: skip
     label: tuple[str, ...] | None = tuple_of(
         "column of the labels, or several; by default found by its name", _column_name,
         "the name of a column, or several like (x, y)", None,

@@ -30,6 +30,9 @@ class Degradation(Directive):
         "degrade": "degradation corrupt corruption corruptions noising",
     }
 
+    def needs_one_input(self) -> str:
+        return "the image that is to be answered is its only input"
+
     def problems(self, context: Context) -> Iterator[Problem]:
         if context.network is None or self.span is None:
             return

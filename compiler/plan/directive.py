@@ -21,7 +21,7 @@ from ..language.evaluate import Env, Evaluated
 from ..language.problems import Problem
 from ..language.signature import Field, Signature
 from ..language.values import name_or_text, quoted
-from ..network import Network
+from ..network import Network, Node
 from ..shapes import Shape, axes_of, text
 from .layer_names import LayerNames
 
@@ -234,6 +234,10 @@ class Directive(Declared):
         """The directive with open arguments filled in, once all others are known."""
         return self
 
+    def needs_one_input(self) -> str:
+        """Why it is for networks of one input; "" if it is not."""
+        return ""
+
     def problems(self, context: Context) -> Iterator[Problem]:
         """Errors of the directive in its context."""
         return iter(())
@@ -265,8 +269,8 @@ class Context:
         """None if the network has errors."""
         self.given = given
         """The directives by section, in the order written."""
-        self.shape: Shape = network.input.shape if network else shape
-        """The shape of the network's input; () if it is unknown."""
+        self.shape: Shape = network.sample if network else shape
+        """The shape of the network's input, or of several as one sample; () if it is unknown."""
 
     # ---- directives ----
 
@@ -298,6 +302,12 @@ class Context:
         return self._series or len(self.shape) == 2 or of_series
 
     @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The inputs of a network that has several; else none."""
+        several = self.network is not None and len(self.network.inputs) > 1
+        return self.network.inputs if several and self.network is not None else ()
+
+    @property
     def axes(self) -> int:
         """The number of axes of a sample; -1 if it is unknown."""
         return 1 if self.series else axes_of(self.shape)
@@ -306,6 +316,12 @@ class Context:
     def channels(self) -> int | None:
         """The channels of the images that the network takes."""
         return self.shape[0] if self.size is not None else None
+
+    @property
+    def in_color(self) -> bool:
+        """Whether images may have colors: those of one input at least."""
+        inputs = {node.shape[0] for node in self.inputs}
+        return self.channels is None or 3 in (inputs or {self.channels})
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -326,8 +342,14 @@ class Context:
     ) -> Problem:
         """The error for a directive that does not fit the network's input."""
         assert self.network is not None
-        label = Label(first_line(self.network.input.span), f"the input is {text(self.shape)}")
-        return Problem("unfit-input", message, place, labels=(label,), help=help, edits=edits)
+        labels = tuple(
+            Label(
+                first_line(node.span),
+                f"the input{f' `{node.name}`' if self.inputs else ''} is {text(node.shape)}",
+            )
+            for node in self.network.inputs
+        )
+        return Problem("unfit-input", message, place, labels=labels, help=help, edits=edits)
 
 
 def conflict(

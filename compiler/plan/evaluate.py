@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import isnan, nan
 from typing import Any, ClassVar, NamedTuple
 
 from ...dsl.diagnostics import Edit
 from ...dsl.source import Span
+from ..language.evaluate import Evaluated
 from ..language.kinds import choice, custom, flag, number, real_number, size, tuple_of, whole
-from ..language.problems import Problem
+from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
-from ..language.values import Word, exact, show, spelled
+from ..language.values import Text, Word, exact, name_or_text, show, spelled
 from ..shapes import LINES, by
 from .directive import Context, Directive, taken_out
 from .loss import ends_in_map, learns_images
@@ -346,10 +348,26 @@ class Normalization(NamedTuple):
 
     scale: float
     mean: Levels | None
-    """None if both are measured on the training images."""
+    """None if both are measured on the training images; of one of several inputs, they are NaN for
+    its channels."""
     std: Levels | None
     order: str
     """`rgb` or `bgr`: the order of channels in the network's input, and of mean and std."""
+
+
+def joined(each: Sequence[Normalization], channels: Sequence[int]) -> Normalization:
+    """The normalization of several inputs as one for their channels, one after the other. Others
+    than the first are written with its scale: (x*s - m)/d = (x*t - m*t/s)/(d*t/s)."""
+    scale = each[0].scale
+    mean: list[float] = []
+    std: list[float] = []
+    for one, count in zip(each, channels, strict=True):
+        for every, numbers in ((mean, one.mean), (std, one.std)):
+            own = [level * scale / one.scale for level in numbers or (nan,)]
+            every += own if len(own) == count else own * count
+    if all(map(isnan, mean)):
+        return Normalization(scale, None, None, "rgb")
+    return Normalization(scale, tuple(mean), tuple(std), "rgb")
 
 
 _HALF = (0.5, 0.5, 0.5)
@@ -391,9 +409,25 @@ def _per_channel(doc: str, deviation: bool) -> Any:
     return tuple_of(doc, _deviation if deviation else real_number, expects, None, keyword_only=True)
 
 
+def _input_name(value: object) -> str:
+    if not isinstance(value, (Text, Word)) or not str(value).strip():
+        raise ArgumentError(f"{show(value)} is not the name of an input")
+    return str(value)
+
+
+_PRESETS_ELSEWHERE = {
+    "imagenet_default": "imagenet", "imagenet_stats": "imagenet", "torch": "imagenet",
+    "tf": "inception", "off": "none", "data": "measured", "auto": "measured",
+    "openai": "clip", "vgg": "caffe",
+}  # fmt: skip
+
+
 class Normalize(Directive):
     """Normalize pixels, or the numbers of series and scans: in training, evaluation, prediction and
-    export alike."""
+    export alike.
+
+    A network with several inputs may have one for each: `normalize depth mean=0.5 std=0.2`.
+    """
 
     section = "evaluate"
     word = "normalize"
@@ -409,11 +443,7 @@ class Normalize(Directive):
         "values; `each` series or scan by its own (z-normalization)",
         tuple(PRESETS),
         "measured",
-        elsewhere={
-            "imagenet_default": "imagenet", "imagenet_stats": "imagenet", "torch": "imagenet",
-            "tf": "inception", "off": "none", "data": "measured", "auto": "measured",
-            "openai": "clip", "vgg": "caffe",
-        },
+        elsewhere=_PRESETS_ELSEWHERE,
     )  # fmt: skip
     mean: Levels | None = _per_channel("mean of each channel, which is subtracted", False)
     std: Levels | None = _per_channel(
@@ -425,6 +455,50 @@ class Normalize(Directive):
         minimum=0, above=True, maximum=1000, keyword_only=True,
     )  # fmt: skip
     order: str | None = choice("order of the channels", ("rgb", "bgr"), None, keyword_only=True)
+    input: str | None = custom(
+        "of a network with several inputs, the one that it is for", _input_name,
+        "the name of an input", None, keyword_only=True, takes_words=True, write=name_or_text,
+    )  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """A network with several inputs may have one for each."""
+        return f"normalize {self.input}" if self.input else "normalize"
+
+    def __str__(self) -> str:
+        """`normalize depth mean=0.5 std=0.2`: the input comes first."""
+        if self.input is None:
+            return super().__str__()
+        rest = (
+            super()
+            .__str__()
+            .removeprefix(self.word)
+            .replace(f" input={name_or_text(self.input)}", "")
+        )
+        return f"{self.word} {name_or_text(self.input)}{rest}"
+
+    @classmethod
+    def arranged(cls, arguments: Sequence[Evaluated]) -> Sequence[Evaluated]:
+        """A word that is not a preset, before anything else, is the name of an input: another
+        argument follows it, or a preset."""
+        first = arguments[0] if arguments else None
+        if first is None or first.node.name is not None or not isinstance(first.value, Word):
+            return arguments
+        if len(arguments) == 1 or first.value in (*PRESETS, *_PRESETS_ELSEWHERE):
+            return arguments
+        return [Evaluated(first.node.named("input"), first.value), *arguments[1:]]
+
+    @classmethod
+    def filled(cls, context: Context) -> tuple[Normalize, ...]:
+        """That of each input; what names no input is for all the others."""
+        if not context.inputs:
+            return (context.get(Normalize).settle(context),)
+        written = {one.input: one for one in context.all(Normalize)}
+        for_others = written.get(None) or cls.usual(context)
+        return tuple(
+            (written.get(node.name) or for_others.replace(input=node.name)).settle(context)
+            for node in context.inputs
+        )
 
     def check(self) -> None:
         if (self.mean is None) != (self.std is None):
@@ -486,11 +560,52 @@ class Normalize(Directive):
         """The levels of an image that is the answer are those of the input."""
         return cls.make(preset="none") if context.size and learns_images(context) else cls.make()
 
+    def _misnamed(self, context: Context) -> Problem | None:
+        """What is wrong with the name of its input."""
+        place = self.place("input")
+        names = [node.name for node in context.inputs]
+        if self.input is None or self.input in names or place is None:
+            return None
+        help, edits = did_you_mean(self.input, names or list(PRESETS), place)
+        if not names:
+            message = f"`{self.input}` is not one of the presets, and the network has one input"
+            return Problem("argument", message, place, help=help, edits=edits)
+        listed = f"its inputs are {', '.join(f'`{name}`' for name in names)}"
+        return Problem(
+            "unknown-name", f"the network has no input `{self.input}`", place,
+            help=help or listed, edits=edits, otherwise=listed,
+        )  # fmt: skip
+
+    def _of_several(self, context: Context) -> Iterator[Problem]:
+        """The errors of what several inputs can only have together, or not at all."""
+        others = [one for one in context.all(Normalize) if one.each != self.each]
+        if others and self.each:
+            yield context.unfit(
+                self.place("preset") or others[0].place("preset"),  # type: ignore[arg-type]
+                "the series of all inputs are normalized by their own mean, or none are",
+                "write `normalize each` without the name of an input",
+            )
+        if self.pixels.order == "bgr":
+            place = self.place("order") if self.order else self.place("preset")
+            assert place is not None
+            yield context.unfit(
+                place,
+                "the channels of several inputs stay in the order red, green, blue",
+                "write `mean=… std=…` in that order",
+            )
+
     def problems(self, context: Context) -> Iterator[Problem]:
         axes, mean = context.axes, self.pixels.mean
-        if axes < 1 or self.origin is None:
+        if axes < 1 or self.origin is None or context.network is None:
             return
-        channels = context.shape[0]
+        misnamed = self._misnamed(context)
+        if misnamed is not None:
+            yield misnamed
+            return
+        of = [node for node in context.network.inputs if self.input in (None, node.name)]
+        counts = {node.shape[0] for node in of}
+        if context.inputs:
+            yield from self._of_several(context)
         if self.each and axes == 2:
             place = self.place("preset")
             assert place is not None
@@ -518,15 +633,19 @@ class Normalize(Directive):
                 place, "the answer is an image, whose channels are red, green and blue",
                 "write `normalize none`",
             )  # fmt: skip
-        if mean is not None and len(mean) not in (1, channels):
+        if mean is not None and len(mean) > 1 and counts != {len(mean)}:
+            fits = [name_or_text(node.name) for node in of if node.shape[0] == len(mean)]
+            fitting = fits[0] if context.inputs and self.input is None and fits else ""
             place = self.place("mean") if self.mean else self.place("preset")
             assert place is not None
             yield context.unfit(
                 place,
                 f"this has values for {len(mean)} channels",
-                "write `normalize measured`, or `mean=… std=…`",
+                f"write `normalize {fitting} {self.preset}`, for this input only"
+                if fitting
+                else "write `normalize measured`, or `mean=… std=…`",
             )
-        if self.order == "bgr" and channels != 3:
+        if self.order == "bgr" and counts != {3}:
             place = self.place("order")
             assert place is not None
             yield context.unfit(

@@ -137,7 +137,14 @@ def fuse(plan: TrainPlan) -> Fusion:
         return fused_series(plan)
     crop = crop_when_read(plan)
     numbers = crop.numbers if crop else frozenset[int]()
-    return fused(plan.augment, size_when_read(plan), plan.input[0], when_read=numbers)
+    passes = fused(plan.augment, size_when_read(plan), plan.input[0], when_read=numbers)
+    # Of several inputs, colors are changed in some, and all are normalized.
+    return without_normalization(passes) if plan.inputs else passes
+
+
+def without_normalization(fusion: Fusion) -> Fusion:
+    """The same passes; the normalization is left to the end."""
+    return replace(fusion, passes=tuple(replace(one, normalizes=False) for one in fusion.passes))
 
 
 def fused_series(plan: TrainPlan) -> Fusion:

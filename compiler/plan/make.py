@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ...dsl.diagnostics import Diagnostic, Label, SpecError, has_errors, in_order
+from ...dsl.diagnostics import Diagnostic, Edit, Label, SpecError, has_errors, in_order
 from ...dsl.program import Program
 from ...dsl.syntax import Call, Let
 from ..build.scoping import sections_of
@@ -15,14 +15,14 @@ from ..language.evaluate import POISON, Env, evaluate
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
 from ..language.vocabulary import SECTIONS
-from ..network import Network
+from ..network import Network, Node
 from ..shapes import AXES, SHAPE_NAMES, axes_of, by, size, text
 from .apply_overrides import apply
 from .augment.augmentation import Augmentation
 from .data import Data, NoData
 from .directive import SERIES, Context, Directive
-from .loss import learns_images
-from .plan import Evaluate, Train, TrainPlan, Transfer, slots
+from .loss import Loss, learns_images
+from .plan import Evaluate, NamedInput, Train, TrainPlan, Transfer, slots
 from .read import Reader
 from .transfer import From
 
@@ -79,7 +79,7 @@ def examine(
     diagnostics += apply(overrides, reader, context)
     seen = {(d.code, d.span) for d in diagnostics}
     for directive in [entry for entries in given.values() for entry in entries if not entry.off]:
-        problems = [problem.diagnostic for problem in directive.problems(context)]
+        problems = [problem.diagnostic for problem in _problems(directive, context)]
         problems += [] if problems else directive.warnings(context)
         for diagnostic in problems:
             if (diagnostic.code, diagnostic.span) not in seen:
@@ -87,6 +87,23 @@ def examine(
                 diagnostics.append(diagnostic)
     diagnostics += _whole(sections, reader, context)
     return Examined(context, in_order(diagnostics))
+
+
+def _problems(directive: Directive, context: Context) -> Iterator[Problem]:
+    """Errors of a directive, and that it is for networks of one input, if this has several."""
+    why = directive.needs_one_input() if context.inputs and directive.span else ""
+    if not why:
+        yield from directive.problems(context)
+        return
+    assert directive.span is not None
+    yield Problem(
+        "several-inputs",
+        f"`{directive.head()}` is for networks of one input: {why}",
+        directive.span,
+        labels=tuple(Label(first_line(each.span), "an input") for each in context.inputs),
+        help="take it out",
+        edits=(Edit(directive.span, ""),),
+    )
 
 
 def _takes_series(
@@ -150,26 +167,21 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
             diagnostics.append(several)
         elif not _can_be_learned(network):
             diagnostics.append(_ends_in_a_map(network))
+        elif learns_images(context) and context.inputs:
+            diagnostics.append(_image_of_several(context))
         elif learns_images(context) and uneven(network):
             diagnostics.append(_answers_of_another_size(network))
     return diagnostics
 
 
 def several_ends(network: Network) -> Diagnostic | None:
-    """The error for a network that takes or returns what training does not handle: inputs beside
-    images of one kind; maps or auxiliary heads among several outputs.
+    """The error for a network that takes or returns what training does not handle: inputs of
+    several sizes; maps or auxiliary heads among several outputs.
     """
     by_hand = "train its module, `dotcnn.load(…)`, in a loop of your own"
-    if len(network.inputs) > 1:
-        spans = [node.span for node in network.inputs]
-        return Diagnostic(
-            "several-inputs",
-            f"{network.name} has {len(spans)} inputs, and `cnn train` trains networks of one input"
-            " only",
-            first_line(spans[1]),
-            labels=(Label(first_line(spans[0]), "the first"),),
-            help=by_hand,
-        )
+    unlike = _unlike_inputs(network, by_hand)
+    if unlike is not None:
+        return unlike
     if len(network.outputs) < 2:
         return None
     for output in network.outputs:
@@ -189,6 +201,31 @@ def several_ends(network: Network) -> Diagnostic | None:
             first_line(network.aux[0].item.span),
             help="take `aux` out, or make it an output with a loss of its own",
         )
+    return None
+
+
+def _unlike_inputs(network: Network, by_hand: str) -> Diagnostic | None:
+    """The error for several inputs that are not images, series or scans of one size."""
+    first, *others = network.inputs
+    if others and network.init.whitened:
+        return Diagnostic(
+            "several-inputs",
+            f"`init whitening` is for networks of one input, and {network.name} has"
+            f" {len(network.inputs)}",
+            first_line(network.by_name[network.init.whitened].span),
+            help="take `whitening` out",
+        )
+    for other in others:
+        if other.shape[1:] != first.shape[1:] or len(first.shape) == 1:
+            return Diagnostic(
+                "several-inputs",
+                f"the inputs of {network.name} are {text(first.shape)} and {text(other.shape)}, and"
+                " `cnn train` trains several inputs that are images, series or scans of the same"
+                " size",
+                first_line(other.span),
+                labels=(Label(first_line(first.span), "the first"),),
+                help=f"give both the same size, with as many channels as they have; or {by_hand}",
+            )
     return None
 
 
@@ -217,6 +254,19 @@ def uneven(network: Network) -> bool:
         return True
     times = after[1] // before[1]
     return not times or after[1:] != (times * before[1], times * before[2])
+
+
+def _image_of_several(context: Context) -> Diagnostic:
+    first, other, *_ = context.inputs
+    loss = context.get(Loss)
+    return Diagnostic(
+        "several-inputs",
+        "networks that answer with an image are trained with one input: the image that it is made"
+        " from",
+        loss.span or first_line(other.span),
+        labels=(Label(first_line(first.span), "the first input"),) if loss.span else (),
+        help=f"concatenate the inputs in the data: `input {text(context.shape)}`",
+    )
 
 
 def _answers_of_another_size(network: Network) -> Diagnostic:
@@ -256,7 +306,7 @@ def assemble(network: Network, context: Context) -> TrainPlan:
     augmentations = tuple(directive.settle(context) for directive in context.all(Augmentation))
     return TrainPlan(
         network.name,
-        network.input.shape,
+        network.sample,
         network.output.shape,
         _filled(Train, context),
         augmentations,
@@ -264,7 +314,21 @@ def assemble(network: Network, context: Context) -> TrainPlan:
         _filled(Transfer, context) if context.given.get("transfer") else None,
         first_line(network.input.span),
         network.output.op.word if network.output.op.probabilities else "",
+        tuple(
+            [NamedInput(node.name, node.shape[0], _like(network, node)) for node in context.inputs]
+        ),
     )
+
+
+def _like(network: Network, input: Node) -> str:
+    """The first input that the same weights see as this one; "" if there is none."""
+    for reader in network.consumers[input.index]:
+        while reader.shared is not None:
+            reader = reader.shared
+            for other in reader.inputs:
+                if not other.inputs and other is not input:
+                    return other.name
+    return ""
 
 
 def _filled(section: type[S], context: Context) -> S:

@@ -18,7 +18,7 @@ from .augment.augmentation import Augmentation
 from .data import Data, Split
 from .degradation import Degradation
 from .directive import Context, Directive, directives, vocabulary
-from .evaluate import CentreCrop, Normalize, Pad, Resize, Tta
+from .evaluate import CentreCrop, Normalization, Normalize, Pad, Resize, Tta, joined
 from .loss import IMAGES, Loss, Weights
 from .optimizer import Optimizer
 from .schedule import Schedule
@@ -74,6 +74,15 @@ class PlanError(ValueError):
     """A plan.json that cannot be read."""
 
 
+class NamedInput(NamedTuple):
+    """One of several inputs. A sample of the data has the channels of all, one after the other."""
+
+    name: str
+    channels: int
+    like: str = ""
+    """The input before it that the same weights see (`share`): both are normalized alike."""
+
+
 @dataclass(frozen=True)
 class Train:
     """The train section."""
@@ -125,9 +134,19 @@ class Evaluate:
     spectrogram: TimeFrequency | None
     """For series: the network takes their spectrograms."""
     pad: Pad | None
-    normalize: Normalize
+    normalizations: tuple[Normalize, ...]
+    """One for each input of the network."""
     tta: Tta | None
     tiles: Tiles | None
+
+    @property
+    def normalize(self) -> Normalize:
+        """That of a network of one input; else of the first."""
+        return self.normalizations[0]
+
+    def normalized_by(self, normalize: Normalize) -> Evaluate:
+        """The same with this one for all inputs."""
+        return dataclasses.replace(self, normalizations=(normalize,))
 
 
 @dataclass(frozen=True)
@@ -154,6 +173,7 @@ class TrainPlan:
 
     network: str
     input: Shape
+    """The shape of the network's input; of several, that of a sample with the channels of all."""
     outputs: Shape
     """Parameters of the network."""
     train: Train
@@ -167,6 +187,16 @@ class TrainPlan:
     ends_in: str = ""
     """The word of the network's last layer, if that gives probabilities: `sigmoid`, `softmax`. The
     module that is trained leaves it out."""
+    inputs: tuple[NamedInput, ...] = ()
+    """The inputs of a network that has several; else none."""
+
+    @property
+    def normalization(self) -> Normalization:
+        """The normalization of a sample: of several inputs, that of all their channels."""
+        each = self.evaluate.normalizations
+        if len(each) == 1:
+            return each[0].pixels
+        return joined([one.pixels for one in each], [part.channels for part in self.inputs])
 
     @property
     def has_samples(self) -> bool:
@@ -209,6 +239,7 @@ class TrainPlan:
             "evaluate": _section(self.evaluate),
             "transfer": _section(self.transfer) if self.transfer else None,
             **({"ends_in": self.ends_in} if self.ends_in else {}),
+            **({"inputs": self.inputs} if self.inputs else {}),
         }
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -257,7 +288,7 @@ def _section(section: object) -> dict[str, Any]:
         value = getattr(section, slot.name)
         if slot.several:
             each = [_directive(directive) for directive in value]
-            one = slot.kind is Loss and len(each) == 1
+            one = slot.kind in (Loss, Normalize) and len(each) == 1
             data[slot.word] = each[0] if one else each
         else:
             data[slot.word] = None if value is None else _directive(value)
@@ -296,6 +327,7 @@ class _Reader:
             self.evaluate(data["evaluate"]),
             self.section(Transfer, "transfer", transfer) if transfer else None,
             ends_in=str(data.get("ends_in", "")),
+            inputs=tuple([_named_input(each) for each in data.get("inputs", ())]),
         )
 
     def evaluate(self, data: dict[str, Any]) -> Evaluate:
@@ -365,6 +397,13 @@ def _shape(value: Any) -> Shape:
     if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
         raise PlanError(f"{value!r} is not a shape")
     return tuple(value)
+
+
+def _named_input(value: Any) -> NamedInput:
+    name, channels, like = value
+    if type(channels) is not int or channels < 1:
+        raise PlanError(f"{value!r} is not an input")
+    return NamedInput(str(name), channels, str(like))
 
 
 def _value(field: Field, value: Any) -> Any:

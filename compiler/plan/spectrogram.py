@@ -64,6 +64,9 @@ class TimeFrequency(Directive):
         None, keyword_only=True, elsewhere="samples num_samples audio_length",
     )  # fmt: skip
 
+    def needs_one_input(self) -> str:
+        return "the spectrogram is that of a single series"
+
     @classmethod
     def usual(cls, context: Context) -> Self | None:
         return None

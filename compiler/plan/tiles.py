@@ -60,6 +60,9 @@ class Tiles(KeepsSize):
         side = (self.side,) * len(own) if isinstance(self.side, int) else self.side
         return self.replace(side=side or own or None)
 
+    def needs_one_input(self) -> str:
+        return "tiles are cut out of a single image"
+
     def problems(self, context: Context) -> Iterator[Problem]:
         if context.network is None or self.span is None:
             return

@@ -530,6 +530,9 @@ class Features(Directive):
         """The layers that are kept from the source."""
         return context.layers.up_to(self.name) if context.layers else []
 
+    def needs_one_input(self) -> str:
+        return "features are kept of a part that sees a single input"
+
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from unknown_parts((self.name,), self, context)
         network = context.network
@@ -607,6 +610,9 @@ class Cache(Directive):
     )
     folder: str | None = file_name("folder of the cache; by default beside the runs", None,
                                    keyword_only=True)  # fmt: skip
+
+    def needs_one_input(self) -> str:
+        return "features are kept of a part that sees a single input"
 
     def problems(self, context: Context) -> Iterator[Problem]:
         if self.origin is None:

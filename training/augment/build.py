@@ -52,6 +52,7 @@ def augmenter_of(
         mixable=mixable,
         reverse=preparation.order == "bgr",
         reuse=reuse,
+        inputs=[each.channels for each in preparation.inputs],
     )
 
 

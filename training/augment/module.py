@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan.augment.passes import BLUR, COLOR, ERASE, MOVE, NOISE, WARP
-from ...compiler.plan.fusion import Fusion
+from ...compiler.plan.augment.passes import BLUR, COLOR, ERASE, HUE, MOVE, NOISE, WARP
+from ...compiler.plan.fusion import Fusion, Pass
 from ..optim.losses import one_hot
 from ..runtime.to_device import to_device
 from . import area_resize, erase, gaussian, noise, policies  # noqa: F401 - they enter what they do
 from .color import Colors
 from .geometry import Geometry
 from .mix import Mix
-from .per_image import ImagePass, Normalize, OfInputs, PerImage
+from .per_image import ImagePass, Normalize, OfColors, OfInputs, PerImage
 from .random_numbers import Draws
 from .registry import Normalization, Resources, implementation
 
@@ -44,11 +45,14 @@ class Augmenter(nn.Module):
         reverse: bool = False,
         reuse: bool = False,
         step: int = 1,
+        inputs: Sequence[int] = (),
     ) -> None:
         """`mixable` turns labels into what can be mixed; by default, shares of `classes`. `reverse`
         reverses the channels at the end (BGR); `normalization` is in the channel order of the
         input. `reuse`: on a CPU, a call may overwrite the images that the call before
-        returned. Crops start at multiples of `step`."""
+        returned. Crops start at multiples of `step`. `inputs` are the channels of each of several
+        inputs of the network: they are moved alike, and colors are changed alike in those that have
+        some, or, if none has, in all."""
         super().__init__()
         self._reuse = reuse
         self.fusion = fusion
@@ -56,7 +60,7 @@ class Augmenter(nn.Module):
         resources = Resources.of(seed, normalization, step)
         self._steps: list[PerImage | Mix] = []
         row: list[tuple[ImagePass, bool]] = []
-        for one, takes_bytes in _passes(fusion, resources):
+        for one, takes_bytes in _passes(fusion, resources, inputs):
             if isinstance(one, Mix):
                 self._steps += [PerImage(row), one] if row else [one]
                 row = []
@@ -103,14 +107,39 @@ def shares(
     return one_hot(labels, classes)
 
 
-def _passes(fusion: Fusion, resources: Resources) -> Iterator[tuple[Mix | ImagePass, bool]]:
+def _passes(
+    fusion: Fusion, resources: Resources, inputs: Sequence[int]
+) -> Iterator[tuple[Mix | ImagePass, bool]]:
     """Each pass, and whether it accepts uint8."""
     for one in fusion.passes:
         if one.kind in (MOVE, WARP):
             yield Geometry(one, resources), True
+        elif one.kind == COLOR and inputs:
+            yield (
+                OfColors([(at, Colors(part, resources)) for at, part in _of_colors(one, inputs)]),
+                False,
+            )
+        elif one.kind == HUE and inputs:
+            (step,) = one.steps
+            yield (
+                OfColors(
+                    [(at, implementation(step, resources)) for at, _ in _of_colors(one, inputs)]
+                ),
+                False,
+            )
         elif one.kind == COLOR:
             yield Colors(one, resources), False
         else:
             (step,) = one.steps
             made = implementation(step, resources)
             yield OfInputs(made) if one.kind in (NOISE, BLUR, ERASE) else made, False
+
+
+def _of_colors(one: Pass, inputs: Sequence[int]) -> Iterator[tuple[slice, Pass]]:
+    """The channels of the inputs whose colors are changed, each with its pass: those in color, or,
+    if none is, all."""
+    start = 0
+    for channels in inputs:
+        if channels == 3 or 3 not in inputs:
+            yield slice(start, start + channels), replace(one, channels=channels)
+        start += channels

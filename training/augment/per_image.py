@@ -47,6 +47,24 @@ class OfInputs:
         return self.made(drawn)
 
 
+@dataclass(frozen=True, eq=False)
+class OfColors:
+    """A pass that changes the colors of some inputs of a network, whose channels are one after the
+    other: of each with the same random numbers."""
+
+    made: Sequence[tuple[slice, ImagePass]]
+
+    def __call__(self, drawn: Tensor) -> BoundPass:
+        each = [(channels, make(drawn)) for channels, make in self.made]
+
+        def change(images: Tensor, piece: slice) -> Tensor:
+            for channels, one in each:
+                images[:, channels] = one(images[:, channels].contiguous(), piece)
+            return images
+
+        return change
+
+
 class ChosenOnCpu:
     """A pass whose random numbers are drawn on the CPU (`Resources.on_cpu`), because they decide
     which operations to start: reading them from a GPU would make the program wait for it."""

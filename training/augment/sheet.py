@@ -22,6 +22,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.store import WholeImages
 from ..data.opened import Opened
 from ..masks.mask_overlay import mask_overlay
+from ..show.pictures.side_by_side import of_each_input, side_by_side
 from .build import augmenter_of
 from .random_crop import RandomCrop
 
@@ -87,7 +88,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
         if augmented is None:
             continue
         alone += augmented.rows(directive.as_written)
-        alone += difference(tuple(map(viewed, batch)), augmented.images)
+        alone += difference(_viewed(opened, batch), augmented.images)
         for label, end in ends(directive):
             changed = replace(
                 plan, augment=(*plan.augment[:number], end, *plan.augment[number + 1 :])
@@ -95,7 +96,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
             images_at_end = _alone(opened, changed, number, batch, indices, labels)
             if images_at_end is not None:
                 alone += images_at_end.rows(label)
-    original = Pictures(tuple(map(viewed, batch)), _overlays(opened, batch, labels))
+    original = Pictures(_viewed(opened, batch), _overlays(opened, batch, labels))
     originals = Group("As they are", tuple(original.rows("original")))
     groups = (
         originals,
@@ -137,7 +138,7 @@ def _alone(
         masks = store.source.masks
         crops = cut([store.whole(index) for index in indices], 0, indices, masks=masks)
         images = crops[:, : crops.shape[1] - masks]
-        return Pictures(tuple(map(viewed, images)), _overlays(opened, images, crops[:, -1]))
+        return Pictures(_viewed(opened, images), _overlays(opened, images, crops[:, -1]))
     one = only(number, plan.augment, fusion.input_size, fusion.channels)
     return shown(opened, one, batch, indices, labels, 0) if one.passes else None
 
@@ -214,7 +215,7 @@ def shown(
     if preparation.order == "bgr":
         pixels = pixels.flip(1)
     pixels = pixels.round().clamp(0, 255).to(torch.uint8)
-    return Pictures(tuple(map(viewed, pixels)), _overlays(opened, pixels, moved))
+    return Pictures(_viewed(opened, pixels), _overlays(opened, pixels, moved))
 
 
 def _unlike_targets(opened: Opened) -> SpecError:
@@ -229,7 +230,16 @@ def _overlays(opened: Opened, images: Tensor, masks: Tensor) -> tuple[Tensor, ..
         return ()
     classes = opened.dataset.classes
     pairs = zip(images, masks, strict=True)
-    return tuple(mask_overlay(image, mask, classes) for image, mask in pairs)
+    inputs = opened.preparation.inputs
+    return tuple(
+        mask_overlay(of_each_input(image, inputs)[0], mask, classes) for image, mask in pairs
+    )
+
+
+def _viewed(opened: Opened, images: Tensor) -> tuple[Tensor, ...]:
+    """Images as they are shown: those of several inputs side by side."""
+    inputs = opened.preparation.inputs
+    return tuple(side_by_side([*map(viewed, of_each_input(one, inputs))]) for one in images)
 
 
 def viewed(image: Tensor) -> Tensor:

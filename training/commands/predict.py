@@ -22,7 +22,8 @@ EXAMPLES = """\
 cnn predict runs/net photo.jpg
 cnn predict runs/net photos/ --top 1 --format json
 cnn predict runs/unet photos/ -o masks/ --overlay
-cnn predict runs/denoiser photos/ -o restored/"""
+cnn predict runs/denoiser photos/ -o restored/
+cnn predict runs/siamese left=a.png right=b.png"""
 
 DETAILS = """\
 A network that answers for each pixel says how much of each image every class covers, and -o writes
@@ -32,7 +33,9 @@ Where an image may have several classes, those are printed whose probability is 
 threshold, which training chose on the validation set: there, F1 of the class is largest.
 A network that learned numbers prints them in the units of the data it learned from; one with
 several outputs prints the answer of each. One that answers with images takes photographs of any
-size, as they are, and writes PNG files."""
+size, as they are, and writes PNG files.
+A network with several inputs takes a file for each, by its name; or a folder with folders of these
+names, a table with such columns, a .npz file with such arrays."""
 
 
 _TOP = 5
@@ -44,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="an image, a folder with images, or a .npy or .npz file; for series also .wav or .csv",
+        help="an image, a folder with images, or a .npy or .npz file; for series also .wav or .csv;"
+        " of a network with several inputs, `left=FILE right=FILE`",
     )
     parser.add_argument(
         "-n",
@@ -107,7 +111,12 @@ def run(options: argparse.Namespace) -> int:
     if model.preparation is not None:
         shape = model.preparation.sample
     noun = noun_of(shape)
-    images = found_in(options.images, shape)
+    if model.preparation is not None and model.preparation.inputs:
+        from ..inference.given_inputs import samples_found
+
+        images: list[tuple[str, Any]] = [*samples_found(options.images, model.preparation)]
+    else:
+        images = found_in(options.images, shape)
     if not images:
         raise CommandError(f"there are no {plural_noun(noun)} in " + ", ".join(options.images))
     tta = tta_of(model.plan) if options.tta else None

@@ -10,6 +10,7 @@ sources/            where images and labels come from
   read.py             the `data` line: digits, folder, npz, idx, named data sets
   given.py            `--data`: the words of a `data` line, or a path
   divide.py           training, validation and test set; split.py: the random split
+  several_inputs.py   networks with several inputs: one sample has the channels of all
   count_classes.py    counts classes without torch; count_images.py: counts images
 images/             from image files to pixels
   image_file.py       reads an image file, upright, or says why it cannot be used

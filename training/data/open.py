@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from math import isnan
 from pathlib import Path
 
 import torch
@@ -58,6 +59,7 @@ from .sources.divide import divide
 from .sources.file_names import clean
 from .sources.images_wanted import ImagesWanted
 from .sources.read import contents
+from .sources.several_inputs import seen_alike
 from .sources.standardize import each_standardized, standardized
 from .unfit_data import (
     must_be_left,
@@ -166,18 +168,21 @@ def _opened(
     dataset = described(whole, divided, stores, bad, notes, weighted)
     must_be_left(plan, whole, dataset)
 
-    pixels = plan.evaluate.normalize.pixels
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    if pixels.mean is None and plan.has_samples:
+    pixels = plan.normalization
+    missing = pixels.mean is None or any(map(isnan, pixels.mean))
+    if missing and plan.has_samples:
         transform = Preparation.of(plan, mean, std).transform
         mean, std = measured_samples(
             stores["train"], pixels.scale, threads, progress, processes, transform
         )
-    elif pixels.mean is None:
+    elif missing:
         mean, std = measured(stores["train"], pixels.scale, threads, progress, processes)
     if pixels.order == "bgr":
         mean, std = mean[::-1], std[::-1]
+    if missing:
+        mean, std = seen_alike(mean, std, plan.inputs)
     preparation = Preparation.of(plan, mean, std, whole.rate)
     if pairs is not None:
         dataset = replace(dataset, scale=scale_of(preparation, pairs.target_channels))
@@ -205,13 +210,15 @@ def _contents(
     if isinstance(known, MultiTask):
         outputs = {one.name: isinstance(one.task, Regression) for one in known.each}
     if arrays and outputs:
-        return arrays.for_outputs(outputs).contents(plan.sample)
+        return arrays.for_outputs(outputs).contents(plan.sample, plan.inputs)
     if arrays:
-        found = (arrays.as_numbers() if as_numbers else arrays).contents(plan.sample)
+        of_arrays = arrays.as_numbers() if as_numbers else arrays
+        found = of_arrays.contents(plan.sample, plan.inputs)
         return found if as_images is None else as_images.contents(data, found)
     return contents(
-        data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, as_images=as_images
-    )
+        data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, as_images=as_images,
+        inputs=plan.inputs,
+    )  # fmt: skip
 
 
 def _read_by_each(

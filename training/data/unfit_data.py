@@ -12,7 +12,7 @@ from ..tasks.segmentation import Segmentation
 from .dataset import USES, Dataset, bad_lines
 from .diagnostic import counted, plural_noun, problem
 from .left_out import BadFile
-from .loader.image_source import Arrays, Contents, ImageSource
+from .loader.image_source import Arrays, Contents, Files, ImageSource
 
 
 def must_be_samples(plan: TrainPlan) -> None:
@@ -31,6 +31,8 @@ def must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], channe
     """Raises SpecError if the images cannot have the channels of the input. Files can be read with
     one or three channels; arrays keep the channels that they have."""
     for source in parts.values():
+        if isinstance(source, Files) and source.first_input is not None:
+            continue  # each file is read with the channels of its input
         have = source.images.shape[1] - source.further if isinstance(source, Arrays) else 3
         if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
             continue

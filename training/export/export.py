@@ -279,6 +279,10 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
     if "preparation" not in known or "classes" not in known:
         raise _not_recorded(weights)
     preparation, classes = Preparation.from_json(known["preparation"]), json.loads(known["classes"])
+    if preparation.inputs:
+        message = "the script takes one image, and this network has several inputs"
+        help = "export it without --script: the file's metadata have the preprocessing of each"
+        raise SpecError([Diagnostic("export-script", message, help=help)])
     if _several(known) is not None:
         message = "the script prints the answer of one output, and this network has several"
         help = "export it without --script: the file's metadata say what each output is"
@@ -401,7 +405,7 @@ def _interface(network: Network) -> dict[str, str]:
     inputs, outputs = _names(network)
     ends = [output.node for output in network.outputs]
     named = [*zip(inputs, network.inputs, strict=True), *zip(outputs, ends, strict=True)]
-    shapes = [f"{name} {shape_text(node.shape)}" for name, node in named]
+    shapes = [f"{name} {shape_text(node.shape)}".strip() for name, node in named]
     return {
         "dotcnn.inputs": ", ".join(shapes[: len(inputs)]),
         "dotcnn.outputs": ", ".join(shapes[len(inputs) :]),

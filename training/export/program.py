@@ -109,8 +109,8 @@ def predicting(trained: Trained, multi_label: bool | None) -> nn.Module:
     if multi_label is None:
         multi_label = plan(trained.network, needs_data=False).train.loss.several_labels
     if multi_label:
-        return Predicting(module, lambda images: module(images).sigmoid())
-    return Predicting(module, lambda images: module(images).softmax(1))
+        return Predicting(module, lambda *inputs: module(*inputs).sigmoid())
+    return Predicting(module, lambda *inputs: module(*inputs).softmax(1))
 
 
 def captured(module: nn.Module, network: Network, batch: int | None) -> ExportedProgram:

@@ -32,6 +32,7 @@ def last_map(network: Network) -> Node | None:
     """
     logits = logits_of(network)
     needed = _ancestors(network, logits)
+    several, inputs = len(network.inputs) > 1, {node.index for node in network.inputs}
     spatial = [
         node
         for node in reversed(network.nodes)
@@ -40,6 +41,8 @@ def last_map(network: Network) -> Node | None:
         and len(node.shape) == len(network.input.shape)
         and prod(node.shape[1:]) > 1
         and node.op.kind in _KINDS
+        # A map of one of several inputs does not say where in the others the network looks.
+        and not (several and len(_ancestors(network, node) & inputs) < len(inputs))
     ]
     passed = _passed_by_all(network, needed)
     return next((node for node in spatial if node.index in passed), next(iter(spatial), None))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...compiler.network import Network, Node
@@ -42,7 +43,7 @@ class LayerOutputs:
         """The outputs of layers by the index of their node, the input at 0 included: of all layers
         but auxiliary heads, or of those `wanted`. `given` are outputs to continue with instead of
         computing them. Nothing is computed that is not needed, and nothing is kept longer."""
-        outputs = {0: images, **(given or {})}
+        outputs = {**self._of_inputs(images, given or {}), **(given or {})}
         needed = self._needed(wanted, outputs)
         keep = None if wanted is None else {node.index for node in wanted}
         last_use = {
@@ -64,6 +65,15 @@ class LayerOutputs:
                     if last_use[source.index] == node.index and source.index not in keep:
                         outputs.pop(source.index, None)
         return outputs if keep is None else {index: outputs[index] for index in keep}
+
+    def _of_inputs(self, images: Tensor, given: Collection[int]) -> dict[int, Tensor]:
+        """The images of each input: of the first, if the others are given; else the channels of
+        all are one after the other."""
+        inputs = self.network.inputs
+        if all(node.index in given for node in inputs[1:]):
+            return {0: images}
+        each = torch.split(images, [node.shape[0] for node in inputs], 1)
+        return {node.index: own for node, own in zip(inputs, each, strict=True)}
 
     def _needed(self, wanted: Collection[Node] | None, given: Collection[int]) -> set[int]:
         if wanted is None:

@@ -11,6 +11,7 @@ import hashlib
 import linecache
 import sys
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
@@ -22,6 +23,19 @@ from ...compiler.network import Network
 def live(network: Network, version: str) -> nn.Module:
     """A network as a torch module with initial weights."""
     return construct(emit(network, version), network.name)
+
+
+def taking_samples(module: nn.Module, network: Network) -> nn.Module:
+    """The module of a network with several inputs, which then also takes samples of its data: the
+    channels of all inputs one after the other."""
+    channels = [node.shape[0] for node in network.inputs]
+
+    def divide(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return given[0].split(channels, 1) if len(given) == 1 else given
+
+    if len(channels) > 1:
+        module.register_forward_pre_hook(divide)
+    return module
 
 
 def construct(source: str, name: str) -> nn.Module:

@@ -29,6 +29,7 @@ from ..tasks.known_tasks import recorded_task, recorded_thresholds
 from ..tasks.multi_label import MultiLabel
 from ..tasks.task import Task
 from .ensemble_module import EnsembleModule
+from .load import taking_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +71,10 @@ class TrainedModel:
         if self.preparation is None:
             return plan
         known = self.preparation
-        normalize = Normalize(
+        normalize = Normalize.make(
             preset="none", mean=known.mean, std=known.std, scale=known.scale, order=known.order
         )
-        evaluate = replace(plan.evaluate, normalize=normalize)
+        evaluate = plan.evaluate.normalized_by(normalize)
         if isinstance(known.sizing, SampleFit):
             return _for_samples(plan, known, known.sizing, normalize)
         sized = (evaluate.resize, evaluate.crop)
@@ -99,7 +100,7 @@ def _for_samples(
     return replace(
         plan,
         evaluate=replace(
-            plan.evaluate, pad=pad, spectrogram=known.spectrogram, normalize=normalize
+            plan.evaluate, pad=pad, spectrogram=known.spectrogram, normalizations=(normalize,)
         ),
         train=replace(plan.train, data=data),
     )
@@ -153,7 +154,9 @@ def _open(
     device: torch.device,
 ) -> TrainedModel:
     modules = tuple(
-        open_trained(request.network, version, path, heads=False).module.to(device)
+        taking_samples(
+            open_trained(request.network, version, path, heads=False).module, request.network
+        ).to(device)
         for path in weights
     )
     abouts = [about_weights(path) for path in weights]

@@ -172,7 +172,7 @@ def _timed(
             return math.inf
 
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch, *network.input.shape, generator=generator)
+    images = torch.randn(batch, *network.sample, generator=generator)
     images = to_device(images, device)
     images = images[: max(_FEWEST, affordable // len(options))]
     of_image = _seconds_of_image(seconds, images, len(options))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...compiler.network import Network
+from ...compiler.plan.plan import NamedInput
 from ..data.diagnostic import plural_noun
 from ..data.opened import Opened
 from ..metrics.guessing import Guessing
@@ -131,6 +132,11 @@ class Contents:
     def image(self, index: int) -> Tensor:
         """An image, a series or a scan as the network sees it, before normalization."""
         return self.data.image(self.outcome.part, self._row(index))
+
+    @property
+    def inputs(self) -> tuple[NamedInput, ...]:
+        """The inputs of a network that has several, whose images are shown side by side."""
+        return self.data.preparation.inputs
 
     def name(self, index: int) -> str:
         return self.data.name(self.outcome.part, self._row(index))

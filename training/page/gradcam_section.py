@@ -101,25 +101,29 @@ def _figure(
     alt = f"{name}: {label}, {what}"
     pair = element(
         "span",
-        tag(viewable(image), alt),
-        tag(overlay(image, heat), f"Grad-CAM for {predicted}", lossy=True),
+        tag(viewable(image, inputs=contents.inputs), alt),
+        tag(overlay(image, heat, inputs=contents.inputs), f"Grad-CAM for {predicted}", lossy=True),
         class_="pair",
     )
     true = "" if predicted == label else f", true class: {label}"
     caption = element("figcaption", element("strong", predicted), f" {confidence:.1f} %{true}")
     large = [
-        _captioned(tag(viewable(image, LARGE), alt, lossy=True), name),
-        _captioned(_large(image, heat, predicted), f"for {predicted}, {confidence:.1f} %"),
+        _captioned(tag(viewable(image, LARGE, contents.inputs), alt, lossy=True), name),
+        _captioned(
+            _large(contents, image, heat, predicted), f"for {predicted}, {confidence:.1f} %"
+        ),
     ]
     if other is not None:
-        large.append(_captioned(_large(image, other, label), f"for the true class, {label}"))
+        large.append(
+            _captioned(_large(contents, image, other, label), f"for the true class, {label}")
+        )
     opened = joined([element("div", *large, class_="row"), heat_scale(contents.data.dataset.noun)])
     mark = f"gradcam-{'wrong-' if group == 'Wrong' else ''}{index}"
     return element("figure", enlargeable(mark, f"Enlarge {alt}", pair, opened), caption)
 
 
-def _large(image: Tensor, heat: Tensor, name: str) -> Html:
-    return tag(overlay(image, heat, LARGE), f"Grad-CAM for {name}", lossy=True)
+def _large(contents: Contents, image: Tensor, heat: Tensor, name: str) -> Html:
+    return tag(overlay(image, heat, LARGE, contents.inputs), f"Grad-CAM for {name}", lossy=True)
 
 
 def _captioned(image: Html, caption: str) -> Html:

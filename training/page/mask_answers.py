@@ -21,6 +21,7 @@ from ..metrics.mask_tally import table_of
 from ..metrics.most_confused import confused
 from ..runtime.devices import using
 from ..runtime.eval_mode import evaluating
+from ..show.pictures.side_by_side import of_each_input
 from .contents import Contents
 from .markup import Html, element, enlargeable, joined, section
 from .picture import LARGE, LARGEST, tag, viewable
@@ -161,11 +162,12 @@ def _pictures(contents: Contents, one: _Answer, name: str, largest: int) -> list
     if one.mask.ndim > 2:
         at = telling_slice(one.mask, one.answer, classes)
         one = _Answer(slice_picture(one.image, at), one.mask[at], one.answer[at])
-    image = viewable(one.image, largest)
+    first, *_ = of_each_input(one.image, contents.inputs)
+    image = viewable(first, largest)
     height, width = image.shape[-2:]
     mask, answer = (smaller(each, (height, width)) for each in (one.mask, one.answer))
     pictures = [
-        (image, name),
+        (viewable(one.image, largest, contents.inputs), name),
         (mask_overlay(image, mask, classes), f"Mask of {name}"),
         (mask_overlay(image, answer, classes), f"Answer to {name}"),
         (errors_overlay(image, mask, answer), f"Wrong pixels of {name}"),

@@ -30,7 +30,10 @@ def _figure(contents: Contents, index: int) -> Html:
     predicted, label = contents.classes[int(contents.predicted[index])], contents.class_of(index)
     confidence = 100 * float(contents.outcome.answers[index].amax())
     name = contents.name(index)
-    image = tag(viewable(contents.image(index)), f"{name}: {label}, predicted as {predicted}")
+    image = tag(
+        viewable(contents.image(index), inputs=contents.inputs),
+        f"{name}: {label}, predicted as {predicted}",
+    )
     caption = element(
         "figcaption",
         element("strong", predicted),

@@ -122,5 +122,7 @@ def _figure(contents: Contents, task: Regression, index: int, errors: Tensor) ->
             f" instead of {amount_of(truth, deviation)}",
             element("br"),
         ]
-    image = tag(viewable(contents.image(index)), f"{name}, predicted wrongly")
+    image = tag(
+        viewable(contents.image(index), inputs=contents.inputs), f"{name}, predicted wrongly"
+    )
     return element("figure", image, element("figcaption", *said, name))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from ...compiler.plan.plan import NamedInput
 from ..show.pictures.heat_colors import OPACITY, STOPS, heat_colors
 from ..show.pictures.sample_picture import WARM, scan_picture, series_picture
+from ..show.pictures.side_by_side import of_each_input, side_by_side
 from .markup import Html, element
 
 LARGEST = 128
@@ -50,9 +53,12 @@ def tag(
     )  # fmt: skip
 
 
-def viewable(image: Tensor, largest: int = LARGEST) -> Tensor:
-    """An image reduced to one or three channels, and to `largest` pixels along its longer side. A
-    series or a scan is drawn, twice as wide."""
+def viewable(image: Tensor, largest: int = LARGEST, inputs: Sequence[NamedInput] = ()) -> Tensor:
+    """An image reduced to one or three channels, and to `largest` pixels along its longer side;
+    those of several `inputs` side by side. A series or a scan is drawn, twice as wide."""
+    each = of_each_input(image, inputs)
+    if len(each) > 1:
+        return side_by_side([viewable(one, largest) for one in each])
     if image.ndim != 3:
         draw = series_picture if image.ndim == 2 else scan_picture
         return draw(image, 2 * largest)
@@ -69,9 +75,14 @@ def viewable(image: Tensor, largest: int = LARGEST) -> Tensor:
     return small[0].round().clamp(0, 255).to(torch.uint8)
 
 
-def overlay(image: Tensor, heat: Tensor, largest: int = LARGEST) -> Tensor:
-    """An image in gray with a heatmap (0 to 1) over it in color. Small images are enlarged, so that
-    the heatmap is smooth."""
+def overlay(
+    image: Tensor, heat: Tensor, largest: int = LARGEST, inputs: Sequence[NamedInput] = ()
+) -> Tensor:
+    """An image in gray with a heatmap (0 to 1) over it in color, or those of several `inputs`, each
+    with it. Small images are enlarged, so that the heatmap is smooth."""
+    each = of_each_input(image, inputs)
+    if len(each) > 1:
+        return side_by_side([overlay(one, heat, largest) for one in each])
     if image.ndim != 3:
         draw = series_picture if image.ndim == 2 else scan_picture
         return draw(image, 2 * largest, heat)

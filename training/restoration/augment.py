@@ -8,12 +8,11 @@ image is made worse.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ...compiler.plan.fusion import Fusion, fuse
+from ...compiler.plan.fusion import fuse, without_normalization
 from ...compiler.plan.plan import TrainPlan
 from ..augment.build import augmenter
 from ..augment.module import Augmenter
@@ -67,8 +66,3 @@ def augmenter_for(
     if pairs is not None:
         return AugmentPairs(plan, preparation, pairs, reuse=reuse)
     return augmenter(plan, preparation, mixable=mixable, reuse=reuse)
-
-
-def without_normalization(fusion: Fusion) -> Fusion:
-    """The same passes; the normalization is left to the end."""
-    return replace(fusion, passes=tuple(replace(one, normalizes=False) for one in fusion.passes))

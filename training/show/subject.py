@@ -287,5 +287,5 @@ def _preparation(shape: Shape, plan: TrainPlan, learned: Learned) -> tuple[Prepa
         unknown = "the weights do not record it: " if learned == "learned" else ""
         others = "caffe, inception, none, …" if shape[0] == 3 else "none, mnist, …"
         origin = f"{unknown}`{line}` (others: --set evaluate.normalize={others})"
-    evaluate = replace(plan.evaluate, normalize=normalize)
+    evaluate = plan.evaluate.normalized_by(normalize)
     return Preparation.of(replace(plan, evaluate=evaluate), (), ()), origin

@@ -29,7 +29,7 @@ from ..checkpoint.writer import CheckpointWriter
 from ..data.diagnostic import plural_noun
 from ..data.loader.batches import Batches
 from ..data.opened import Opened
-from ..inference.load import live
+from ..inference.load import live, taking_samples
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile
 from ..optim.choose_precision import Choice, choose
@@ -99,7 +99,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         folder.write_request(job.request, job.version)
 
     seed_all(train.seed.value)
-    module = live(network, job.version)
+    module = taking_samples(live(network, job.version), network)
     with restoring(folder.checkpoint) if checkpoint else nullcontext():
         transfer = set_up_transfer(
             job.request, module, job.open_weights, checkpoint, job.policy_lines, job.data

@@ -31,8 +31,9 @@ class Pixels(NamedTuple):
 def with_pixels(plan: TrainPlan, pixels: Pixels) -> TrainPlan:
     """The plan with the preprocessing of the weights, as far as `evaluate` does not set its own."""
     evaluate = plan.evaluate
-    if not evaluate.normalize.written:
-        evaluate = replace(evaluate, normalize=normalize(pixels, plan.input[0]))
+    fits = not plan.inputs or plan.input[0] == len(pixels.mean)
+    if fits and not evaluate.normalize.written:
+        evaluate = evaluate.normalized_by(normalize(pixels, plan.input[0]))
     resize, crop = evaluate.resize, evaluate.crop
     if resize is not None and crop is not None and not (resize.written or crop.written):
         mode = pixels.mode if pixels.mode in MODES else resize.mode

@@ -50,7 +50,7 @@ def _as_started(plan: TrainPlan, folder: Path) -> TrainPlan:
         return plan
     evaluate, then = plan.evaluate, before.evaluate
     if not evaluate.normalize.written:
-        evaluate = replace(evaluate, normalize=then.normalize)
+        evaluate = replace(evaluate, normalizations=then.normalizations)
     sized = (evaluate.resize, evaluate.crop)
     if not any(one is not None and one.written for one in sized):
         evaluate = replace(evaluate, resize=then.resize)

@@ -208,7 +208,7 @@ class Augmentation(Directive):
                 "take it out, or make the input channels x height x width",
                 (Edit(self.span, ""),),
             )
-        elif context.channels not in (None, 3) and self.needs_colors():
+        elif not context.in_color and self.needs_colors():
             yield self.colorless(context)
         yield from self.fill_problem(context)
 

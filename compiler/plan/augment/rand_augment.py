@@ -15,6 +15,9 @@ class OfAList(Augmentation):
 
     pass_kind = POLICY
 
+    def needs_one_input(self) -> str:
+        return "its operations change the colors of a single image"
+
     def cost(self, kind: PassKind, input_size: Size, channels: int) -> Cost:
         """The most expensive operations of the lists read a neighborhood of 3 x 3."""
         count = numbers(input_size, channels)

@@ -101,6 +101,9 @@ class Resize(Resizing):
     def by_epoch(self) -> bool:
         return self.start is not None
 
+    def needs_one_input(self) -> str:
+        return "it changes the size of a single input" if self.by_epoch else ""
+
     @property
     def _step(self) -> int:
         return self.step or 32

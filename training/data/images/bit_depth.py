@@ -7,6 +7,7 @@ import io
 from PIL import Image
 
 from ..loader.image_source import Files, ImageSource
+from .decode import Together
 from .image_file import DAMAGE, FORMATS, BadImage, contents, quiet
 
 _LOOKED = 8
@@ -32,6 +33,15 @@ def bit_depth_note(source: ImageSource) -> str:
 def _bits(source: Files, index: int) -> int:
     try:
         data = source.content(index)
+        if isinstance(data, Together):
+            return max(_bits_of(each) for _, each in data.parts)
+        return _bits_of(data)
+    except BadImage:
+        return 8  # it is named when it is decoded
+
+
+def _bits_of(data: str | bytes) -> int:
+    try:
         data = data if isinstance(data, bytes) else contents(data)
         if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24:
             return data[24]

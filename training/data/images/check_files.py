@@ -10,6 +10,7 @@ from ..loader.image_source import Files
 from ..loader.thread_pool import Progress, each, unwatched
 from .checked_files import CheckedFiles, Mark, mark
 from .color_modes import plain
+from .decode import Together
 from .image_file import DAMAGE, BadImage, picture
 from .resize import Fit
 
@@ -36,6 +37,8 @@ def unusable(
 
     def check(place: int) -> Checked:
         path = paths[place]
+        if files.input_files:  # what is remembered of the first says nothing about the others
+            return Checked(_reason(files.content(indices[place]), fit), None)
         before, cached = mark(path), known.get(path)
         if cached is not None and cached[0] == before:
             return Checked(cached[1], None)
@@ -66,8 +69,12 @@ class Checked(NamedTuple):
     """Of a file that was read, and did not change in the meantime: what to remember it by."""
 
 
-def _reason(source: str | bytes, fit: Fit) -> str:
+def _reason(source: str | bytes | Together, fit: Fit) -> str:
     try:
+        if isinstance(source, Together):
+            _, height, width = source.decoded().shape
+            fit.must_be_bounded(height, width)
+            return ""
         image = picture(source)
         plain(image, 3)
         fit.must_be_bounded(image.height, image.width)

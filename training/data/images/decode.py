@@ -4,21 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import torch
 from PIL import Image
 from torch import Tensor
 
+from ....compiler.plan.plan import NamedInput
 from .color_modes import plain
 from .image_file import DAMAGE, BadImage, pages, upright
 from .in_memory import array_pixels, is_array
 
 
+class Together(NamedTuple):
+    """The images of several inputs of a network, which are one sample: what each is decoded
+    from."""
+
+    parts: tuple[tuple[NamedInput, Any], ...]
+
+    def decoded(self) -> Tensor:
+        """The channels of all, one after the other. Raises BadImage, which names the input."""
+        images: list[Tensor] = []
+        first = self.parts[0][0].name
+        for input, source in self.parts:
+            try:
+                images.append(decode(source, input.channels))
+            except BadImage as error:
+                raise BadImage(f"its `{input.name}`: {error.reason}") from None
+            (_, height, width), (_, tall, broad) = images[0].shape, images[-1].shape
+            if (height, width) != (tall, broad):
+                raise BadImage(
+                    f"its `{input.name}` has {broad} x {tall} pixels, and `{first}` {width} x"
+                    f" {height}"
+                )
+        return torch.cat(images)
+
+
 def decode(source: Any, channels: int) -> Tensor:
     """The pixels of an image: uint8, channels x height x width, upright. `source` is a path, the
-    bytes of a file, a Pillow image or an array. Raises BadImage."""
+    bytes of a file, a Pillow image or an array; or several, for the inputs of a network. Raises
+    BadImage."""
+    if isinstance(source, Together):
+        return source.decoded()
     if is_array(source):
         return array_pixels(source, channels)
     if not isinstance(source, (str, bytes, os.PathLike, Image.Image)):

@@ -25,13 +25,13 @@ import torch
 from torch import Tensor
 
 from ....compiler.language.values import spelled
-from ....compiler.plan.plan import TrainPlan
+from ....compiler.plan.plan import NamedInput, TrainPlan
 from ....compiler.plan.spectrogram import TimeFrequency, spectrogram_in
 from ....compiler.shapes import LAYOUTS, Shape, text
 from ..samples.sample_file import SampleFormat
 from ..samples.sample_fit import SampleFit, fit_in
 from ..to_spectrogram import ToSpectrogram
-from .decode import decode
+from .decode import Together, decode
 from .image_file import BadImage
 from .resize import KEPT, Fit, Size, evaluation_fit
 
@@ -62,6 +62,8 @@ class Preparation:
     """What is computed of a series; the normalization is that of its result."""
     input: Shape = ()
     """The shape of the network's input, if it is a spectrogram."""
+    inputs: tuple[NamedInput, ...] = ()
+    """The inputs of a network that has several; `channels` are those of all."""
 
     @property
     def fit(self) -> Fit:
@@ -87,23 +89,38 @@ class Preparation:
         rate: int | None = None,
     ) -> Preparation:
         """The preprocessing of a plan; `mean` and `std` are used if the plan says `measured`."""
-        pixels, spectrogram = plan.evaluate.normalize.pixels, plan.evaluate.spectrogram
+        pixels, spectrogram = plan.normalization, plan.evaluate.spectrogram
         channels = plan.input[0]
         return Preparation(
             plan.sample[0],
             SampleFit.of(plan) if plan.has_samples else evaluation_fit(plan),
             pixels.scale,
-            _each(pixels.mean or mean, channels),
-            _each(pixels.std or std, channels),
+            _each(_filled(pixels.mean, mean), channels),
+            _each(_filled(pixels.std, std), channels),
             pixels.order if channels == 3 else "rgb",
             rate,
             spectrogram,
             plan.input if spectrogram is not None else (),
+            plan.inputs,
         )
+
+    @property
+    def each(self) -> dict[str, Preparation]:
+        """The preprocessing of each input, if there are several."""
+        found, start = {}, 0
+        for name, channels, _ in self.inputs:
+            own = slice(start, start + channels)
+            found[name] = replace(
+                self, channels=channels, mean=self.mean[own], std=self.std[own], inputs=()
+            )
+            start += channels
+        return found
 
     def read(self, source: Any) -> Tensor:
         """The whole image of a file, a Pillow image or an array, as uint8; or a series or a scan of
         a file or an array, in its own units. Raises BadImage."""
+        if self.inputs:
+            return self._read_together(source)
         if self.of_images:
             return decode(source, self.channels)
         sample = SampleFormat(self.sample, self.rate).read(source)
@@ -114,6 +131,31 @@ class Preparation:
                 " network takes, and the run pads nothing (`evaluate { pad zero }`)"
             )
         return sample
+
+    def _read_together(self, source: Any) -> Tensor:
+        """The sample of a file, an image or an array for each input, by its name."""
+        names = [each.name for each in self.inputs]
+        if not isinstance(source, Mapping) or {*source} != {*names}:
+            there = [str(name) for name in source] if isinstance(source, Mapping) else []
+            lacking = [name for name in names if name not in there]
+            strange = [name for name in there if name not in names]
+            wrong = f"`{lacking[0]}` is missing" if lacking else f"`{strange[0]}` is not one"
+            raise BadImage(
+                f"the network has the inputs {', '.join(f'`{name}`' for name in names)}"
+                + (f", and {wrong}" if isinstance(source, Mapping) else ": name a file for each")
+            )
+        if self.of_images:
+            return decode(Together(tuple([(each, source[each.name]) for each in self.inputs])), 0)
+        samples = []
+        for name, own in self.each.items():
+            try:
+                samples.append(own.read(source[name]))
+            except BadImage as error:
+                raise BadImage(f"its `{name}`: {error.reason}") from None
+        if len({sample.shape[1:] for sample in samples}) > 1:
+            sizes = [f"`{n}` {text(s.shape)}" for n, s in zip(names, samples, strict=True)]
+            raise BadImage(f"its inputs differ in size: {', '.join(sizes)}")
+        return torch.cat(samples)
 
     def image(self, source: Any) -> Tensor:
         """A file, a Pillow image or an array, resized and cropped to the input size of the network,
@@ -164,6 +206,16 @@ class Preparation:
 
     def lines(self) -> tuple[str, ...]:
         """The preprocessing as lines of the `evaluate` section of a spec."""
+        if self.inputs:
+            *sizing, first = next(iter(self.each.values())).lines()
+            each = [own.lines()[-1] for own in self.each.values()]
+            if len({first, *each}) == 1:
+                return (*sizing, first)
+            named = zip(self.inputs, each, strict=True)
+            return (
+                *sizing,
+                *(line.replace("normalize", f"normalize {one.name}", 1) for one, line in named),
+            )
         normalize = f"normalize mean={_number(self.mean)} std={_number(self.std)}"
         if isinstance(self.sizing, SampleFit) and self.sizing.each:
             normalize = "normalize each"
@@ -180,6 +232,8 @@ class Preparation:
         if self.rate is None:
             del known["rate"]
         del known["spectrogram"], known["input"]
+        if not self.inputs:
+            del known["inputs"]
         if self.spectrogram is not None:
             known["spectrogram"] = {"is": self.spectrogram.word, **self.spectrogram.arguments}
             known["input"] = self.input
@@ -208,7 +262,17 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         None if rate is None else int(rate),
         spectrogram_in(data["spectrogram"]) if "spectrogram" in data else None,
         tuple(map(int, data.get("input", ()))),
+        tuple(
+            [
+                NamedInput(str(name), int(count), str(like))
+                for name, count, like in data.get("inputs", ())
+            ]
+        ),
     )
+    if preparation.inputs and sum(one.channels for one in preparation.inputs) != int(
+        data["channels"]
+    ):
+        raise ValueError("its inputs do not have its channels")
     transform = preparation.spectrogram
     if transform is not None and transform.sample(preparation.input) != preparation.sample:
         raise ValueError("its spectrogram is not of its series")
@@ -251,6 +315,15 @@ def _number(numbers: tuple[float, ...]) -> str:
     return spelled(numbers if len(numbers) > 1 else numbers[0])
 
 
+def _filled(numbers: tuple[float, ...] | None, measured: tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers with those that are NaN as they were measured."""
+    if not numbers:
+        return measured
+    every = measured if len(measured) == len(numbers) else measured[:1] * len(numbers)
+    pairs = zip(numbers, every or numbers, strict=True)
+    return tuple(other if math.isnan(own) else own for own, other in pairs)
+
+
 def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
     """Numbers for each channel; of images that are stored in color and become gray, their mean."""
     if channels == 1 < len(numbers):
@@ -261,6 +334,9 @@ def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
     """The preprocessing described for other programs, in words and numbers. `color_modes.py` says
     how image files other than 8-bit RGB are converted."""
+    if preparation.inputs:
+        described = {name: described_preprocessing(own) for name, own in preparation.each.items()}
+        return {"inputs": described}
     if not preparation.of_images:
         return _described_samples(preparation)
     fit = preparation.fit

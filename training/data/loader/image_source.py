@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from ....compiler.plan.plan import NamedInput
 from ...tasks.answer import NO_SCALE, Answer, Scale
-from ..images.decode import decode
+from ..images.decode import Together, decode
 from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
 from ..images.resize import resized
@@ -91,6 +92,10 @@ class Files:
     """How often each image is drawn for training, compared with others; None: equally often."""
     target_files: TargetFiles | None = None
     """The images to answer, in the same order; None if labels are not images in files."""
+    first_input: NamedInput | None = None
+    """For a network with several inputs, which of them these files are."""
+    input_files: tuple[InputFiles, ...] = ()
+    """For a network with several inputs, the files of the others."""
 
     @property
     def masks(self) -> int:
@@ -113,9 +118,13 @@ class Files:
     def path(self, index: int) -> str:
         return os.path.join(self.root, self.paths[index])
 
-    def content(self, index: int) -> str | bytes:
-        """What an image is decoded from: its path, or the bytes of its file. Raises BadImage."""
-        return self.path(index)
+    def content(self, index: int) -> str | bytes | Together:
+        """What an image is decoded from: its path, or the bytes of its file; for several inputs,
+        the paths of all. Raises BadImage."""
+        if self.first_input is None:
+            return self.path(index)
+        others = [(each.input, each.path(index)) for each in self.input_files]
+        return Together(((self.first_input, self.path(index)), *others))
 
     def name(self, index: int) -> str:
         return clean(self.paths[index])
@@ -125,7 +134,6 @@ class Files:
 
     def select(self, indices: Tensor) -> Files:
         masks = None if self.mask_files is None else self.mask_files.select(indices)
-        masks = None if self.mask_files is None else self.mask_files.select(indices)
         targets = None if self.target_files is None else self.target_files.select(indices)
         return replace(
             self,
@@ -133,8 +141,23 @@ class Files:
             labels=self.labels[indices],
             mask_files=masks,
             target_files=targets,
+            input_files=tuple(
+                [each._replace(paths=each.paths.select(indices)) for each in self.input_files]
+            ),
             weights=None if self.weights is None else self.weights[indices],
         )
+
+
+class InputFiles(NamedTuple):
+    """The files of a further input of the network, in the order of the first."""
+
+    input: NamedInput
+    root: str
+    paths: Strings
+    """The path of each relative to `root`."""
+
+    def path(self, index: int) -> str:
+        return os.path.join(self.root, self.paths[index])
 
 
 class MaskReader(Protocol):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ....dsl.diagnostics import Diagnostic, SpecError
-from ..diagnostic import plural_noun
+from ..diagnostic import listed, plural_noun
 from ..left_out import BadFile
 from .labels import Labels, Unfit, as_labels, labels_or_missing, together
+from .several_inputs import Inputs, stacked
 
 if TYPE_CHECKING:
     from ....compiler.shapes import Shape
@@ -25,6 +26,7 @@ class ArrayData:
     """Images and labels of each part; classes are numbered in the same way in all parts."""
 
     images: Mapping[str, Any]
+    """Those of each part: an array, or one for each input by its name."""
     given: tuple[Any, ...]
     """The labels of each part, as they were passed: an array, or one for each output by name."""
     labels: Labels
@@ -42,11 +44,12 @@ class ArrayData:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 expected = "data must be a path, the name of a data set, or a pair (images, labels)"
                 raise _unfit(f"{expected}, not {_kind(pair)}")
-            images[part] = as_array(pair[0])
-            own = _labels(pair[1])
+            images[part] = _by_name(pair[0], "images", "inputs")
+            own = _by_name(pair[1], "labels", "outputs")
+            count = _count(images[part])
             for each in own.values() if isinstance(own, Mapping) else (own,):
-                if len(images[part]) != len(each):
-                    raise _unfit(f"there are {len(images[part]):,} images and {len(each):,} labels")
+                if count != len(each):
+                    raise _unfit(f"there are {count:,} images and {len(each):,} labels")
             labels.append(own)
         return ArrayData(images, tuple(labels), _read(labels, {}))
 
@@ -74,8 +77,41 @@ class ArrayData:
     def classes(self) -> int:
         return len(self.labels.classes)
 
-    def contents(self, wanted: Shape) -> Contents:
-        """The data set; raises SpecError if the arrays cannot be images."""
+    @staticmethod
+    def _of_inputs(images: Any, wanted: Shape, inputs: Inputs) -> Any:
+        """Images as one array: of several inputs, as a tensor of samples with the channels of all.
+        Raises Unfit, or SpecError if there are no images for an input."""
+        if not inputs and not isinstance(images, Mapping):
+            return images
+        there = list(images) if isinstance(images, Mapping) else []
+        names = [each.name for each in inputs]
+        example = f"data=({{{', '.join(f'{name!r}: …' for name in names)}}}, labels)"
+        if not inputs:
+            listing = listed([f"`{name}`" for name in there])
+            raise _unfit(
+                f"there are images for the inputs {listing}, and the network has one input",
+                help="pass data=(images, labels)",
+            )
+        lacking = [name for name in names if name not in there]
+        strange = [name for name in there if name not in names]
+        if lacking or strange:
+            wrong = (
+                f"there are no images for `{lacking[0]}`"
+                if lacking
+                else f"`{strange[0]}` is not one of them"
+            )
+            raise _unfit(
+                f"the network has {len(inputs)} inputs, and {wrong}",
+                help=f"pass images as a dict, with an array for each input: {example}",
+            )
+        from ..samples.sample_layout import noun_of
+
+        stack = stacked(images, inputs, wanted)
+        return stack if noun_of(wanted) == "image" else stack.numpy()
+
+    def contents(self, wanted: Shape, inputs: Inputs = ()) -> Contents:
+        """The data set; raises SpecError if the arrays cannot be images. `inputs` are those of a
+        network that has several."""
         import torch
 
         from ..images.arrays import ambiguity, as_images
@@ -90,6 +126,10 @@ class ArrayData:
         for (part, images), numbers in zip(self.images.items(), self.labels.numbers, strict=True):
             labels = torch.from_numpy(numbers)
             try:
+                images = self._of_inputs(images, wanted, inputs)
+                if isinstance(images, torch.Tensor) and noun == "image":
+                    parts[part] = Arrays(images, labels)
+                    continue
                 if noun == "image":
                     note = ambiguity(images, wanted)
                     parts[part] = Arrays(as_images(images, wanted), labels)
@@ -114,13 +154,26 @@ class ArrayData:
         )
 
 
-def _labels(values: Any) -> Any:
-    """An array, or one for each output by its name."""
+def _by_name(values: Any, what: str, names: str) -> Any:
+    """An array, or one for each input or output by its name."""
     if not isinstance(values, Mapping):
         return as_array(values)
     if not values or not all(isinstance(name, str) for name in values):
-        raise _unfit("a dict of labels has the names of outputs")
+        raise _unfit(f"a dict of {what} has the names of {names}")
     return {name: as_array(each) for name, each in values.items()}
+
+
+def _count(images: Any) -> int:
+    """The number of images; raises SpecError if that of several inputs differs."""
+    if not isinstance(images, Mapping):
+        return len(images)
+    (first, one), *others = images.items()
+    for name, other in others:
+        if len(other) != len(one):
+            raise _unfit(
+                f"there are {len(one):,} images of `{first}` and {len(other):,} of `{name}`"
+            )
+    return len(one)
 
 
 def _read(given: Sequence[Any], outputs: Mapping[str, bool], *, as_numbers: bool = False) -> Labels:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ....compiler.build.elaborate import examine as elaborate
 from ....compiler.build.scoping import sections_of
 from ....compiler.language.overrides import SectionOverride
+from ....compiler.network import Network
 from ....compiler.plan.data import (
     Coco,
     Data,
@@ -27,6 +28,7 @@ from ....compiler.plan.data import (
 from ....compiler.plan.loss import Loss, learns_images
 from ....compiler.plan.make import examine
 from ....compiler.plan.number_loss import NumberLoss
+from ....compiler.plan.plan import NamedInput
 from ....compiler.shapes import Shape
 from ....dsl.diagnostics import SpecError
 from ....dsl.program import Program
@@ -35,6 +37,7 @@ from ..samples.sample_endings import is_sample
 from .file_names import resolve
 from .folder_tree import Unreadable, classes_in, must_be_folder, parts_in
 from .mask_folder import mask_set
+from .several_inputs import input_folders, must_have_inputs
 from .tags import tag_set
 
 
@@ -64,7 +67,9 @@ def classes_for(
         return None
     shape = input_shape or (built.network.input.shape if built.network is not None else ())
     try:
-        return count_classes(data, base, shape, as_numbers=as_numbers)
+        return count_classes(
+            data, base, shape, as_numbers=as_numbers, inputs=_inputs(built.network)
+        )
     except SpecError:
         if built.network is None:  # its errors come first: it may have several outputs
             return None
@@ -80,18 +85,31 @@ def asks_for_numbers(
     return isinstance(context.find(Loss), NumberLoss) and not learns_images(context)
 
 
+def _inputs(network: Network | None) -> tuple[NamedInput, ...]:
+    """The inputs of a network that has several; else none."""
+    inputs = network.inputs if network is not None else ()
+    return tuple(NamedInput(node.name, node.shape[0]) for node in inputs) if inputs[1:] else ()
+
+
 def count_classes(
-    data: Data, base: Path, shape: Shape = (), *, as_numbers: bool = False
+    data: Data,
+    base: Path,
+    shape: Shape = (),
+    *,
+    as_numbers: bool = False,
+    inputs: Sequence[NamedInput] = (),
 ) -> int | None:
     """The number of classes, or of numbers for each image; None if it is not known. `shape` is that
-    of the network's input. Raises SpecError if there is no such data."""
+    of the network's input, and `inputs` those of a network that has several. Raises SpecError if
+    there is no such data."""
+    must_have_inputs(data, inputs)
     match data:
         case Folder():
-            return _of_folder(data, base, shape)
+            return _of_folder(data, base, shape, [each.name for each in inputs])
         case TableData():
             from .table import classes_of_table
 
-            return len(classes_of_table(data, base, shape, as_numbers=as_numbers))
+            return len(classes_of_table(data, base, shape, as_numbers=as_numbers, inputs=inputs))
         case NpyFolder():
             from .npy_files import count_in_folder
 
@@ -111,7 +129,8 @@ def count_classes(
         case Npz():
             from .npz_file import count
 
-            return count(data, base, shape, as_numbers=as_numbers)
+            names = [each.name for each in inputs]
+            return count(data, base, shape, as_numbers=as_numbers, inputs=names)
         case Idx():
             from .idx import idx_groups, read
 
@@ -122,10 +141,18 @@ def count_classes(
     return classes_of(data)
 
 
-def _of_folder(data: Folder, base: Path, shape: Shape) -> int | None:
+def _of_folder(data: Folder, base: Path, shape: Shape, inputs: Sequence[str]) -> int | None:
     root = resolve(data.path, base)
     must_be_folder(root, data.path, data)
     try:
+        if inputs:
+            first = {
+                part: places[0] for part, places in input_folders(data, root, base, inputs).items()
+            }
+            masks = mask_set(data, root, first)
+            if masks is not None:
+                return len(masks.classes.names)
+            return len(classes_in(first["train"])) or None
         masks = None if is_sample(shape) else mask_set(data, root)
         if masks is not None:
             return len(masks.classes.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,20 +29,35 @@ from .folder_tree import (
 )
 from .mask_folder import MaskSet, mask_set, missing_masks
 from .sample_files import of_sample_files
+from .several_inputs import Inputs, input_folders, no_files_of_samples, with_further_inputs
 from .tags import TagSet, label_rows, merged, tag_set
 
 LAYOUT = "one folder of images for each class; or such folders inside `train` and `val`"
 
 
-def folder(data: Folder, base: Path, shape: Shape = ()) -> Contents:
+def folder(data: Folder, base: Path, shape: Shape = (), inputs: Inputs = ()) -> Contents:
     """The data set in a folder; raises SpecError if the folder is not one. `shape` is that of a
-    sample, if it is not an image."""
+    sample, if it is not an image; `inputs` are those of a network that has several."""
     root = resolve(data.path, base)
     must_be_folder(root, data.path, data)
     try:
+        if inputs:
+            return _of_inputs(data, root, base, shape, inputs)
         return _folder(data, root, base, shape)
     except Unreadable as error:
         raise problem("unreadable", str(error), data) from None
+
+
+def _of_inputs(data: Folder, root: Path, base: Path, shape: Shape, inputs: Inputs) -> Contents:
+    """A data set with a folder for each input: the first has the labels, or masks are beside it."""
+    if is_sample(shape):
+        raise no_files_of_samples(data, inputs)
+    places = input_folders(data, root, base, [each.name for each in inputs])
+    first = {part: folders[0] for part, folders in places.items()}
+    masks = mask_set(data, root, first)
+    if masks is not None:
+        return with_further_inputs(places, _with_masks(data, root, masks), inputs)
+    return with_further_inputs(places, _of_classes(data, root, first, is_image, None), inputs)
 
 
 def _folder(data: Folder, root: Path, base: Path, shape: Shape) -> Contents:
@@ -54,11 +70,19 @@ def _folder(data: Folder, root: Path, base: Path, shape: Shape) -> Contents:
     if tags is not None:
         several = any(len(each) != 1 for part in tags.parts.values() for each in part.tags)
         return _with_tags(data, root, tags, several)
-    parts = {part: images_in(path, wanted) for part, path in part_folders(data, root).items()}
+    places = part_folders(data, root)
     if isinstance(data.val, str):
         place = resolve(data.val, base)
         must_be_folder(place, data.val, data, "val")
-        parts["val"] = images_in(place, wanted)
+        places["val"] = place
+    return _of_classes(data, root, places, wanted, samples)
+
+
+def _of_classes(
+    data: Folder, root: Path, places: Mapping[str, Path], wanted: Wanted, samples: Shape | None
+) -> Contents:
+    """A data set with a folder for each class, in the folder of each part."""
+    parts = {part: images_in(path, wanted) for part, path in places.items()}
     train = parts["train"]
     _must_be_classes(data, train, wanted)
     classes = tuple(train.classes)

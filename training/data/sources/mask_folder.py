@@ -67,6 +67,21 @@ def mask_folders(root: Path, masks: str | None = None) -> dict[str, tuple[Path, 
     return found if "train" in found else {}
 
 
+def _masks_of(images: Mapping[str, Path], masks: str | None) -> dict[str, tuple[Path, Path]]:
+    """The folders of images with those of their masks: `train/masks` of `train/image`, or
+    `masks/train` of `image/train`."""
+    wanted = MASKS if masks is None else (masks.lower(),)
+    found = {}
+    for part, folder in images.items():
+        for parent, below in ((folder.parent, ""), (folder.parent.parent, folder.name)):
+            by_name = {name.lower(): Path(path) for name, path in folders(str(parent))}
+            labels = next((by_name[name] / below for name in wanted if name in by_name), None)
+            if labels is not None and labels.is_dir():
+                found[part] = folder, labels
+                break
+    return found if "train" in found else {}
+
+
 @dataclass(frozen=True)
 class MaskSet:
     """A data set of images and masks."""
@@ -76,9 +91,11 @@ class MaskSet:
     notes: tuple[str, ...] = ()
 
 
-def mask_set(data: Folder, root: Path) -> MaskSet | None:
-    """The images and masks in a folder; None if it has none. Raises SpecError."""
-    folders_of = mask_folders(root, data.masks)
+def mask_set(data: Folder, root: Path, images: Mapping[str, Path] | None = None) -> MaskSet | None:
+    """The images and masks in a folder; None if it has none. `images` are the folders of images, if
+    they are known. Raises SpecError."""
+    masks = data.masks
+    folders_of = _masks_of(images, masks) if images is not None else mask_folders(root, masks)
     if not folders_of:
         if data.masks is not None:
             raise problem(

@@ -23,8 +23,17 @@ from .array_masks import ArrayMasks, masks_in, must_fit
 from .file_names import clean, resolve
 from .images_wanted import ImagesWanted
 from .labels import Labels, Unfit
-from .npz_file import class_names, labels_of, named_images, named_pairs, opened, several_labels
+from .npz_file import (
+    arrays_of_inputs,
+    class_names,
+    labels_of,
+    named_images,
+    named_pairs,
+    opened,
+    several_labels,
+)
 from .sample_arrays import sample_arrays
+from .several_inputs import Inputs, stacked
 
 
 def npz(
@@ -34,27 +43,33 @@ def npz(
     *,
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
+    inputs: Inputs = (),
 ) -> Contents:
     """The data set in a file; raises SpecError if the file is not one. With `as_numbers`, whole
-    labels are numbers, not classes. For a network with several outputs, each has an array."""
+    labels are numbers, not classes. For a network with several inputs or outputs, each has an
+    array."""
     path = resolve(data.path, base)
+    names = [each.name for each in inputs]
     with opened(data, path) as archive:
         pairs: dict[str, tuple[str, str]]
         labels: Labels
         if outputs:
-            pairs, labels = several_labels(data, archive, outputs)
+            pairs, labels = several_labels(data, archive, outputs, names)
         else:
-            pairs = named_pairs(data, list(archive))
+            pairs = named_pairs(data, list(archive), names)
             masks = masks_in(data, archive, pairs, class_names(data, archive), wanted)
             if masks is not None:
-                return _with_masks(data, path, archive, pairs, masks, wanted)
+                of_parts = _stacks(data, archive, inputs, wanted)
+                return _with_masks(data, path, archive, pairs, masks, wanted, of_parts)
             labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
         parts: dict[str, ImageSource] = {}
         notes: list[str] = []
         bad: list[BadFile] = []
         noun = noun_of(wanted)
+        stacks = _stacks(data, archive, inputs, wanted)
         for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
-            source, wrong, note = _source(data, archive[images], images, numbers, wanted)
+            array = stacks[part] if inputs else archive[images]
+            source, wrong, note = _source(data, array, images, numbers, wanted)
             notes += [f"`{images}`: {note}"] if note else []
             if len(source.images) + len(wrong) != len(numbers):
                 raise problem(
@@ -78,6 +93,25 @@ def npz(
     )
 
 
+def _stacks(data: Npz, archive: NpzArrays, inputs: Inputs, wanted: Shape) -> dict[str, Tensor]:
+    """The samples of each part for a network with several inputs; empty for others."""
+    stacks = {}
+    for part, arrays in _arrays(data, archive, inputs).items():
+        try:
+            named = {name: archive[array] for name, array in arrays.items()}
+            stacks[part] = stacked(named, inputs, wanted)
+        except Unfit as error:
+            noun = plural_noun(noun_of(wanted))
+            message = f"the {noun} for {part} in {data.path} cannot be used: {error}"
+            raise problem("data-shape", message, data) from None
+    return stacks
+
+
+def _arrays(data: Npz, archive: NpzArrays, inputs: Inputs) -> Mapping[str, Mapping[str, str]]:
+    names = [each.name for each in inputs]
+    return arrays_of_inputs(data, list(archive), names) if inputs else {}
+
+
 def _with_masks(
     data: Npz,
     path: Path,
@@ -85,8 +119,10 @@ def _with_masks(
     pairs: Mapping[str, tuple[str, str]],
     found: ArrayMasks,
     wanted: Shape,
+    stacks: Mapping[str, Tensor],
 ) -> Contents:
-    """A data set whose labels are masks."""
+    """A data set whose labels are masks. `stacks` are the samples of a network with several
+    inputs."""
     parts: dict[str, ImageSource] = {}
     notes = [f"`{images}` have masks in `{label}`" for images, label in pairs.values()]
     noun = noun_of(wanted)
@@ -94,7 +130,8 @@ def _with_masks(
     for part, (images, label) in pairs.items():
         masks = torch.from_numpy(found.numbers.of(found.parts[part]))
         labels = torch.zeros(len(masks), dtype=torch.int64)
-        source, wrong, note = _source(data, archive[images], images, labels.numpy(), wanted)
+        array = stacks[part] if stacks else archive[images]
+        source, wrong, note = _source(data, array, images, labels.numpy(), wanted)
         notes += [f"`{images}`: {note}"] if note else []
         bad += wrong
         pixels = source.images
@@ -162,6 +199,10 @@ def _source(
     """The images, those that cannot be used, and a note on how they were read."""
     labels, noun = torch.from_numpy(numbers), noun_of(wanted)
     try:
+        if isinstance(array, Tensor):
+            if noun == "image":
+                return Arrays(array, labels), [], ""
+            array = array.numpy()
         if noun != "image":
             return sample_arrays(array, labels, wanted, f"{name} ")
         return Arrays(as_images(array, wanted), labels), [], ambiguity(array, wanted)

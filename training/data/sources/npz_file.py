@@ -5,7 +5,7 @@ Needs numpy, not torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,18 @@ _PARTS = {"train": "train training", "val": "val valid validation dev", "test": 
 _CLASSES = "class_names classes label_names target_names names categories"
 
 
-def count(data: Npz, base: Path, shape: Shape = (), *, as_numbers: bool = False) -> int:
+def count(
+    data: Npz,
+    base: Path,
+    shape: Shape = (),
+    *,
+    as_numbers: bool = False,
+    inputs: Sequence[str] = (),
+) -> int:
     """The number of classes of a file, or of numbers for each image; the images are not read.
-    `shape` is that of the network's input."""
+    `shape` is that of the network's input, and `inputs` are the names of several."""
     with opened(data, resolve(data.path, base)) as archive:
-        pairs = named_pairs(data, list(archive))
+        pairs = named_pairs(data, list(archive), inputs)
         masks = masks_in(data, archive, pairs, class_names(data, archive), shape)
         if masks is not None:
             return len(masks.classes)
@@ -40,8 +47,13 @@ def count(data: Npz, base: Path, shape: Shape = (), *, as_numbers: bool = False)
 # ---- the names of arrays ---------------------------------------------------------------------
 
 
-def named_pairs(data: NamedArrays, there: list[str]) -> dict[str, tuple[str, str]]:
-    """The names of the arrays of images and of labels, for each part."""
+def named_pairs(
+    data: NamedArrays, there: list[str], inputs: Sequence[str] = ()
+) -> dict[str, tuple[str, str]]:
+    """The names of the arrays of images and of labels, for each part. For a network with several
+    inputs, the images are those of the first."""
+    if inputs:
+        return _labeled(data, there, arrays_of_inputs(data, there, inputs), inputs[0])
     if data.images or data.labels:
         return {"train": (_given(data, "images", there), _given(data, "labels", there))}
     pairs = {}
@@ -74,6 +86,60 @@ def named_pairs(data: NamedArrays, there: list[str]) -> dict[str, tuple[str, str
         help="usual names are `x_train` and `y_train`, with `x_test` and `y_test`, or `images` and"
         ' `labels`; to use other names, write `images="…" labels="…"`',
     )
+
+
+def arrays_of_inputs(
+    data: NamedArrays, there: list[str], inputs: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """For each part, the names of the arrays of all inputs: `depth_train` or `x_depth_train`;
+    `depth` if there are no parts. Raises SpecError if one is missing."""
+    found = {
+        part: {name: _first(there, _names(f"{name} x_{name}", words)) for name in inputs}
+        for part, words in _PARTS.items()
+    }
+    found = {part: arrays for part, arrays in found.items() if any(arrays.values())}
+    if not found:
+        found = {"train": {name: _first(there, [name, f"x_{name}"]) for name in inputs}}
+    for part, arrays in found.items():
+        for name, array in arrays.items():
+            if not array:
+                known = next(filter(None, arrays.values()), "")
+                ending = f"_{part}" if known.endswith(f"_{part}") or part != "train" else ""
+                raise problem(
+                    "no-such-array",
+                    f"{data.path} has no images for the input `{name}`: an array `{name}{ending}`",
+                    data,
+                    notes=(f"it has {listed([f'`{each}`' for each in there], 12)}",),
+                    help="name the arrays as the inputs of the network",
+                )
+    if "train" not in found:
+        (part, arrays), *_ = found.items()
+        array = next(iter(arrays.values()))
+        raise problem(
+            "no-such-array", f"{data.path} has `{array}` for {part}, and none for training", data
+        )
+    return found
+
+
+def _labeled(
+    data: NamedArrays, there: list[str], found: Mapping[str, Mapping[str, str]], first: str
+) -> dict[str, tuple[str, str]]:
+    """The arrays of an input with those of the labels."""
+    pairs = {}
+    for part, arrays in found.items():
+        given = [data.labels] if data.labels else []
+        usual = [*_names(_LABELS, _PARTS[part]), *(_LABELS.split() if len(found) == 1 else ())]
+        label = _first([name for name in there if name not in arrays.values()], [*given, *usual])
+        if not label:
+            raise problem(
+                "no-such-array",
+                f"{data.path} has `{arrays[first]}`, but not the labels that belong to it",
+                data,
+                notes=(f"it has {listed([f'`{name}`' for name in there], 12)}",),
+                help=f"name them `y_{part}`" if len(found) > 1 else 'write `labels="…"`',
+            )
+        pairs[part] = arrays[first], label
+    return pairs
 
 
 _INPUTS = f"{_IMAGES} input inputs noisy low lr blurry degraded gray"
@@ -188,15 +254,30 @@ def labels_of(
 
 
 def several_labels(
-    data: NamedArrays, archive: Mapping[str, Any], outputs: Mapping[str, bool]
+    data: NamedArrays,
+    archive: Mapping[str, Any],
+    outputs: Mapping[str, bool],
+    inputs: Sequence[str] = (),
 ) -> tuple[dict[str, tuple[str, str]], Labels]:
     """The arrays of images and of the first labels of each part, and the labels of all outputs:
     `age_train` or `y_age_train` for the output `age`; `age` if there are no parts."""
     there = list(archive)
     found: dict[str, dict[str, str]] = {}
     images: dict[str, str] = {}
+    of_inputs = arrays_of_inputs(data, there, inputs) if inputs else {}
+    if list(of_inputs) == ["train"] and of_inputs["train"][inputs[0]] in (
+        inputs[0], f"x_{inputs[0]}"
+    ):  # fmt: skip
+        images = {"train": of_inputs["train"][inputs[0]]}
+        found = {"train": {name: _first(there, [name, f"y_{name}"]) for name in outputs}}
+        of_inputs = {}
     for part, words in _PARTS.items():
-        of_images = _first(there, _names(_IMAGES, words))
+        if images:
+            break
+        if inputs:
+            of_images = of_inputs.get(part, {}).get(inputs[0], "")
+        else:
+            of_images = _first(there, _names(_IMAGES, words))
         if of_images:
             images[part] = of_images
             found[part] = {

@@ -38,6 +38,7 @@ from .named import named
 from .npy_folder import npy
 from .npz import image_npz, npz
 from .series_text import series
+from .several_inputs import Inputs, must_have_inputs
 from .table import image_table, table
 
 
@@ -49,12 +50,15 @@ def contents(
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
     as_images: ImagesWanted | None = None,
+    inputs: Inputs = (),
 ) -> Contents:
     """The data set of a `data` line; paths are relative to `base`. With `as_numbers`, whole
     labels are numbers, not classes; with `as_images`, what is to be answered are images. For a
-    network with several outputs, `outputs` has their names, and whether each predicts numbers.
-    Raises SpecError if the data does not exist or cannot be used.
+    network with several outputs, `outputs` has their names, and whether each predicts numbers; for
+    one with several inputs, `inputs` has those. Raises SpecError if the data does not exist or
+    cannot be used.
     """
+    must_have_inputs(data, inputs)
     if as_images is not None:
         match data:
             case Folder():
@@ -66,9 +70,9 @@ def contents(
         return as_images.contents(data, contents(data, base, wanted))
     match data:
         case TableData():
-            return table(data, base, wanted, as_numbers=as_numbers, outputs=outputs)
+            return table(data, base, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs)
         case Npz():
-            return npz(data, base, wanted, as_numbers=as_numbers, outputs=outputs)
+            return npz(data, base, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs)
     if outputs and not isinstance(data, ArraysInMemory | NoData):
         names = listed([f"`{name}`" for name in outputs])
         raise problem(
@@ -83,7 +87,7 @@ def contents(
         case Digits():
             return digits()
         case Folder():
-            return folder(data, base, wanted)
+            return folder(data, base, wanted, inputs)
         case Coco():
             return coco(data, base)
         case HuggingFace():

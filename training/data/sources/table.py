@@ -25,6 +25,7 @@ from .file_names import clean, is_image, resolve
 from .mask_folder import Pairs, read_table, scanned, table_in
 from .named_files import NamedFiles
 from .read_once import ReadOnce
+from .several_inputs import Inputs, no_files_of_samples
 from .table_file import Column, Table, column_of, read_table_file
 from .table_labels import (
     LabelReader,
@@ -62,6 +63,8 @@ class TableLabels:
     root: str
     answers: tuple[Answer, ...] = ()
     """What the labels of each output are, if the network has several."""
+    further: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    """For a network with several inputs, the paths of the others."""
     images: dict[str, list[str]] = field(default_factory=dict)
     """Paths relative to `root`."""
     labels: dict[str, list[object]] = field(default_factory=dict)
@@ -81,30 +84,40 @@ def table(
     *,
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
+    inputs: Inputs = (),
 ) -> Contents:
     """The data set of a table; raises SpecError. `shape` is that of a sample, if it is not an
     image. For a network with several outputs, `outputs` has their names, and whether each predicts
-    numbers."""
+    numbers; for one with several inputs, `inputs` has those."""
     import torch
 
-    from ..loader.image_source import Contents, Files, MaskFiles
+    from ..loader.image_source import Contents, Files, InputFiles, MaskFiles
     from ..loader.packed_strings import Strings
 
     samples = shape if is_sample(shape) else None
-    found = read_labels(data, base, samples, as_numbers=as_numbers, outputs=outputs, last=True)
+    if samples is not None and inputs:
+        raise no_files_of_samples(data, inputs)
+    found = read_labels(
+        data, base, samples, as_numbers=as_numbers, outputs=outputs, inputs=inputs, last=True
+    )
     masks = found.task == "segmentation"
     classes, code = (found.classes, None) if not masks else _mask_code(data, found)
     parts: dict[str, ImageSource] = {}
     for part, images in found.images.items():
         labels = found.labels[part]
+        kind = torch.int64 if masks or found.task == "classification" else torch.float32
+        numbers = torch.tensor([0] * len(images) if masks else labels, dtype=kind)
+        files = Files(found.root, Strings(images), numbers)
         if masks:
             assert code is not None
-            files = MaskFiles(found.root, Strings(map(str, labels)), code)
-            numbers = torch.zeros(len(images), dtype=torch.int64)
-            parts[part] = Files(found.root, Strings(images), numbers, files)
-        else:
-            kind = torch.int64 if found.task == "classification" else torch.float32
-            parts[part] = Files(found.root, Strings(images), torch.tensor(labels, dtype=kind))
+            files = replace(
+                files, mask_files=MaskFiles(found.root, Strings(map(str, labels)), code)
+            )
+        if inputs:
+            columns = zip(inputs[1:], zip(*found.further[part], strict=True), strict=True)
+            others = [InputFiles(each, found.root, Strings(paths)) for each, paths in columns]
+            files = replace(files, first_input=inputs[0], input_files=tuple(others))
+        parts[part] = files
     if found.weights:
         weights = torch.tensor(found.weights, dtype=torch.float64)
         parts["train"] = replace(parts["train"], weights=weights)
@@ -142,11 +155,16 @@ def image_table(data: TableData, base: Path, wanted: ImagesWanted) -> Contents:
 
 
 def classes_of_table(
-    data: TableData, base: Path, shape: Shape = (), *, as_numbers: bool = False
+    data: TableData,
+    base: Path,
+    shape: Shape = (),
+    *,
+    as_numbers: bool = False,
+    inputs: Inputs = (),
 ) -> tuple[str, ...]:
     """The classes of a table, or its numbers. No file is read, except masks to find classes."""
     samples = shape if is_sample(shape) else None
-    found = read_labels(data, base, samples, as_numbers=as_numbers)
+    found = read_labels(data, base, samples, as_numbers=as_numbers, inputs=inputs)
     return found.classes if found.task != "segmentation" else _mask_code(data, found)[0]
 
 
@@ -173,16 +191,19 @@ def read_labels(
     *,
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
+    inputs: Inputs = (),
     last: bool = False,
 ) -> TableLabels:
     """The images and labels of a table, or the `samples` of a shape; raises SpecError. With
     `as_numbers`, whole numbers are numbers, not classes. They are kept for the next call, unless
     this is the `last`."""
-    key = (str(data), str(base.absolute()), samples, as_numbers, tuple(outputs.items()))
+    key = (
+        str(data), str(base.absolute()), samples, as_numbers, tuple(outputs.items()), tuple(inputs)
+    )  # fmt: skip
     path = resolve(data.path, base)
 
     def read() -> TableLabels:
-        return _read_labels(data, base, samples, as_numbers, outputs)
+        return _read_labels(data, base, samples, as_numbers, outputs, inputs)
 
     return _read_once(read, path, *key, last=last)
 
@@ -193,6 +214,7 @@ def _read_labels(
     samples: Shape | None,
     as_numbers: bool,
     outputs: Mapping[str, bool],
+    inputs: Inputs = (),
     *,
     as_images: bool = False,
 ) -> TableLabels:
@@ -201,9 +223,9 @@ def _read_labels(
     table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
     files = NamedFiles(root, is_image if samples is None else partial(may_hold, shape=samples))
-    image = _image_column(data, table, files)
+    pictures = input_columns(data, table, files, inputs) or (_image_column(data, table, files),)
     part = _part_column(data, table)
-    used = {image.name, part.name if part else ""}
+    used = {*(column.name for column in pictures), part.name if part else ""}
     if outputs:
         reader: LabelReader = _of_outputs(data, table, files, outputs, used)
         columns = reader.columns
@@ -216,17 +238,20 @@ def _read_labels(
     group = column_of(data, table, "group", data.group) if data.group is not None else None
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root), reader.answers)
-    found.notes.append(_said(image, columns, reader, part))
-    seen: dict[str, tuple[int, str, int]] = {}
+    found.notes.append(_said(pictures, columns, reader, part))
+    seen: dict[tuple[str | None, ...], tuple[int, str, int]] = {}
     repeated = 0
     for place, number in enumerate(table.rows):
-        file = files.path(image.values[place])
+        every = [files.path(column.values[place]) for column in pictures]
+        file = every[0] if None not in every else None
         label = reader.label(place)
         in_part = part.values[place] if part is not None else "train"
         into = _part(in_part)
         reason = label.why if isinstance(label, Unusable) else ""
         if file is None:
-            reason = f"there is no image {clean(image.values[place]) or '(empty)'}"
+            lacking = pictures[every.index(None)]
+            of = f" (`{clean(lacking.name)}`)" if inputs else ""
+            reason = f"there is no image {clean(lacking.values[place]) or '(empty)'}{of}"
         elif into is None:
             reason = f"`{clean(in_part)}` is no part of a data set"
         times = 1.0 if weight is None else _weight(weight.values[place])
@@ -234,7 +259,7 @@ def _read_labels(
             cell = clean(weight.values[place])
             reason = f"`{cell}` in `{weight.name}` is not a weight, 0 or more"
         if file is not None and into is not None and not reason:
-            first = seen.setdefault(file, (number, into, len(found.labels.get(into, ()))))
+            first = seen.setdefault(tuple(every), (number, into, len(found.labels.get(into, ()))))
             if first[0] != number:
                 reason = _again(found, reader, first, into, label)
                 repeated += not reason
@@ -244,6 +269,8 @@ def _read_labels(
             found.bad.append(BadFile(f"row {number} of {clean(path.name)}", reason))
             continue
         found.images.setdefault(into, []).append(file)
+        if inputs:
+            found.further.setdefault(into, []).append(tuple(map(str, every[1:])))
         found.labels.setdefault(into, []).append(label)
         if into == "train" and group is not None:
             found.groups.append(group.values[place])
@@ -316,6 +343,45 @@ def _image_column(data: TableData, table: Table, files: NamedFiles) -> Column:
         notes=(f"its columns are {listed([f'`{clean(each)}`' for each in table.names], 20)}",),
         help='name the folder of the images: `root="…"`, and their column: `image=…`',
     )
+
+
+def input_columns(
+    data: TableData, table: Table, files: NamedFiles, inputs: Inputs
+) -> tuple[Column, ...]:
+    """The column of the files of each input: that with its name, or with one that begins with it
+    (`depth_file`); or those that the spec names, in the order of the inputs."""
+    if not inputs:
+        return ()
+    names = listed([f"`{each.name}`" for each in inputs])
+    if data.inputs is not None and len(data.inputs) != len(inputs):
+        raise problem(
+            "no-inputs",
+            f"there are {len(data.inputs)} columns of images, and the network has {len(inputs)}"
+            f" inputs: {names}",
+            data,
+            argument="inputs",
+            help="name a column for each input, in their order",
+        )
+    if data.inputs is not None:
+        return tuple(column_of(data, table, "inputs", name) for name in data.inputs)
+    found = []
+    for each in inputs:
+        own = each.name.lower()
+        exact = [column for column in table.columns if column.name.lower() == own]
+        begin = [column for column in table.columns if column.name.lower().startswith(f"{own}_")]
+        usable = [column for column in (*exact, *begin) if files.share(column) > 0]
+        if not usable:
+            raise problem(
+                "no-inputs",
+                f"{data.path} has no column `{each.name}` with the names of images in"
+                f" {clean(str(files.root))}",
+                data,
+                notes=(f"its columns are {listed([f'`{clean(n)}`' for n in table.names], 20)}",),
+                help="give inputs the names of columns, or name the columns in the order of the"
+                f" inputs: `inputs=({', '.join('…' for _ in inputs)})`",
+            )
+        found.append(usable[0])
+    return tuple(found)
 
 
 def _part_column(data: TableData, table: Table) -> Column | None:
@@ -432,12 +498,14 @@ def _target_columns(
 
 
 def _said(
-    image: Column, columns: Sequence[Column], reader: LabelReader, part: Column | None
+    pictures: Sequence[Column], columns: Sequence[Column], reader: LabelReader, part: Column | None
 ) -> str:
     """What was found in the table."""
     names = listed([f"`{clean(column.name)}`" for column in columns])
+    of_images = listed([f"`{clean(column.name)}`" for column in pictures])
+    where = f"the column{'s' * (len(pictures) > 1)} {of_images}"
     if not columns:
-        return f"images are in the column `{clean(image.name)}`"
+        return f"images are in {where}"
     what = {
         "classification": f"the class in {names}",
         "multi_label": f"the classes in {names}{reader.how}",
@@ -447,4 +515,4 @@ def _said(
         IMAGES: f"the images to be answered in {names}",
     }[reader.task]
     parts = f", and their part in `{clean(part.name)}`" if part is not None else ""
-    return f"images are in the column `{clean(image.name)}`, {what}{parts}"
+    return f"images are in {where}, {what}{parts}"
