@@ -33,6 +33,7 @@ from ..language.values import Text, Word, exact, name_or_text, quoted, show
 from ..network import Node
 from .augment.augmentation import Augmentation
 from .augment.mixing import Mixing
+from .degradation import Degradation
 from .directive import Context, Directive, conflict, unknown_parts
 from .layer_names import learning
 from .train import Epochs, unreached
@@ -642,13 +643,14 @@ class Cache(Directive):
                 "the size of images depends on the epoch, but features are computed once",
                 self, resize, help=f"take `{resize.word}` out, or this",
             )  # fmt: skip
-        if augmented and not mixing and not growing and self.passes is None:
-            place = augmented[0].span
+        changing = [*augmented, *context.all(Degradation)]
+        if changing and not mixing and not growing and self.passes is None:
+            place = changing[0].span
             yield Problem(
                 "conflict",
-                "images are augmented in each epoch, but features are computed once",
+                "images are changed anew in each epoch, but features are computed once",
                 self.origin.span,
-                labels=(Label(place, "augments them"),) if place else (),
+                labels=(Label(place, "changes them"),) if place else (),
                 help="give a number of versions of each image: `cache features passes=4`",
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -117,3 +118,16 @@ def test_arrays_and_numbers(tmp_path: Path) -> None:
         assert result.outcome is not None
         wanted = {"regression": "mae", "multi_label": "map"}[task]
         assert wanted in result.outcome.metrics
+
+
+def test_weights_of_series_bring_their_normalization(run: Path, tmp_path: Path) -> None:
+    """And not that of images, which have a size and pixels."""
+    x, y = series()
+    numpy.savez(tmp_path / "set.npz", x=10 * x, y=y)
+    spec = SPEC.format(data=tmp_path / "set.npz") + f'transfer {{ from "{run}" }}\n'
+    trained(tmp_path / "run", spec, set={"train.epochs": 1}, quiet=True)
+    first, second = (
+        json.loads((folder / "record.json").read_text())["preparation"]
+        for folder in (run, tmp_path / "run")
+    )
+    assert (second["mean"], second["std"]) == (first["mean"], first["std"])

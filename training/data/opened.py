@@ -107,8 +107,8 @@ class Opened:
         random_crops: bool = False,
     ) -> Batches:
         """The batches of a part for evaluation: all images, once and in order; if there are tiles,
-        each by itself, as a whole. With `random_crops`, images are cut as for training, if that is
-        done when they are read."""
+        each by itself, as a whole. With `random_crops`, images are as for training: cut when they
+        are read, if that is done then, and not yet made worse (`degrade`)."""
         size = self.plan.train.batch.size if batch is None else batch
         whole = self.tiling is not None and not random_crops
         return Batches(

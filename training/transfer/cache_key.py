@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..checkpoint.tensors_file import bytes_of
+from ..data.loader.image_source import Files
 from ..data.loader.store import InMemory, Store
 from ..data.opened import Opened
 from ..data.samples.sample_store import WholeSamples
@@ -57,7 +58,16 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
         if isinstance(store, WholeSamples) and store.in_memory:
             digest.update(bytes_of(store.whole(index)))
             continue
-        path = Path(store.source.path(index))
-        status = path.stat()
-        name = store.source.name(index)
-        digest.update(f"{path} {name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        _add_file(digest, store.source.path(index), store.source.name(index))
+        if not isinstance(store.source, Files):
+            continue
+        masks, targets = store.source.mask_files, store.source.target_files
+        if masks is not None:
+            digest.update(bytes_of(masks.read(index)))
+        if targets is not None:
+            _add_file(digest, os.path.join(targets.root, targets.paths[index]), "")
+
+
+def _add_file(digest: hashlib._Hash, path: str, name: str) -> None:
+    status = os.stat(path)
+    digest.update(f"{path} {name} {status.st_size} {status.st_mtime_ns}\n".encode())

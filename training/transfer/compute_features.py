@@ -1,4 +1,5 @@
 """Computes features: runs images through the frozen layers, in batches of the training batch size.
+Where labels are masks or images, which augmentation moves along, they are kept with the features.
 
 The last bits of a matrix product can depend on the batch size. So an incomplete last batch is
 filled up: with validation images, which have to be computed anyway, or with copies.
@@ -12,17 +13,26 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from ..augment import augmenter
 from ..data.loader.batches import ALONE, Sharing
 from ..data.loader.store import InMemory
 from ..data.opened import Opened
 from ..optim.precision import Precision
+from ..restoration.augment import augmenter_for
 from ..trainer.callbacks import Callback
 
 
+def answer_shape(opened: Opened) -> tuple[int, ...]:
+    """The shape of a label that is kept with the features: of a mask or an image; else empty."""
+    if opened.pairs is not None:
+        return tuple(opened.input_and_target("train", 0)[1].shape)
+    masks = opened.stores["train"].masks
+    return tuple(opened.mask("train", 0).shape) if masks else ()
+
+
 class Computing:
-    """Computes the features of each part into `rows`: passes x images x numbers. In distributed
-    training, each process has the rows of its share of the images."""
+    """Computes the features of each part into `rows`: passes x images x numbers, of which the first
+    `features` are the features. In distributed training, each process has the rows of its share of
+    the images."""
 
     def __init__(
         self,
@@ -30,6 +40,7 @@ class Computing:
         opened: Opened,
         precision: Precision,
         rows: Mapping[str, Tensor],
+        features: int,
         callback: Callback,
         sharing: Sharing = ALONE,
     ) -> None:
@@ -37,9 +48,12 @@ class Computing:
         self._opened = opened
         self._precision = precision
         self._rows = rows
+        self._numbers = features
         self._callback = callback
         self._sharing = sharing
-        self._augment = augmenter(opened.plan, opened.preparation, mixable=opened.task.mixable)
+        self._augment = augmenter_for(
+            opened.plan, opened.preparation, opened.pairs, mixable=opened.task.mixable
+        )
         together = min(opened.plan.train.batch.size, len(opened.stores["train"]))
         self._size = max(1, together // sharing.world)
         self._ahead = 0
@@ -63,7 +77,7 @@ class Computing:
                     if part == "train":
                         self._training_batch(images, labels, indices, number, place)
                     else:
-                        place.copy_(self._features(self._prepared(images)))
+                        self._put(self._features(self._prepared(images)), labels, place)
                     done += len(images)
                     self._callback.reading(f"computing features, {part}", done, len(into))
             finally:
@@ -75,25 +89,33 @@ class Computing:
         if self._augment is None:
             prepared = self._prepared(images)
         else:
-            prepared = self._precision.laid_out(self._augment(images, labels, indices, number)[0])
+            images, labels = self._augment(images, labels, indices, number)
+            prepared = self._precision.laid_out(images)
         count, lacking = len(prepared), self._size - len(prepared)
         if not lacking:
-            into.copy_(self._features(prepared))
+            self._put(self._features(prepared), labels, into)
             return
         fill = self._validation_images(lacking)
         copies = prepared[:1].expand(lacking - len(fill), *prepared.shape[1:])
         rows = self._features(self._precision.laid_out(torch.cat([prepared, fill, copies])))
-        into.copy_(rows[:count])
+        self._put(rows[:count], labels, into)
         if len(fill):
             self._rows["val"][0, self._ahead : self._ahead + len(fill)] = rows[count:][: len(fill)]
             self._ahead += len(fill)
+
+    def _put(self, features: Tensor, labels: Tensor, into: Tensor) -> None:
+        into[:, : self._numbers] = features
+        if into.shape[1] > self._numbers:
+            into[:, self._numbers :] = labels.flatten(1)
 
     def _validation_images(self, most: int) -> Tensor:
         """The next validation images that are not done; none if they are not in memory."""
         store = self._opened.stores["val"]
         alone = self._sharing.world == 1
-        if not alone or "val" not in self._rows or not isinstance(store, InMemory):
+        plain = isinstance(store, InMemory) and not answer_shape(self._opened)
+        if not alone or "val" not in self._rows or not plain:
             return torch.empty(0, *self._opened.plan.input, device=self._opened.device)
+        assert isinstance(store, InMemory)
         images = store.images[self._ahead : self._ahead + most]
         return self._prepared(images.to(self._opened.device))
 

@@ -1,7 +1,8 @@
 """`cache features`: the outputs of frozen layers, computed once and kept in files for all epochs.
 
 Later runs with the same frozen layers read them, too. A file is mapped into memory, or copied to a
-GPU if it fits; it has one row of numbers for each image and each augmented version of it. The
+GPU if it fits; it has one row of numbers for each image and each augmented version of it, and with
+them its mask or the image to answer, which augmentation moves along. The
 frozen layers are in evaluation mode, and batches have the training batch size, so the numbers are
 the same as without a cache.
 
@@ -11,11 +12,13 @@ gets a file of its own, and one that lacks a file gets the numbers from a machin
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor, nn
 
 from ...compiler.network import Network
+from ...compiler.plan.directive import Directive
 from ...compiler.plan.transfer import Cache
 from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -42,7 +46,7 @@ from ..trainer.callbacks import Callback
 from ..untrusted.bad_file import BadFile, guarded
 from ..untrusted.open_file import open_regular
 from .cache_key import keys_of
-from .compute_features import Computing
+from .compute_features import Computing, answer_shape
 from .split_network import Cut, cut_at
 
 FOLDER = "features"
@@ -58,6 +62,12 @@ class _Unchanged(Preparation):
 
     def prepare(self, images: Tensor) -> Tensor:
         return images
+
+
+class _Features(InMemory):
+    """Features of images; their labels are not among their channels."""
+
+    masks = 0
 
 
 class _Batches(Batches):
@@ -118,7 +128,8 @@ class FeatureCache:
         if cut is None:
             raise SpecError([self._cannot_split()])
         early = cut.early(self.module)
-        changes: dict[str, tuple[str, ...]] = {"train": self._changes(), "val": ()}
+        degrade = self.data.plan.train.degrade
+        changes = {"train": self._changes(), "val": tuple(map(str, degrade))}
         keys = self.processes.from_first(lambda: keys_of(early, self.data, self.precision, changes))
         folder = self._folder()
         files = {part: folder / f"{key}.npy" for part, key in keys.items()}
@@ -127,30 +138,43 @@ class FeatureCache:
         rows = on_device(mapped, self.data.device)
         if rows is not mapped:
             self.callback.note("features stay on the device")
-        passes, (val,) = ([self._store(part, each) for each in rows[part]] for part in files)
+        passes, (val,) = ([self._store(part, each, cut) for each in rows[part]] for part in files)
         known = self.data.preparation
         unchanged = _Unchanged(
             **{field.name: getattr(known, field.name) for field in fields(known)}
         )
-        opened = replace(self.data, stores={"train": passes[0], "val": val}, preparation=unchanged)
+        stores = {"train": passes[0], "val": val}
+        opened = replace(self.data, stores=stores, preparation=unchanged, pairs=None)
         return CachedFeatures(cut, opened, tuple(passes))
 
-    def _store(self, part: str, rows: Tensor) -> InMemory:
+    def _store(self, part: str, rows: Tensor, cut: Cut) -> InMemory:
         images = self.data.stores[part]
-        return InMemory(rows[:, :, None, None], images.labels.to(rows.device), images.source)
+        features, answers = rows[:, : cut.numbers, None, None], rows[:, cut.numbers :]
+        labels = images.labels.to(rows.device)
+        if self._answer:
+            labels = answers.view(len(answers), *self._answer)
+            labels = labels.to(torch.uint8) if images.masks else labels
+        return _Features(features, labels, images.source)
+
+    @cached_property
+    def _answer(self) -> tuple[int, ...]:
+        return answer_shape(self.data)
 
     # ---- where, and how much ----
 
     @property
     def _passes(self) -> int:
-        return (self.directive.passes or 1) if self.data.plan.augment else 1
+        return (self.directive.passes or 1) if self._changed else 1
+
+    @property
+    def _changed(self) -> tuple[Directive, ...]:
+        """What changes the images at random in training."""
+        return (*self.data.plan.augment, *self.data.plan.train.degrade)
 
     def _changes(self) -> tuple[str, ...]:
-        """The augmentation of training images and its seed, in words."""
-        plan = self.data.plan
-        if not plan.augment:
-            return ()
-        return (*map(str, plan.augment), str(plan.train.seed), str(self._passes))
+        """What changes training images, and its seed, in words."""
+        seed = self.data.plan.train.seed
+        return (*map(str, self._changed), str(seed), str(self._passes)) if self._changed else ()
 
     def _folder(self) -> Path:
         if self.directive.folder is not None:
@@ -160,7 +184,7 @@ class FeatureCache:
     def _shape(self, part: str, cut: Cut) -> tuple[int, int, int]:
         """The shape of the features of a part: passes, images, numbers for each image."""
         passes = self._passes if part == "train" else 1
-        return passes, len(self.data.stores[part]), cut.numbers
+        return passes, len(self.data.stores[part]), cut.numbers + math.prod(self._answer or (0,))
 
     @property
     def _keeps(self) -> bool:
@@ -266,7 +290,13 @@ class FeatureCache:
             self._together(create_files)
             rows = {part: torch.from_numpy(each) for part, each in maps.items()}
             computing = Computing(
-                early, self.data, self.precision, rows, self.callback, self.processes.sharing
+                early,
+                self.data,
+                self.precision,
+                rows,
+                cut.numbers,
+                self.callback,
+                self.processes.sharing,
             )
             for part, file in files.items():
                 self._together(compute, part)

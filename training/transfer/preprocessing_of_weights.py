@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from ...compiler.plan.evaluate import MODES, Normalize, Resize
 from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.spectrogram import TimeFrequency
 from ..data.images.preprocessing import Preparation
-from ..data.images.resize import Size
+from ..data.images.resize import Fit, Size
 
 
 class Pixels(NamedTuple):
@@ -19,18 +20,27 @@ class Pixels(NamedTuple):
     std: tuple[float, ...]
     scale: float = 1 / 255
     order: str = "rgb"
+    of_images: bool = True
+    """False for series and scans, which have no resize and no crop of their own."""
+    each: bool = False
+    """Whether each series or scan is normalized by its own mean and deviation."""
+    spectrogram: TimeFrequency | None = None
+    """What is computed of a series, and normalized."""
 
     @staticmethod
     def of(known: Preparation) -> Pixels:
-        fit = known.fit
-        return Pixels(
-            fit.resize, fit.mode, fit.crop, known.mean, known.std, known.scale, known.order
-        )
+        numbers = known.mean, known.std, known.scale, known.order
+        if not isinstance(known.sizing, Fit):
+            each, spectrogram = known.sizing.each, known.spectrogram
+            return Pixels(0, "", (0, 0), *numbers, False, each, spectrogram)
+        return Pixels(known.sizing.resize, known.sizing.mode, known.sizing.crop, *numbers)
 
 
 def with_pixels(plan: TrainPlan, pixels: Pixels) -> TrainPlan:
     """The plan with the preprocessing of the weights, as far as `evaluate` does not set its own."""
     evaluate = plan.evaluate
+    if pixels.of_images == plan.has_samples or pixels.spectrogram != evaluate.spectrogram:
+        return plan  # the numbers that they were trained on mean something else
     fits = not plan.inputs or plan.input[0] == len(pixels.mean)
     if fits and not evaluate.normalize.written:
         evaluate = evaluate.normalized_by(normalize(pixels, plan.input[0]))
@@ -46,6 +56,8 @@ def with_pixels(plan: TrainPlan, pixels: Pixels) -> TrainPlan:
 def normalize(pixels: Pixels, channels: int) -> Normalize:
     """The `normalize` directive for images with this number of channels."""
     same_channels = channels == len(pixels.mean)
+    if pixels.each:
+        return Normalize.make(preset="each", scale=pixels.scale)
     return Normalize.make(
         preset="none",
         mean=_each(pixels.mean, channels),

@@ -70,9 +70,9 @@ class Batches:
         random_crops: bool = False,
         pairs: InputAndTarget | None = None,
     ) -> None:
-        """`local` is the number of processes on this machine. With `random_crops`, images are cut
-        at random when they are read, if the plan says so. `pairs`: labels are images; in training,
-        the inputs of the network are made from the images after augmentation."""
+        """`local` is the number of processes on this machine. With `random_crops`, images are
+        those of training: cut at random when they are read, if the plan says so. `pairs`: labels
+        are images; in training, inputs are made from the images after augmentation."""
         self.store = store
         self.batch = batch
         """The batch size of all processes together; each process gets its share."""
@@ -209,12 +209,12 @@ class Batches:
     def _batch(self, images: Tensor, labels: Tensor, indices: Tensor) -> Batch:
         """A batch; where labels are masks or images, they come as channels of the images."""
         if self._pairs is not None:
-            if self.shuffle:
+            if self.shuffle or self._random_crops:
                 images, labels = self._pairs.split(images)
             else:
                 images, labels = self._pairs.evaluated(images, indices)
             return Batch(images, labels, indices)
-        masks = self.store.source.masks
+        masks = self.store.masks
         if masks:
             images, labels = images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return Batch(images, labels, indices)

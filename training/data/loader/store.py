@@ -59,6 +59,11 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def masks(self) -> int:
+        """The number of the last channels of `images` that are masks."""
+        return self.source.masks
+
     def read(self, index: int) -> Tensor:
         return self.images[index].cpu()
 
@@ -83,6 +88,11 @@ class WholeImages:
     @property
     def labels(self) -> Tensor:
         return self.source.labels
+
+    @property
+    def masks(self) -> int:
+        """The number of further channels that are masks."""
+        return self.source.masks
 
     @property
     def bytes_of_image(self) -> int:
