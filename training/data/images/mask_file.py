@@ -39,7 +39,7 @@ class MaskCode:
 
     def _of_numbers(self, values: numpy.ndarray) -> Tensor:
         table = self._table
-        if values.max(initial=0) >= len(table):
+        if values.max(initial=0) >= len(table) or values.min(initial=0) < 0:
             raise BadImage(self._unknown(values))
         numbers = table[values]
         if (numbers == _UNKNOWN).any():

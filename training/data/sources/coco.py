@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import isfile  # False, and no error, for names that are too long
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +188,12 @@ def _document(data: Coco, path: Path) -> Mapping[str, Any]:
     return document
 
 
+def _id(entry: Mapping[str, Any], key: str = "id") -> int | str | None:
+    """What an entry is called by; None for what is neither a number nor a text."""
+    value = entry.get(key)
+    return value if isinstance(value, int | str) else None
+
+
 def _dicts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
@@ -201,8 +208,8 @@ def _classes(
                for one in categories):  # fmt: skip
         message = f"a category of {clean(path.name)} has no number as its `id`, or no `name`"
         raise problem("data-shape", message, data)
-    above = {one.get("supercategory") for one in categories}
-    used = {one.get("category_id") for one in document["annotations"]}
+    above = {_id(one, "supercategory") for one in categories}
+    used = {_id(one, "category_id") for one in document["annotations"]}
     kept = [
         one for one in sorted(categories, key=lambda one: int(one["id"]))
         if one["id"] in used or one["name"] not in above or one.get("supercategory") == one["name"]
@@ -230,7 +237,7 @@ def _root(path: Path, document: Mapping[str, Any]) -> Path:
     around = [path.parent, path.parent / "images", path.parent.parent]
     part = path.stem.rpartition("_")[2]
     around += [path.parent.parent / folder for folder in (part, "images", f"images/{part}")]
-    return next((folder for folder in around if name and (folder / name).is_file()), path.parent)
+    return next((folder for folder in around if name and isfile(folder / name)), path.parent)
 
 
 def _part(
@@ -244,12 +251,12 @@ def _part(
     name = clean(path.name)
     by_image: dict[object, list[list[Any]]] = {}
     wrong: dict[object, str] = {}
-    ids = {one.get("id") for one in document["images"]}
+    ids = {_id(one) for one in document["images"]}
     for place, one in enumerate(document["annotations"]):
-        image, about = one.get("image_id"), f"annotation {one.get('id', f'#{place}')}"
+        image, about = _id(one, "image_id"), f"annotation {one.get('id', f'#{place}')}"
         if image not in ids:
             bad.append(BadFile(f"{about} of {name}", f"there is no image {image}"))
-        elif one.get("category_id") not in numbers:
+        elif _id(one, "category_id") not in numbers:
             wrong.setdefault(image, f"{about} has no known category: {one.get('category_id')}")
         elif not one.get("segmentation"):
             wrong.setdefault(image, f"{about} has no region")
@@ -261,10 +268,10 @@ def _part(
     seen: set[str] = set()
     for one in document["images"]:
         file, size = str(one.get("file_name", "")), [one.get("height"), one.get("width")]
-        reason = wrong.get(one.get("id"), "")
+        reason = wrong.get(_id(one), "")
         if not reason and not all(type(side) is int and 0 < side < 2**16 for side in size):
             reason = "its height or width is missing"
-        if not reason and not (root / file).is_file():
+        if not reason and not isfile(root / file):
             if there is None:
                 there = {Path(each).name: each for each in files_below(root)}
             file = there.get(Path(file).name, "")
@@ -276,5 +283,5 @@ def _part(
             continue
         seen.add(file)
         part.images.append(file)
-        part.regions.append(json.dumps([*size, by_image.get(one.get("id"), [])]))
+        part.regions.append(json.dumps([*size, by_image.get(_id(one), [])]))
     return part

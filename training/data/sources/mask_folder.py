@@ -19,7 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ....compiler.plan.data import PARTS, Data, Folder, TableData
+from ....compiler.plan.data import PARTS, UNLABELLED, Data, Folder, TableData
+from ...untrusted.bad_file import BadFile
+from ...untrusted.open_file import read_bytes
 from ..diagnostic import counted, listed, problem
 from .file_names import clean, is_image
 from .folder_tree import files_below, folders
@@ -243,6 +245,7 @@ class MaskClasses:
     two_valued: bool = False
 
 
+MAX_BYTES = 2**20
 TABLES = ("classes.txt", "labels.txt", "class_dict.csv", "classes.csv", "label_colors.txt")
 
 
@@ -254,12 +257,18 @@ def table_in(root: Path) -> Path | None:
 def read_table(data: Data, path: Path) -> MaskClasses:
     """The classes that a file names, one on each line, in their order; with three numbers on each
     line, the colors of the classes. Raises SpecError."""
-    lines = path.read_text("utf-8", errors="replace").splitlines()
+    try:
+        lines = read_bytes(path, MAX_BYTES).decode("utf-8", "replace").splitlines()
+    except BadFile as error:
+        raise problem("no-classes", f"{clean(path.name)} {error}", data) from None
     entries = [entry for line in lines if (entry := _entry(line)) is not None]
     colored = [color for _, color in entries if color is not None]
     if not entries:
         raise problem("no-classes", f"{clean(str(path))} names no classes", data)
     names = tuple(name for name, _ in entries)
+    if len(names) > UNLABELLED:
+        message = f"{clean(path.name)} names {len(names):,} classes; masks have up to {UNLABELLED}"
+        raise problem("no-classes", message, data)
     if not colored:
         return MaskClasses(names)
     if len(colored) != len(entries):
@@ -276,7 +285,9 @@ def _entry(line: str) -> tuple[str, tuple[int, int, int] | None] | None:
     words = [word for word in _SEPARATOR.split(line.strip()) if word]
     if not words or words[0].startswith("#"):
         return None
-    numbers = [int(word) for word in words if word.isdecimal() and int(word) < 256]
+    numbers = [
+        n for word in words if word.isdecimal() and len(word) <= 3 and (n := int(word)) < 256
+    ]
     texts = [word for word in words if not word.isdecimal()]
     if len(numbers) >= 3 and texts:
         red, green, blue = numbers[-3:]
@@ -305,7 +316,7 @@ def scanned(data: Folder | TableData, parts: Sequence[Pairs]) -> MaskClasses:
     values -= set(data.ignore or ())
     if values and values <= {0, 255} and 255 in values:
         return MaskClasses(("background", "object"), two_valued=True)
-    values.discard(255)
+    values = {value for value in values if 0 <= value < UNLABELLED}  # masks of others are refused
     if not values:
         raise problem(
             "no-classes",
