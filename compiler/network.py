@@ -207,7 +207,7 @@ class Node:
 
     @property
     def input_shapes(self) -> tuple[Shape, ...]:
-        return tuple(node.shape for node in self.inputs)
+        return tuple([node.shape for node in self.inputs])
 
     @property
     def sources(self) -> tuple[Node, ...]:

@@ -10,7 +10,7 @@ axes; everything that an operation computes is written for any number of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -82,9 +82,8 @@ def text(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def size(shape: Shape) -> int:
-    """The number of elements of a tensor of this shape."""
-    return prod(shape)
+size: Callable[[Shape], int] = prod
+"""The number of elements of a tensor of this shape."""
 
 
 def axes_of(shape: Shape) -> int:

@@ -35,6 +35,7 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
     amounts = _amounts(network, each_width)
     ledger = Ledger(Bytes(sum(map(weight_bytes, nodes)), 4 * input_size(network)))
     places = storages(network, training=False)
+    inside: dict[object, Bytes] = {}
     last: dict[int, int] = {}
     for node in nodes:
         last[places[node.index]] = node.index
@@ -48,7 +49,10 @@ def forward_peak(network: Network, setting: Setting) -> Peak:
             continue
         if places[index] == index:
             ledger.each += amounts[index]
-        ledger.note("forward", index, _inside(node, each_width[index]))
+        key = each_width[index], question(node)
+        if key not in inside:
+            inside[key] = _inside(node, each_width[index])
+        ledger.note("forward", index, inside[key])
         for place in {places[index], *[places[source.index] for source in node.inputs]}:
             if last[place] == index:
                 ledger.each -= amounts[place]

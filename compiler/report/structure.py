@@ -76,10 +76,10 @@ class Structure:
                 stack.append((scope, True))
                 stack.extend((c, False) for c in scope.children if isinstance(c, Scope))
                 continue
-            indices = [self.start(child) for child in scope.children if self.size(child)]
-            self.first[id(scope)] = min(indices, default=0)
-            self.length[id(scope)] = sum(map(self.size, scope.children))
-            content = tuple(self.key(child) for child in scope.children if self.size(child))
+            filled = [child for child in scope.children if self.size(child)]
+            self.first[id(scope)] = self.start(filled[0]) if filled else 0
+            self.length[id(scope)] = sum(map(self.size, filled))
+            content = tuple(map(self.key, filled))
             # A scope around a single part equals that part.
             single = len(content) == 1
             self._scopes[id(scope)] = content[0] if single else self._number(content)
