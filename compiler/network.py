@@ -48,6 +48,7 @@ class Scope:
         "label",
         "lists",
         "maps",
+        "maps_read",
         "name",
         "named",
         "output",
@@ -96,6 +97,8 @@ class Scope:
         self.maps: dict[str, Node | Maps | None] = {}
         """What it is given by name: the labels passed to a block; in a round, or before the first
         one, what a loop carries."""
+        self.maps_read: frozenset[str] = frozenset()
+        """The names among them by which something is read."""
         self.lists: dict[tuple[int, ...], Maps] = {}
         """The lists of maps that something inside reads as a whole, by indices of the maps."""
         self.carried: dict[str, Node | Maps | None] = {}

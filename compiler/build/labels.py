@@ -176,7 +176,10 @@ class Labels:
                 help=help or f"label the layer itself: `{first}: conv 64 3x3`",
                 edits=edits if not rest else (),
             )
-        item = owner.named.get(first) or self.as_item(owner.maps[first])
+        item = owner.named.get(first)
+        if item is None:
+            item = self.as_item(owner.maps[first])
+            owner.maps_read |= {first}
         if item is None:
             raise Quiet
         if not rest:

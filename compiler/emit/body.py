@@ -170,7 +170,9 @@ class Bodies:
     def lists_read(self, scope: Scope, inputs: list[Node]) -> list[Node]:
         """The inputs of a scope, with the lists that it reads as a whole in place of their maps."""
         start, _ = self.ranges[id(scope)]
-        alone = {value.index for value in origin(scope).maps.values() if isinstance(value, Node)}
+        what = origin(scope)
+        by_name = [what.maps[name] for name in what.maps_read]
+        alone = {value.index for value in by_name if isinstance(value, Node)}
         for maps in sorted(scope.lists.values(), key=len, reverse=True):
             if any(node.index >= start or node.aux for node in maps):
                 continue
@@ -363,7 +365,7 @@ class Bodies:
         varying: list[int] = []
         for place, column in enumerate(zip(*[faces[n][0] for n in filled], strict=True)):
             same = all(node is column[0] for node in column)
-            own = [rounds[n].maps.get(name) for n in filled for name in rounds[n].maps]
+            own = [value for n in filled for value in rounds[n].maps.values()]
             if same and (len(column) > 1 or len(rounds) == 1) and column[0] not in own:
                 reads.append(column[0])
                 continue

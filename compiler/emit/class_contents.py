@@ -396,8 +396,10 @@ class Expressions:
                 return Named(name)
         name = self.taken.free(wanted)
         self.further[wanted].append(name)
+        of_list = leaf.name in self.modules.of_lists and type(own[0]) is tuple
         default = leaf.usual if type(leaf.usual) in (bool, int) else ...
-        self.parameters.append(Parameter(name, read, whole, default, is_exact=not leaf.name))
+        exact = not leaf.name
+        self.parameters.append(Parameter(name, read, whole, default, of_list, is_exact=exact))
         for call, value in zip(self.calls, whole, strict=True):
             call.names[name] = value
         return Named(name)

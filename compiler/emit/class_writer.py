@@ -123,6 +123,7 @@ class Classes(Modules):
             self.helpers.setdefault(DIVISIBLE)
         lines = self.text(name, scopes[0], contents, writer.parameters, _clearest(bodies))
         leaves, reads = [p.leaf for p in writer.parameters], [p.read for p in writer.parameters]
+        self.of_lists.update(p.name for p in writer.parameters if p.of_list)
         written = Class(Callee(name, tuple(leaves)), tuple(reads), lines)
         self.classes |= dict.fromkeys(map(id, scopes), written)
         self.written.append(written)

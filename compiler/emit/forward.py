@@ -16,7 +16,7 @@ from ..network import Node, Scope
 from .body import is_head
 from .branches import Choice, Item, Place, Ref, places
 from .forward_names import SHORT
-from .layout import STEP, WIDTH, Doc, Group, statement
+from .layout import STEP, WIDTH, Doc, Group, listed, statement
 from .source import Names, singular
 from .steps import SELF, Carry, in_place
 
@@ -123,6 +123,8 @@ class Forward:
 
     def put(self, text: Doc, before: str = "") -> None:
         """Writes a statement."""
+        if isinstance(text, str) and self.is_long(f"{before}{text}"):
+            text = listed(text)
         self.lines += statement(text, self.indent, before=before)
 
     def bind(self, value: Ref, name: str) -> None:
@@ -518,7 +520,10 @@ class Forward:
         return isinstance(item, Scope) and item.label is None and each.calls < _DEEPEST
 
     def fits(self, text: str) -> bool:
-        return len(f"{STEP * self.indent}x = {text}") <= WIDTH
+        return not self.is_long(f"x = {text}")
+
+    def is_long(self, text: str) -> bool:
+        return len(f"{STEP * self.indent}{text}") > WIDTH
 
     # ---- the end ----
 

@@ -42,6 +42,23 @@ def statement(doc: Doc, indent: int, before: str = "", after: str = "") -> list[
     return [f"{margin}{before}{doc.before}", *inside, f"{margin}{doc.after}{after}"]
 
 
+def listed(text: str) -> Doc:
+    """A list, or a comprehension, by its items; any other text as it is."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return text
+    items, depth, start = [], 0, 1
+    is_loop = False
+    for at, sign in enumerate(text[:-1]):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 1 and text.startswith(" for ", at) and not is_loop:
+            items.append(text[start:at])
+            start, is_loop = at + 1, True
+        elif depth == 1 and sign == "," and not is_loop:
+            items.append(text[start:at])
+            start = at + 2
+    return Group("[", (*items, text[start:-1]), "]", commas=not is_loop)
+
+
 def _inside(group: Group, indent: int) -> list[str]:
     between = ", " if group.commas else " "
     line = STEP * indent + between.join(map(str, group.items))

@@ -94,6 +94,8 @@ class Modules:
         """The class of each scope, by its id."""
         self.steps: dict[int, dict[Key, Step]] = {}
         """The steps of each scope that becomes a class, by its id."""
+        self.of_lists: set[str] = set()
+        """The names of arguments that have a number for each map of a list."""
         self.passed: dict[int, bool] = {}
         """The layers passed to blocks as classes, by index, and whether they work in place."""
 

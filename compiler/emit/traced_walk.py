@@ -81,11 +81,11 @@ class _TracedLabels(Labels):
         value = super().value(argument, scope)
         if not isinstance(value, Maps):
             return value
-        real, given = self.walk.real.nodes, self.walk.given
+        real, items = self.walk.real.nodes, self.walk.items
         return Maps(
             value.name,
             [
-                given.get(node.index, node)
+                items.get(node.index, node)
                 if 0 <= node.index < len(real) and real[node.index] is node
                 else node
                 for node in value
@@ -120,6 +120,8 @@ class TracedWalk(Walk):
         """The input of the scope."""
         self.given: dict[int, Node] = {}
         """What the scope is given by name, by the index of the real layer."""
+        self.items: dict[int, Node] = {}
+        """The same for the maps of lists that it is given."""
         self.lists: list[tuple[Code, tuple[int, ...]]] = []
         """The lists of maps that it is given: their name in the class, and their channels."""
         self.own: Scope | None = None
@@ -209,7 +211,7 @@ class TracedWalk(Walk):
             self.lists.append((whole, tuple([node.shape[0] for node in nodes])))
             own = [_with_channels(n, _item(whole, k, len(nodes))) for k, n in enumerate(nodes)]
             for node, each in zip(nodes, own, strict=True):
-                self.given.setdefault(node.index, each)
+                self.items.setdefault(node.index, each)
             return Maps(value.name, own)
         alone = self.given[value.index] = _with_channels(value, whole)
         return alone
@@ -435,7 +437,7 @@ class Twin:
                 self.project(what, names)
             else:
                 self.pair(what, self.walk.execute(what, inputs))
-                self.nodes |= self.walk.given
+                self.nodes |= self.walk.items | self.walk.given
                 if isinstance(what.input, Node) and isinstance(self.walk.first, Node):
                     self.nodes[what.input.index] = self.walk.first
                 self.strides(what)
