@@ -20,10 +20,11 @@ class AreaResize:
 
     def __init__(self, directive: Resize, step: Step, resources: Resources) -> None:
         self._size, self._mode = step.output_size, directive.mode
+        self._clips = resources.clips
 
     def __call__(self, drawn: Tensor) -> Moving:
         return Moving(
-            lambda images, _: _resized(images, self._size, self._mode),
+            lambda images, _: _resized(images, self._size, self._mode, self._clips),
             lambda masks, _: _resized(masks, self._size, "nearest"),
         )
 
@@ -95,8 +96,8 @@ def _weights(start: Tensor, length: Tensor, side: int, out: int) -> Tensor:
     return weights / weights.sum(2, keepdim=True)
 
 
-def _resized(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+def _resized(images: Tensor, size: tuple[int, int], mode: str, clips: bool = True) -> Tensor:
     if mode == "nearest":
         return F.interpolate(images, size, mode="nearest-exact")
     resized = F.interpolate(images, size, mode=mode, align_corners=False, antialias=True)
-    return resized.clamp_(0, 255) if mode == "bicubic" else resized
+    return resized.clamp_(0, 255) if mode == "bicubic" and clips else resized

@@ -53,6 +53,7 @@ def augmenter_of(
         reverse=preparation.order == "bgr",
         reuse=reuse,
         inputs=[each.channels for each in preparation.inputs],
+        clips=preparation.depth <= 16,
     )
 
 

@@ -46,18 +46,19 @@ class Augmenter(nn.Module):
         reuse: bool = False,
         step: int = 1,
         inputs: Sequence[int] = (),
+        clips: bool = True,
     ) -> None:
         """`mixable` turns labels into what can be mixed; by default, shares of `classes`. `reverse`
         reverses the channels at the end (BGR); `normalization` is in the channel order of the
         input. `reuse`: on a CPU, a call may overwrite the images that the call before
         returned. Crops start at multiples of `step`. `inputs` are the channels of each of several
         inputs of the network: they are moved alike, and colors are changed alike in those that have
-        some, or, if none has, in all."""
+        some, or, if none has, in all. `clips`: pixels stay from 0 to 255."""
         super().__init__()
         self._reuse = reuse
         self.fusion = fusion
         self._classes, self._mixable = classes, mixable
-        resources = Resources.of(seed, normalization, step)
+        resources = Resources.of(seed, normalization, step, clips=clips)
         self._steps: list[PerImage | Mix] = []
         row: list[tuple[ImagePass, bool]] = []
         for one, takes_bytes in _passes(fusion, resources, inputs):

@@ -121,8 +121,9 @@ class RandomCrop:
         boxes = self.boxes(sizes, epoch, indices)
         if masks and self._boxes.balanced:
             drawn = self._draws(epoch, torch.tensor(indices)).unbind(1)
-            each = zip(boxes, images, drawn, strict=True)
-            boxes = [self._boxes.around(box, image[-1], numbers) for box, image, numbers in each]
+            classes = (image[-1].to(torch.uint8) for image in images)
+            each = zip(boxes, classes, drawn, strict=True)
+            boxes = [self._boxes.around(box, mask, numbers) for box, mask, numbers in each]
         cut = []
         for image, (left, top, width, height) in zip(images, boxes, strict=True):
             part = image[:, top : top + height, left : left + width]

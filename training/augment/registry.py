@@ -37,11 +37,16 @@ class Resources(NamedTuple):
     normalization: Normalization
     step: int = 1
     """Crops start at multiples of it: a pixel of a smaller image is a square of so many pixels."""
+    clips: bool = True
+    """Whether pixels are from 0 to 255, and stay so; numbers in units of their own have no limits.
+    """
 
     @staticmethod
-    def of(seed: int, normalization: Normalization, step: int = 1) -> Resources:
+    def of(
+        seed: int, normalization: Normalization, step: int = 1, *, clips: bool = True
+    ) -> Resources:
         normal, uniform = NoiseTable(seed, "normal"), NoiseTable(seed, "uniform")
-        return Resources(Layout(), Layout(), normal, uniform, normalization, step)
+        return Resources(Layout(), Layout(), normal, uniform, normalization, step, clips)
 
 
 Make = TypeVar("Make", bound=Callable[..., Any])

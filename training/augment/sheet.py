@@ -19,6 +19,7 @@ from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.images.visible import visible
 from ..data.loader.store import WholeImages
 from ..data.opened import Opened
 from ..masks.mask_overlay import mask_overlay
@@ -138,7 +139,8 @@ def _alone(
         masks = store.source.masks
         crops = cut([store.whole(index) for index in indices], 0, indices, masks=masks)
         images = crops[:, : crops.shape[1] - masks]
-        return Pictures(_viewed(opened, images), _overlays(opened, images, crops[:, -1]))
+        own = crops[:, -1].to(torch.uint8)
+        return Pictures(_viewed(opened, images), _overlays(opened, images, own))
     one = only(number, plan.augment, fusion.input_size, fusion.channels)
     return shown(opened, one, batch, indices, labels, 0) if one.passes else None
 
@@ -214,7 +216,8 @@ def shown(
     pixels = (augmented * std + mean) / preparation.scale
     if preparation.order == "bgr":
         pixels = pixels.flip(1)
-    pixels = pixels.round().clamp(0, 255).to(torch.uint8)
+    if preparation.depth == 8:
+        pixels = pixels.round().clamp(0, 255).to(torch.uint8)
     return Pictures(_viewed(opened, pixels), _overlays(opened, pixels, moved))
 
 
@@ -232,21 +235,15 @@ def _overlays(opened: Opened, images: Tensor, masks: Tensor) -> tuple[Tensor, ..
     pairs = zip(images, masks, strict=True)
     inputs = opened.preparation.inputs
     return tuple(
-        mask_overlay(of_each_input(image, inputs)[0], mask, classes) for image, mask in pairs
+        mask_overlay(visible(of_each_input(image, inputs)[0]), mask, classes)
+        for image, mask in pairs
     )
 
 
 def _viewed(opened: Opened, images: Tensor) -> tuple[Tensor, ...]:
     """Images as they are shown: those of several inputs side by side."""
     inputs = opened.preparation.inputs
-    return tuple(side_by_side([*map(viewed, of_each_input(one, inputs))]) for one in images)
-
-
-def viewed(image: Tensor) -> Tensor:
-    """The image with one channel or three, which can be shown."""
-    if image.shape[0] in (1, 3):
-        return image
-    return image[:3] if image.shape[0] > 3 else image[:1]
+    return tuple(side_by_side([*map(visible, of_each_input(one, inputs))]) for one in images)
 
 
 LEAST, MOST = 96, 144

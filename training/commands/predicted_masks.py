@@ -16,6 +16,7 @@ from torch import Tensor
 from ...compiler.commands.output_file import keep_others_files, writing
 from ...compiler.commands.terminal import UsageError
 from ...dsl.atomic_file import write_whole
+from ..data.images.visible import visible
 from ..inference.prediction import Image, Prediction
 from ..masks.mask_npz import mask_npz
 from ..masks.mask_overlay import mask_overlay
@@ -77,7 +78,7 @@ class MaskFiles:
         assert prediction.mask is not None
         contents = {".png": mask_png(prediction.mask, classes)}
         if self.overlay:
-            picture = mask_overlay(read(image), prediction.mask, classes)
+            picture = mask_overlay(visible(read(image)), prediction.mask, classes)
             contents["_overlay.png"] = overlay_png(picture)
         if self.outlines:
             regions = {"format": "dotcnn polygons", **polygons_json(prediction, classes)}

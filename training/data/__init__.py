@@ -15,6 +15,8 @@ sources/            where images and labels come from
 images/             from image files to pixels
   image_file.py       reads an image file, upright, or says why it cannot be used
   decode.py           pixels with the channels that the network takes; color_modes.py
+  bands.py            several bands, more than 8 bits; tiff_file.py: TIFF; bit_depth.py: which files
+  visible.py          what people see of them
   image_store.py      decodes all images, or checks their files
   array_file.py       images in .npy and .npz; in_memory.py, arrays.py: arrays of any layout
   resize.py           resize and crop; preprocessing.py: from a file to the input of the network

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from ...compiler.plan.loss import IMAGES
 from ..tasks.answer import NO_SCALE, Answer, Scale
 from ..tasks.regression import Regression
 from .diagnostic import counted, listed, plural_noun, point_of
+from .images.pixel_statistics import Measured
 from .left_out import BadFile
 
 
@@ -21,6 +23,29 @@ class Part:
     count: int
     counts: tuple[int, ...]
     """The number of images of each class."""
+
+
+class Band(NamedTuple):
+    """The figures of a band of the training images, in the numbers of their files."""
+
+    number: int
+    mean: float
+    deviation: float
+    low: float
+    """2 % of the pixels are below it."""
+    high: float
+    """2 % of the pixels are above it."""
+
+
+def bands_in(found: Measured, scale: float, depth: int) -> tuple[Band, ...]:
+    """The figures of each band, from those of levels; those of photographs are not listed."""
+    if len(found.mean) <= 3 and depth == 8:
+        return ()
+    unit = {8: 1.0, 16: 257.0, 32: 1 / 255}[depth]
+    return tuple(
+        Band(number, unit * mean / scale, unit * std / scale, unit * low, unit * high)
+        for number, (mean, std, low, high) in enumerate(zip(*found, strict=True), 1)
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +75,9 @@ class Dataset:
     """The parts that are no parts of the data, but were drawn from its training images."""
     noun: str = "image"
     """What one of them is called: `image`, `series`, `scan`, `clip`."""
+    bands: tuple[Band, ...] = ()
+    """The figures of each band of images of more than three, or of more than 8 bits, if they were
+    measured."""
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
@@ -83,10 +111,20 @@ class Dataset:
         yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
         yield from self.notes
         yield from bad_lines(self.bad)
+        yield from self.band_table()
         if self.task == Regression.word:
             yield from self.numbers()
         elif not self.answers and self.task != IMAGES:
             yield from self.imbalance()
+
+    def band_table(self) -> Iterator[str]:
+        """The figures of each band, in the numbers of the files."""
+        if self.bands:
+            names = ("mean", "deviation", "2 % below", "2 % above")
+            yield "  band " + " ".join(f"{name:>10}" for name in names)
+        for band in self.bands:
+            figures = " ".join(f"{figure:>10.5g}" for figure in band[1:])
+            yield f"  {band.number:>4} {figures}"
 
     def numbers(self) -> Iterator[str]:
         """The mean and the deviation of each number, by which it is standardized."""

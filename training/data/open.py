@@ -35,16 +35,16 @@ from ..runtime.process_group import ALONE, Processes
 from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
 from ..tasks.task import Task
-from .dataset import USES
+from .dataset import USES, bands_in
 from .describe_data import described
 from .diagnostic import in_nouns, plural_noun, said_of
-from .images.bit_depth import bit_depth_note
+from .images.bit_depth import Depth, depth_of
 from .images.image_store import ImageStoring
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
 from .images.resize import evaluation_fit, training_fit
 from .left_out import BadFile
-from .loader.image_source import Arrays, Contents, ImageSource, outline
+from .loader.image_source import Arrays, Contents, Files, ImageSource, outline
 from .loader.memory_budget import cores
 from .loader.shared_memory import shared_memory
 from .loader.thread_pool import Progress, unwatched
@@ -63,8 +63,10 @@ from .sources.several_inputs import seen_alike
 from .sources.standardize import each_standardized, standardized
 from .unfit_data import (
     must_be_left,
+    must_be_readable,
     must_be_samples,
     must_be_usable,
+    must_bear,
     must_have_channels,
     must_have_rate,
 )
@@ -82,6 +84,7 @@ def open_data(
     cache: Path | None = None,
     arrays: ArrayData | None = None,
     known: Task | None = None,
+    bits: int | None = None,
 ) -> Opened:
     """Opens the data of a plan; raises SpecError with the errors in it.
 
@@ -89,12 +92,13 @@ def open_data(
     its files; an error of one is raised in all. `budget` is the memory in bytes that images may
     use, and `cache` the folder of the cache of checked files; both have defaults. `arrays` are
     images and labels that a program passes in place of the data that the plan names. `known` is
-    what a network has learned on other data: numbers are standardized as they were there.
+    what a network has learned on other data: numbers are standardized as they were there. `bits`
+    are those of a channel that it was trained with.
     """
     with said_of(noun_of(plan.sample)):
         return _opened(
             plan, base, torch.device(device), progress, processes, budget, threads, cache, arrays,
-            known,
+            known, bits,
         )  # fmt: skip
 
 
@@ -109,6 +113,7 @@ def _opened(
     cache: Path | None,
     arrays: ArrayData | None,
     known: Task | None,
+    bits: int | None,
 ) -> Opened:
     data = plan.train.data
     must_be_samples(plan)
@@ -125,7 +130,15 @@ def _opened(
     elif whole.answers:
         scales = known.scales if isinstance(known, MultiTask) else {}
         whole, divided = each_standardized(whole, divided, scales)
-    parts = divided.parts
+    parts, depth = divided.parts, Depth()
+    if isinstance(parts["train"], Files):
+        depth = depth_of(parts["train"], keeps=as_images is None)
+        must_be_readable(data, depth)
+        depth = depth if bits is None else depth._replace(kept=bits)
+        parts = {
+            part: replace(source, depth=depth.kept) if isinstance(source, Files) else source
+            for part, source in parts.items()
+        }
     threads = threads or max(1, cores() // processes.local_world)
     pairs, stored, step, channels = None, plan, 1, plan.sample[0]
     if as_images is not None:
@@ -136,8 +149,9 @@ def _opened(
         stored = as_stored(plan, channels)
         step = pairs.enlarges if pairs.pairs else 1
     notes = [in_nouns(note, whole.noun) for note in (*whole.notes, *divided.notes)]
-    if depth := bit_depth_note(divided.parts["train"]):
-        notes.append(depth)
+    must_bear(plan, depth)
+    if depth.note:
+        notes.append(depth.note)
     if plan.has_samples:
         samples = SampleStoring(
             SampleFit.of(plan), channels + parts["train"].further, plan.train.seed.value,
@@ -149,7 +163,7 @@ def _opened(
         notes += sample_notes(plan, whole, sizes)
     else:
         fits = {part: evaluation_fit(stored) for part in parts} | {"train": training_fit(stored)}
-        must_have_channels(stored, parts, channels)
+        must_have_channels(stored, parts, channels, depth)
         crop = RandomCrop.of(stored, step)
         channels += parts["train"].further
         uncropped = plan.evaluate.tiles is not None
@@ -178,12 +192,14 @@ def _opened(
             stores["train"], pixels.scale, threads, progress, processes, transform
         )
     elif missing:
-        mean, std = measured(stores["train"], pixels.scale, threads, progress, processes)
+        found = measured(stores["train"], pixels.scale, threads, progress, processes)
+        mean, std = found.mean, found.std
+        dataset = replace(dataset, bands=bands_in(found, pixels.scale, depth.kept))
     if pixels.order == "bgr":
         mean, std = mean[::-1], std[::-1]
     if missing:
         mean, std = seen_alike(mean, std, plan.inputs)
-    preparation = Preparation.of(plan, mean, std, whole.rate)
+    preparation = Preparation.of(plan, mean, std, whole.rate, depth.kept)
     if pairs is not None:
         dataset = replace(dataset, scale=scale_of(preparation, pairs.target_channels))
     local_world = processes.local_world

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...compiler.language.values import percent
+from ...compiler.plan.augment.passes import COLOR, HUE, POLICY
+from ...compiler.plan.data import Data
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.spectrogram import Mel
 from ...compiler.shapes import axes_of, text
 from ..tasks.segmentation import Segmentation
 from .dataset import USES, Dataset, bad_lines
 from .diagnostic import counted, plural_noun, problem
+from .images.bit_depth import Depth, channels_of
 from .left_out import BadFile
 from .loader.image_source import Arrays, Contents, Files, ImageSource
 
@@ -27,25 +30,66 @@ def must_be_samples(plan: TrainPlan) -> None:
     )
 
 
-def must_have_channels(plan: TrainPlan, parts: Mapping[str, ImageSource], channels: int) -> None:
-    """Raises SpecError if the images cannot have the channels of the input. Files can be read with
-    one or three channels; arrays keep the channels that they have."""
+def must_be_readable(data: Data, depth: Depth) -> None:
+    """Raises SpecError if images have bands that only a package reads which is not installed."""
+    if depth.channels and depth.lacks:
+        raise problem(
+            "not-installed",
+            f"the images have {depth.lacks} ({depth.name}), which tifffile reads",
+            data,
+            help='pip install "dotcnn[tiff]"',
+        )
+
+
+def must_bear(plan: TrainPlan, depth: Depth) -> None:
+    """Raises SpecError for an augmentation that would lose what images hold beyond 8 bits."""
+    if depth.kept <= 8:
+        return
+    bound = (POLICY,) if depth.kept == 16 else (POLICY, COLOR, HUE)
+    size = plan.input[1], plan.input[2]
+    for directive in plan.augment:
+        kinds = [kind for kind in directive.pass_kinds(size) if kind in bound]
+        if not kinds:
+            continue
+        needs = "is for pixels of 8 bits" if kinds[0] == POLICY else "needs black and white"
+        holds = "have 16 bits" if depth.kept == 16 else "hold numbers in units of their own"
+        raise problem(
+            "unfit-input",
+            f"`{directive.word}` {needs}, and the images {holds} ({depth.name})",
+            directive,
+            argument="",
+            help="take it out; `flip`, `rotate`, `scale`, `crop`, `noise`, `erase` and others work",
+        )
+
+
+def must_have_channels(
+    plan: TrainPlan, parts: Mapping[str, ImageSource], channels: int, depth: Depth
+) -> None:
+    """Raises SpecError if the images cannot have the channels of the input. Files of colors can be
+    read with one or three channels; arrays and other files keep the channels that they have."""
     for source in parts.values():
         if isinstance(source, Files) and source.first_input is not None:
             continue  # each file is read with the channels of its input
-        have = source.images.shape[1] - source.further if isinstance(source, Arrays) else 3
-        if have == channels or (have == 3 and channels == 1) or (have == 1 and channels == 3):
+        name, convertible = "", True
+        if isinstance(source, Arrays):
+            have = source.images.shape[1] - source.further
+        elif depth.channels:
+            have, name, convertible = depth.channels, f" ({depth.name})", False
+        elif channels in (1, 3):
+            continue
+        else:
+            assert isinstance(source, Files)
+            have, of = channels_of(source, channels)
+            name = f" ({of})" if of else ""
+        if have in (channels, 0) or (convertible and {have, channels} == {1, 3}):
             continue
         size = "x".join(map(str, plan.input[1:]))
-        if isinstance(source, Arrays):
-            message = (
-                f"the images have {counted(have, 'channel')}, but the network takes {channels}"
-            )
-            help = f"write `input {have}x{size}`"
-        else:
-            message = f"image files have 1 or 3 channels, but the network takes {channels}"
-            help = f"write `input 3x{size}`; arrays with other channels go into `data npz`"
-        raise problem("unfit-input", message, plan.train.data, help=help)
+        raise problem(
+            "unfit-input",
+            f"the images have {counted(have, 'channel')}{name}, but the network takes {channels}",
+            plan.train.data,
+            help=f"write `input {have}x{size}`",
+        )
 
 
 def must_have_rate(plan: TrainPlan, data_set: Contents) -> None:

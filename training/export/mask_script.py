@@ -9,19 +9,21 @@ from pathlib import Path
 from ..data.images.preprocessing import Preparation
 from ..masks.class_colors import class_colors
 from .formats import SCRIPT_MARK, script_name
-from .script import END, HEADER_IMPORTS, PILLOW_PAGES, constants, preprocessing
+from .script import END, constants, imports, preprocessing, wording
 from .script_text import plain_name
 
 
 def mask_script(model: str, preparation: Preparation, classes: Sequence[str]) -> str:
     """The text of the script. `model` is the name of the ONNX file beside it, whose outputs may be
     logits or probabilities: the class of a pixel is the same."""
-    pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
     colors = ", ".join(str(tuple(color)) for color in class_colors(classes).tolist())
     header = _HEADER.format(
-        model=plain_name(model), script=plain_name(script_name(Path(model))), mark=SCRIPT_MARK
+        model=plain_name(model),
+        script=plain_name(script_name(Path(model))),
+        mark=SCRIPT_MARK,
+        **wording(preparation),
     )
-    first = header.strip("\n") + HEADER_IMPORTS.format(pillow=pillow).rstrip("\n") + "\n"
+    first = header.strip("\n") + imports(preparation).rstrip("\n") + "\n"
     palette = f"COLORS = [{colors}]  # of the classes, red, green and blue\n"
     start = first + constants(model, preparation, classes) + palette
     pieces = [start, _MAIN, _SEGMENT, *preprocessing(preparation)]
@@ -34,8 +36,8 @@ _HEADER = '''
     python {script} photo.jpg other.png
 
 The mask of photo.jpg is photo_mask.png, of the same size: class numbers, with a color for each.
-Needs numpy, pillow and onnxruntime. {mark}: the preprocessing is
-bit-identical to that of training, so the masks are those of `cnn predict`.
+Needs {packages}. {mark}: the preprocessing is
+{exact} that of training, so the masks are those of `cnn predict`.
 """
 '''
 

@@ -9,7 +9,7 @@ from ..data.images.preprocessing import Preparation
 from ..masks.tiling import OVERLAP
 from ..tasks.image_to_image import ImageToImage
 from .formats import SCRIPT_MARK, script_name
-from .script import END, HEADER_IMPORTS, PILLOW_PAGES, constants, load_function
+from .script import END, constants, imports, load_function
 from .script_text import plain_name
 
 
@@ -18,11 +18,10 @@ def restore_script(
 ) -> str:
     """The text of the script. `model` is the name of the ONNX file beside it; `predicts` says
     whether the file outputs levels from 0 to 1, and not what precedes them."""
-    pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
     header = _HEADER.format(
         model=plain_name(model), script=plain_name(script_name(Path(model))), mark=SCRIPT_MARK
     )
-    first = header.strip("\n") + HEADER_IMPORTS.format(pillow=pillow).rstrip("\n") + "\n"
+    first = header.strip("\n") + imports(preparation).rstrip("\n") + "\n"
     start = first + constants(model, preparation, task.classes, "CHANNELS")
     levels = "outputs"
     if not predicts:
@@ -34,7 +33,7 @@ def restore_script(
             )
             levels = "outputs * DEVIATIONS + MEANS"
     restore = _RESTORE.replace("LEVELS", levels).replace("OVERLAP", str(1 - OVERLAP))
-    pieces = [start, _MAIN, restore, load_function(preparation.channels)]
+    pieces = [start, _MAIN, restore, load_function(preparation)]
     return "\n\n\n".join(piece.strip("\n") for piece in pieces) + END
 
 

@@ -13,6 +13,7 @@ from textwrap import fill
 from ..data.images.preprocessing import Preparation
 from ..data.images.resize import KEPT
 from ..tasks.answer import Scale
+from .bands_script import RESIZE_LEVELS, load_bands, of_bands
 from .formats import SCRIPT_MARK, script_name
 from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
 from .script_text import listed, plain_name, quoted
@@ -39,7 +40,6 @@ def inference_script(
     does = "Predict numbers for" if scale is not None else "Classify"
     called = "CLASSES" if scale is None else "NAMES"
     parts = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
-    pillow = "Image, ImageOps" if preparation.channels in (1, 3) else PILLOW_PAGES
     if preparation.of_images:
         header = _HEADER.format(
             model=plain_name(model),
@@ -47,7 +47,8 @@ def inference_script(
             mark=SCRIPT_MARK,
             does=does,
             answers="numbers" if scale is not None else "probabilities",
-        ).rstrip("\n") + HEADER_IMPORTS.format(pillow=pillow)
+            **wording(preparation),
+        ).rstrip("\n") + imports(preparation)
         head = constants(model, preparation, classes, called)
         functions = preprocessing(preparation)
     else:
@@ -77,11 +78,11 @@ def inference_script(
 def preprocessing(preparation: Preparation) -> Iterator[str]:
     """The functions from an image file to the input of the network."""
     yield _prepare(preparation)
-    yield load_function(preparation.channels)
+    yield load_function(preparation)
     if preparation.fit.mode == "nearest":
         yield _RESIZE_NEAREST
     else:
-        yield _RESIZE
+        yield RESIZE_LEVELS if preparation.depth > 8 else _RESIZE
         yield _FILTERS[preparation.fit.mode]
 
 
@@ -104,6 +105,24 @@ SCALE = {scale}
 MEAN = np.array({list(preparation.mean)!r})  # of each channel, after scaling{order}
 STD = np.array({list(preparation.std)!r}){_RADIUS.get(fit.mode, "")}
 """
+
+
+def imports(preparation: Preparation) -> str:
+    """The imports of a script for images."""
+    if not of_bands(preparation):
+        return HEADER_IMPORTS.format(pillow="Image, ImageOps")
+    return HEADER_IMPORTS.format(pillow=PILLOW_PAGES).replace(
+        "import sys", "import logging\nimport sys"
+    )
+
+
+def wording(preparation: Preparation) -> dict[str, str]:
+    """What the header says of packages, and how near the preprocessing is to that of training."""
+    packages = "numpy, pillow and onnxruntime"
+    if of_bands(preparation):
+        packages = "numpy, pillow, onnxruntime and, for most TIFFs, tifffile"
+    exact = "bit-identical to" if preparation.depth == 8 else "up to rounding,"
+    return {"packages": packages, "exact": exact}
 
 
 def _scale(scale: Scale) -> str:
@@ -135,10 +154,11 @@ def _prepare(preparation: Preparation) -> str:
     return _PREPARE.format(size=size, reverse=reverse)
 
 
-def load_function(channels: int) -> str:
+def load_function(preparation: Preparation) -> str:
     """The function that reads an image file."""
-    if channels not in (1, 3):
-        return _LOAD_CHANNELS.format(channels=channels)
+    if of_bands(preparation):
+        return load_bands(preparation)
+    channels = preparation.channels
     mode, words = ("L", "gray") if channels == 1 else ("RGB", "RGB")
     gray = ".convert('RGB')" if channels == 1 else ""
     add_axis = "[..., None]" if channels == 1 else ""
@@ -150,8 +170,8 @@ _HEADER = '''
 
     python {script} photo.jpg other.png
 
-Needs numpy, pillow and onnxruntime. {mark}: the preprocessing is
-bit-identical to that of training, so the {answers} are those of `cnn predict`.
+Needs {packages}. {mark}: the preprocessing is
+{exact} that of training, so the {answers} are those of `cnn predict`.
 """
 '''
 HEADER_IMPORTS = """
@@ -264,27 +284,6 @@ def load(path):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image){gray}
     return np.asarray(image.convert("{mode}")){add_axis}
-'''
-
-_LOAD_CHANNELS = '''
-def load(path):
-    """Reads an image file as bytes, height x width x {channels} channels: those of all its pages,
-    one after the other."""
-    pages = ImageSequence.Iterator(Image.open(path))
-    pixels = np.concatenate([np.atleast_3d(np.asarray(upright(page))) for page in pages], axis=2)
-    if pixels.shape[2] != {channels}:
-        raise ValueError(f"{{pixels.shape[2]}} channels, but the network takes {channels}")
-    return pixels
-
-
-def upright(image):
-    """The image in a mode whose bands are its channels, turned upright by its EXIF orientation."""
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    elif image.mode[0] == "I":
-        values = np.asarray(image.convert("I"), dtype=float)
-        image = Image.fromarray(np.rint(values / 257).astype(np.uint8))
-    return ImageOps.exif_transpose(image)
 '''
 
 _RESIZE = '''

@@ -95,6 +95,13 @@ def must_see_whole_images(preparation: Preparation, task: Task) -> None:
         message = f"--whole makes a graph that takes photographs, and this network takes {noun}"
         help = "export it with --script: the script has the preprocessing"
         raise SpecError([Diagnostic("export-whole", message, help=help)])
+    if preparation.depth > 8:
+        message = (
+            "--whole makes a graph that takes images of 8 bits, and this network has learned from"
+            f" {'16 bits' if preparation.depth == 16 else 'longer numbers'}"
+        )
+        help = "export it with --script: the script has the preprocessing"
+        raise SpecError([Diagnostic("export-whole", message, help=help)])
     fit = preparation.fit
     if task.images:
         message = "a graph with --whole says what is in an image, and this network makes images"

@@ -53,6 +53,7 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
             progress=progress,
             arrays=model.request.arrays,
             known=model.task,
+            bits=None if model.preparation is None else model.preparation.depth,
         )
     if model.task is not None:
         must_have_answers(model.task, model.plan, opened.dataset, model.name)

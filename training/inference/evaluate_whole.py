@@ -48,4 +48,4 @@ def _image_and_label(opened: Opened, part: str, index: int) -> tuple[Tensor, Ten
     if opened.pairs is not None:
         return original_pair(opened, part, index)
     both = original_with_mask(opened, part, index)
-    return both[:-1], opened.preparation.fit.whole(both, masks=1)[-1]
+    return both[:-1], opened.preparation.fit.whole(both, masks=1)[-1].to(torch.uint8)

@@ -22,7 +22,7 @@ def original(opened: Opened, part: str, index: int) -> Tensor:
         return in_channels(pixels, channels)[0]
     try:
         stored = source.content(index) if isinstance(source, Files) else source.path(index)
-        return decode(stored, channels)
+        return decode(stored, channels, opened.preparation.depth)
     except BadImage as error:
         raise BadImage(f"{source.name(index)}: {error.reason}") from None
 

@@ -52,7 +52,7 @@ class TtaViews:
         if not down and not right:
             return image
         border = (right // 2, right - right // 2, down // 2, down - down // 2)
-        return F.pad(image[None].float(), border, mode="replicate")[0].to(torch.uint8)
+        return F.pad(image[None].float(), border, mode="replicate")[0].to(image.dtype)
 
     def _places(self, image: Tensor) -> list[Size]:
         """The upper left corners of the crops."""

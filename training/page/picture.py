@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...compiler.plan.plan import NamedInput
+from ..data.images.visible import visible
 from ..show.pictures.heat_colors import OPACITY, STOPS, heat_colors
 from ..show.pictures.sample_picture import WARM, scan_picture, series_picture
 from ..show.pictures.side_by_side import of_each_input, side_by_side
@@ -62,8 +63,7 @@ def viewable(image: Tensor, largest: int = LARGEST, inputs: Sequence[NamedInput]
     if image.ndim != 3:
         draw = series_picture if image.ndim == 2 else scan_picture
         return draw(image, 2 * largest)
-    if image.shape[0] not in (1, 3):
-        image = image[:3] if image.shape[0] > 3 else image[:1]
+    image = visible(image)
     longest = max(image.shape[-2:])
     if longest <= largest:
         return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 from ...compiler.analysis import Analysis
@@ -84,7 +85,7 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
     dataset = contents.data.dataset
     preparation = ", ".join(contents.data.preparation.lines())
     yield "Network", contents.network.name
-    yield "Data", "; ".join(line.strip() for line in dataset.lines())
+    yield "Data", "; ".join(line.strip() for line in replace(dataset, bands=()).lines())
     yield "Preprocessing", preparation
     if contents.epochs:
         which = f"; the best epoch is {contents.best}" if contents.best is not None else ""

@@ -13,6 +13,7 @@ from ..data.opened import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history
+from .bands import bands
 from .confusion_matrix import confusion
 from .contents import Contents
 from .curves import curves
@@ -113,6 +114,7 @@ def report(contents: Contents) -> str:
     sections = [
         summary(contents, analysis),
         curves(contents),
+        bands(contents),
         *_of_answers(contents),
         *(each for one in contents.each_output() for each in _of_answers(one)),
         filters(contents),

@@ -18,9 +18,9 @@ from torch import Tensor
 from ...compiler.network import Node
 from ...compiler.shapes import Shape, axes_of, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.preprocessing import Preparation
+from ..data.images.visible import visible
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
 from ..data.sources.file_names import clean
@@ -119,7 +119,7 @@ def _for_input(subject: Subject, node: Node, paths: Sequence[str]) -> list[Input
                 try:
                     if isinstance(source, BadImage):
                         raise source
-                    whole = decode(source, preparation.channels)
+                    whole = preparation.read(source)
                     size = (whole.shape[-2], whole.shape[-1])
                     images.append(_image(preparation, name, preparation.fit(whole), size=size))
                 except BadImage as error:
@@ -191,7 +191,10 @@ def _image(
     label: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> InputImage:
-    return InputImage(name, preparation.prepare(pixels[None])[0], pixels, label, size)
+    prepared = preparation.prepare(pixels[None])[0]
+    if pixels.is_floating_point():
+        pixels = visible(pixels)
+    return InputImage(name, prepared, pixels, label, size)
 
 
 # ---- matrices --------------------------------------------------------------------------------

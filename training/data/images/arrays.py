@@ -11,19 +11,27 @@ from torch import Tensor
 
 from ....compiler.shapes import Shape, size, text
 from ..sources.labels import Unfit
+from .bands import in_levels
+from .image_file import BadImage
 
 _CHUNK = 1024
 """Images that are converted at a time, so that an array of floats is never copied as a whole."""
 
 
-def as_images(array: Any, wanted: Shape) -> Tensor:
+def as_images(array: Any, wanted: Shape, depth: int = 8) -> Tensor:
     """Images as uint8, images x channels x height x width, from an array of any layout; `wanted` is
-    the input shape of the network. Raises Unfit."""
+    the input shape of the network. With a `depth` of more bits than 8, levels of float32, as those
+    of image files (`bands.py`). Raises Unfit."""
     array = _arranged(array, wanted)
     if not array.shape[0]:
         raise Unfit("there are none")
     if not array.size:
         raise Unfit("they have no pixels")
+    if depth > 8:
+        try:
+            return in_levels(_of_sixteen_bits(array) if depth == 16 else array)
+        except BadImage as error:
+            raise Unfit(error.reason) from None
     scale = _scale(array)
     images = torch.empty(array.shape, dtype=torch.uint8)
     for start in range(0, len(array), _CHUNK):
@@ -34,6 +42,16 @@ def as_images(array: Any, wanted: Shape) -> Tensor:
             numpy.ascontiguousarray(part.astype(numpy.uint8))
         )
     return images
+
+
+def _of_sixteen_bits(array: Any) -> Any:
+    """Longer whole numbers are what a program has where a file has 16 bits."""
+    if array.dtype.kind not in "iu" or array.dtype in (numpy.uint8, numpy.uint16):
+        return array
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 65535:
+        raise Unfit(f"its values range from {low} to {high}; 16 bits range from 0 to 65,535")
+    return array.astype(numpy.uint16)
 
 
 def ambiguity(array: Any, wanted: Shape) -> str:

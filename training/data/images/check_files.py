@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from torch import Tensor
 
 from ..loader.image_source import Files
 from ..loader.thread_pool import Progress, each, unwatched
 from .checked_files import CheckedFiles, Mark, mark
 from .color_modes import plain
-from .decode import Together
 from .image_file import DAMAGE, BadImage, picture
 from .resize import Fit
 
@@ -27,26 +29,31 @@ def unusable(
     progress: Progress = unwatched,
     cache: Path | None = None,
     share: slice = slice(None),
+    read: Callable[[int], Tensor] | None = None,
+    reader: str = "",
 ) -> Bad:
     """The files that cannot be decoded, with the reasons; files in the cache are not read again.
-    `share`: only some of them are checked."""
+    `share`: only some of them are checked. `read` reads images that are not photographs alone: with
+    their masks, or with more channels or bits; `reader` says how."""
     indices = range(len(files))[share]
     paths = [os.path.abspath(files.path(index)) for index in indices]
-    checked = CheckedFiles(cache)
+    checked = CheckedFiles(cache, reader)
     known = checked.known(files.root, set(paths))
 
     def check(place: int) -> Checked:
-        path = paths[place]
-        if files.input_files:  # what is remembered of the first says nothing about the others
-            return Checked(_reason(files.content(indices[place]), fit), None)
-        before, cached = mark(path), known.get(path)
+        path, labels = paths[place], files.labels_file(indices[place])
+        before, cached = mark(path, labels), known.get(path)
         if cached is not None and cached[0] == before:
             return Checked(cached[1], None)
         try:
-            reason = _reason(files.content(indices[place]), fit)
+            if read is None:
+                reason = _reason(files.photograph(indices[place]), fit)
+            else:
+                fit.must_be_bounded(*read(indices[place]).shape[-2:])
+                reason = ""
         except BadImage as error:
             reason = error.reason
-        unchanged = before is not None and mark(path) == before
+        unchanged = before is not None and mark(path, labels) == before
         return Checked(reason, before if unchanged else None)
 
     results = each(check, len(paths), threads, what, progress)
@@ -69,12 +76,8 @@ class Checked(NamedTuple):
     """Of a file that was read, and did not change in the meantime: what to remember it by."""
 
 
-def _reason(source: str | bytes | Together, fit: Fit) -> str:
+def _reason(source: str | bytes, fit: Fit) -> str:
     try:
-        if isinstance(source, Together):
-            _, height, width = source.decoded().shape
-            fit.must_be_bounded(height, width)
-            return ""
         image = picture(source)
         plain(image, 3)
         fit.must_be_bounded(image.height, image.width)

@@ -37,20 +37,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dotcnn"
 
 
-def mark(path: str) -> Mark | None:
+def mark(path: str, beside: str | None = None) -> Mark | None:
+    """The mark of a file, or of an image together with the file of its mask; None if there is none,
+    so that nothing is remembered."""
     try:
-        status = os.stat(path)
+        each = [os.stat(one) for one in (path, *(() if beside is None else (beside,)))]
     except (OSError, ValueError):
         return None
-    return status.st_size, status.st_mtime_ns
+    return sum(one.st_size for one in each), max(one.st_mtime_ns for one in each)
 
 
 class CheckedFiles:
     """The cache: for each path, the reason why the file is bad; empty if it is good."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, reader: str = "") -> None:
+        """`reader` says how images are read, if not as photographs."""
         self._file = (folder or cache_folder()) / "images.sqlite"
-        self._reader = f"{RULES}/{PIL.__version__}"
+        self._reader = f"{RULES}/{PIL.__version__}" + (f"/{reader}" if reader else "")
 
     def known(self, root: str, wanted: Container[str]) -> dict[str, tuple[Mark, str]]:
         """The cached results for the files below a folder that are wanted."""

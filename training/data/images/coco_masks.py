@@ -40,5 +40,8 @@ class CocoMasks:
             mask[inside] = number
         return torch.from_numpy(mask)
 
+    def file(self, index: int) -> str:
+        return ""
+
     def select(self, indices: Tensor) -> CocoMasks:
         return CocoMasks(self.regions.select(indices))

@@ -5,9 +5,11 @@ Each process of a machine decodes, or checks, a share of them.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from torch import Tensor
 from ...augment.random_crop import RandomCrop
 from ...runtime.process_group import Processes
 from ..dataset import USES
-from ..loader.image_source import Arrays, Files, ImageSource
+from ..loader.image_source import Arrays, Files, ImageSource, MaskFiles
 from ..loader.memory_budget import ORDER, Where, place
 from ..loader.order import shared
 from ..loader.shared_memory import shared_memory
@@ -28,9 +30,11 @@ from ..loader.store import (
     estimated_bytes,
     fitted,
     whole_in_memory,
+    with_mask,
     without,
 )
 from ..loader.thread_pool import Progress
+from ..samples.sample_source import Samples
 from .check_files import Bad, unusable
 from .resize import Fit, larger
 
@@ -83,6 +87,17 @@ class ImageStoring:
             )
         return places["train"], stores, bad
 
+    def _reading(self, source: Files) -> dict[str, Any]:
+        """How files that are not photographs alone are checked, with their masks or targets; what
+        is remembered of a check depends on it."""
+        labels = source.mask_files or source.target_files
+        alone = labels is None and source.first_input is None
+        if alone and source.depth == 8 and self.channels in (1, 3):
+            return {}
+        code = repr(labels.code) if isinstance(labels, MaskFiles) else ""
+        how = f"{self.channels} {source.depth} {zlib.crc32(code.encode())}"
+        return {"read": lambda index: with_mask(source, index, self.channels), "reader": how}
+
     def _is_cut(self, part: str) -> bool:
         return self.crop is not None and part == "train"
 
@@ -106,7 +121,8 @@ class ImageStoring:
         kept = self.device if where == "device" else torch.device("cpu")
         place = None
         if memory is not None:
-            place = memory.view(len(source), self.channels, *fit.crop)
+            assert not isinstance(source, Samples)
+            place = memory.view(source.dtype).view(len(source), self.channels, *fit.crop)
         if isinstance(source, Arrays):
             return self._of_arrays(source, fit, kept, place), {}
         assert isinstance(source, Files)
@@ -121,6 +137,7 @@ class ImageStoring:
                 progress=self.progress,
                 cache=self.cache,
                 share=share,
+                **self._reading(source),
             ))  # fmt: skip
             left = _without(source, bad)
             return OnDisk(left, fit, self.channels, crop, uncropped=self.uncropped), bad

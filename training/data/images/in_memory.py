@@ -22,15 +22,15 @@ def is_batch(value: Any) -> bool:
     return is_array(value) and value.ndim == 4
 
 
-def array_pixels(image: Any, channels: int) -> Tensor:
-    """The pixels (uint8, channels x height x width) of an array of H x W, H x W x C or C x H x W;
-    raises BadImage."""
+def array_pixels(image: Any, channels: int, depth: int = 8) -> Tensor:
+    """The pixels (channels x height x width; uint8, or levels if `depth` is more than 8) of an
+    array of H x W, H x W x C or C x H x W; raises BadImage."""
     array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
     try:
         if array.ndim not in (2, 3):
             sizes = f"{array.ndim} dimension{'s' * (array.ndim != 1)}"
             raise Unfit(f"an array of {sizes} is not an image of H x W, H x W x C or C x H x W")
-        pixels = as_images(array[None], (channels, 0, 0))[0]
+        pixels = as_images(array[None], (channels, 0, 0), depth)[0]
         return in_channels(pixels, channels)
     except (Unfit, ValueError) as error:
         raise BadImage(str(error)) from None

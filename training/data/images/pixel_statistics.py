@@ -1,14 +1,18 @@
-"""The exact mean and standard deviation of pixels (`normalize measured`).
+"""The mean and standard deviation of pixels (`normalize measured`), and their percentiles.
 
-They are computed from a histogram of the 256 values of each channel, so the result depends neither
-on the device nor on the order of the images. Of a large data set, a sample of images is used, the
-same on every machine.
+Of 8 bits, they are exact: they are computed from a histogram of the 256 values of each channel, so
+the result depends neither on the device nor on the order of the images. Of more bits, they are sums
+in double precision, and percentiles of a sample of pixels. Of a large data set, a sample of images
+is used, the same on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import sqrt
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -58,30 +62,111 @@ def short(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
+class Measured(NamedTuple):
+    """The figures of each channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    low: tuple[float, ...]
+    """The levels below which 2 % of the pixels are."""
+    high: tuple[float, ...]
+    """Those above which 2 % are."""
+
+
+LOW, HIGH = 0.02, 0.98
+"""The percentiles that are measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class _OfBytes:
+    """The pixels of some images, counted."""
+
+    counts: Tensor
+    """Channels x 256."""
+
+    @staticmethod
+    def of(images: Tensor) -> _OfBytes:
+        return _OfBytes(counted(images))
+
+    @staticmethod
+    def joined(parts: Sequence[_OfBytes]) -> _OfBytes:
+        return _OfBytes(torch.stack([part.counts for part in parts]).sum(0))
+
+    def measured(self, scale: float) -> Measured:
+        below = self.counts.cumsum(1)
+        low, high = (
+            tuple(float((row < share * row[-1]).sum()) for row in below.double())
+            for share in (LOW, HIGH)
+        )
+        return Measured(*mean_and_std(self.counts, scale), low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class _OfLevels:
+    """The pixels of some images of more than 8 bits, added up."""
+
+    sums: Tensor
+    """Three for each channel: of ones, of levels and of their squares (float64)."""
+    some: Tensor
+    """Channels x pixels: a sample of the levels."""
+
+    @staticmethod
+    def of(images: Tensor, wanted: int = 2**20) -> _OfLevels:
+        levels = images.transpose(0, 1).flatten(1)
+        sums = torch.zeros((len(levels), 3), dtype=torch.float64)
+        for part in torch.split(levels, _CHUNK, 1):
+            double = part.double()
+            each = [double.new_full((len(part),), part.shape[1]), double.sum(1)]
+            sums += torch.stack([*each, double.square().sum(1)], 1).cpu()
+        return _OfLevels(sums, levels[:, :: max(1, levels.shape[1] // wanted)].cpu())
+
+    @staticmethod
+    def joined(parts: Sequence[_OfLevels]) -> _OfLevels:
+        sums = torch.stack([part.sums for part in parts]).sum(0)
+        return _OfLevels(sums, torch.cat([part.some for part in parts], 1))
+
+    def measured(self, scale: float) -> Measured:
+        ordered = self.some.sort(1).values
+        last = ordered.shape[1] - 1
+        low, high = (tuple(ordered[:, round(share * last)].tolist()) for share in (LOW, HIGH))
+        means, stds = [], []
+        for count, first, second in self.sums.tolist():
+            mean = first / count
+            means.append(short(scale * mean))
+            stds.append(short(scale * sqrt(max(0.0, second / count - mean * mean))) or 1.0)
+        return Measured(tuple(means), tuple(stds), low, high)
+
+
 def measured(
     store: Store,
     scale: float,
     threads: int,
     progress: Progress = unwatched,
     processes: Processes = ALONE,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of the training images. Of images that stay in
-    their files, each process reads a share."""
+) -> Measured:
+    """The figures of each channel of the training images. Of images that stay in their files, each
+    process reads a share."""
     further = store.source.further
     if isinstance(store, InMemory):
         images = store.images[:, : store.images.shape[1] - further]
         chosen = sample(len(store), max(1, MOST // images[0].numel()))
         if len(chosen) < len(store):
             images = images[chosen.to(images.device)]
-        return mean_and_std(counted(images), scale)
+        kind = _OfLevels if images.is_floating_point() else _OfBytes
+        return kind.of(images).measured(scale)
     channels = store.channels - further
     numbers = channels * store.fit.crop[0] * store.fit.crop[1]
     chosen = sample(len(store), max(1, min(MOST_FILES, MOST // numbers)))
     mine = chosen[shared(0, len(chosen), *processes.sharing)].tolist()
-    empty = torch.zeros((channels, 256), dtype=torch.int64)
+    deep = store.bytes_of_number > 1
+    of = partial(_OfLevels.of, wanted=max(1, 2**20 // len(chosen))) if deep else _OfBytes.of
 
-    def count() -> Tensor:
-        one: Callable[[int], Tensor] = lambda i: counted(store.read(mine[i])[None, :channels])  # noqa: E731
-        return sum(each(one, len(mine), threads, "measuring pixels", progress), empty)
+    def read() -> list[_OfBytes | _OfLevels]:
+        def one(place: int) -> _OfBytes | _OfLevels:
+            return of(store.read(mine[place])[None, :channels])
 
-    return mean_and_std(sum(processes.together(count), empty), scale)
+        return each(one, len(mine), threads, "measuring pixels", progress)
+
+    parts = [part for some in processes.together(read) for part in some]
+    joined: Callable[[Any], _OfBytes | _OfLevels] = _OfLevels.joined if deep else _OfBytes.joined
+    return joined(parts).measured(scale)

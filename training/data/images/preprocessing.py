@@ -64,6 +64,9 @@ class Preparation:
     """The shape of the network's input, if it is a spectrogram."""
     inputs: tuple[NamedInput, ...] = ()
     """The inputs of a network that has several; `channels` are those of all."""
+    depth: int = 8
+    """The bits of a channel that are read from image files: 8, 16, or 32 for numbers in units of
+    their own."""
 
     @property
     def fit(self) -> Fit:
@@ -87,6 +90,7 @@ class Preparation:
         mean: tuple[float, ...],
         std: tuple[float, ...],
         rate: int | None = None,
+        depth: int = 8,
     ) -> Preparation:
         """The preprocessing of a plan; `mean` and `std` are used if the plan says `measured`."""
         pixels, spectrogram = plan.normalization, plan.evaluate.spectrogram
@@ -102,6 +106,7 @@ class Preparation:
             spectrogram,
             plan.input if spectrogram is not None else (),
             plan.inputs,
+            depth,
         )
 
     @property
@@ -117,12 +122,13 @@ class Preparation:
         return found
 
     def read(self, source: Any) -> Tensor:
-        """The whole image of a file, a Pillow image or an array, as uint8; or a series or a scan of
+        """The whole image of a file, a Pillow image or an array, as uint8, or with more than 8 bits
+        as levels from 0 to 255; or a series or a scan of
         a file or an array, in its own units. Raises BadImage."""
         if self.inputs:
             return self._read_together(source)
         if self.of_images:
-            return decode(source, self.channels)
+            return decode(source, self.channels, self.depth)
         sample = SampleFormat(self.sample, self.rate).read(source)
         assert isinstance(self.sizing, SampleFit)
         if self.sizing.too_short(tuple(sample.shape[1:])):
@@ -145,7 +151,9 @@ class Preparation:
                 + (f", and {wrong}" if isinstance(source, Mapping) else ": name a file for each")
             )
         if self.of_images:
-            return decode(Together(tuple([(each, source[each.name]) for each in self.inputs])), 0)
+            return decode(
+                Together(tuple([(each, source[each.name]) for each in self.inputs])), 0, self.depth
+            )
         samples = []
         for name, own in self.each.items():
             try:
@@ -231,6 +239,8 @@ class Preparation:
         known = {"fit" if key == "sizing" else key: value for key, value in own.items()}
         if self.rate is None:
             del known["rate"]
+        if self.depth == 8:
+            del known["depth"]
         del known["spectrogram"], known["input"]
         if not self.inputs:
             del known["inputs"]
@@ -268,6 +278,7 @@ def _read(data: Mapping[str, Any]) -> Preparation:
                 for name, count, like in data.get("inputs", ())
             ]
         ),
+        int(data.get("depth", 8)),
     )
     if preparation.inputs and sum(one.channels for one in preparation.inputs) != int(
         data["channels"]
@@ -291,6 +302,7 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         std > 0 for std in preparation.std
     )
     fine = fine and all(map(math.isfinite, numbers)) and all(0 < side <= MAX_SIDE for side in sides)
+    fine = fine and preparation.depth in (8, 16, 32)
     if not fine or preparation.order not in ("rgb", "bgr"):
         raise ValueError("its values contradict each other")
     return preparation
@@ -342,16 +354,19 @@ def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
     fit = preparation.fit
     side = isinstance(fit.resize, int)
     return {
-        "decode": (
-            "turned upright by EXIF orientation; transparency on white; 16 bits / 257, rounded"
-        ),
+        "decode": "turned upright by EXIF orientation; transparency on white; "
+        + _DECODED[preparation.depth],
         "color": {1: "grey, ITU-R 601 luma", 3: "RGB"}.get(preparation.channels, "as in the file"),
         "resize": "none" if fit.resize == KEPT else fit.resize,
         "resize_is": "shorter side" if side else "height, width",
         "resize_longer_side": "int(resize * longer / shorter)" if side else "",
         "interpolation": fit.mode,
         "antialias": fit.mode != "nearest",
-        "resize_rounding": "to bytes after each axis, width before height; 16-bit weights",
+        "resize_rounding": (
+            "to bytes after each axis, width before height; 16-bit weights"
+            if preparation.depth == 8
+            else "none: levels from 0 to 255 with fractions"
+        ),
         "crop": list(fit.crop),
         "crop_offset": "round((size - crop) / 2), half to even",
         "order": preparation.order,
@@ -361,6 +376,13 @@ def described_preprocessing(preparation: Preparation) -> dict[str, Any]:
         "formula": "float32(pixel) * float32(scale / std) + float32(-mean / std)",
         "layout": "images x channels x height x width",
     }
+
+
+_DECODED = {
+    8: "16 bits / 257, rounded",
+    16: "16 bits / 257",
+    32: "16 bits / 257; signed numbers, those of 32 bits, and floats * 255",
+}
 
 
 def _described_samples(preparation: Preparation) -> dict[str, Any]:

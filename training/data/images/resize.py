@@ -105,8 +105,8 @@ def larger(one: Fit, other: Fit) -> Fit:
 
 
 def resized(images: Tensor, size: Size, mode: str, masks: int = 0) -> Tensor:
-    """Images, or one image, of another size: antialiased, as bytes. Of the last channels, if they
-    are masks, each pixel is the nearest one."""
+    """Images, or one image, of another size: antialiased, as bytes if they are bytes. Of the last
+    channels, if they are masks, each pixel is the nearest one."""
     if masks and mode != "nearest":
         pixels = resized(images[..., :-masks, :, :], size, mode)
         return torch.cat([pixels, resized(images[..., -masks:, :, :], size, "nearest")], -3)
@@ -119,14 +119,14 @@ def resized(images: Tensor, size: Size, mode: str, masks: int = 0) -> Tensor:
 
 
 def padded(images: Tensor, least: Size, masks: int = 0) -> Tensor:
-    """Images (uint8, ... x C x H x W) of at least this size: their last pixels are repeated at the
+    """Images (... x C x H x W) of at least this size: their last pixels are repeated at the
     right and lower edges, where masks, the last channels, have no label."""
     height, width = images.shape[-2:]
     down, right = max(0, least[0] - height), max(0, least[1] - width)
     if not down and not right:
         return images
     whole = images if images.ndim == 4 else images.unsqueeze(0)
-    larger = F.pad(whole.float(), (0, right, 0, down), mode="replicate").to(torch.uint8)
+    larger = F.pad(whole.float(), (0, right, 0, down), mode="replicate").to(images.dtype)
     if masks:
         larger[:, -masks:, height:] = UNLABELLED
         larger[:, -masks:, :, width:] = UNLABELLED

@@ -96,5 +96,8 @@ class ArrowMasks:
         """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
         return self.code.read(self.column.read(int(self.rows[index])))
 
+    def file(self, index: int) -> str:
+        return ""
+
     def select(self, indices: Tensor) -> ArrowMasks:
         return replace(self, rows=self.rows[indices])

@@ -27,8 +27,8 @@ class Arrays:
     """Images of the same size, in memory."""
 
     images: Tensor
-    """uint8, as images x channels x height x width; series and scans have one or three axes, and
-    may be float32 or int16."""
+    """As images x channels x height x width: uint8, or float32 if images have more than 8 bits.
+    Series and scans have one or three axes, and may be int16, too."""
     labels: Tensor
     """The class of each image (int64), or, if it may have several, images x classes (float32)."""
     numbers: Tensor | None = None
@@ -39,6 +39,10 @@ class Arrays:
     """How often each image is drawn for training, compared with others; None: equally often."""
     targets: int = 0
     """The number of the last channels of `images` that are the image to answer."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.images.dtype
 
     @property
     def further(self) -> int:
@@ -96,6 +100,13 @@ class Files:
     """For a network with several inputs, which of them these files are."""
     input_files: tuple[InputFiles, ...] = ()
     """For a network with several inputs, the files of the others."""
+    depth: int = 8
+    """The bits of a channel that are read: 8, 16, or 32 for numbers in units of their own."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of images in memory, and of their masks beside them."""
+        return torch.float32 if self.depth > 8 else torch.uint8
 
     @property
     def masks(self) -> int:
@@ -125,6 +136,20 @@ class Files:
             return self.path(index)
         others = [(each.input, each.path(index)) for each in self.input_files]
         return Together(((self.first_input, self.path(index)), *others))
+
+    def photograph(self, index: int) -> str | bytes:
+        """The same for a network with one input."""
+        content = self.content(index)
+        assert not isinstance(content, Together)
+        return content
+
+    def labels_file(self, index: int) -> str | None:
+        """The path of the mask of an image, or of its target; None if it has neither, and empty if
+        that has no file of its own, or if there are further inputs, too."""
+        if self.input_files:
+            return ""
+        of = self.mask_files or self.target_files
+        return None if of is None else of.file(index)
 
     def name(self, index: int) -> str:
         return clean(self.paths[index])
@@ -166,6 +191,9 @@ class MaskReader(Protocol):
     def read(self, index: int) -> Tensor:
         """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
 
+    def file(self, index: int) -> str:
+        """The path of a mask; empty if it has no file of its own."""
+
     def select(self, indices: Tensor) -> MaskReader:
         """The masks of some of the images."""
 
@@ -181,7 +209,10 @@ class MaskFiles:
 
     def read(self, index: int) -> Tensor:
         """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
-        return self.code.read(os.path.join(self.root, self.paths[index]))
+        return self.code.read(self.file(index))
+
+    def file(self, index: int) -> str:
+        return os.path.join(self.root, self.paths[index])
 
     def select(self, indices: Tensor) -> MaskFiles:
         return replace(self, paths=self.paths.select(indices))
@@ -202,10 +233,13 @@ class TargetFiles:
         """An image (uint8, C x H x W) with its target as further channels, at the size of the
         target: the pixels of a smaller image are repeated. Raises BadImage."""
         try:
-            target = decode(os.path.join(self.root, self.paths[index]), self.channels)
+            target = decode(self.file(index), self.channels)
         except BadImage as error:
             raise BadImage(f"its target: {error.reason}") from None
         return with_target(image, target, self.enlarges)
+
+    def file(self, index: int) -> str:
+        return os.path.join(self.root, self.paths[index])
 
     def select(self, indices: Tensor) -> TargetFiles:
         return replace(self, paths=self.paths.select(indices))

@@ -32,8 +32,9 @@ class InMemory:
     """Images that are decoded once and kept."""
 
     images: Tensor
-    """uint8, images x channels x height x width, on the CPU or the device; series and scans have
-    one or three axes, and may be float32 or int16. The last channels may be masks."""
+    """uint8, images x channels x height x width, on the CPU or the device; float32 if they have
+    more than 8 bits. Series and scans have one or three axes, and may be int16, too. The last
+    channels may be masks."""
     labels: Tensor
     """On the same device."""
     source: ImageSource
@@ -102,7 +103,8 @@ class WholeImages:
 
     @property
     def bytes_of_number(self) -> int:
-        return 1
+        assert not isinstance(self.source, Samples)
+        return self.source.dtype.itemsize
 
     @property
     def in_memory(self) -> bool:
@@ -185,7 +187,7 @@ Store = InMemory | WholeImages
 def with_mask(files: Files, index: int, channels: int) -> Tensor:
     """The whole image of a file; if there are masks or targets, with its mask or its target as the
     last of the `channels`. Raises BadImage."""
-    image = decode(files.content(index), channels - files.further)
+    image = decode(files.content(index), channels - files.further, files.depth)
     if files.target_files is not None:
         return files.target_files.with_target(image, index)
     if files.mask_files is None:
@@ -227,7 +229,7 @@ def whole_in_memory(
     results.clear()
     sizes = torch.tensor([image.shape[:2] for image in images]).view(-1, 2)
     ends = torch.tensor([image.numel() for image in images], dtype=torch.int64).cumsum(0)
-    pixels = torch.empty(int(ends[-1]) if images else 0, dtype=torch.uint8)
+    pixels = torch.empty(int(ends[-1]) if images else 0, dtype=files.dtype)
     start = 0
     for place, end in enumerate(ends.tolist()):
         pixels[start:end] = images[place].view(-1)
@@ -248,7 +250,7 @@ def estimated_bytes(files: Files, channels: int) -> int:
     for index in chosen:
         with suppress(BadImage):
             image = with_mask(files, index, channels)
-            sizes.append(image.numel())
+            sizes.append(image.numel() * image.itemsize)
     return round(sum(sizes) / max(1, len(sizes)) * len(files))
 
 
@@ -265,9 +267,8 @@ def decoded(
 ) -> tuple[Tensor, Bad]:
     """Decodes all images of files, or some of them, to their places in `into`, if it is given. The
     places of bad images are left empty; they are returned with the reasons."""
-    images = (
-        torch.empty((len(source), channels, *fit.crop), dtype=torch.uint8) if into is None else into
-    )
+    shape = (len(source), channels, *fit.crop)
+    images = torch.empty(shape, dtype=source.dtype) if into is None else into
     indices = range(len(source))[share]
 
     def one(place: int) -> str:
@@ -298,7 +299,7 @@ def fitted(source: Arrays, fit: Fit, channels: int, into: Tensor | None = None) 
     if into is None and fit.leaves(images.shape[-2], images.shape[-1]):
         return converted(images)
     shape = (len(images), channels, *fit.crop)
-    resized = torch.empty(shape, dtype=torch.uint8) if into is None else into
+    resized = torch.empty(shape, dtype=images.dtype) if into is None else into
     for start in range(0, len(images), _CHUNK):
         part = images[start : start + _CHUNK]
         resized[start : start + _CHUNK] = fit(converted(part), masks=masks)
@@ -318,4 +319,5 @@ def without(images: Tensor, bad: Bad) -> Tensor:
 
 def bytes_of(source: ImageSource, fit: Fit, channels: int) -> int:
     """The size of a source's images in bytes when they are decoded."""
-    return len(source) * channels * prod(fit.crop)
+    assert not isinstance(source, Samples)
+    return len(source) * channels * prod(fit.crop) * source.dtype.itemsize
