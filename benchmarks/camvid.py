@@ -6,14 +6,13 @@
 
 `peer` needs segmentation_models_pytorch, and what that needs, on PYTHONPATH. Both train the same
 network with the same batch size, flips, loss and learning rates, and the seconds of a step are
-compared: run it when nothing else runs. Both need ../shared (see tests/support.py), of which
---images N takes N images of each part.
+compared: run it when nothing else runs, or go by those of the processor. Both need ../shared (see
+tests/support.py), of which --images N takes N images of each part.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from torch import Tensor, nn
 
 import dotcnn
 from dotcnn.training.runtime.import_torchvision import torchvision
+from dotcnn.training.trainer.callbacks import Callback, Step
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 VOID = 11
@@ -134,14 +134,44 @@ def unpacked(folder: Path, images: int | None) -> Path:
     return root
 
 
-def trained(text: str, folder: Path, data: Path, epochs: int) -> tuple[dotcnn.Result, float]:
+class Clock(Callback):
+    """Seconds of the steps of a run, and of the processor in them."""
+
+    def __init__(self) -> None:
+        self.latest = 0
+        self.count = 0
+        self.spent = (0.0, 0.0)
+        self.before = now()
+
+    def step(self, step: Step) -> None:
+        seconds = now()
+        if step.epoch == self.latest:
+            self.count += 1
+            self.spent = (
+                self.spent[0] + seconds[0] - self.before[0],
+                self.spent[1] + seconds[1] - self.before[1],
+            )
+        self.latest, self.before = step.epoch, seconds
+
+    @property
+    def each(self) -> tuple[float, float]:
+        return self.spent[0] / self.count, self.spent[1] / self.count
+
+
+def now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def trained(
+    text: str, folder: Path, data: Path, epochs: int, clock: Clock | None = None
+) -> tuple[dotcnn.Result, float]:
     """A run by dotcnn, and its mean IoU on the test part."""
     weights = shutil.copy(SHARED / "weights" / "tiny_darknet" / "tinydarknet.npz", folder)
     for word, value in (("DATA", data), ("EPOCHS", epochs), ("WEIGHTS", weights)):
         text = text.replace(word, str(value))
     spec = folder / "net.cnn"
     spec.write_text(text)
-    result = dotcnn.train(spec, output=folder / "run", device="cpu")
+    result = dotcnn.train(spec, output=folder / "run", device="cpu", callback=clock)
     outcome = dotcnn.evaluate(folder / "run", part="test", device="cpu")
     for name, figures in outcome.per_class.items():
         print(f"  {name:12} iou {figures['iou']:6.1%}")
@@ -172,8 +202,8 @@ def prepared(images: Tensor) -> Tensor:
     return (images.float() / 255 - mean[:, None, None]) / std[:, None, None]
 
 
-def by_hand(smp: Any, data: Path, classes: int, epochs: int) -> tuple[float, float]:
-    """Seconds of a step, and the mean IoU on the test part."""
+def by_hand(smp: Any, data: Path, classes: int, epochs: int) -> tuple[tuple[float, float], float]:
+    """Seconds of a step, also on the processor, and the mean IoU on the test part."""
     torch.manual_seed(0)
     model: nn.Module = smp.Unet(
         "resnet18", encoder_weights=None, encoder_depth=3, decoder_channels=(64, 32, 16),
@@ -185,7 +215,7 @@ def by_hand(smp: Any, data: Path, classes: int, epochs: int) -> tuple[float, flo
     steps = epochs * -(-len(images) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     model.train()
-    began = time.perf_counter()
+    began = now()
     for _ in range(epochs):
         for indices in torch.randperm(len(images)).split(BATCH):
             batch, truth = images[indices], masks[indices].long()
@@ -198,7 +228,8 @@ def by_hand(smp: Any, data: Path, classes: int, epochs: int) -> tuple[float, flo
             loss.backward()
             optimizer.step()
             schedule.step()
-    seconds = (time.perf_counter() - began) / steps
+    ended = now()
+    seconds = (ended[0] - began[0]) / steps, (ended[1] - began[1]) / steps
     images, masks = part(data, "test")
     table = torch.zeros(classes, classes)
     model.eval()
@@ -219,14 +250,14 @@ def peer(folder: Path, data: Path, epochs: int) -> None:
         sys.exit("segmentation_models_pytorch is not installed")
     classes = len((data / "classes.txt").read_text().split())
     theirs, their_miou = by_hand(smp, data, classes, epochs)
-    result, our_miou = trained(PEER, folder, data, epochs)
-    lines = (result.folder / "metrics.jsonl").read_text().splitlines()
-    steps = json.loads(lines[-1])["steps"] / epochs
-    speeds = [json.loads(line)["images_per_second"] for line in lines[1:]]
-    images = len(list((data / "train" / "images").iterdir()))
-    ours = images / steps / (sum(speeds) / len(speeds))
-    print(f"by hand: test miou {their_miou:.1%}, {theirs:.3f} s a step")
-    print(f"dotcnn:  test miou {our_miou:.1%}, {ours:.3f} s a step: {ours / theirs:.3f}")
+    clock = Clock()
+    _, our_miou = trained(PEER, folder, data, epochs, clock)
+    for name, miou, each in (("by hand", their_miou, theirs), ("dotcnn", our_miou, clock.each)):
+        ratios = [one / other for one, other in zip(each, theirs, strict=True)]
+        print(
+            f"{name:8} test miou {miou:.1%}; a step {each[0]:.3f} s, {each[1]:.3f} of the processor"
+            f" ({ratios[0]:.3f} and {ratios[1]:.3f} times by hand)"
+        )
 
 
 def main() -> None:
