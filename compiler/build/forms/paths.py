@@ -59,8 +59,8 @@ def build_paths(
             collect(syntax, scope, env)
         else:
             left = graph.body(syntax, scope, env, input_node)
-            if left is None and input_node is not None:
-                return None  # a loop with an error
+            if left is None and (input_node is not None or not ends):
+                return None  # a loop with an error, or over what an error made unknown
     finally:
         graph.collector = outside
     if any(end is None for end, _ in ends):
