@@ -18,7 +18,7 @@ SIDES = {
     "bat_resnext26ts": 256,
     "nasnetalarge": 75,
     "pnasnet5large": 82,
-    "inception_v3": 107,
+    "inception_v3": 299,
 }
 """Of the square images that outputs are compared for, where 64 is too small."""
 

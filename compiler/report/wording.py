@@ -34,7 +34,7 @@ class Wording:
     def layer(self, node: Node) -> str:
         """The text of a layer with its values: `conv 64 7x7 stride=2 same`."""
         followers = [consumer.op for consumer in self.network.value_consumers[node.index]]
-        key = (id(node.op), node.span.start, *map(id, followers))
+        key = (id(node.op), node.span.start, _like(node), *map(id, followers))
         known = self._known.get(key)
         if known is None:
             # The entry keeps the operation, and so its id, alive.
@@ -53,7 +53,7 @@ class Wording:
         parts = [item.word]
         for position, (name, value) in enumerate(item.arguments):
             shown = _block_argument(value)
-            if position == 0:
+            if position == 0 or shown == name:  # a label that is called like its parameter
                 parts.append(shown)
             elif not self._is_default(item, name, value):
                 parts.append(f"{name}={shown}")
@@ -145,8 +145,23 @@ def _layer(node: Node, followers: list[Op]) -> str:
         if bare:
             parts += map(show, value) if field.many else [_bare(value)]
         elif not usual and not _follows(op, name, field, followers):
-            parts.append(f"{name}={_shown(field, value)}")
+            shown = _like(node) if name == "like" else ""
+            parts.append(f"{name}={shown or _shown(field, value)}")
     return printable(" ".join(parts))
+
+
+def _like(node: Node) -> str:
+    """The label of the map whose size a layer takes, as it is outside of the block that was given
+    it; "" if there is none."""
+    if getattr(node.op, "like", None) is None or len(node.inputs) < 2:
+        return ""
+    source, around = node.inputs[-1], set(node.scope.chain())
+    labels = [source.label or ""]
+    for scope in source.scope.chain():
+        if scope in around or scope.output is not source:
+            break
+        labels.append(scope.label or "")
+    return next(filter(None, reversed(labels)), "")
 
 
 def _statement(node: Node) -> str:

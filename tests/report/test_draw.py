@@ -217,3 +217,25 @@ def test_what_is_shared_unfolds_under_a_title_of_its_own() -> None:
 def test_both_sides_that_change_are_written_in_full() -> None:
     drawn = of("network Net { input 1x9x9\nrepeat 2 { conv 4 3x3, relu }\n}")
     assert [box.output for box in drawn.boxes if box.count > 1] == ["4x7x7 .. 4x5x5"]
+
+
+LIKE = """block bigger(other) { upsample like=other, conv 4 }
+network Net {
+  input image 3x32x32
+  fine: repeat 2 { conv 4 3x3 same }
+  pool max 2x2
+  coarse: conv 8 3x3 same
+  bigger fine
+  upsample like=image
+}"""
+
+
+def test_what_a_map_is_made_as_large_as_is_called_by_its_label() -> None:
+    """Not by the parameter of the block; and an argument that is called so is written once."""
+    drawn = of(LIKE)
+    assert [b.main for b in drawn.boxes if b.kind == "shape"] == [
+        "upsample like=fine", "upsample like=image"
+    ]  # fmt: skip
+    same = of(LIKE.replace("other", "fine").replace("(fine)", "(width, fine)"
+              ).replace("bigger fine", "bigger 4 fine"))  # fmt: skip
+    assert [frame.title for frame in same.frames if "bigger" in frame.title] == ["bigger 4 fine"]

@@ -12,7 +12,7 @@ from dotcnn.compiler.report.drawing.diagram import diagram
 from dotcnn.compiler.report.drawing.paint import picture
 from dotcnn.compiler.report.drawing.picture import Box, Picture
 from dotcnn.compiler.report.drawing.place import Placed, place
-from dotcnn.compiler.report.drawing.sizes import box_size, title_size
+from dotcnn.compiler.report.drawing.sizes import LINE_HEIGHT, box_size, title_lines, title_size
 from networks import gallery
 
 from .drawn import TANGLES, UNDER_TEST, body, drawn_of, of
@@ -236,3 +236,81 @@ def test_text_that_is_too_wide_loses_its_middle() -> None:
     assert measure.width(shorter, 12) <= 150
     assert shorter.startswith("conv 10")
     assert shorter.endswith("same")
+
+
+def test_long_text_is_broken_between_words() -> None:
+    text = "decoder: block first second third fourth width=64 other=layer1"
+    lines = measure.wrapped(text, 12, 150, 4)
+    assert len(lines) > 1
+    assert " ".join(lines) == text
+    assert all(measure.width(line, 12) <= 150 for line in lines)
+    shorter = measure.wrapped(text, 12, 150, 2)
+    assert len(shorter) == 2
+    assert "…" in shorter[1]
+    assert measure.wrapped("short", 12, 150, 4) == ["short"]
+
+
+LONG = ", ".join(f"argument_{number}" for number in range(9))
+LONG_BLOCK = (
+    f"block long({LONG}) {{\nconv 4 3x3 same\nadd {{ | conv 4 | conv 4 }}\nconv 4\n}}",
+    "a: " + "long " + " ".join(f"{number}0000000" for number in range(9)) + "\nconv 4",
+)
+
+
+def test_a_title_of_a_block_with_many_arguments_is_not_cut() -> None:
+    """It has as many lines as it needs, and what is in the frame stands below them."""
+    block, statements = LONG_BLOCK
+    drawn = of(body(statements, block))
+    placed, edges = placed_of(drawn)
+    (frame,) = [frame for frame in drawn.frames if frame.title]
+    lines = title_lines(frame)
+    assert len(lines) > 1
+    assert " ".join(lines) == frame.title
+    bottom = placed.titles[frame][1] + (len(lines) - 1) * LINE_HEIGHT
+    inside = [edges[box.number] for box in frame.boxes]
+    assert min(top for _, top, _, _ in inside) >= bottom - 4
+
+
+DENSE = "\n".join(
+    [
+        "first: conv 4 3x3 same",
+        *[f"{name}: conv 4 3x3 same, relu, conv 4 3x3 same\nconcat first" for name in "pqrstuvw"],
+        "conv 4",
+    ]
+)
+
+
+def test_lines_from_one_map_share_a_lane() -> None:
+    """However many read it."""
+    drawn = of(body(DENSE))
+    placed, _ = placed_of(drawn)
+    first = drawn.boxes[1]
+    lanes = [
+        {x for (x, y), (_, low) in pairwise(points) if low - y > 60}
+        for arrow, points, _ in placed.arrows
+        if arrow.source is first and len(points) > 2
+    ]
+    assert len(lanes) == 8
+    assert len(set().union(*lanes)) == 1
+
+
+def test_a_unet_with_dense_shortcuts_has_a_lane_for_each_map() -> None:
+    """What the encoder hands over five times runs down the side of the decoder once."""
+    drawn = drawn_of("segmentation/unetpp")
+    placed, _ = placed_of(drawn)
+    (decoder,) = [frame for frame in drawn.frames if frame.label == "decoder"]
+    right = placed.frames[decoder][2]
+    beside = {
+        (x, arrow.source)
+        for arrow, points, _ in placed.arrows
+        for (x, y), (other, low) in pairwise(points)
+        if x == other and x > right and abs(low - y) > 60
+    }
+    assert len({x for x, _ in beside}) == len({source for _, source in beside}) <= 5
+
+
+@pytest.mark.slow
+def test_a_tangle_between_stages_is_laid_out() -> None:
+    """Nothing leads from one end of some of HRNet's paths to the other."""
+    placed, edges = placed_of(drawn_of("hrnet/hrnet"))
+    assert len(placed.boxes) == len(edges)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from .picture import Arrow, Box, Frame
-from .sizes import STACKED, badge_width, box_size, label_width, title_size
+from .sizes import STACKED, badge_width, box_size, label_width, title_height, title_size
 
 Direction = Literal["down", "up", "right"]
 Point = tuple[float, float]
@@ -44,8 +44,6 @@ COLUMN = 22.0
 """The distance between columns."""
 PAD = 12.0
 """The margin in a frame."""
-TITLE = 20.0
-"""The height of a frame's title."""
 
 
 class Wire(NamedTuple):
@@ -145,7 +143,7 @@ def box_block(box: Box, labeled: bool, direction: Direction) -> Block:
 def frame_block(frame: Frame, inner: Block, links: Links, direction: Direction) -> Block:
     """A frame around its contents. Its title stands beside the trunk, which no line crosses."""
     title, badge = title_size(frame)
-    strip = TITLE if title or badge else 8.0
+    strip = title_height(frame)
     left, right, start = inner.left - PAD, inner.right + PAD, 0.0
     before, after = (8.0, strip) if direction == "up" else (strip, 8.0)
     if direction == "right":

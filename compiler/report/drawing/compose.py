@@ -71,6 +71,9 @@ class Composer:
         outside or nothing outside reads.
         """
         plan = Plan()
+        if not self._passed(vertices, begin, end)[0]:
+            # In a tangle, nothing may lead from one to the other; lines are drawn afterwards.
+            begin = end = None
         self.plan(vertices, begin, end, plan)
         return _Builder(self, plan, begin, end).build()
 
@@ -396,9 +399,12 @@ class _Builder:
             low, high = self._range(side)
             span = inner.length if high is None else high - low
             pending.append((span, lambda s=side, i=inner: self._beside(s, i)))  # type: ignore[misc]
+        lanes: dict[Vertex, list[Vertex]] = {}
         for source, target in skips:
-            span = self._in(target) - self._out(source)
-            pending.append((span, lambda s=source, t=target: self._skip(s, t)))  # type: ignore[misc]
+            lanes.setdefault(source, []).append(target)
+        for source, targets in lanes.items():
+            span = max(self._in(target) for target in targets) - self._out(source)
+            pending.append((span, lambda s=source, t=targets: self._skip(s, t)))  # type: ignore[misc]
         for _, draw in sorted(pending, key=lambda each: each[0]):
             draw()
         return self.block
@@ -544,12 +550,15 @@ class _Builder:
             return list(self.elements[number].block.entries)
         return [] if self.end is None else [self.end]
 
-    def _skip(self, source: Vertex, target: Vertex) -> None:
-        m0, m1 = self._out(source), self._in(target)
-        c = self._free(m0, m1, 1) + LANE
-        points = [*self._leave(source, m0, 1), (m0, c), (m1, c), *self._enter(target, m1, 1)]
-        self._occupy(m0, m1, c, c)
-        self._line(source, target, points)
+    def _skip(self, source: Vertex, targets: Sequence[Vertex]) -> None:
+        """Lines from one vertex past others, on one lane."""
+        m0, last = self._out(source), max(self._in(target) for target in targets)
+        c = self._free(m0, last, 1) + LANE
+        self._occupy(m0, last, c, c)
+        for target in targets:
+            m1 = self._in(target)
+            points = [*self._leave(source, m0, 1), (m0, c), (m1, c), *self._enter(target, m1, 1)]
+            self._line(source, target, points)
 
     def _leave(self, vertex: Vertex, m: float, side: int, *, bus: bool = False) -> list[Point]:
         number = self.owner[vertex]

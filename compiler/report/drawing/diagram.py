@@ -18,7 +18,7 @@ from .sizes import (
     badge_width,
     box_lines,
     box_size,
-    frame_title,
+    title_lines,
 )
 
 
@@ -48,10 +48,10 @@ def _frames(picture: Picture, placed: Placed) -> Iterator[Item]:
 
 def _frame_titles(picture: Picture, placed: Placed) -> Iterator[Item]:
     for frame in picture.frames:
-        title = frame_title(frame)
-        if title:
+        for number, line in enumerate(title_lines(frame)):
             x, y = placed.titles[frame]
-            yield Words(x, y - 4, title, SMALL, paint="faint", anchor="start")
+            base = y - 4 + number * LINE_HEIGHT
+            yield Words(x, base, line, SMALL, paint="faint", anchor="start")
 
 
 def _frame_badges(picture: Picture, placed: Placed) -> dict[Box, list[Item]]:

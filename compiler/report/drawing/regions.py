@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from .blocks import (
@@ -136,9 +137,11 @@ class Regions:
             if link.trunk and not known and (source, target) not in composer.drawn:
                 begin = link.arrow.source if isinstance(source, Frame) else source
                 todo.append((link.arrow, begin, target))
-        todo.sort(key=lambda each: _span(block, each[1], each[2]))
+        lanes: dict[Vertex, list[tuple[Arrow, Vertex]]] = {}
         for arrow, source, target in todo:
-            lane(block, arrow, source, target)
+            lanes.setdefault(source, []).append((arrow, target))
+        for source, targets in sorted(lanes.items(), key=lambda each: _span(block, *each)):
+            lane(block, source, targets)
 
 
 def _frames_between(arrow: Arrow) -> tuple[list[Frame], list[Frame], Frame]:
@@ -188,20 +191,23 @@ def below(block: Block, box: Box) -> float:
     return max(ends, default=block.spots[box][2]) + 2.0
 
 
-def _span(block: Block, source: Vertex, target: Vertex) -> float:
-    return _level(block, target, out=False) - _level(block, source, out=True)
+def _span(block: Block, source: Vertex, targets: Sequence[tuple[Arrow, Vertex]]) -> float:
+    start = _level(block, source, out=True)
+    return max(_level(block, target, out=False) - start for _, target in targets)
 
 
-def lane(block: Block, arrow: Arrow, source: Vertex, target: Vertex) -> None:
-    """An arrow that leaves at the side, runs beside everything in between, and enters at the side;
-    on the side where less is in its way.
+def lane(block: Block, source: Vertex, targets: Sequence[tuple[Arrow, Vertex]]) -> None:
+    """The arrows from one vertex that leave at its side, run beside everything in between on one
+    lane, and enter at the side; on the side where less is in their way.
     """
-    m0, m1 = _level(block, source, out=True), _level(block, target, out=False)
-    low, high = min(m0, m1), max(m0, m1)
+    m0 = _level(block, source, out=True)
+    ends = [(arrow, target, _level(block, target, out=False)) for arrow, target in targets]
+    low, high = min(m0, *[m for *_, m in ends]), max(m0, *[m for *_, m in ends])
+    alone = targets[0][1] if len(targets) == 1 else None
     between = [
         (a, b, c, d)
         for vertex, (a, b, c, d) in block.spots.items()
-        if a <= high and c >= low and vertex is not source and vertex is not target
+        if a <= high and c >= low and vertex is not source and vertex is not alone
     ]
     runs = [
         (min(m, n), c, max(m, n), c)
@@ -211,24 +217,27 @@ def lane(block: Block, arrow: Arrow, source: Vertex, target: Vertex) -> None:
     ]
     options = []
     for side in (1, -1):
-        begin, end = _edge(block, source, side, out=True), _edge(block, target, side, out=False)
-        outermost = max(side * begin, side * end, *[_far(rect, side) for rect in between + runs], 0)
+        begin = _edge(block, source, side, out=True)
+        edges = [_edge(block, target, side, out=False) for _, target, _ in ends]
+        far = [_far(rect, side) for rect in between + runs]
+        outermost = max(side * begin, *[side * edge for edge in edges], *far, 0)
         crossed = sum(
             1
             for a, b, c, d in between
-            for m, edge in ((m0, begin), (m1, end))
+            for m, edge in ((m0, begin), *[(m, e) for (*_, m), e in zip(ends, edges, strict=True)])
             if a < m < c and (b if side > 0 else -d) > side * edge
         )
-        options.append((crossed, outermost, side, begin, end))
-    _, outermost, side, begin, end = min(options, key=lambda each: (each[0], -each[2]))
+        options.append((crossed, outermost, side, begin, edges))
+    _, outermost, side, begin, edges = min(options, key=lambda each: (each[0], -each[2]))
     c = side * (outermost + LANE)
-    points: list[Point] = [(m0, begin), (m0, c), (m1, c), (m1, end)]
-    if isinstance(source, Box) and source.small:
-        points.insert(0, (block.spots[source][2], begin))
-    if isinstance(target, Frame):
-        points[-1] = m1, block.trunks[target]
-        points.append((block.spots[target][0], block.trunks[target]))
-    block.wires.append(Wire(arrow, points, isinstance(target, Box)))
+    for (arrow, target, m1), end in zip(ends, edges, strict=True):
+        points: list[Point] = [(m0, begin), (m0, c), (m1, c), (m1, end)]
+        if isinstance(source, Box) and source.small:
+            points.insert(0, (block.spots[source][2], begin))
+        if isinstance(target, Frame):
+            points[-1] = m1, block.trunks[target]
+            points.append((block.spots[target][0], block.trunks[target]))
+        block.wires.append(Wire(arrow, points, isinstance(target, Box)))
     block.widen(c - 4, c + 4)
 
 

@@ -9,10 +9,14 @@ MAIN, SMALL, LABEL = 12.0, 10.5, 9.5
 """Font sizes: of a box's main line, of its other lines and titles, of output shapes."""
 LINE_HEIGHT = 15.0
 _WIDEST = 300.0
-"""The largest width of a box's text; the tooltip shows longer ones in full."""
+"""The largest width of a box's text; longer ones are broken into lines."""
+_LINES = 4
+"""The most lines of one text; the tooltip shows longer ones in full."""
 STACKED = 4.0
 """The offset of the boxes drawn behind a repeated one."""
 BADGE_HEIGHT = 16.0
+TITLE = 20.0
+"""The height of a frame's title of one line."""
 
 
 def box_size(box: Box) -> tuple[float, float]:
@@ -34,8 +38,9 @@ def box_lines(box: Box) -> list[tuple[str, bool]]:
     else:
         lines = box.lines()
     return [
-        (measure.cut(line, MAIN if main else SMALL, _WIDEST, bold=main), main)
+        (piece, main)
         for line, main in lines
+        for piece in measure.wrapped(line, MAIN if main else SMALL, _WIDEST, _LINES, bold=main)
     ]
 
 
@@ -50,12 +55,20 @@ def label_width(box: Box) -> float:
 
 def title_size(frame: Frame) -> tuple[float, float]:
     """The width of a frame's title and of its badge."""
-    title = measure.width(frame_title(frame), SMALL)
+    title = max([measure.width(line, SMALL) for line in title_lines(frame)], default=0.0)
     return title, badge_width(frame.count) if frame.count > 1 else 0.0
 
 
-def frame_title(frame: Frame) -> str:
-    return measure.cut(frame.title, SMALL, 1.6 * _WIDEST)
+def title_lines(frame: Frame) -> list[str]:
+    return measure.wrapped(frame.title, SMALL, 1.6 * _WIDEST, _LINES) if frame.title else []
+
+
+def title_height(frame: Frame) -> float:
+    """The height of the strip in which a frame's title stands."""
+    lines = title_lines(frame)
+    if not lines and frame.count == 1:
+        return 8.0
+    return TITLE + LINE_HEIGHT * max(len(lines) - 1, 0)
 
 
 def badge_width(count: int) -> float:

@@ -34,3 +34,19 @@ def cut(text: str, size: float, room: float, *, bold: bool = False) -> str:
         if width(shorter, size, bold=bold) <= room:
             return shorter
     return "…"
+
+
+def wrapped(text: str, size: float, room: float, lines: int, *, bold: bool = False) -> list[str]:
+    """Breaks text that is too wide between words, into so many lines at most; what is too long
+    even for these is shortened."""
+    found: list[str] = []
+    left = text.split(" ")
+    while left:
+        taken = 1
+        while taken < len(left) and width(" ".join(left[: taken + 1]), size, bold=bold) <= room:
+            taken += 1
+        if len(found) == lines - 1:
+            taken = len(left)
+        found.append(cut(" ".join(left[:taken]), size, room, bold=bold))
+        left = left[taken:]
+    return found
