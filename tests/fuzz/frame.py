@@ -71,6 +71,8 @@ class Target:
     """Exceptions that are an answer, beside SpecError."""
     draw: Callable[[Random], bytes] | None = None
     """Makes an input from nothing; every third is made so where it is given."""
+    few: int = 60
+    """How many inputs `make test` runs."""
 
 
 TARGETS: dict[str, Target] = {}

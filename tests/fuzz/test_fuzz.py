@@ -26,7 +26,7 @@ def test_what_was_found_before(target: Target, case: Path) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_a_few_inputs(target: Target) -> None:
-    _run(target, 60)
+    _run(target, target.few)
 
 
 @pytest.mark.slow

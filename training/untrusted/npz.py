@@ -105,7 +105,8 @@ def read_npy(path: Path) -> Any:
 
 def map_npy(path: Path) -> Any:
     """The array of a .npy file, which stays in its file; raises BadFile."""
-    npy_shape(path)  # names what numpy would only raise
+    with open_regular(path) as file, guarded("it is not an array that numpy wrote"):
+        _promised(_start(file), size_of(file))  # names what numpy would only raise
     try:
         return numpy.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -119,26 +120,15 @@ def npy_shape(path: Path) -> tuple[int, ...]:
 
 
 def shape_of(stream: IO[bytes]) -> tuple[int, ...]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _claimed(_start(stream))[0]
+    return _claimed(_start(stream))[0]
 
 
 def read_array(stream: IO[bytes], size: int) -> Any:
     """Reads an array of `size` bytes, header included."""
     start = _start(stream)
+    dtype = _promised(start, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about files written by Python 2
-        shape, dtype = _claimed(start)
-        count = math.prod(shape)
-        if dtype.hasobject:
-            raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
-        if count * dtype.itemsize > size - len(start) and min(shape, default=0) >= 0:
-            raise damaged("an array in it is truncated: it has fewer bytes than its shape needs")
-        if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
-            raise damaged("an array in it claims a shape that does not fit its data")
-        if count > size:  # items of zero bytes
-            raise damaged("an array in it has more items than bytes")
         array = npy.read_array(_Rewound(start, stream), allow_pickle=False)
     if dtype.kind == "U" and array.nbytes:
         codes = numpy.ascontiguousarray(array).view(numpy.dtype("u4").newbyteorder(dtype.byteorder))
@@ -147,10 +137,27 @@ def read_array(stream: IO[bytes], size: int) -> Any:
     return array
 
 
+def _promised(start: bytes, size: int) -> Any:
+    """The data type of an array of `size` bytes, header included, whose shape fits its data."""
+    shape, dtype = _claimed(start)
+    count = math.prod(shape)
+    if dtype.hasobject:
+        raise BadFile(CODE, "code", "save plain numbers: array.astype(numpy.float32)")
+    if count * dtype.itemsize > size - len(start) and min(shape, default=0) >= 0:
+        raise damaged("an array in it is truncated: it has fewer bytes than its shape needs")
+    if min(shape, default=0) < 0 or count * dtype.itemsize != size - len(start):
+        raise damaged("an array in it claims a shape that does not fit its data")
+    if count > size:  # items of zero bytes
+        raise damaged("an array in it has more items than bytes")
+    return dtype
+
+
 def _claimed(start: bytes) -> tuple[tuple[int, ...], Any]:
     """The shape and data type that a header claims."""
     try:
-        shape, _, dtype = npy.read_array_header_2_0(io.BytesIO(_as_version_2(start)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about files written by Python 2
+            shape, _, dtype = npy.read_array_header_2_0(io.BytesIO(_as_version_2(start)))
     except Exception:  # noqa: BLE001 (numpy parses it as Python: SyntaxError, TokenError, …)
         raise damaged("an array in it has a header that cannot be read") from None
     return shape, dtype

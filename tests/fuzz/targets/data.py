@@ -385,5 +385,6 @@ for _name, (_network, _train, _fixed, _where, _seeds, _words) in KINDS.items():
             _seeds,
             _words,
             draw=inside(_seeds, NPY) if _where.endswith(".npz") else None,
+            few=5,
         )
     )

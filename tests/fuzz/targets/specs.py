@@ -409,7 +409,9 @@ register(
         draw=_drawn_section,
     )
 )  # fmt: skip
-register(Target("emit", emitted, lambda: [encoded(t) for t in NEW], _words, draw=_drawn_network))
+register(
+    Target("emit", emitted, lambda: [encoded(t) for t in NEW], _words, draw=_drawn_network, few=10)
+)
 register(
     Target(
         "set", set_, lambda: [encoded(t) for t in SETS], _words, (OverrideError,), draw=_drawn_set

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import numpy
 import torch
 from torch import Tensor
 
+from ...untrusted.bad_file import BadFile
+from ...untrusted.npz import map_npy
 from ..images.image_file import BadImage
 from ..loader.packed_strings import Strings
 from ..sources.file_names import clean
@@ -163,6 +164,6 @@ class MappedSamples:
 def mapped(file: str) -> Any:
     """The array of a .npy file, not read into memory; raises BadImage."""
     try:
-        return numpy.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BadImage(f"it cannot be mapped into memory: {error}") from None
+        return map_npy(Path(file))
+    except BadFile as error:
+        raise BadImage(f"it {error}") from None
