@@ -105,7 +105,7 @@ def test_after_several_words_too(chain: str, apart: bool) -> None:
 
 
 def _bound(chain: str, apart: bool = False) -> float:
-    """Half a pixel, and a pixel for each further interpolation: a mask takes the nearest each time."""
+    """Half a pixel, and one for each further interpolation: a mask takes the nearest each time."""
     found = augmentations(chain, "3x48x60")
     return 0.51 + 1.1 * (len((separate if apart else fused)(found, SIZE, 3).passes) - 1)
 
