@@ -558,6 +558,8 @@ def _function(node: Function, env: Env) -> Any:
             help = "`for width in widths as i { … }` counts the items in `i`"
         if name == "pow":
             help = "write `2**i`"
+        if name in ("l1", "l2", "l1_l2"):
+            help = "weight decay is set at the optimizer: `optimizer sgd weight_decay=5e-4`"
         raise Problem(
             "unknown-function",
             f"there is no function `{name}`",

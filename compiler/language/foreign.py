@@ -87,6 +87,8 @@ PADDING_MODES = {
 NOT_AVAILABLE = {
     "samelower": "padding more above and to the left is not available; where the kernel is odd and"
     " the stride 1, `same` gives the same result",
+    "causal": "write it before the layer, for a filter of 3: `pad left=2`, and with a dilation that"
+    " times the dilation",
     "full": "full padding is the size of the kernel less one: `pad=2` for a kernel of 3x3",
 }
 """Words for padding without an equivalent."""
@@ -196,7 +198,8 @@ training is started by `cnn train`; its settings go in `train { epochs 10, batch
     fit fit_generator train_on_batch
 metrics go in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
-detection is not part of the language: a network classifies images, or each pixel of them
+what follows the heads of a detector is no network: write its heads as outputs, such as
+  `output boxes: conv 36 3x3 same`
     MultiBoxLoss
     yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
     anchors iseg Gaussian_yolo nms
@@ -256,7 +259,7 @@ a body computes the filters, a channel for each of their elements: write
     Involution Involution2d involution2d
 this attention is written out here; `gate { … }` reweights channels
     cbam
-there are no embeddings or sequences here: an input is an image, or plain numbers
+there are no embeddings here: an input is an image, a series, a scan, or plain numbers
     ReversibleEmbedding one_hot
     Embedding EmbeddingBag CategoryEncoding TextVectorization StringLookup Hashing
     IntegerLookup Masking

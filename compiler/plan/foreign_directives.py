@@ -48,8 +48,12 @@ the network stands in the same file, as `network Name { … }`: take it out
     train_net test_net train_param
 images keep their proportions as `resize` and `crop` in `evaluate` say: take it out
     letterbox
+give each output a loss with its weight: `loss age mae weight=0.5`
+    loss_weights
+losses are computed from what the layers compute, without a softmax or sigmoid: take it out
+    from_logits logits
 there is no such setting: take it out
-    run_eagerly loss_weights log_every_n_steps
+    run_eagerly log_every_n_steps
     limit_train_batches limit_val_batches evaluation_strategy eval_strategy save_strategy
     load_best_model_at_end push_to_hub report_to enable_checkpointing benchmark cudnn_benchmark
 the run folder is chosen on the command line, with `-o`: take it out
@@ -78,10 +82,10 @@ write what each of them does as a directive of its own: `early_stop 5`, `schedul
     callbacks callback cbs
 write `epochs 30`: a run is counted in passes over the images
     max_batches max_iter max_steps iterations num_steps num_iterations
-write `loss cross_entropy`, `loss bce` or `loss focal`: networks are trained to classify
-    mse mean_squared_error mae mean_absolute_error hinge kld kullback_leibler_divergence poisson
-    cosine_similarity logcosh huber smooth_l1 l1_loss mse_loss triplet_loss contrastive_loss ctc
-    mseloss l1loss smoothl1loss
+there is no such loss: of numbers there are `mse`, `mae`, `huber` and `gaussian_nll`, of classes
+  `cross_entropy`, `bce` and `focal`
+    hinge kld kullback_leibler_divergence poisson cosine_similarity logcosh triplet_loss
+    contrastive_loss ctc
 it belongs to the schedule: `schedule cosine warmup=5`
     warmup warmup_epochs warmup_lr warmup_steps burn_in warmup_ratio lr_min min_lr eta_min
     cooldown_epochs
@@ -106,7 +110,9 @@ the device is chosen on the command line, with `--device`: take it out
 the run folder is chosen on the command line, with `-o`: take it out
     snapshot_prefix output_dir save_dir logdir log_dir experiment run_name
 write `metrics top1 f1`: this one is not computed
-    auc AUC roc_auc mean_iou miou map kappa mcc
+    kappa mcc
+it belongs to the data, a column of the table: `data table "labels.csv" weight=times`
+    sample_weight sample_weights sample_weight_mode
 it is not supported: leave it out
     regularization_type jsd split_bn remode recount label_names
 """,
@@ -132,7 +138,7 @@ write `crop scale=35%..100%`
     RandomIoUCrop RandomCropFromBorders BBoxSafeRandomCrop RatioResize
 write `crop balanced=50%`: around a pixel of a class that is drawn with equal chances
     CropNonEmptyMaskIfExists RandCropByPosNegLabel RandCropByLabelClasses
-there are no boxes here: a network classifies images, or each pixel of them
+boxes are not learned here: classes of images, masks and numbers are
     ClampBoundingBoxes ConvertBoundingBoxFormat SanitizeBoundingBoxes ClampKeyPoints
     SanitizeKeyPoints SetClampingMode MaskDropout MaxNumBoundingBoxes mosaic TemplateTransform
 leave it out: images are read as the network's input needs them
@@ -238,20 +244,33 @@ OTHER_KINDS: Mapping[str, Mapping[str, str]] = {
 
 NO_KIND: Mapping[str, str] = {
     "data": """
-tables of file names are not read: sort the images into a folder for each class, or save arrays
-  with `numpy.savez` and write `data npz "data.npz"`
-    csv tsv txt list json jsonl table df dataframe pandas excel xlsx parquet annotations
+write `data table "labels.csv"`: a row for each image, and columns for its file and its label
+    csv tsv txt list dataframe df pandas parquet
+save it as CSV, and write `data table "labels.csv"`: a row for each image
+    excel xlsx json jsonl
+write `data coco "annotations.json"`, or `data table "labels.csv"` for a table
+    annotations
+save it with `save_to_disk`, and write `data hf "folder"`
+    huggingface hugging_face datasets
 download it first, into a folder for each class: `data folder "images"`
-    hf huggingface hugging_face datasets kaggle url http https s3 gcs openml roboflow
+    kaggle url http https s3 gcs openml roboflow
 write the name itself: `data mnist`, `data cifar10`
     tfds tensorflow_datasets torchvision keras
 unpack it, and write `data folder "images"`
     zip tar tgz targz archive rar 7z
 save its arrays with `numpy.savez`, and write `data npz "data.npz"`
-    h5 hdf5 tfrecord tfrecords lmdb leveldb pickle pkl npy mat arrow webdataset wds numpy tensor pt
+    h5 hdf5 tfrecord tfrecords lmdb leveldb pickle pkl mat arrow webdataset wds numpy tensor pt
     arrays
-networks are trained to classify images: sort them into a folder for each class
-    coco voc yolo video audio text
+sort the sounds into a folder for each class, `data folder "sounds"`, or list them in a table,
+  `data table "labels.csv"`
+    audio sound wav
+boxes are not learned here: classes of images, masks and numbers are, as `data folder "images"` or
+  `data table "labels.csv"`
+    voc yolo
+frames of videos are arrays here: save them with `numpy.savez`, and write `data npz "data.npz"`
+    video
+texts are no input of convolutional networks here: images, series and scans are
+    text
 """,
     "freeze": """
 write `freeze off`, or leave it out: nothing is frozen
@@ -271,9 +290,10 @@ VALUES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ("wandb", "mlflow", "comet", "neptune", "clearml", "json", "console"),
         ("", "there are `tensorboard` and `csv`; `metrics.jsonl` is always written"),
     ),
-    "metrics": dict.fromkeys(
-        ("error_rate", "error", "err"), ("top1", "the error rate is 1 - `top1`")
-    ),
+    "metrics": {
+        **dict.fromkeys(("error_rate", "error", "err"), ("top1", "the error rate is 1 - `top1`")),
+        **dict.fromkeys(("mean_absolute_error", "MeanAbsoluteError"), ("mae", "")),
+    },
     "from": dict.fromkeys(
         ("imagenet", "imagenet1k", "imagenet1k_v1", "imagenet21k", "default", "coco", "noisy"),
         ("", 'name the model and its weights: `"torchvision:ResNet50_Weights.IMAGENET1K_V2"`'),

@@ -401,7 +401,7 @@ class Weights(Directive):
     section = "train"
     word = "weights"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "weights": "sample_weight sample_weights class_weight class_weights",
+        "weights": "class_weight class_weights",
         "weights balanced": "weighted_sampler weightedrandomsampler balanced oversample",
     }
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ...dsl.syntax import (
+    Argument,
     Body,
     Branches,
     Call,
@@ -111,7 +112,7 @@ class Reader:
         try:
             return evaluate_arguments(call.arguments, self.env)
         except Problem as problem:
-            raise _without_quotes(section, call) or problem from None
+            raise _called(section, call) or _without_quotes(section, call) or problem from None
 
     def vocabulary(self, section: str) -> str:
         """The name of the words that a section has for the samples of the network."""
@@ -180,6 +181,21 @@ def verify(directive: Directive, call: Call) -> None:
         ) from None
 
 
+def _called(section: str, call: Call) -> Problem | None:
+    """The error for a kind that is called, as in Python: `optimizer Adam(lr=0.001)`."""
+    first = call.arguments[0].value if call.arguments else None
+    if not isinstance(first, Function) or len(call.arguments) > 1:
+        return None
+    written = directive(section, first.name.value, *_values_in(first.arguments))
+    word = call.head.value
+    if written is None or written.left_out or not written.text.startswith(f"{word} "):
+        return None
+    return Problem(
+        "unknown-kind", f"there is no `{word} {first.span.text}`", first.span,
+        help=f"write `{written.text}`", edits=(Edit(statement_span(call), written.text),),
+    )  # fmt: skip
+
+
 def _without_quotes(section: str, call: Call) -> Problem | None:
     """The error for a path, or a name with a hyphen, that was parsed as arithmetic on unknown
     names.
@@ -225,10 +241,11 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
             help=f"write `{text}`", edits=(Edit(place, text),), otherwise=diagnostic.help,
         )  # fmt: skip
     word = place.text.rpartition("=")[2]
-    special = VALUES.get(kind.head(), {}).get(word.strip("\"'"))
+    bare = word.strip("\"'")
+    special = VALUES.get(kind.head(), {}).get(bare)
     if diagnostic.code not in ("argument", "unknown-flag") or (diagnostic.edits and not special):
         return None
-    instead, what = known_elsewhere(section).get(folded(word), ("", ""))
+    instead, what = known_elsewhere(section).get(folded(bare), ("", ""))
     wanted = instead.removeprefix(f"{kind.word} ")
     if not instead.startswith(f"{kind.word} ") or "=" in wanted:
         wanted = ""
@@ -492,8 +509,12 @@ def _listed(section: str) -> str:
 
 
 def _arguments(call: Call) -> tuple[list[Value], dict[str, Value]]:
-    positional = [value_in(a.value) for a in call.arguments if a.name is None]
-    return positional, {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
+    return _values_in(call.arguments)
+
+
+def _values_in(arguments: Sequence[Argument]) -> tuple[list[Value], dict[str, Value]]:
+    positional = [value_in(a.value) for a in arguments if a.name is None]
+    return positional, {a.name: value_in(a.value) for a in arguments if a.name is not None}
 
 
 def _translated(section: str, call: Call) -> list[tuple[Edit, ...]] | None:

@@ -503,6 +503,11 @@ class Metrics(Directive):
         "metrics map": "average_precision average_precision_score mean_average_precision",
         "metrics ece": "calibration calibration_error expected_calibration_error",
         "metrics brier": "brier_score brier_score_loss",
+        "metrics miou": "iou mean_iou MeanIoU jaccard jaccard_index iou_score IOUScore",
+        "metrics dice": "dice_score dice_coef dice_coefficient DiceMulti",
+        "metrics pixels": "pixel_accuracy pixel_acc",
+        "metrics rmse": "RootMeanSquaredError root_mean_squared_error",
+        "metrics r2": "r2_score R2Score",
     }
 
     names: tuple[str, ...] = _also_of_outputs(words("their names", (*SINGLE, PER_CLASS)))

@@ -213,6 +213,19 @@ def test_what_is_said_in_a_network(line: str, help: str) -> None:
     assert found.edits
 
 
+@pytest.mark.parametrize(
+    ("line", "help"),
+    [
+        ("conv 64 3x3 padding=causal", "write it before the layer, for a filter of 3: `pad left"),
+        ("conv 64 3x3 kernel_regularizer=l2(0.01)", "weight decay is set at the optimizer"),
+        ("Reshape((-1, 16))", "write `flatten`, or `reshape 3x32x32`"),
+        ("Embedding(100, 16)", "there are no embeddings here: an input is an image, a series"),
+    ],
+)
+def test_what_has_no_word_of_its_own(line: str, help: str) -> None:
+    assert the_error(network(line)).help.startswith(help)
+
+
 def test_an_activation_moves_behind_its_layer() -> None:
     assert "conv 64 3x3 stride=2, relu" in fixed(network("conv 64 3x3 activation=relu stride=2"))
 
@@ -237,6 +250,19 @@ def test_no_word_is_taken_for_one_that_only_looks_like_it(word: str) -> None:
         ("train", "metrics accuracy", "in a spec it is called `top1`"),
         ("train", "shuffle on", "images are always shuffled before each epoch: take it out"),
         ("train", "Adam lr=0.001", "write `optimizer adam`"),
+        ("train", "optimizer Adam(lr=0.001)", "write `optimizer adam lr=0.001`"),
+        ("train", "schedule StepLR(step_size=30)", "write `schedule step every=30`"),
+        ("train", "class_weight={0: 1, 1: 5}", "write `weights [1, 5]`"),
+        ("train", "sample_weight w", "it belongs to the data, a column of the table"),
+        ("train", "loss_weights [1, 2]", "give each output a loss with its weight"),
+        ("train", "from_logits=True", "losses are computed from what the layers compute"),
+        ("train", "metrics IoU", "in a spec it is called `miou`"),
+        ("train", "metrics MeanAbsoluteError", "in a spec it is called `mae`"),
+        ("train", 'metrics "accuracy"', "in a spec it is called `top1`"),
+        ("train", "loss hinge", "there is no such loss: of numbers there are `mse`"),
+        ("train", 'data csv "labels.csv"', 'write `data table "labels.csv"`'),
+        ("train", 'data excel "labels.xlsx"', "save it as CSV"),
+        ("train", 'data video "clips"', "frames of videos are arrays here"),
     ],
 )
 def test_what_is_said_in_a_section(name: str, line: str, help: str) -> None:

@@ -148,9 +148,9 @@ def _segments(text: str, start: int, until: int) -> Iterator[tuple[int, int]]:
             quote = "" if sign == quote or sign == "\n" else quote
         elif sign in "\"'":
             quote = sign
-        elif sign in "([":
+        elif sign in "([" or (sign == "{" and text[begin:offset].endswith(("=", "= "))):
             depth += 1
-        elif sign in ")]":
+        elif sign in ")]" or (sign == "}" and depth > 0):
             depth -= 1
         elif depth <= 0 and sign in "\n{}|,#":
             code = text[begin:offset]

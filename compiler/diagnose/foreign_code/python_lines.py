@@ -322,6 +322,8 @@ class _Reader:
             raise _Unknown(_advice("Add" if name == "Add" else "Concatenate"))
         elif _is_layer_of_self(function):
             raise _Unknown(_forward(name))
+        elif name == "Reshape" and _OPEN_SIZE.search(ast.unparse(node)):
+            raise _Unknown(_RESHAPED)
         arguments = list(node.args)
         while arguments and _is_data(arguments[0]) and _takes_data(function):
             yield from self.data(arguments.pop(0))
@@ -381,7 +383,7 @@ class _Reader:
             return self.layer("Flatten", [], [])
         if len(values) == 4 and all(type(v) is int and v > 0 for v in values[1:]):
             return self.layer("view", [ast.Tuple(list(node.args[1:]), ast.Load())], [])
-        raise _Unknown("write `flatten`, or `reshape 3x32x32` with channels x height x width")
+        raise _Unknown(_RESHAPED)
 
     def input(self, node: ast.Call) -> str:
         """`Input(shape=(28, 28, 1))`: in Keras, channels come last."""
@@ -392,6 +394,10 @@ class _Reader:
         return text
 
     def value(self, node: ast.expr) -> Value:
+        if isinstance(node, ast.Dict):  # `class_weight={0: 1, 1: 5}`: one for each class
+            keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+            if keys == list(range(len(keys))):
+                return Value(f"[{', '.join(self.value(one).text for one in node.values)}]")
         try:
             return value_of(ast.literal_eval(node))
         except (ValueError, TypeError, SyntaxError, RecursionError):
@@ -406,6 +412,10 @@ class _Reader:
             case ast.BinOp(op=ast.Mult() | ast.Add() | ast.FloorDiv() | ast.Sub()):
                 return Value(f"({ast.unparse(node)})")
         return Value(ast.unparse(node))
+
+
+_OPEN_SIZE = re.compile(r"-\s*1\b")
+_RESHAPED = "write `flatten`, or `reshape 3x32x32` with channels x height x width"
 
 
 def _input(shape: Value) -> str:
