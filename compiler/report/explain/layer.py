@@ -10,7 +10,7 @@ from ...analysis import Analysis
 from ...analysis.autocast import widths
 from ...analysis.field import Axis, Field
 from ...diagnose.blame import call_chain, ordinal, place
-from ...network import Node, Scope
+from ...network import Node, Scope, nodes_of
 from ...ops.base import EVERYTHING, POINT
 from ...shapes import AXES, LAYOUTS, POINTS, axes_of, size, text
 from ..figures import area, data_size, exact, pair, plural, share
@@ -311,25 +311,25 @@ def _part(
     lines += _indented([place(scope.span), *call_chain(scope.parent)], style)
     # The table shows auxiliary heads inside.
     own = [node for node in layers if node.aux == scope.aux]
-    last = scope.output if isinstance(scope.output, Node) else own[-1]
-    lines += ["", *laid_out(_sums(analysis, own, last), style)]
+    ends = [node for node in nodes_of(scope.output) if node in own] or own[-1:]
+    lines += ["", *laid_out(_sums(analysis, own, ends), style)]
     return [lines, layer_table(analysis, rows_of(analysis, layers), style)]
 
 
-def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
+def _sums(analysis: Analysis, layers: Sequence[Node], ends: Sequence[Node]) -> list[Line]:
     totals = analysis.totals
     inside = {node.index for node in layers}
     costs = [analysis.costs[node.index] for node in layers]
     source_fields = {s.index: s for node in layers for s in node.inputs if s.index not in inside}
     lines = [Line("input", f"{text(s.shape)}, from {s.name}") for s in source_fields.values()]
-    lines.append(Line("output", _leaves(analysis, last)))
+    lines += [Line("output", _leaves(analysis, end)) for end in ends]
     params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
     shared = [node.shared for node in layers if node.shared is not None and node.shared.weights]
     for name, figure, total in (
         ("parameters", params, totals.params),
         ("multiply-adds", macs, totals.macs),
     ):
-        remark = f", {_part_of(figure, total, last.aux)}" if figure else ""
+        remark = f", {_part_of(figure, total, ends[-1].aux)}" if figure else ""
         if name == "parameters" and shared:
             whose = shared[0].name + ("" if len(shared) == 1 else f" to {shared[-1].name}")
             own = f"{exact(figure)}{remark}; " if figure else ""
@@ -340,8 +340,8 @@ def _sums(analysis: Analysis, layers: Sequence[Node], last: Node) -> list[Line]:
     lines.append(Line("elementwise", f"{elementwise} operations beside multiply-adds"))
     if source_fields and axes_of(analysis.network.input.shape):
         before = [pair(analysis.fields[index].size) for index in source_fields]
-        after = pair(analysis.fields[last.index].size)
-        lines.append(Line("receptive field", f"{', '.join(before)} -> {after}"))
+        after = dict.fromkeys(pair(analysis.fields[end.index].size) for end in ends)
+        lines.append(Line("receptive field", f"{', '.join(before)} -> {', '.join(after)}"))
     return lines
 
 
