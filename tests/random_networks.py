@@ -26,6 +26,8 @@ FORMS = (
     "mul {{\n| conv 4\n| relu, conv 4\n}}",
     "maximum {{\n| conv 4\n| relu, conv 4\n}}",
     "split {{\n| relu\n| conv 4\n}}",
+    "list {{\n| conv 4\n| {body}, conv 4\n| relu, conv 4\n}}, concat",
+    "list {{ repeat 3 as i {{ | conv 4, if i > 1 {{ relu }} }} }}, maximum",
     "aux {{ conv 4, relu, pool avg global, flatten, fc 3 }}",
 )
 RESIZING = ("deconv", "upsample", "pad 1", "pool max 2x2", "pool min", "pool l2")

@@ -461,6 +461,14 @@ def _part(item: Scope | Node, part: str, span: Span) -> Scope | Node:
         inner = [c for c in item.children if isinstance(c, Scope) and part in c.named]
         if item.kind == "iteration" and len(inner) == 1:
             return inner[0].named[part]
+    left = item.output if isinstance(item, Scope) else None
+    if isinstance(left, Maps) and part.isdigit():
+        raise Problem(
+            "list-of-maps",
+            f"`{span.text}` is no map of {maps_in_words(left)}",
+            span,
+            help=f"items are chosen in brackets: `{span.text.rpartition('.')[0]}[{part}]`",
+        )
     known = item.named if isinstance(item, Scope) else ()
     help, _ = did_you_mean(part, known, span)
     raise Problem(

@@ -262,7 +262,10 @@ class Walk(GraphBuilder):
                         ),
                     ),
                     help=f"every item is a tuple: `({', '.join(n.value for n in names)})`"
-                    + ("" if position else _counted(names, number_of, statement.items.span.text)),
+                    + ("" if position else _counted(names, number_of, statement.items.span.text))
+                    if not isinstance(item, MapRef)
+                    else f"an item is one map; for its position, write `for {names[0].value} in"
+                    f" {statement.items.span.text} as {names[-1].value}`",
                 )
             rounds.append(tuple(item))
         if statement.index is not None:

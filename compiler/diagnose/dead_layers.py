@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.source import Span
 from ..language.problems import MAX_MISTAKES
+from ..language.values import MapRef
 from ..network import Node, Output, Scope
 from ..ops.merge import Chunk
 from .blame import first_line
@@ -100,6 +101,11 @@ def _dead(last: Node, alive: bytearray, left_at: Span | None, sized: Node | None
     )
     if isinstance(last.op, Chunk):
         help = "begin the path without `from`; paths of `concat` all have the whole input"
+    elif _in_loop_over_maps(last):
+        help = (
+            "a loop alone goes on from its last round; `list { for … { | … } }` keeps what each"
+            " round ends in"
+        )
     elif not label:
         help = f"label it, `{name}: …`, and {help}"
     notes: tuple[str, ...] = ()
@@ -145,6 +151,16 @@ def _label_around(node: Node) -> str:
         if scope.label:
             return scope.label
     return ""
+
+
+def _in_loop_over_maps(node: Node) -> bool:
+    """Whether a loop over a list of maps leaves its rounds behind, and they are no paths."""
+    for scope in node.scope.chain():
+        if scope.kind == "path":
+            return False
+        if scope.kind == "iteration" and scope.output is node:
+            return any(isinstance(value, MapRef) for _, value in scope.arguments)
+    return False
 
 
 def _described(node: Node) -> str:

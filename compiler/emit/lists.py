@@ -24,6 +24,7 @@ class MapList(Node):
     def __init__(self, number: int, nodes: Sequence[Node], title: str) -> None:
         last = nodes[-1]
         super().__init__(-1000 - number, last.op, (), last.shape, last.span, last.scope)
+        self._weights = ()
         self.nodes = tuple(nodes)
         self.title = title
         """What the spec calls it; empty if it has no name."""

@@ -166,6 +166,16 @@ def unknown_name(
     are names that could be meant, too.
     """
     name = word or node.span.text
+    maps = None
+    if env.labeled is not None and name == node.span.text:
+        maps = env.labeled(node)
+    if isinstance(maps, values.Maps):
+        return Problem(
+            "list-of-maps",
+            f"`{name}` is {maps_in_words(maps)}, and a value is wanted here",
+            node.span,
+            help=f"`len({name})` is how many maps it has",
+        )
     of_network = of_the_network(node.span, name, env)
     if of_network is not None:
         return of_network

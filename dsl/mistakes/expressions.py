@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..characters import shorten
 from ..diagnostics import Edit
 from ..source import Span
-from ..trouble import NOTHING_MORE, OPERANDS, SIGNS, Explanation, Trouble
+from ..trouble import NOTHING_MORE, OPERANDS, SIGNS, WORDS, Explanation, Trouble
 from .table import mistake, say
 
 
@@ -45,6 +45,21 @@ def _spaced_percent(at: Trouble) -> Explanation | None:
         number,
         f"write `{shorten(at.text_at(-2))}%`",
         edits=(Edit(number, f"{at.text_at(-2)}%"),),
+    )
+
+
+@mistake("missing-operand", "cell [*maps, one]", "cell [one, *maps]")
+def _unpacked_list(at: Trouble) -> Explanation | None:
+    if at.kind != "TIMES" or at.before not in ("LSQB", "COMMA") or at.after not in WORDS:
+        return None
+    if not at.in_parentheses:
+        return None
+    name = shorten(at.text_at(1))
+    return say(
+        "missing-operand",
+        "a list inside another is not unpacked by `*`",
+        at.span,
+        f"join two lists with `+`: `{name} + [one]`",
     )
 
 

@@ -36,6 +36,18 @@ PLAIN = (
 )  # fmt: skip
 """Layers that keep the size of a map."""
 HALVING = ("pool max 2x2", "conv 8 3x3 stride=2 same", "pool avg 2x2", "pool lp 2x2 p=3")
+LISTS = """
+block each(width) { list { for map in input as i { | from map, conv width, if i > 0 { relu } } } }
+block both(one, maps, width) {
+  list {
+    for map in maps + [one] as i {
+      | add { for other in maps as j { | from other, if i != j { conv width, bn } else { conv width } } }
+        add map
+    }
+  }
+}
+"""
+"""Blocks that take lists of maps."""
 LABELS = "stem left a b1 skip e mix _u UP x1 up".split()
 
 
@@ -129,7 +141,7 @@ class Writer:
                 [],
             )
         )
-        return "\n".join([*blocks, "network Net {", *indented(lines), "}", ""])
+        return "\n".join([*blocks, LISTS, "network Net {", *indented(lines), "}", ""])
 
     def block(self, number: int) -> str:
         name = f"{self.one(('unit_', 'Part', 'cell', 'b', 'my_block_'))}{number}"
@@ -296,7 +308,9 @@ class Writer:
         inner = place._replace(keeps=True, depth=place.depth + 1)
         path = inner._replace(path=True)
         width = self.width(place)
-        draw = self.random.randrange(11)
+        draw = self.random.randrange(12)
+        if draw >= 11:
+            return self.lists(path)
         if draw >= 8:
             body = self.statements(path, self.random.randrange(1, 4))
             body.append(f"conv {width}{self.one(('', ', bn', ', bn, droppath 0.2'))}")
@@ -323,6 +337,37 @@ class Writer:
             paths.append(self.path(path, ends))
         lines = [line for found in paths for line in found]
         return [f"{word} {{", *lines, "}", *([] if ends else [f"conv {width}"])]
+
+    def lists(self, place: Place) -> list[str]:
+        """A list of maps, something that is made of it, and their sum or the like."""
+        number = self.number()
+        maps, width = f"maps{number}", self.width(place)
+        ends = (f"conv {width}",)
+        paths = [
+            line for _ in range(1 + self.random.randrange(3)) for line in self.path(place, ends)
+        ]
+        lines = ["relu", f"{maps}: list {{", *paths, "}"]
+        draw = self.random.randrange(6)
+        if draw == 0:
+            lines += [f"list {{ | from {maps} | from {maps}[0], conv {width} }}"]
+        elif draw == 1:
+            names = (*place.names, (f"i{number}", Kind.COUNT))
+            body = self.statements(place._replace(names=names, labels=()), self.random.randrange(3))
+            head = f"  for map{number} in {maps} as i{number} {{"
+            inner = [f"      {line}" for line in (*body, *ends)]
+            lines += ["list {", head, f"    | from map{number}", *inner, "  }", "}"]
+        elif draw == 2:
+            lines += [f"both {maps}[0] {maps} {width}"]
+        elif draw == 3:
+            lines += [f"repeat {bracketed(self.value(Kind.COUNT, place))} {{ each {width} }}"]
+        elif draw == 4:
+            new = f"new{number}"
+            lines += [f"from {maps}[-1]", f"repeat {self.one(('1', '2', '3'))} {{"]
+            lines += [f"  concat {{ | from {maps} }}", f"  {new}: conv {width}"]
+            lines += [f"  carry {maps}={maps} + [{new}]", "}", f"from {maps}"]
+        else:
+            lines += [f"repeat {self.one(('1', '2', '3'))} {{", f"  each {width}", "}"]
+        return [*lines, self.one(("add", "maximum", "mul", "concat")), f"conv {width}"]
 
     def path(self, place: Place, ends: Sequence[str]) -> list[str]:
         lines = [*self.statements(place, self.random.randrange(3)), *ends]

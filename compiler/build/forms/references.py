@@ -32,6 +32,7 @@ from ...language.evaluate import (
     maps_among,
     maps_in_words,
     maps_together,
+    truth,
 )
 from ...language.problems import Problem, Quiet, did_you_mean
 from ...language.values import MapRef, Maps, Word
@@ -65,7 +66,10 @@ def referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env)
 def _referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env) -> Node | Maps:
     """The same; a parameter that is no label is told apart from a word that is nothing."""
     value = argument.value
-    if argument.name is None and isinstance(value, Item | List | Binary | Conditional):
+    while argument.name is None and isinstance(value, Conditional):
+        value = value.value if truth(value.condition, env) else value.otherwise
+        argument = Argument(value.span, None, value)
+    if argument.name is None and isinstance(value, Item | List | Binary):
         found = evaluate_list(value, env)
         if isinstance(found, list):
             found = maps_together(maps_among(value, found, env), value, env)
