@@ -41,7 +41,9 @@ block each(width) { list { for map in input as i { | from map, conv width, if i 
 block both(one, maps, width) {
   list {
     for map in maps + [one] as i {
-      | add { for other in maps as j { | from other, if i != j { conv width, bn } else { conv width } } }
+      | add {
+          for other in maps as j { | from other, if i != j { conv width, bn } else { conv width } }
+        }
         add map
     }
   }
@@ -343,10 +345,8 @@ class Writer:
         number = self.number()
         maps, width = f"maps{number}", self.width(place)
         ends = (f"conv {width}",)
-        paths = [
-            line for _ in range(1 + self.random.randrange(3)) for line in self.path(place, ends)
-        ]
-        lines = ["relu", f"{maps}: list {{", *paths, "}"]
+        paths = [self.path(place, ends) for _ in range(1 + self.random.randrange(3))]
+        lines = ["relu", f"{maps}: list {{", *[line for path in paths for line in path], "}"]
         draw = self.random.randrange(6)
         if draw == 0:
             lines += [f"list {{ | from {maps} | from {maps}[0], conv {width} }}"]
