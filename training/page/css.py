@@ -122,6 +122,7 @@ img.matrix {{ width: 100%; height: auto; max-width: 40rem;
   border: 1px solid var(--line); border-radius: .35rem; display: block; }}
 .filters {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(3.25rem, 1fr));
   gap: .6rem .5rem; margin: 1rem 0; padding: 0; list-style: none; max-width: 48rem; }}
+.filters.wide {{ grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }}
 .filters img {{ width: 100%; height: auto; display: block; border: 1px solid var(--faint); }}
 .filters figcaption {{ font-size: .75rem; text-align: center; line-height: 1.5; }}
 .verdict {{ border-left: 4px solid var(--two); background: var(--ground); padding: .6rem .9rem;

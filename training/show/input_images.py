@@ -26,6 +26,8 @@ from ..data.open import open_data
 from ..data.sources.file_names import clean
 from ..inference.predict import found_in
 from ..runtime.devices import using
+from ..tasks.multi_task import MultiTask
+from ..tasks.task import Task
 from .input_arrays import numbers_in
 from .subject import Subject
 
@@ -113,7 +115,7 @@ def _for_input(subject: Subject, node: Node, paths: Sequence[str]) -> list[Input
     images: list[InputImage] = []
     bad = []
     with quiet():
-        if len(node.shape) == 3:
+        if len(node.shape) == 3 and subject.sample_preparation is None:
             preparation, _ = subject.preparation_for(node)
             for name, source in found_in(paths, node.shape):
                 try:
@@ -124,6 +126,12 @@ def _for_input(subject: Subject, node: Node, paths: Sequence[str]) -> list[Input
                     images.append(_image(preparation, name, preparation.fit(whole), size=size))
                 except BadImage as error:
                     bad.append(Diagnostic("bad-image", f"{name}: {error.reason}"))
+        elif (recorded := subject.sample_preparation) is not None and node is subject.network.input:
+            for name, source in found_in(paths, recorded.sample):
+                try:
+                    images.append(_sample(subject, recorded, name, recorded.read(source)))
+                except BadImage as error:
+                    bad.append(Diagnostic("bad-input", f"{name}: {error.reason}"))
         else:
             of_frames = subject.preparation_for(node)[0] if len(node.shape) == 4 else None
             for path in paths:
@@ -156,14 +164,13 @@ def from_data(
     subject: Subject, numbers: Sequence[int], part: str = "val", progress: Progress = unwatched
 ) -> list[InputImage]:
     """Images of the spec's data by their number in a part; raises SpecError."""
-    subject.must_see_one_image("--image")
+    subject.must_have_one_input("--image")
     with using(subject.device):
         opened = open_data(subject.plan, subject.base, device=subject.device, progress=progress)
     if part not in opened.stores:
         message = f"the data has no part `{part}`"
         raise SpecError([Diagnostic("no-part", message, opened.plan.train.data.place("path"))])
     store = opened.stores[part]
-    names = opened.dataset.classes
     images = []
     for number in numbers:
         if number >= len(store):
@@ -173,14 +180,44 @@ def from_data(
             pixels = store.read(number)
         except BadImage as error:
             raise SpecError([Diagnostic("bad-image", str(error))]) from None
-        label = store.labels[number]
-        known = [int(label)] if label.ndim == 0 else label.nonzero().flatten().tolist()
-        classes = ", ".join(names[each] for each in known)
+        label = _label(opened.task, store.labels[number])
         name = f"{part} {number}"
         if store.source.name(number) != f"#{number}":  # its file, or its number in all of the data
             name += f" ({store.source.name(number)})"
-        images.append(_image(subject.preparation, name, pixels, label=classes))
+        pixels = pixels[: opened.preparation.channels]
+        if opened.preparation.of_images:
+            images.append(_image(subject.preparation, name, pixels, label=label))
+        else:
+            prepared = subject.sample_preparation or opened.preparation
+            images.append(_sample(subject, prepared, name, pixels, label=label))
     return images
+
+
+def _label(task: Task, label: Tensor) -> str | None:
+    """The classes of an image; None if it has numbers, a mask, or several labels."""
+    if task.dense or task.numbers or isinstance(task, MultiTask):
+        return None
+    known = [int(label)] if label.ndim == 0 else label.nonzero().flatten().tolist()
+    return ", ".join(task.classes[each] for each in known)
+
+
+def _sample(
+    subject: Subject,
+    preparation: Preparation,
+    name: str,
+    whole: Tensor,
+    *,
+    label: str | None = None,
+) -> InputImage:
+    """A series or a scan as the network gets it: cropped or padded, and normalized; or its
+    spectrogram."""
+    values = preparation.prepare(preparation.sizing(whole)[None])[0]
+    have, wanted = tuple(whole.shape), preparation.sample
+    steps = [] if have == wanted else [f"brought from {text(have)} to {text(wanted)}"]
+    if preparation.spectrogram is not None:
+        steps.append(f"then its `{preparation.spectrogram.word}`")
+    steps.append("normalized")
+    return InputImage(name, values, None, label, origin=", ".join(steps))
 
 
 def _image(

@@ -61,7 +61,8 @@ class Subject:
     device: torch.device
     learned: Learned
     image_preparation: Preparation | None
-    """The preprocessing of its input (of several, of the first); None if that is not an image."""
+    """The preprocessing of its input (of several, of the first), or of the series or scans that a
+    run records; None if nothing is known of what is not an image."""
     preparation_from: str
     """Where the preprocessing comes from, in words for the user."""
     classes: tuple[str, ...] | None
@@ -93,6 +94,12 @@ class Subject:
             raise SpecError([Diagnostic("no-classes", message, help=help)])
 
     @property
+    def sample_preparation(self) -> Preparation | None:
+        """How series or scans become its input, if a run records it."""
+        known = self.image_preparation
+        return None if known is None or known.of_images else known
+
+    @property
     def preparation(self) -> Preparation:
         """How images become its input; raises SpecError for a network of something else."""
         if self.image_preparation is None:
@@ -101,14 +108,18 @@ class Subject:
             raise SpecError([Diagnostic("not-an-image", message)])
         return self.image_preparation
 
-    def must_see_one_image(self, what: str, help: str = "") -> None:
-        """Raises SpecError for what is made for networks of a single image."""
+    def must_have_one_input(self, what: str, help: str = "") -> None:
+        """Raises SpecError for what is made for networks of a single input."""
         if len(self.network.inputs) > 1:
             names = ", ".join(node.name for node in self.network.inputs)
             message = f"{what} works on one image, and {self.network.name} has several inputs"
             notes = (f"these are {names}",)
             raise SpecError([Diagnostic("several-inputs", message, notes=notes, help=help)])
-        if self.image_preparation is None:
+
+    def must_see_one_image(self, what: str, help: str = "") -> None:
+        """Raises SpecError for what is made for networks of a single image."""
+        self.must_have_one_input(what, help)
+        if self.image_preparation is None or not self.image_preparation.of_images:
             shape = text(self.network.input.shape)
             message = f"{what} works on images, and the input of {self.network.name} is {shape}"
             raise SpecError([Diagnostic("not-an-image", message, help=help)])

@@ -11,15 +11,22 @@ import torch
 from torch import Tensor
 
 import dotcnn
+from commands import run
 from dotcnn.compiler.plan.loss import CrossEntropy
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.data.samples.sample_fit import SampleFit
 from dotcnn.training.masks.tiling import Tiling, bands, outputs_of
 from dotcnn.training.metrics.boundary_f1 import boundary_f1
 from dotcnn.training.metrics.tiled_evaluation import count_tiled
+from dotcnn.training.show.input_images import from_data, from_files
+from dotcnn.training.show.run import run_network
+from dotcnn.training.show.subject import subject_of_run
 from dotcnn.training.tasks.segmentation import Segmentation
 
 LENGTH = 48
+BOTH = pytest.mark.parametrize(
+    "npy", [pytest.param(False, marks=pytest.mark.slow), True], ids=["npz", "npy"]
+)
 STEPS = """
 network Steps {{
   input 2x{length}
@@ -79,7 +86,7 @@ def trained(folder: Path, spec: str, **values: object) -> dotcnn.Result:
     return dotcnn.train(folder / "net.cnn", output=folder / "run", quiet=True)
 
 
-@pytest.mark.parametrize("npy", [False, True], ids=["npz", "npy"])
+@BOTH
 def test_steps_and_voxels_are_learned(tmp_path: Path, *, npy: bool) -> None:
     for name, spec, sizes in (("steps", STEPS, (LENGTH,)), ("voxels", VOXELS, (8, 8, 8))):
         folder = tmp_path / name
@@ -87,6 +94,9 @@ def test_steps_and_voxels_are_learned(tmp_path: Path, *, npy: bool) -> None:
         data = saved(folder, arrays_of(*sizes), npy=npy)
         size = "x".join(map(str, sizes))
         trained(folder, spec, data=data, length=size, size=size)
+        page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+        assert f"wrong {name}" in page
+        assert "Filters of the first layer" in page
         outcome = dotcnn.evaluate(folder / "run")
         assert {"miou", "pixels", "boundary"} <= outcome.metrics.keys()
         assert set(outcome.per_class) == {"0", "1"}
@@ -96,6 +106,7 @@ def test_steps_and_voxels_are_learned(tmp_path: Path, *, npy: bool) -> None:
         assert tuple(prediction.mask.shape) == sizes
 
 
+@pytest.mark.slow
 def test_masks_may_differ_in_what_they_cover(tmp_path: Path) -> None:
     """`ignore` and -1 stand for no label; black and white are two classes."""
     arrays = arrays_of(LENGTH)
@@ -139,10 +150,50 @@ def test_rows_of_classes_are_no_masks(tmp_path: Path) -> None:
     assert "map" in result.outcome.metrics
 
 
+@pytest.mark.slow
+def test_what_a_run_learned_is_shown(tmp_path: Path) -> None:
+    """`cnn show` brings series and scans of any size to the input, as training did."""
+    for name, spec, sizes, size in (
+        ("steps", STEPS, (LENGTH,), "32"), ("voxels", VOXELS, (8, 8, 9), "8x8x8")
+    ):  # fmt: skip
+        folder = tmp_path / name
+        folder.mkdir()
+        data = saved(folder, arrays_of(*sizes), npy=False)
+        trained(folder, spec, data=data, length=size, size=size)
+        device = torch.device("cpu")
+        subject = subject_of_run(folder / "run", dotcnn.__version__, device=device)
+        numpy.save(folder / "one.npy", arrays_of(*sizes)["x_test"][1])
+        (of_file,) = from_files(subject, [str(folder / "one.npy")])
+        (of_data,) = from_data(subject, [1])
+        assert torch.allclose(of_file.input, of_data.input, atol=1e-6)
+        assert tuple(of_data.input.shape) == subject.network.input.shape
+        assert of_data.label is None
+        assert "brought from" in of_file.origin
+        assert run_network(subject, [of_data]).output(subject.network.output).shape[0] == 2
+
+
+@pytest.mark.slow
+def test_masks_are_written_as_arrays(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = saved(tmp_path, arrays_of(LENGTH), npy=False)
+    trained(tmp_path, STEPS, data=data, length=LENGTH)
+    numpy.save(tmp_path / "long.npy", numpy.tile(arrays_of(LENGTH)["x_test"][0], 3))
+    predict = "predict", tmp_path / "run", tmp_path / "long.npy", "-o", tmp_path / "masks"
+    told = run(capfd, *predict, "--overlay")
+    assert told.code == 0, told.err
+    assert "series" in told.out
+    assert "steps" in told.out
+    with numpy.load(tmp_path / "masks" / "long.npz") as arrays:
+        assert arrays["mask"].shape == (3 * LENGTH,)
+        assert arrays["classes"].tolist() == ["0", "1"]
+    assert (tmp_path / "masks" / "long_overlay.png").exists()
+    assert run(capfd, *predict).code == 0  # its own files are replaced
+    assert run(capfd, *predict, "--polygons").code == 2
+
+
 # ---- tiles -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("npy", [False, True], ids=["npz", "npy"])
+@BOTH
 def test_whole_samples_are_evaluated_in_tiles(tmp_path: Path, *, npy: bool) -> None:
     for spec, sizes, tile in (
         (STEPS, (LENGTH,), "16"),
@@ -189,6 +240,7 @@ def test_the_counts_of_a_scan_do_not_depend_on_its_tiles() -> None:
         assert tiled.metrics()[name] == pytest.approx(value, abs=1e-5), name
 
 
+@pytest.mark.slow
 def test_short_samples_are_padded_and_their_answers_cut(tmp_path: Path) -> None:
     data = saved(tmp_path, arrays_of(LENGTH), npy=False)
     for at in ("end", "start", "both"):

@@ -500,3 +500,13 @@ def test_filters_are_those_that_look_at_the_image(body: str, shape: tuple[int, .
     network: Network = dotcnn.compile(f"network N {{ input 3x8x8\n {body}\n fc 3 }}")
     found = first_filters(network, dotcnn.load(network))
     assert (None if found is None else tuple(found[1].shape)) == shape
+
+
+@pytest.mark.parametrize(("input", "shape"), [
+    ("2x20", (4, 2, 3)), ("1x6x8x8", (4, 1, 3, 3, 3))
+])  # fmt: skip
+def test_filters_of_series_and_scans_are_found(input: str, shape: tuple[int, ...]) -> None:
+    network = dotcnn.compile(f"network N {{ input {input}\n conv 4 3, flatten\n fc 3 }}")
+    found = first_filters(network, dotcnn.load(network))
+    assert found is not None
+    assert tuple(found[1].shape) == shape

@@ -277,9 +277,10 @@ def _reading(filters: Filters) -> str:
             "Each filter is a curve from -m to +m, m being its own largest magnitude, which stands"
             " beside its number; the line is zero."
         )
+    slices = " The slices of a filter are side by side." if len(filters.node.shape) == 4 else ""
     return (
         "Each filter is scaled to its own largest magnitude m, which stands beside its number."
-        " White is zero; orange weights add what they read, blue ones subtract it."
+        f" White is zero; orange weights add what they read, blue ones subtract it.{slices}"
     )
 
 
