@@ -16,9 +16,19 @@ from ...compiler.analysis.setting import OPTIMIZERS
 from ...compiler.language.values import percent
 from ...compiler.network import Network
 from ..data.dataset import UNEVEN
-from ..data.diagnostic import counted, in_nouns, listed, plural_noun
+from ..data.diagnostic import counted, in_nouns, listed, plural_noun, point_of
 from .machine import Machine
-from .networks import SMALL, Choice, for_images, for_masks, for_series, levels_for, nearest
+from .networks import (
+    SMALL,
+    Choice,
+    for_images,
+    for_masks,
+    for_points,
+    for_scans,
+    for_series,
+    levels_for,
+    nearest,
+)
 from .survey import Size, Survey
 
 SIDES = {"small": 128, "medium": 224}
@@ -52,8 +62,8 @@ class Input:
 def choose_input(survey: Survey, budget: str) -> Input:
     """The size of the images that the network gets."""
     sizes = survey.inputs.sizes
-    if len(sizes[0]) == 1:
-        return _input_of_series(survey)
+    if len(sizes[0]) != 2:
+        return _input_of_points(survey, budget) if survey.task.dense else _input_of_samples(survey)
     if survey.task.dense:
         return _input_of_masks(survey, budget)
     shape = _shape(sizes)
@@ -97,16 +107,44 @@ def _whole(survey: Survey, side: int) -> tuple[Line, ...]:
     return (Line(f"resize {side}x{side}", why),)
 
 
-def _input_of_series(survey: Survey) -> Input:
-    lengths = sorted(size[0] for size in survey.inputs.sizes)
-    length = lengths[len(lengths) // 2]
-    if lengths[0] == lengths[-1]:
-        return _input(survey, (length,), "The length of all series.")
-    why = (
-        f"Lengths are {lengths[0]:,} to {lengths[-1]:,}; half of the series are as long, or longer."
-    )
-    line = Line("pad", "Shorter series are filled up with zeros; of longer ones, a part is seen.")
-    return _input(survey, (length,), why, (line,))
+def _input_of_samples(survey: Survey) -> Input:
+    """Whole series or scans, which are not resized."""
+    sizes, many = survey.inputs.sizes, plural_noun(survey.noun)
+    middle = tuple(sorted(lengths)[len(lengths) // 2] for lengths in zip(*sizes, strict=True))
+    series = len(middle) == 1
+    if len(set(sizes)) == 1:
+        return _input(survey, middle, f"The {'length' if series else 'size'} of all {many}.")
+    least, most = (tuple(map(of, zip(*sizes, strict=True))) for of in (min, max))
+    if series:
+        why = f"Lengths are {least[0]:,} to {most[0]:,}; half of the series are as long, or longer."
+    else:
+        why = f"Sizes are {_pixels(least)} to {_pixels(most)}; along each axis, that of the middle."
+    filled = f"Shorter {many} are filled up with zeros; of longer ones, a part is seen."
+    return _input(survey, middle, why, (Line("pad", filled),))
+
+
+def _input_of_points(survey: Survey, budget: str) -> Input:
+    """Parts of series or scans, each step or voxel of which is answered."""
+    sizes, many = survey.inputs.sizes, plural_noun(survey.noun)
+    middle = tuple(sorted(lengths)[len(lengths) // 2] for lengths in zip(*sizes, strict=True))
+    side = LENGTHS[budget] if len(middle) == 1 else VOXELS[budget]
+    limited = tuple(min(length, side) for length in middle)
+    multiple = 2 ** levels_for(*limited)
+    size = tuple(max(multiple, length // multiple * multiple) for length in limited)
+    if set(sizes) == {size}:
+        return _input(survey, size, f"The size of all {many}.")
+    halved = f"multiples of {multiple}, since the network halves them"
+    why = f"Parts of {many} of {_pixels(middle)}, {halved}; training sees random ones."
+    tiled = Line("tiles", "All of each is answered, in parts of this size that overlap.")
+    short = any(have < want for each in sizes for have, want in zip(each, size, strict=True))
+    filled = Line("pad", "Shorter ones are filled up with zeros, which have no label.")
+    return _input(survey, size, why, (filled, tiled) if short else (tiled,))
+
+
+LENGTHS = {"small": 4096, "medium": 16_384}
+"""The longest part of a series whose steps are answered."""
+VOXELS = {"small": 48, "medium": 96}
+"""The largest side of a part of a scan whose voxels are answered."""
 
 
 def _input_of_masks(survey: Survey, budget: str) -> Input:
@@ -153,7 +191,8 @@ def _ratio(shape: float) -> str:
 
 
 def _pixels(size: Size) -> str:
-    return "x".join(str(side) for side in reversed(size))
+    """Width x height of an image; of a scan, depth x height x width."""
+    return "x".join(map(str, size[::-1] if len(size) == 2 else size))
 
 
 # ---- network ---------------------------------------------------------------------------------
@@ -180,8 +219,12 @@ class Sized:
 
 def candidates(survey: Survey, size: Size, budget: str) -> list[Choice]:
     """The networks to choose from, small to large."""
-    if len(size) == 1:
+    if len(size) != 2 and survey.task.dense:
+        offered = for_points(size)
+    elif len(size) == 1:
         offered = for_series(*size)
+    elif len(size) == 3:
+        offered = for_scans()
     else:
         height, width = size
         offered = (for_masks if survey.task.dense else for_images)(height, width)
@@ -390,8 +433,14 @@ def _weights(survey: Survey) -> str:
 
 
 def augment_lines(survey: Survey, size: Size) -> Iterator[Line]:
-    """Random changes that the labels bear; none of series, of which nothing is known."""
+    """Random changes that the labels bear; none of series, of which nothing is known, and of scans
+    none that moves them."""
     if len(size) == 1:
+        return
+    if len(size) == 3:
+        yield Line("scale 0.9..1.1", "Brightness differs from scan to scan.")
+        yield Line("noise 0..5%", "A little, of the deviation of the scan.")
+        yield Line("", "Not mirrored: nothing is known of its sides (`flip all`).")
         return
     recipe = survey.task.recipe
     side = max(size)
@@ -440,9 +489,10 @@ def found(survey: Survey) -> Iterator[str]:
     task, inputs = survey.task, survey.inputs
     shown = listed([_said(name) for name in task.classes], 8)
     of = "" if task.dense else f" for each of the {plural_noun(survey.noun)}"
-    yield f"Labels are {task.labels}{of}, {len(task.classes):,} in all: {shown}."
+    labels = in_nouns(task.labels, survey.noun)
+    yield f"Labels are {labels}{of}, {len(task.classes):,} in all: {shown}."
     sizes = inputs.counts
-    unit = "pixels" if survey.noun == "image" else "steps"
+    unit = f"{point_of(survey.noun)}s"
     if len(sizes) == 1:
         of = f"all of {_pixels(next(iter(sizes)))} {unit}"
     else:

@@ -52,9 +52,27 @@ LONG = 2000
 """Longer series, like sound, are made shorter by the network, step by step."""
 
 
-def levels_for(height: int, width: int) -> int:
-    """How many times a U-Net halves an image, until 8 pixels are left or after four times."""
-    return max(1, min(4, (min(height, width) // 8).bit_length() - 1))
+def for_scans() -> Iterator[Choice]:
+    """Networks that answer for a whole scan."""
+    for channels in (8, 16, 24, 32):
+        yield _volume(channels, medium=channels > 24)
+
+
+def for_points(size: tuple[int, ...]) -> Iterator[Choice]:
+    """Networks that answer for each step of a series, or each voxel of a scan."""
+    series = len(size) == 1
+    for channels in (16, 24, 32, 48, 64) if series else (8, 12, 16, 24, 32):
+        yield _unet(
+            channels, levels_for(*size), medium=channels > (48 if series else 16), axes=len(size)
+        )
+
+
+def levels_for(*size: int) -> int:
+    """How many times a U-Net halves an image, until 8 pixels are left or after four times; of a
+    scan, whose slices may be few, until 4 are left or after three times."""
+    if len(size) == 3:
+        return max(1, min(3, (min(size) // 4).bit_length() - 1))
+    return max(1, min(4, (min(size) // 8).bit_length() - 1))
 
 
 # ---- small images ----------------------------------------------------------------------------
@@ -129,6 +147,18 @@ def _wave(channels: int, length: int) -> Choice:
     )
 
 
+# ---- scans -----------------------------------------------------------------------------------
+
+
+def _volume(channels: int, *, medium: bool) -> Choice:
+    lines = [f"conv {channels} 3 stride=2 same, bn, relu"]
+    for stage in range(3):
+        lines += [f"stage {channels * 2**stage}", "pool max 2 ceil"]
+    lines = [*lines[:-1], "pool avg global, flatten", "dropout 0.2"]
+    block = _STAGE.replace("3x3", "3")
+    return Choice("Stages of two convolutions along three axes", block, _lines(lines), medium)
+
+
 # ---- masks -----------------------------------------------------------------------------------
 
 _TWICE = """\
@@ -138,17 +168,25 @@ block twice(width) {
 }"""
 
 
-def _unet(channels: int, levels: int, *, medium: bool) -> Choice:
+def _unet(channels: int, levels: int, *, medium: bool, axes: int = 2) -> Choice:
+    three, two = ("3x3", "2x2") if axes == 2 else ("3", "2")
     lines = []
     for level in range(levels):
-        lines += [f"level{level + 1}: twice {channels * 2**level}", "pool max 2x2"]
+        lines += [f"level{level + 1}: twice {channels * 2**level}", f"pool max {two}"]
     lines.append(f"twice {channels * 2**levels}")
     for level in reversed(range(levels)):
         width = channels * 2**level
-        lines += [f"deconv {width} 2x2 stride=2", f"concat level{level + 1}, twice {width}"]
+        lines += [f"deconv {width} {two} stride=2", f"concat level{level + 1}, twice {width}"]
     part = _narrower(channels)
-    what = f"a U-Net{part} (Ronneberger et al., 2015, arXiv:1505.04597)"
-    return Choice(what, _TWICE, _lines(lines), medium)
+    what = f"{_UNETS[axes][0]}{part} ({_UNETS[axes][1]})"
+    return Choice(what, _TWICE.replace("3x3", three), _lines(lines), medium)
+
+
+_UNETS = {
+    1: ("a U-Net of series", "as that of Ronneberger et al., 2015, arXiv:1505.04597, for images"),
+    2: ("a U-Net", "Ronneberger et al., 2015, arXiv:1505.04597"),
+    3: ("a 3D U-Net", "Çiçek et al., 2016, arXiv:1606.06650"),
+}
 
 
 def _lines(lines: list[str]) -> str:

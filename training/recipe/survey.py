@@ -21,6 +21,8 @@ from ...compiler.plan.data import (
     UNLABELLED,
     Data,
     Folder,
+    NamedArrays,
+    NpyFolder,
     Npz,
     SeriesText,
     Split,
@@ -28,6 +30,7 @@ from ...compiler.plan.data import (
 )
 from ...compiler.shapes import Shape
 from ..data.diagnostic import counted, problem
+from ..data.images.array_file import array_in
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, picture
 from ..data.images.mask_file import mask_values
@@ -37,15 +40,21 @@ from ..data.loader.memory_budget import cores
 from ..data.loader.order import sample
 from ..data.loader.store import with_mask
 from ..data.loader.thread_pool import each
+from ..data.samples.sample_endings import ARRAYS, TEXTS
 from ..data.samples.sample_endings import SOUND as SOUND_ENDINGS
+from ..data.samples.sample_file import series_in_lines
 from ..data.samples.sample_source import Samples
+from ..data.sources.array_masks import ArrayFile
 from ..data.sources.divide import divide
 from ..data.sources.file_names import is_image, resolve
 from ..data.sources.folder_tree import Unreadable, files_below, folders
 from ..data.sources.image_folder import PAIRS
+from ..data.sources.npy_files import opened_folder
+from ..data.sources.npz_file import named_pairs, opened
 from ..data.sources.read import contents
 from ..tasks.known_tasks import task_of
 from ..tasks.task import Task
+from ..untrusted.bad_file import BadFile as UnreadableFile
 
 MOST_FILES = 512
 """Files that are decoded: all of a small data set, a random sample of a large one."""
@@ -177,49 +186,90 @@ def _expected(data: Data, base: Path) -> Shape:
     """The shape of an input that tells how the data is read: its number of axes, and channels."""
     match data:
         case Npz():
-            return _expected_of_arrays(data, base)
+            with opened(data, resolve(data.path, base)) as archive:
+                return _expected_of_arrays(data, archive)
+        case NpyFolder():
+            with opened_folder(data, base) as files:
+                return _expected_of_arrays(data, files)
         case SeriesText():
             return SOUND
-        case Folder() if _has_sound(resolve(data.path, base)):
-            return SOUND
+        case Folder():
+            return _expected_of_files(resolve(data.path, base))
     return IMAGE
 
 
-def _expected_of_arrays(data: Npz, base: Path) -> Shape:
-    """Numbers that are not pixels, along one axis, are series: the shorter axis is the channels."""
-    from ..data.sources.npz_file import named_pairs, opened
+def _expected_of_arrays(data: NamedArrays, arrays: ArrayFile) -> Shape:
+    """Scans have three axes, and no end that could be colors. Numbers that are not pixels, along
+    one axis, are series, whose shorter axis is the channels; so is what has a label for each
+    step."""
+    pairs = named_pairs(data, list(arrays))
+    if "train" not in pairs:
+        return IMAGE
+    images, labels = pairs["train"]
+    shape, marked = arrays.shape(images)[1:], arrays.shape(labels)[1:]
+    if len(shape) > 2:
+        return _expected_of_axes(shape, marked)
+    series = (1, *shape) if len(shape) == 1 else (min(shape), max(shape))
+    if len(marked) == 1 and shape and marked[0] == max(shape) > series[0]:
+        return series
+    array = arrays.mapped(images)[:_FIRST]
+    if array.dtype.kind not in "fi" or not array.size:
+        return IMAGE
+    pixels = numpy.nanmin(array) >= 0 and numpy.nanmax(array) <= 255
+    return IMAGE if pixels or (array.dtype.kind == "i" and len(shape) == 2) else series
 
-    with opened(data, resolve(data.path, base)) as archive:
-        pairs = named_pairs(data, list(archive))
-        array = archive[pairs["train"][0]] if "train" in pairs else numpy.empty(0)
-        shape: Shape = array.shape[1:]
-        if len(shape) == 3:
-            return shape if shape[0] in (1, 3) else IMAGE
-        if array.dtype.kind != "f" or not array.size or len(shape) > 2:
-            return IMAGE
-        if numpy.nanmin(array) >= 0 and numpy.nanmax(array) <= 255:
-            return IMAGE
-    return (1, *shape) if len(shape) == 1 else (min(shape), max(shape))
+
+_FIRST = 256
+"""Of so many samples, the numbers are looked at."""
+_COLORS = (1, 3)
+_DEEP = 8
+"""The least slices of a scan of which nothing else says that it is one."""
 
 
-def _has_sound(root: Path) -> bool:
-    """Whether a folder has files of sound, by the first ones that are found."""
-    for number, (_, _, names) in enumerate(os.walk(root)):
+def _expected_of_axes(shape: Shape, marked: Shape) -> Shape:
+    """Of samples of three axes or four: images, or scans. `marked` is the shape of a label."""
+    first, last = shape[0], shape[-1]
+    if len(shape) == 3:
+        if len(marked) == 3 and marked == shape:
+            return (1, *shape)
+        if first in _COLORS:
+            return shape
+        return (1, *shape) if min(first, last) >= _DEEP and len(marked) < 2 else IMAGE
+    return shape if first <= last else (last, *shape[:-1])
+
+
+def _expected_of_files(root: Path) -> Shape:
+    """Folders of sound, arrays and tables of numbers, by the first file that is found."""
+    for number, (folder, _, names) in enumerate(os.walk(root)):
         if any(name.lower().endswith(SOUND_ENDINGS) for name in names):
-            return True
+            return SOUND
         if any(map(is_image, names)) or number > MOST_FILES:
-            return False
-    return False
+            break
+        numbers = sorted(name for name in names if name.lower().endswith((*ARRAYS, *TEXTS)))
+        if numbers and number:  # in a folder of a class
+            return _expected_of_sample(Path(folder) / numbers[0])
+    return IMAGE
+
+
+def _expected_of_sample(path: Path) -> Shape:
+    try:
+        text = path.suffix.lower() in TEXTS
+        shape = tuple((series_in_lines(path) if text else array_in(path)).shape)
+    except (BadImage, UnreadableFile):
+        return IMAGE  # the error is said where all files are read
+    if len(shape) > 2:
+        return (1, *shape) if len(shape) == 3 else _expected_of_axes(shape, ())
+    return (1, *shape) if len(shape) == 1 else (min(shape), max(shape))
 
 
 def _looked_at(whole: Contents, data: Data) -> Inputs:
     train = whole.parts["train"]
     look = _LOOKS.get(type(train))
     found = look(list(whole.parts.values()), len(whole.classes)) if look is not None else None
-    if found is None or any(len(size) > 2 for size in found.sizes):
+    if found is None:
         raise problem(
             "no-recipe",
-            f"`cnn new --data` writes specs for images and series, not for {whole.noun}s",
+            f"`cnn new --data` writes no specs for {whole.noun}s like these",
             data,
             help="start from a network of the gallery: `cnn new NAME --like NETWORK`",
         )
@@ -268,11 +318,15 @@ def _of_arrays(parts: Sequence[ImageSource], classes: int) -> Inputs:
     """Images or series in memory, all of one size."""
     (images, masks) = next((p.images, p.masks) for p in parts if isinstance(p, Arrays))
     if images.ndim != 4:
-        return _series([tuple(images.shape[1:])] * len(images), sum(map(len, parts)), ())
+        channels, *size = images.shape[1:]
+        some = images[sample(len(images), MOST_FILES)]
+        of_masks = _pixels_of(some[:, -1], classes) if masks else ()
+        shapes = [(channels - masks, *size)] * len(images)
+        return _samples(shapes, sum(map(len, parts)), (), of_masks)
     pixels = images[sample(len(images), MOST_FILES)]
     counts: tuple[int, ...] = ()
     if masks:
-        counts = class_counts(pixels[:, -1].flatten().long(), 256)[:classes]
+        counts = _pixels_of(pixels[:, -1], classes)
         pixels = pixels[:, :-masks]
     channels = pixels.shape[1]
     gray = channels == 3 and bool((pixels == pixels[:, :1]).all())
@@ -294,21 +348,39 @@ def _of_samples(parts: Sequence[ImageSource], classes: int) -> Inputs:
     places = [(part, index) for part in samples for index in range(len(part))]
     chosen = sample(len(places), MOST_FILES).tolist()
 
-    def look(number: int) -> Size | BadFile:
+    counts = torch.zeros(classes, dtype=torch.int64)
+
+    def look(number: int) -> tuple[Size, tuple[int, ...]] | BadFile:
         part, index = places[chosen[number]]
         try:
-            return tuple(part.read(index).shape)
+            found = part.read(index)
         except BadImage as error:
             return BadFile(part.name(index), error.reason)
+        channels, *size = found.shape
+        of_mask = _pixels_of(found[-1], classes) if part.masks else ()
+        return (channels - part.masks, *size), of_mask
 
     seen = each(look, len(chosen), cores(), "")
-    shapes = [one for one in seen if not isinstance(one, BadFile)]
-    return _series(shapes, len(seen), tuple(one for one in seen if isinstance(one, BadFile)))
+    good = [one for one in seen if not isinstance(one, BadFile)]
+    for _, of_mask in good:
+        counts += torch.tensor(of_mask or [0] * classes)
+    bad = tuple(one for one in seen if isinstance(one, BadFile))
+    of_masks = tuple(counts.tolist()) if any(part.masks for part in samples) else ()
+    return _samples([shape for shape, _ in good], len(seen), bad, of_masks)
 
 
-def _series(shapes: Sequence[Size], looked: int, bad: tuple[BadFile, ...]) -> Inputs:
+def _pixels_of(masks: Tensor, classes: int) -> tuple[int, ...]:
+    """The pixels, steps or voxels of each class in masks."""
+    return class_counts(masks.flatten().to(torch.uint8).long(), 256)[:classes]
+
+
+def _samples(
+    shapes: Sequence[Size], looked: int, bad: tuple[BadFile, ...], pixels: tuple[int, ...]
+) -> Inputs:
     channels = shapes[0][0] if shapes else 1
-    return Inputs(tuple(shape[1:] for shape in shapes), channels, "series", (), looked, bad)
+    what = "scans" if shapes and len(shapes[0]) == 4 else "series"
+    sizes = tuple(shape[1:] for shape in shapes)
+    return Inputs(sizes, channels, what, (), looked, bad, pixels)
 
 
 @dataclass(frozen=True)

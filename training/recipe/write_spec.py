@@ -132,10 +132,16 @@ def _network(stem: str, choice: Choice, into: Input, seen: Survey, why: str = ""
         f"  input {into.text}",
         "",
         choice.body,
-        f"  {seen.task.recipe.ends}",
+        f"  {_ends(seen, into)}",
         "}",
     ]
     return "\n".join(lines)
+
+
+def _ends(seen: Survey, into: Input) -> str:
+    """The last layer, along the axes that samples have."""
+    ends = seen.task.recipe.ends
+    return ends if len(into.size) == 2 else ends.replace("1x1", "1")
 
 
 def _why_network(chosen: Sized, why: str, seen: Survey) -> str:
@@ -188,7 +194,7 @@ def _built(text: str, seen: Survey) -> Network:
 
 def _augment(seen: Survey, into: Input) -> Sequence[str]:
     lines = list(augment_lines(seen, into.size))
-    what = "Random changes to training images, new ones in each epoch."
+    what = f"Random changes to training {plural_noun(seen.noun)}, new ones in each epoch."
     return [_section("augment", what, lines)] if lines else []
 
 

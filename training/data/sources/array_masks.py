@@ -23,6 +23,9 @@ _CHUNK = 2**24
 class ArrayFile(Protocol):
     """The arrays of an archive, or of a folder, by name."""
 
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+
     def shape(self, name: str) -> Shape:
         """The shape of an array, which is not read for it."""
 
