@@ -23,12 +23,14 @@ from .networks import (
     Choice,
     for_images,
     for_masks,
+    for_pairs,
     for_points,
     for_scans,
     for_series,
     levels_for,
     nearest,
 )
+from .pairs import Pairs
 from .survey import Size, Survey
 
 SIDES = {"small": 128, "medium": 224}
@@ -62,6 +64,8 @@ class Input:
 def choose_input(survey: Survey, budget: str) -> Input:
     """The size of the images that the network gets."""
     sizes = survey.inputs.sizes
+    if survey.pairs is not None:
+        return _input_of_pairs(survey, survey.pairs, budget)
     if len(sizes[0]) != 2:
         return _input_of_points(survey, budget) if survey.task.dense else _input_of_samples(survey)
     if survey.task.dense:
@@ -105,6 +109,24 @@ def _whole(survey: Survey, side: int) -> tuple[Line, ...]:
         " labels say may be elsewhere."
     )
     return (Line(f"resize {side}x{side}", why),)
+
+
+def _input_of_pairs(survey: Survey, pairs: Pairs, budget: str) -> Input:
+    least = tuple(map(min, zip(*pairs.sizes, strict=True)))
+    height, width = (min(side, PARTS[budget] // pairs.enlarges) for side in least)
+    if not pairs.in_files or (height, width) == least == _largest(pairs.sizes):
+        return _input(survey, (least[0], least[1]), "The size of all images.")
+    side = min(height, width)
+    why = "Training sees random parts of this size; the trained network answers for images of any."
+    return _input(survey, (side, side), why)
+
+
+def _largest(sizes: Sequence[Size]) -> Size:
+    return tuple(map(max, zip(*sizes, strict=True)))
+
+
+PARTS = {"small": 48, "medium": 96}
+"""The largest side of parts of images to answer."""
 
 
 def _input_of_samples(survey: Survey) -> Input:
@@ -219,7 +241,10 @@ class Sized:
 
 def candidates(survey: Survey, size: Size, budget: str) -> list[Choice]:
     """The networks to choose from, small to large."""
-    if len(size) != 2 and survey.task.dense:
+    if survey.pairs is not None:
+        pairs = survey.pairs
+        offered = for_pairs(pairs.channels, pairs.answered, pairs.enlarges)
+    elif len(size) != 2 and survey.task.dense:
         offered = for_points(size)
     elif len(size) == 1:
         offered = for_series(*size)
@@ -442,6 +467,11 @@ def augment_lines(survey: Survey, size: Size) -> Iterator[Line]:
         yield Line("noise 0..5%", "A little, of the deviation of the scan.")
         yield Line("", "Not mirrored: nothing is known of its sides (`flip all`).")
         return
+    if survey.pairs is not None:
+        if survey.pairs.in_files:
+            yield Line("crop", "Another part of each in every epoch, at its full resolution.")
+        yield Line("flip horizontal", "Images are mirrored with their targets.")
+        return
     recipe = survey.task.recipe
     side = max(size)
     along = "; masks move along" if survey.task.dense else ""
@@ -487,6 +517,9 @@ def _why_not_mirrored(survey: Survey) -> str:
 def found(survey: Survey) -> Iterator[str]:
     """What was found, in sentences."""
     task, inputs = survey.task, survey.inputs
+    if survey.pairs is not None:
+        yield from _found_pairs(survey, survey.pairs)
+        return
     shown = listed([_said(name) for name in task.classes], 8)
     of = "" if task.dense else f" for each of the {plural_noun(survey.noun)}"
     labels = in_nouns(task.labels, survey.noun)
@@ -504,6 +537,18 @@ def found(survey: Survey) -> Iterator[str]:
     sample = f" ({inputs.looked:,} were looked at)" if inputs.looked < survey.total else ""
     described = ", ".join(filter(None, (color, of, *inputs.remarks)))
     yield f"{survey.total:,} {inputs.what}{sample}, {described}."
+    yield from (f"{note[:1].upper()}{note[1:]}." for note in survey.notes)
+
+
+def _found_pairs(survey: Survey, pairs: Pairs) -> Iterator[str]:
+    larger = f", {pairs.enlarges} times as large" if pairs.enlarges > 1 else ""
+    ordered = sorted(survey.inputs.counts, key=prod)
+    if len(ordered) == 1:
+        of = f"all of {_pixels(ordered[0])} pixels"
+    else:
+        of = f"of {len(ordered):,} sizes, {_pixels(ordered[0])} to {_pixels(ordered[-1])} pixels"
+    into = "one in color" if pairs.answered == 3 else "a gray one"
+    yield f"{survey.total:,} pairs: {survey.inputs.what}, {of}, each with {into} to answer{larger}."
     yield from (f"{note[:1].upper()}{note[1:]}." for note in survey.notes)
 
 

@@ -118,6 +118,27 @@ def _resnet(name: str, depths: list[int], channels: int, *, medium: bool) -> Cho
     return Choice(what, 'import "resnet/blocks.cnn" # the block `basic`', body, medium)
 
 
+# ---- pairs of images -------------------------------------------------------------------------
+
+
+def for_pairs(channels: int, answered: int, enlarges: int) -> Iterator[Choice]:
+    """Networks that answer with an image, as large as theirs or `enlarges` times as large."""
+    for width, depth in ((16, 5), (24, 7), (32, 9), (48, 12), (64, 17)):
+        lines = [f"conv {width} 3x3 same, relu"]
+        lines.append(f"repeat {depth - 2} {{ conv {width} 3x3 same, bn, relu }}")
+        lines.append(f"conv {answered * enlarges**2} 3x3 same")
+        what = f"{depth} convolutions"
+        if enlarges > 1:
+            lines.append(f"pixel_shuffle {enlarges}")
+            what += ", whose last channels become the pixels, as in ESPCN (arXiv:1609.05158)"
+        elif channels == answered:
+            lines = ["residual {", *(f"  {line}" for line in lines), "}"]
+            what += (
+                " that compute what is added to the image (Zhang et al., 2016, arXiv:1608.03981)"
+            )
+        yield Choice(what, "", _lines(lines), medium=width > 32)
+
+
 # ---- series ----------------------------------------------------------------------------------
 
 

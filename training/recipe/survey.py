@@ -47,14 +47,13 @@ from ..data.samples.sample_source import Samples
 from ..data.sources.array_masks import ArrayFile
 from ..data.sources.divide import divide
 from ..data.sources.file_names import is_image, resolve
-from ..data.sources.folder_tree import Unreadable, files_below, folders
-from ..data.sources.image_folder import PAIRS
 from ..data.sources.npy_files import opened_folder
 from ..data.sources.npz_file import named_pairs, opened
 from ..data.sources.read import contents
 from ..tasks.known_tasks import task_of
 from ..tasks.task import Task
 from ..untrusted.bad_file import BadFile as UnreadableFile
+from .pairs import Pairs, pairs_in
 
 MOST_FILES = 512
 """Files that are decoded: all of a small data set, a random sample of a large one."""
@@ -112,6 +111,8 @@ class Survey:
     """What an input is called."""
     ignored: tuple[int, ...] = ()
     """Values of masks that stand for no label, though neither the data nor the user says so."""
+    pairs: Pairs | None = None
+    """Of pairs of images: what they are like."""
 
     @property
     def training(self) -> int:
@@ -120,7 +121,10 @@ class Survey:
 
 def survey(data: Data, base: Path) -> Survey:
     """What is in a data set; raises SpecError if it cannot be learned from."""
-    _must_not_be_pairs(data, base)
+    pairs = pairs_in(data, base)
+    if pairs is not None:
+        divide(pairs.contents, data, Split.make())
+        return _of_pairs(pairs)
     whole = contents(data, base, _expected(data, base))
     ignored = _values_without_class(whole)
     if ignored and isinstance(data, Folder | TableData):
@@ -149,33 +153,13 @@ def _label_counts(task: Task, labels: Tensor) -> tuple[int, ...]:
     return () if task.numbers else class_counts(labels, len(task.classes))
 
 
-def _must_not_be_pairs(data: Data, base: Path) -> None:
-    """Raises SpecError for a folder of pairs of images, whose folders would be read as classes."""
-    if not isinstance(data, Folder):
-        return
-    root = resolve(data.path, base)
-    try:
-        inside = {name.lower(): path for name, path in folders(str(root))}
-        inside = (
-            {n.lower(): p for n, p in folders(inside["train"])} if "train" in inside else inside
-        )
-        for one, other in PAIRS:
-            if inside.keys() == {one, other}:
-                names = [
-                    {os.path.splitext(file)[0] for file in files_below(Path(inside[each]))}
-                    for each in (one, other)
-                ]
-                if len(names[0] & names[1]) > 0.8 * len(names[0] | names[1]):
-                    raise problem(
-                        "no-recipe",
-                        f"{data.path} has pairs of images, `{one}` and `{other}`, which a network"
-                        " learns that answers with an image",
-                        data,
-                        help="start from one of the gallery, `cnn new NAME --like dncnn`, and name"
-                        " the folder in its `data` line",
-                    )
-    except (OSError, Unreadable):  # the error is said where the labels are read
-        return
+def _of_pairs(pairs: Pairs) -> Survey:
+    whole = pairs.contents
+    what = "images" if pairs.channels == 3 else "gray images"
+    inputs = Inputs(pairs.sizes, pairs.channels, what, (), pairs.looked, pairs.bad)
+    parts = {part: len(source) for part, source in whole.parts.items()}
+    task = task_of(whole.task, whole.classes)
+    return Survey(task, parts, (), inputs, sum(parts.values()), 0, whole.notes, False, pairs=pairs)
 
 
 IMAGE: Shape = (3, 64, 64)
@@ -318,11 +302,10 @@ def _of_arrays(parts: Sequence[ImageSource], classes: int) -> Inputs:
     """Images or series in memory, all of one size."""
     (images, masks) = next((p.images, p.masks) for p in parts if isinstance(p, Arrays))
     if images.ndim != 4:
-        channels, *size = images.shape[1:]
         some = images[sample(len(images), MOST_FILES)]
         of_masks = _pixels_of(some[:, -1], classes) if masks else ()
-        shapes = [(channels - masks, *size)] * len(images)
-        return _samples(shapes, sum(map(len, parts)), (), of_masks)
+        shape = (images.shape[1] - masks, *images.shape[2:])
+        return _samples([shape] * len(images), sum(map(len, parts)), (), of_masks)
     pixels = images[sample(len(images), MOST_FILES)]
     counts: tuple[int, ...] = ()
     if masks:

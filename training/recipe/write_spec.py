@@ -132,7 +132,7 @@ def _network(stem: str, choice: Choice, into: Input, seen: Survey, why: str = ""
         f"  input {into.text}",
         "",
         choice.body,
-        f"  {_ends(seen, into)}",
+        *([f"  {ends}"] if (ends := _ends(seen, into)) else []),
         "}",
     ]
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from ..metrics.tally import Tally
 from ..optim.image_losses import image_loss
 from ..optim.losses import LossFunction
 from .task import Task
+from .task_recipe import TaskRecipe
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class ImageToImage(Task):
     nouns: ClassVar[tuple[str, str]] = ("channel", "channels")
     decisive: ClassVar[str] = "psnr"
     images: ClassVar[bool] = True
+    recipe: ClassVar[TaskRecipe] = TaskRecipe(
+        ends="",
+        loss="loss l1",
+        why_loss="The mean difference of levels: answers are sharper than with squares.",
+        least_crop=None,
+        balanced=False,
+    )
 
     means: tuple[float, ...] = (0.0,)
     deviations: tuple[float, ...] = (1.0,)

@@ -212,7 +212,6 @@ def test_another_network_and_weights(tmp_path: Path) -> None:
         ("no labels", "no-class-folders"),
         ("no images", "bad-files"),
         ("two images", "too-few-images"),
-        ("pairs", "no-recipe"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(what: str, code: str, tmp_path: Path) -> None:
@@ -226,8 +225,6 @@ def test_what_cannot_be_learned_from_is_refused(what: str, code: str, tmp_path: 
         for number in range(8):
             image(folder / "ab"[number % 2] / f"{number}.png")
             (folder / "ab"[number % 2] / f"{number}.png").write_text("text")
-    elif what == "pairs":
-        classes(folder, ("noisy", "clean"))
     elif what == "two images":
         classes(folder, count=1)
     with pytest.raises(SpecError) as error:

@@ -94,7 +94,7 @@ def _pairs_of_parts(
     whole = _kinds(root, data.target)
     found: dict[str, tuple[Path, Path]] = {}
     for part, folder in places.items():
-        pair = _kinds(folder, data.target) or _beside(folder)
+        pair = _kinds(folder, data.target) or beside(folder)
         if pair is None and whole is not None and folder.parent == whole[0]:
             other = whole[1] / folder.name
             pair = (folder, other) if other.is_dir() else None
@@ -137,7 +137,7 @@ def _kinds(folder: Path, target: str | None) -> tuple[Path, Path] | None:
     return None
 
 
-def _beside(folder: Path) -> tuple[Path, Path] | None:
+def beside(folder: Path) -> tuple[Path, Path] | None:
     """Targets in the folder of their images: most images have one."""
     files = files_below(folder)
     stems = {_stem(file) for file in files}
