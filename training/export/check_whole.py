@@ -17,6 +17,7 @@ from ..data.images.preprocessing import Preparation
 from ..data.sources.file_names import clean
 from ..inference.whole_image import resized_outputs
 from ..tasks.task import Task
+from .answering import answering
 from .compare import TOLERANCE
 from .onnx_file import Session
 
@@ -80,10 +81,14 @@ def answers(
 ) -> list[Tensor]:
     """What `cnn predict` answers for images that are resized, from photographs of `size`."""
     with torch.inference_mode():
-        outputs = module(preparation.prepare(pixels)).float()
-        if task.dense:
-            outputs = resized_outputs(outputs, size)
-        return list(task.exported(task.answers(outputs)).values())
+        outputs = module(preparation.prepare(pixels))
+        found: list[Tensor] = []
+        each = outputs if isinstance(outputs, tuple) else (outputs,)
+        # In evaluation, the module returns auxiliary outputs after its own, if at all.
+        for (_, one), own in zip(answering(task), each, strict=False):
+            own = resized_outputs(own.float(), size) if one.dense else own.float()
+            found += one.exported(one.answers(own)).values()
+        return found
 
 
 def _colors(batch: Tensor, channels: int) -> Tensor:

@@ -37,10 +37,12 @@ from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
 from ..tasks.segmentation import Segmentation
 from ..tasks.task import Task
+from .answering import answering
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
 from .mask_script import mask_script
+from .outputs_script import outputs_script
 from .program import captured, evaluating
 from .restore_script import restore_script
 from .script import inference_script
@@ -283,10 +285,9 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         message = "the script takes one image, and this network has several inputs"
         help = "export it without --script: the file's metadata have the preprocessing of each"
         raise SpecError([Diagnostic("export-script", message, help=help)])
-    if _several(known) is not None:
-        message = "the script prints the answer of one output, and this network has several"
-        help = "export it without --script: the file's metadata say what each output is"
-        raise SpecError([Diagnostic("export-script", message, help=help)])
+    several = _several(known)
+    if several is not None:
+        return outputs_script(model, preparation, several, predicts=predict)
     if known.get("task") == Segmentation.word:
         if not preparation.of_images:
             nouns = plural_noun(noun_of(preparation.sample))
@@ -386,8 +387,10 @@ def _of_whole(known: Mapping[str, str]) -> dict[str, str]:
     """What a file with pre- and post-processing takes and gives."""
     preparation, task = _recorded(known, None)
     channels = 3 if preparation.channels in (1, 3) else preparation.channels
-    example = torch.zeros(1, len(task.classes), *((2, 2) if task.dense else ()))
-    names = list(task.exported(task.answers(example)))
+    names = []
+    for prefix, one in answering(task):
+        example = torch.zeros(1, len(one.classes), *((2, 2) if one.dense else ()))
+        names += [prefix + name for name in one.exported(one.answers(example))]
     return {
         "dotcnn.whole": "pre- and post-processing are in the graph",
         "dotcnn.images": f"uint8, images x height x width x {channels}, RGB, of any size, upright",

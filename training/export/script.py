@@ -41,7 +41,7 @@ def inference_script(
     called = "CLASSES" if scale is None else "NAMES"
     parts = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
     if preparation.of_images:
-        header = _HEADER.format(
+        header = HEADER.format(
             model=plain_name(model),
             script=plain_name(script_name(Path(model))),
             mark=SCRIPT_MARK,
@@ -165,7 +165,7 @@ def load_function(preparation: Preparation) -> str:
     return _LOAD.format(mode=mode, words=words, gray=gray.replace("'", '"'), add_axis=add_axis)
 
 
-_HEADER = '''
+HEADER = '''
 """{does} photographs with {model}:
 
     python {script} photo.jpg other.png

@@ -29,6 +29,7 @@ from ..data.diagnostic import plural_noun
 from ..data.images.preprocessing import Preparation
 from ..data.samples.sample_layout import noun_of
 from ..tasks.task import Task
+from .answering import answering
 from .onnx_file import LARGEST, converted
 
 IR = 10
@@ -47,7 +48,7 @@ def write_whole(
     file: Path, preparation: Preparation, task: Task, metadata: Mapping[str, str]
 ) -> None:
     """Puts what is before and behind the network into an ONNX file that has the network alone, with
-    one input and one output. Raises SpecError if its answers need several runs of the network."""
+    one input. Raises SpecError if its answers need several runs of the network."""
     must_see_whole_images(preparation, task)
     network = onnx.load(str(file))
     sizes = [value.dims for value in network.graph.initializer]
@@ -55,18 +56,21 @@ def write_whole(
         message = "the weights take more than 2 GB, and --whole writes a single file"
         raise SpecError([Diagnostic("export-onnx", message, help="export it without --whole")])
     opset, ir = network.opset_import[0].version, network.ir_version
-    last = network.graph.output[0]
-    shape = [dim.dim_value for dim in last.type.tensor_type.shape.dim][1:]
+    shapes = [
+        [dim.dim_value for dim in last.type.tensor_type.shape.dim][1:]
+        for last in network.graph.output
+    ]
     model = before(preparation, opset, ir, ("prepared", "size") if task.dense else ("prepared",))
     inside = onnx.compose.add_prefix(network, "network/")
     model = _joined(model, inside, [("prepared", inside.graph.input[0].name)])
-    outputs = inside.graph.output[0].name
-    if task.dense:
-        back = _resize_back(shape[0], opset, ir)
-        model = _joined(model, back, [(outputs, "small"), ("size", "wanted")])
-        outputs = "large"
-    behind = onnx.compose.add_prefix(_behind(task, shape, opset, ir), "answer/")
-    model = _joined(model, behind, [(outputs, behind.graph.input[0].name)])
+    of_network = [value.name for value in inside.graph.output]
+    for (prefix, one), outputs, shape in zip(answering(task), of_network, shapes, strict=True):
+        if one.dense:
+            back = _resize_back(shape[0], opset, ir)
+            model = _joined(model, back, [(outputs, "small"), ("size", "wanted")])
+            outputs = "large"
+        behind = onnx.compose.add_prefix(_behind(one, shape, opset, ir), f"answer/{prefix}")
+        model = _joined(model, behind, [(outputs, behind.graph.input[0].name)])
     _named_outputs(model, "answer/")
     del model.metadata_props[:]
     for key, value in metadata.items():
@@ -77,11 +81,10 @@ def write_whole(
 
 
 def must_take_an_image(network: Network) -> None:
-    """Raises SpecError for a network with several inputs or outputs, or one that does not take
-    images."""
-    several = len(network.inputs) > 1 or len(network.outputs) > 1
+    """Raises SpecError for a network with several inputs, or one that does not take images."""
+    several = len(network.inputs) > 1
     if several or len(network.input.shape) != 3:
-        what = "has several inputs or outputs" if several else "does not take images"
+        what = "has several inputs" if several else "does not take images"
         message = f"--whole is for networks that take one image, and {network.name} {what}"
         help = "export it without --whole: the file's metadata say what is needed around it"
         raise SpecError([Diagnostic("export-whole", message, help=help)])

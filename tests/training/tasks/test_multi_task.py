@@ -6,6 +6,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -258,8 +260,47 @@ def test_exported_answers(tmp_path: Path) -> None:
     )
     known = session.get_modelmeta().custom_metadata_map
     assert [each["output"] for each in json.loads(known["dotcnn.answers"])] == ["row", "shade"]
-    with pytest.raises(SpecError, match="several"):
-        export(tmp_path / "run", tmp_path / "other.onnx", script=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("predicts", [False, True])
+def test_the_script_prints_the_answer_of_each_output(tmp_path: Path, predicts: bool) -> None:
+    images, labels = squares(48)
+    trained(tmp_path / "run", spec(1), data=(images, labels))
+    export(tmp_path / "run", tmp_path / "net.onnx", predict=predicts, script=True)
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    command = [sys.executable, str(tmp_path / "net_predict.py"), str(tmp_path / "a.png")]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    (prediction,) = predict(tmp_path / "run", str(tmp_path / "a.png"))
+    assert lines[1].strip() == "row"
+    assert float(lines[2].split()[0]) == pytest.approx(
+        prediction.outputs["row"].numbers[0].value, rel=1e-5
+    )
+    assert lines[3].strip() == "shade"
+    guess = prediction.outputs["shade"].guesses[0]
+    share, name = lines[4].split()
+    assert name == guess.name
+    assert float(share.rstrip("%")) / 100 == pytest.approx(guess.probability, abs=2e-6)
+
+
+@pytest.mark.slow
+def test_a_whole_graph_answers_for_each_output(tmp_path: Path) -> None:
+    """It is checked against the module when it is written."""
+    images, labels = squares(48)
+    trained(tmp_path / "run", spec(1), data=(images, labels))
+    export(tmp_path / "run", tmp_path / "net.onnx", whole=True)
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    names = [each.name for each in session.get_outputs()]
+    assert names == ["row.numbers", "shade.probabilities", "shade.class"]
+    known = session.get_modelmeta().custom_metadata_map
+    assert known["dotcnn.output"] == ", ".join(names)
+    photograph = images[:1, :, :, None].repeat(3, 3)
+    row, shares, _ = session.run(None, {"images": photograph})
+    (prediction,) = predict(tmp_path / "run", images[0])
+    assert float(row[0, 0]) == pytest.approx(prediction.outputs["row"].numbers[0].value, rel=1e-4)
+    assert float(shares.max()) == pytest.approx(
+        prediction.outputs["shade"].guesses[0].probability, abs=1e-4
+    )
 
 
 # ---- tables and archives -----------------------------------------------------------------------
