@@ -395,7 +395,7 @@ def between(
 
 def share_range(doc: str, default: Any = REQUIRED, **options: Any) -> Any:
     """A share up to which numbers are drawn, from 0 on, or a range: `10%` means 0..10%."""
-    expects = "a share from 0 % to 100 %, up to which it is drawn, or a range like 5%..10%"
+    expects = "a share from 0 % to 100 %, the largest that is drawn, or a range like 5%..10%"
 
     def read(value: object) -> Range:
         ends = _ends(value)

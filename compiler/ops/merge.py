@@ -343,7 +343,7 @@ class Chunk(NoMultiplyAdds):
     index: int = natural("which part, from 0")
     count: int = count("how many parts")
     sizes: tuple[int, ...] | None = custom(
-        "the channels of each part, if they are not even", _read_sizes, "numbers", None
+        "the channels of each part, if parts differ in size", _read_sizes, "numbers", None
     )
 
     def output(self, *inputs: Shape) -> Shape:

@@ -47,7 +47,7 @@ class Softmax(Activation):
 
     over: str = choice("what adds up to 1", ["channels", "places"], "channels", keyword_only=True)
     parts: int = whole(
-        "how many paths the channels are weights of: a part of them for each",
+        "the number of paths that the channels weight: each path has a part of them",
         1,
         maximum=math.inf,
         keyword_only=True,

@@ -207,8 +207,8 @@ class TableData(Data):
     path: str = file_name("the file: CSV, TSV or Parquet", example='"labels.csv"')
     image: str | None = _column("column of the image files; by default found by its contents")
     inputs: tuple[str, ...] | None = tuple_of(
-        "of a network with several inputs, the columns of their files, in their order; by default"
-        " those with the names of the inputs", _column_name,
+        "for a network with several inputs: the columns of their files, in the order of the inputs;"
+        " by default the columns called like the inputs", _column_name,
         "the names of columns, like (left, right)", None, keyword_only=True, takes_words=True,
     )  # fmt: skip
     label: tuple[str, ...] | None = tuple_of(

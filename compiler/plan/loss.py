@@ -303,8 +303,8 @@ class Asymmetric(Loss):
     absent: float = number("focusing parameter of absent classes", 4.0, minimum=0, maximum=100)
     present: float = number("focusing parameter of present classes", 1.0, minimum=0, maximum=100)
     shift: float = share(
-        "by how much the probabilities of absent classes are lowered, so that easy ones count"
-        " nothing", 0.05, elsewhere="clip",
+        "subtracted from the probabilities of absent classes, so that easy ones do not count",
+        0.05, elsewhere="clip",
     )  # fmt: skip
 
 

@@ -219,9 +219,8 @@ def _unlike_inputs(network: Network, by_hand: str) -> Diagnostic | None:
         if other.shape[1:] != first.shape[1:] or len(first.shape) == 1:
             return Diagnostic(
                 "several-inputs",
-                f"the inputs of {network.name} are {text(first.shape)} and {text(other.shape)}, and"
-                " `cnn train` trains several inputs that are images, series or scans of the same"
-                " size",
+                f"the inputs of {network.name} are {text(first.shape)} and {text(other.shape)};"
+                " `cnn train` needs several inputs to be images, series or scans of the same size",
                 first_line(other.span),
                 labels=(Label(first_line(first.span), "the first"),),
                 help=f"give both the same size, with as many channels as they have; or {by_hand}",

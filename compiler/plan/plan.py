@@ -75,7 +75,7 @@ class PlanError(ValueError):
 
 
 class NamedInput(NamedTuple):
-    """One of several inputs. A sample of the data has the channels of all, one after the other."""
+    """One of several inputs. A sample of the data is all inputs concatenated by channels."""
 
     name: str
     channels: int

@@ -42,7 +42,7 @@ class Tiles(KeepsSize):
         " network's input", None,
     )  # fmt: skip
     overlap: float = share(
-        "the share of a tile that the next one covers too, at least", 0.25,
+        "minimum overlap: the share of a tile that the next tile covers as well", 0.25,
         keyword_only=True, elsewhere="tile_overlap",
     )  # fmt: skip
 

@@ -523,7 +523,7 @@ class Features(Directive):
     name: str = layer_name("the last layer or scope that is kept", example="layer3")
     trained: bool = flag("train what is kept, too, instead of freezing it")
     lr: float = factor(
-        "factor of the optimizer's learning rate for what is kept and trained", 1.0,
+        "factor of the learning rate for the layers that are kept and trained", 1.0,
         keyword_only=True,
     )  # fmt: skip
 

@@ -364,8 +364,8 @@ def conventions(analysis: Analysis, *, of_a_table: bool = True) -> list[str]:
         " layers that no other output needs."
     ]
     shared = [
-        "shared: the parameters are those of another layer, and counted there; `cnn explain` says"
-        " of which."
+        "shared: the parameters belong to another layer and are counted there; `cnn explain` names"
+        " it."
     ]
     shared = shared if any(node.shared for node in analysis.network.nodes) else []
     columns = [

@@ -68,7 +68,7 @@ def test_shared_weights_are_marked(capfd: pytest.CaptureFixture[str], folder: Pa
     rows = run(capfd, "report", "siamese.cnn").out.splitlines()
     (row,) = [row.split() for row in rows if row.startswith("other.one.conv")]
     assert "shared" in row
-    assert any(row.startswith("shared: the parameters are those of another") for row in rows)
+    assert any(row.startswith("shared: the parameters belong to another") for row in rows)
     assert "shared" in said(capfd, "report", "siamese.cnn", "--depth", "1")
     explained = said(capfd, "explain", "siamese.cnn", "other")
     assert "parameters those of one.conv, counted there (shared)" in explained

@@ -36,7 +36,7 @@ class Resources(NamedTuple):
     uniform: NoiseTable
     normalization: Normalization
     step: int = 1
-    """Crops start at multiples of it: a pixel of a smaller image is a square of so many pixels."""
+    """Crops start at multiples of it, where a pixel of a smaller image is a square."""
     clips: bool = True
     """Whether pixels are from 0 to 255, and stay so; numbers in units of their own have no limits.
     """

@@ -240,7 +240,7 @@ class Best(NamedTuple):
     epoch: int
     weights: dict[str, Tensor]
     facts: Mapping[str, str] = NO_FACTS
-    """What the validation found out, for their metadata."""
+    """Results of the validation, such as thresholds: metadata of the written weights."""
 
     def plain(self) -> dict[str, Any]:
         """For a checkpoint."""

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name",
         nargs="?",
         metavar="NAME",
-        help="name of the file to write, with or without .cnn (with --data: by default that of the"
-        " data)",
+        help="name of the file to write, with or without .cnn; with --data, the default is the name"
+        " of the data",
     )
     add_data(parser, "look at these images, and write a spec that fits them")
     parser.add_argument("--like", metavar="SPEC", help=f"start with a copy of SPEC: {FILE}")

@@ -70,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " or slice of a volume; a series has a row for each channel",
     )
     given.add_argument(
-        "--noise", action="store_true", help="normal noise instead of an image (--seed: another)"
+        "--noise",
+        action="store_true",
+        help="normal noise instead of an image; --seed draws other noise",
     )
     given.add_argument(
         "--image",

@@ -207,7 +207,7 @@ def pictures_text(entries: Sequence[Mapping[str, Any]], style: Style) -> str:
 
 
 _BESIDE = 6
-"""Up to so many numbers have a column each; more of them have lines."""
+"""Up to this many numbers have a column each; more of them have lines."""
 
 
 class _NumberLine(NamedTuple):

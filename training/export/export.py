@@ -292,7 +292,7 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         if not preparation.of_images:
             nouns = plural_noun(noun_of(preparation.sample))
             message = f"the script writes masks of images, and this network takes {nouns}"
-            help = "export it without --script: the file's metadata say what is needed around it"
+            help = "export it without --script: the file's metadata describe the preprocessing"
             raise SpecError([Diagnostic("export-script", message, help=help)])
         if preparation.fit.resize != preparation.fit.crop:
             height, width = preparation.fit.crop

@@ -24,7 +24,7 @@ _INPUTS = {1: "series", 2: "images", 3: "volumes"}
 _FEED = '{"images": '
 """Before what is fed to the network, which may be a spectrogram of a series."""
 _LINE = 90
-"""Numbers are written in lines of about so many characters."""
+"""Numbers are written in lines of about this many characters."""
 
 
 def sample_header(model: str, preparation: Preparation, does: str) -> str:

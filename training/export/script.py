@@ -117,7 +117,8 @@ def imports(preparation: Preparation) -> str:
 
 
 def wording(preparation: Preparation) -> dict[str, str]:
-    """What the header says of packages, and how near the preprocessing is to that of training."""
+    """The parts of the header that differ: packages, and how exactly training's preprocessing is
+    repeated."""
     packages = "numpy, pillow and onnxruntime"
     if of_bands(preparation):
         packages = "numpy, pillow, onnxruntime and, for most TIFFs, tifffile"

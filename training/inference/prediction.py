@@ -18,7 +18,7 @@ class Guess(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How much of an image a class covers."""
+    """The share of an image that a class covers."""
 
     name: str
     """The name of the class."""

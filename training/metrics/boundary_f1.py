@@ -21,8 +21,8 @@ _NEAR = 0.0075
 
 
 def boundary_f1(predicted: Tensor, mask: Tensor, classes: int) -> Tensor:
-    """Of one image (class numbers, along one to three axes), the mean over the classes that it has,
-    or is said to have; NaN if it has no outline at all."""
+    """The score of one image (class numbers, along one to three axes): the mean over the classes in
+    its mask or its prediction; NaN if neither has an outline."""
     reach = max(1, round(_NEAR * hypot(*mask.shape)))
     labeled = mask != UNLABELLED
     scores = []

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 BINS, LARGEST = 2**12, 16.0
-"""Scores from -16 to 16 are sorted into so many bins; those beyond are in the first or the last."""
+"""Bins for scores from -16 to 16; the first and the last also have those beyond."""
 HALF = BINS // 2
 """The edge at a probability of 50 %."""
 
@@ -49,8 +49,8 @@ class ScoreBins:
     def __init__(self, classes: int, device: torch.device) -> None:
         self.classes = classes
         self.counts = torch.zeros(2, classes * BINS, dtype=torch.int64, device=device)
-        """How many scores of each class are in each bin: all of them, and those of images that have
-        the class."""
+        """The number of scores in each bin, by class: of all images, and of those that have the
+        class."""
 
     def add(self, bins: Tensor, there: Tensor) -> None:
         """Adds a batch: the bins of scores, and whether images have the class."""

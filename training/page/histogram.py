@@ -13,7 +13,7 @@ _TOP, _RIGHT, _BOTTOM = 26, 22, 50
 _LETTER = 7.6
 """The width of a letter, or a little more."""
 _BARS = 24
-"""About so many bars; fewer of few images."""
+"""The number of bars, about; fewer for few images."""
 
 
 def histogram(

@@ -15,7 +15,7 @@ from ...compiler.analysis import Setting, analyse
 from ...compiler.analysis.setting import OPTIMIZERS
 from ...compiler.language.values import percent
 from ...compiler.network import Network
-from ..data.dataset import UNEVEN
+from ..data.dataset import UNEVEN, USES
 from ..data.diagnostic import counted, in_nouns, listed, plural_noun, point_of
 from .machine import Machine
 from .networks import (
@@ -294,9 +294,9 @@ LEAST_EPOCHS = 3
 SERIES_EPOCHS, SERIES_STEPS = 400, 4000
 """Series are small, and often few: they are shown many times."""
 HEAD_EPOCHS = 20
-"""A new head on features that are trained already has learned enough after so many."""
+"""Enough for a new head on features that are trained already."""
 PARAMETERS_PER_IMAGE = 20_000
-"""More would be learned by heart: a network gets no more than so many for each training image."""
+"""The most parameters for each training image: a larger network would memorize them."""
 
 
 def best(options: Sequence[Sized], survey: Survey, minutes: float) -> tuple[Sized, str]:
@@ -305,7 +305,7 @@ def best(options: Sequence[Sized], survey: Survey, minutes: float) -> tuple[Size
     taken, why = options[0], "the smallest that is offered"
     for option in options[1:]:
         if option.params > max(PARAMETERS_PER_IMAGE * count, 100_000):
-            return taken, f"a larger one would learn {count:,} images by heart"
+            return taken, f"a larger one would memorize {count:,} images"
         if option.epochs < ENOUGH * option.wanted:
             return taken, f"a larger one would not see them often enough in {minutes:g} minutes"
         taken, why = option, "the largest that is offered for this size"
@@ -405,10 +405,10 @@ def _bad_share(survey: Survey) -> int:
 
 def _why_data(survey: Survey, share: float | None) -> str:
     many = plural_noun(survey.noun)
-    parts = [f"{count:,} {many} for {_USES[part]}" for part, count in survey.parts.items()]
+    parts = [f"{count:,} {many} for {USES[part]}" for part, count in survey.parts.items()]
     why = listed(parts)
     if share is not None and "test" in survey.parts:
-        why += f"; {percent(share)} of the first validate, so that the test {many} stay unseen"
+        why += f"; {percent(share)} of those for training validate, and the test {many} stay unseen"
     elif share is not None:
         why += f", of which {percent(share)} validate"
     why += "; a group is never split apart." if survey.groups else "."
@@ -421,9 +421,6 @@ def _why_data(survey: Survey, share: float | None) -> str:
         some = f", like {_said(first.name)} ({first.reason})" if first is not None else ""
         why += f" {counted(bad, 'file')} of those looked at cannot be used{some}."
     return why
-
-
-_USES = {"train": "training", "val": "validation", "test": "testing"}
 
 
 def _optimizer(survey: Survey, chosen: Sized, *, tuned: bool) -> Iterator[Line]:

@@ -58,7 +58,7 @@ from .pairs import Pairs, pairs_in
 MOST_FILES = 512
 """Files that are decoded: all of a small data set, a random sample of a large one."""
 MOST_PIXELS = 10**8
-"""No further files are decoded after so many pixels, but `LEAST_FILES` always are."""
+"""No further files are decoded after this many pixels, but `LEAST_FILES` always are."""
 LEAST_FILES = 24
 MOST_BAD = 0.5
 """The share of files that cannot be used from which something else must be wrong."""

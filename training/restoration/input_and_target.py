@@ -91,8 +91,8 @@ def as_stored(plan: TrainPlan, channels: int) -> TrainPlan:
 
 
 def scale_of(preparation: Preparation, channels: int) -> Scale:
-    """The mean and the deviation, of levels from 0 to 1, by which answers with so many channels are
-    normalized: those of the input; if it has other channels, their means."""
+    """The mean and standard deviation (of levels from 0 to 1) that normalize answers: those of the
+    input. Where answers have another number of channels, all of them get the average."""
     white = 255 * preparation.scale
     numbers = [
         tuple(each / white for each in numbers) for numbers in (preparation.mean, preparation.std)

@@ -125,8 +125,8 @@ class Subject:
             raise SpecError([Diagnostic("not-an-image", message, help=help)])
 
     def preparation_for(self, node: Node) -> tuple[Preparation, str]:
-        """How images become one of its inputs, or the slices of a volume; and where that comes
-        from, in words for the user."""
+        """The preprocessing of one of its inputs (for a volume, of its slices), and its source in
+        words, for the user."""
         if node is self.network.input and self.image_preparation is not None:
             return self.image_preparation, self.preparation_from
         return _preparation((node.shape[0], *node.shape[-2:]), self.plan, self.learned)

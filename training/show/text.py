@@ -24,7 +24,7 @@ from .run import Shown
 from .subject import Subject
 
 NUMBERS_UP_TO = 12
-"""Maps of at most so many rows and columns are printed as numbers."""
+"""Maps of at most this many rows and columns are printed as numbers."""
 _MOST_VALUES = 600
 """A network whose outputs have more numbers than this is shown as a table, not as numbers."""
 _MOST_MAPS = 8

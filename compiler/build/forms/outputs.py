@@ -72,8 +72,8 @@ def output(
                     "output",
                     f"`{argument.span.text}` is not a label",
                     argument.span,
-                    help="write `output name: fc 10` for an output with a name; the result of the"
-                    " last line is one by itself, if no other has a name",
+                    help="write `output name: fc 10` for an output with a name; without any"
+                    " `output`, the result of the last line is the output",
                 )
             item = graph.labels.referred(argument, scope)
             node = item.output if isinstance(item, Scope) else item

@@ -52,8 +52,7 @@ class Attention(OverMaps):
 
     heads: int = count("heads: attention side by side, each over its share of the channels", 1)
     key: int | None = count(
-        "channels of a query, and of a key, in each head, for one map whose values have another"
-        " number",
+        "channels of each query and key in a head, for one map, if values have another number",
         None,
         example="16",
     )
@@ -61,7 +60,7 @@ class Attention(OverMaps):
     hidden: int = count("numbers between the two layers of `position=mlp`", 512)
     windows: PerAxis | None = pair("height and width of the windows to attend within", None)
     grid: PerAxis | None = pair("height and width of grids to attend within", None)
-    halo: int = natural("rows and columns around each window that have keys, too", 0)
+    halo: int = natural("rows and columns around each window whose keys are read as well", 0)
     by_head: bool = flag(
         "the channels are query, key and value of one head after the other, not those of all heads"
     )

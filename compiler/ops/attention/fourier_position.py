@@ -59,7 +59,7 @@ class FourierPosition(Op):
         return axes_of(output) * self.waves * size(output)
 
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
-        """The bias and the sum, and the waves."""
+        """Additions of the bias and of the input, and the sines and cosines."""
         return 2 * size(output) + axes_of(output) * self.waves * size(output[1:])
 
     def kept(self, output: Shape, *inputs: Shape) -> Kept:

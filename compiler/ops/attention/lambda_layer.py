@@ -75,7 +75,7 @@ class LambdaLayer(Op):
     heads: int = count("heads: queries of each place, which read the same matrix", 4, example="4")
     key: int = count("channels of a query in each head, and of the key, for one map", 16)
     kernel: PerAxis | None = pair(
-        "the neighborhood from which positions are computed, an odd size", None, example="9"
+        "size of the neighborhood whose positions count, odd", None, example="9"
     )
     position: str = choice("what else tells places apart", ("none", "relative"), "none")
 

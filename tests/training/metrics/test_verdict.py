@@ -88,7 +88,7 @@ def test_it_overfits() -> None:
     )
     assert rules(found) == ["overfits"]
     assert found[0].text == (
-        "training accuracy 100.0 %, validation 61.0 %: it knows the training images by heart. What"
+        "training accuracy 100.0 %, validation 61.0 %: it has memorized the training images. What"
         " helps: more data, `augment` or dropout."
     )
 
@@ -355,7 +355,7 @@ def test_random_labels_are_learned_by_heart(tmp_path: Path) -> None:
     spec += "train { data digits, epochs 16, batch 32, optimizer adamw lr=0.01 }"
     result = trained(tmp_path / "run", spec, data=tmp_path / "data.npz", callback=looker)
     assert rules(result.verdict) == ["overfits", "few"]
-    assert "by heart" in result.verdict[0].text
+    assert "memorized" in result.verdict[0].text
     assert looker.end is not None
     assert list(looker.end.verdict) == [each.text for each in result.verdict]
 

@@ -13,7 +13,7 @@ from .image_file import DAMAGE, BadImage, contents, quiet
 from .tiff_file import is_tiff, layout_of, tifffile_or_none
 
 _LOOKED = 8
-"""Files that are looked at."""
+"""The files that are checked."""
 
 
 class Depth(NamedTuple):

@@ -25,7 +25,7 @@ from ..loader.thread_pool import Progress, each, unwatched
 MOST = 2**29
 """The number of pixel values that are used at most."""
 MOST_FILES = 4096
-"""At most so many files are read: it takes seconds, and two digits of the result are right."""
+"""At most this many files are read: it takes seconds, and two digits of the result are right."""
 _CHUNK = 2**24
 _DIGITS = 6
 

@@ -286,7 +286,7 @@ def _read(data: Mapping[str, Any]) -> Preparation:
         raise ValueError("its inputs do not have its channels")
     transform = preparation.spectrogram
     if transform is not None and transform.sample(preparation.input) != preparation.sample:
-        raise ValueError("its spectrogram is not of its series")
+        raise ValueError("its spectrogram does not fit its series")
     sides: tuple[int, ...] = preparation.sizing.crop
     if preparation.of_images:
         resize = preparation.fit.resize

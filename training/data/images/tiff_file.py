@@ -235,7 +235,7 @@ _TURNS: dict[int, Callable[[Any], numpy.ndarray]] = {
     7: lambda plane: numpy.rot90(plane, 2).T,
     8: numpy.rot90,
 }
-"""What turns a plane upright, by the orientation of its page."""
+"""The operation that turns an image upright, by the orientation tag of its page."""
 
 
 def _damage(error: Exception) -> str:

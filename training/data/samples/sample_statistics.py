@@ -21,7 +21,7 @@ from ..loader.thread_pool import Progress, each, unwatched
 MOST = 2**29
 """The number of values that are used at most."""
 MOST_FILES = 4096
-"""At most so many files are read."""
+"""At most this many files are read."""
 _CHUNK = 2**22
 
 

@@ -31,7 +31,7 @@ from .sample_source import Samples
 
 _CHUNK = 1024
 _ESTIMATED = 64
-"""So many samples are read to know how large all are."""
+"""The samples that are read to estimate the size of all."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ....compiler.shapes import AXES, POINTS, Shape, axes_of, by, text
 from ..diagnostic import listed, problem
 
 _CHUNK = 2**24
-"""So many numbers are looked at at a time."""
+"""How many numbers are read at a time."""
 
 
 class ArrayFile(Protocol):

@@ -165,7 +165,7 @@ def image_npz(data: Npz, base: Path, wanted: ImagesWanted) -> Contents:
             if data.labels and not pairs:
                 raise problem(
                     "data-shape",
-                    f"`{data.labels}` in {data.path} cannot be images to answer: it has"
+                    f"`{data.labels}` in {data.path} cannot be target images: it has"
                     f" {'x'.join(map(str, array.shape)) if array is not None else 'no'} numbers",
                     data,
                     argument="labels",

@@ -306,7 +306,7 @@ def _again(
     adds classes to it."""
     row, before, place = first
     if before != part:
-        return f"its image is in row {row}, too, for {before}, and this one is for {part}"
+        return f"row {row} has the same image for {before}, and this row has it for {part}"
     known = found.labels[part][place]
     if reader.adds_up:
         assert isinstance(known, list)

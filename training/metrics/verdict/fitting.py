@@ -13,7 +13,7 @@ def overfits(facts: Facts) -> Finding | None:
     if train is None or val is None:
         return None
     grades = (
-        (LIMITS.by_heart, LIMITS.by_heart_gap, "it knows the training images by heart"),
+        (LIMITS.memorized, LIMITS.memorized_gap, "it has memorized the training images"),
         (LIMITS.overfit_top1, LIMITS.overfit_gap, "it overfits"),
         (LIMITS.overfit_early, LIMITS.overfit_early_gap, "it overfits"),
     )

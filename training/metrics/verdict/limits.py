@@ -41,14 +41,14 @@ class Limits(NamedTuple):
     slow_steady: float = 0.5
     """… and in the second half of the run at least by this times as much as in the first."""
 
-    by_heart: float = 0.99
-    """From this training accuracy on, the network knows the training images by heart."""
+    memorized: float = 0.99
+    """From this training accuracy on, the network has memorized the training images."""
     overfit_top1: float = 0.9
     """Overfitting begins with this training accuracy, …"""
     overfit_gap: float = 0.08
     """… and a validation accuracy that is lower by this, …"""
-    by_heart_gap: float = 0.05
-    """… or by this, if the network knows the training images by heart."""
+    memorized_gap: float = 0.05
+    """… or by this, if the network has memorized the training images."""
     overfit_early: float = 0.7
     """Already from this training accuracy on, it overfits, …"""
     overfit_early_gap: float = 0.15

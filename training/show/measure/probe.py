@@ -22,7 +22,7 @@ from ...runtime.devices import using
 from ..subject import SEED, Subject
 
 MOST_IMAGES = 2000
-"""Of a larger validation set, so many images, spread evenly over it."""
+"""Of a larger validation set, this many images, spread evenly over it."""
 _BATCH = 100
 
 

@@ -31,7 +31,7 @@ _SHARE = 0.15
 """The share of a page that reduced maps may have."""
 _MOST_PIXELS, _LEAST_PIXELS = 256, 16
 SMALL = 2**12
-"""Matrices of at most so many numbers are there in full."""
+"""Matrices of at most this many numbers are there in full."""
 
 
 @dataclass(frozen=True)
