@@ -125,12 +125,25 @@ def test_bad_masks_are_named(tmp_path: Path, wrong: numpy.ndarray, said: str) ->
     assert any("3.png" in note and said in note for note in diagnostic.notes)
 
 
-def test_images_without_a_mask_are_left_out_and_named(tmp_path: Path) -> None:
+def test_images_without_a_mask_are_bad_files(tmp_path: Path) -> None:
+    """A few are left out, beyond the tolerated share they are an error; masks of no image are
+    named."""
     write_set(tmp_path)
-    (tmp_path / "train" / "masks" / "5.png").unlink()
-    data = opened(tmp_path)
-    assert data.dataset.train.count == 11
-    assert "train: 1 image has no mask: 5.png" in data.dataset.notes
+    for number in (5, 7):
+        (tmp_path / "train" / "masks" / f"{number}.png").unlink()
+    (tmp_path / "train" / "images" / "6.png").unlink()
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path)
+    (diagnostic,) = caught.value.diagnostics
+    assert "2 of 15 files" in diagnostic.message
+    assert "train/images/5.png: it has no mask" in diagnostic.notes
+    assert "`bad=14%`" in diagnostic.help
+    text = spec(f'data folder "{tmp_path}" bad=14%')
+    made = request(Source("net.cnn", text), here=tmp_path)
+    data = open_data(made.plan, made.base)
+    assert data.dataset.train.count == 9
+    assert [bad.name for bad in data.dataset.bad] == ["train/images/5.png", "train/images/7.png"]
+    assert "train: 1 mask has no image: masks/6.png" in data.dataset.notes
 
 
 def test_a_network_that_classifies_images_gets_no_masks(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from .folder_tree import (
     must_be_folder,
     parts_in,
 )
-from .mask_folder import MaskSet, mask_set, missing_masks
+from .mask_folder import MaskSet, mask_set, masks_of_no_image, without_masks
 from .sample_files import of_sample_files
 from .several_inputs import Inputs, input_folders, no_files_of_samples, with_further_inputs
 from .tags import TagSet, label_rows, merged, tag_set
@@ -129,8 +129,9 @@ def _with_masks(data: Folder, root: Path, found: MaskSet) -> Contents:
             for part, pairs in found.parts.items()
         },
         origin=data.path,
-        notes=(*found.notes, *missing_masks(found.parts)),
+        notes=(*found.notes, *masks_of_no_image(found.parts)),
         task="segmentation",
+        bad=tuple(without_masks(found.parts, root)),
     )
 
 

@@ -23,6 +23,7 @@ from ....compiler.plan.data import PARTS, UNLABELLED, Data, Folder, TableData
 from ...untrusted.bad_file import BadFile
 from ...untrusted.open_file import read_bytes
 from ..diagnostic import counted, listed, problem
+from ..left_out import BadFile as BadImageFile
 from .file_names import clean, is_image
 from .folder_tree import files_below, folders
 
@@ -46,7 +47,9 @@ class Pairs:
     images: tuple[str, ...]
     masks: tuple[str, ...]
     without_mask: tuple[str, ...] = ()
-    """Images that have no mask."""
+    """Images that have no mask; they are bad files."""
+    without_image: tuple[str, ...] = ()
+    """Masks of no image."""
 
 
 def mask_folders(root: Path, masks: str | None = None) -> dict[str, tuple[Path, Path]]:
@@ -143,7 +146,8 @@ def pairs_in(data: Folder, images: Path, masks: Path) -> Pairs:
         root,
         tuple(below(images, file) for file, _ in have),
         tuple(below(masks, mask) for _, mask in have),
-        tuple(file for file in pictures if file not in found),
+        tuple(below(images, file) for file in pictures if file not in found),
+        tuple(below(masks, file) for file in labels if file not in {*found.values()}),
     )
 
 
@@ -333,10 +337,18 @@ def _mask_paths(parts: Sequence[Pairs]) -> Iterator[str]:
         yield from (os.path.join(part.root, mask) for mask in part.masks)
 
 
-def missing_masks(parts: Mapping[str, Pairs]) -> Iterator[str]:
-    """Notes about images that have no mask, and are left out."""
+def without_masks(parts: Mapping[str, Pairs], root: Path) -> Iterator[BadImageFile]:
+    """The images that have no mask: as bad as those that cannot be read."""
+    for pairs in parts.values():
+        for file in pairs.without_mask:
+            name = os.path.relpath(os.path.join(pairs.root, file), root.absolute())
+            yield BadImageFile(clean(name), "it has no mask")
+
+
+def masks_of_no_image(parts: Mapping[str, Pairs]) -> Iterator[str]:
+    """Notes about masks that belong to no image."""
     for part, pairs in parts.items():
-        lacking = pairs.without_mask
-        if lacking:
-            names = listed([clean(file) for file in lacking], 3)
-            yield f"{part}: {counted(len(lacking), 'image has', 'images have')} no mask: {names}"
+        if pairs.without_image:
+            names = listed([clean(file) for file in pairs.without_image], 3)
+            count = counted(len(pairs.without_image), "mask has", "masks have")
+            yield f"{part}: {count} no image: {names}"
