@@ -195,7 +195,7 @@ def difference(before: Sequence[Tensor], after: Sequence[Tensor]) -> Iterator[Ro
 def in_turn(opened: Opened, count: int) -> list[int]:
     """Indices of the first image of each class, then of the second of each, and so on."""
     labels = opened.stores["train"].labels.cpu()
-    kinds = labels.argmax(1) if labels.ndim == 2 else labels
+    kinds = labels.nan_to_num(0.0).argmax(1) if labels.ndim == 2 else labels
     seen: dict[int, int] = {}
     places = []
     for index, kind in enumerate(kinds.tolist()):

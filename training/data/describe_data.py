@@ -80,7 +80,7 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
 def _counted(answers: Sequence[Answer], labels: Tensor) -> Iterator[Answer]:
     """What labels are, with the number of training images of each class."""
     for answer, own in zip(answers, parts_of(answers, labels) if answers else (), strict=True):
-        known = own[~own.isnan().any(1)]
+        known = own[~own.isnan().all(1)]
         if answer.task == Regression.word:
             counts = tuple((~own.isnan()).sum(0).tolist())
         elif answer.labels == 1 and answer.task != MultiLabel.word:

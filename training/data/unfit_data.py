@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...compiler.language.values import percent
 from ...compiler.plan.augment.passes import COLOR, HUE, POLICY
-from ...compiler.plan.data import Data
+from ...compiler.plan.data import Data, TableData
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.spectrogram import Mel
 from ...compiler.shapes import axes_of, text
@@ -115,6 +115,8 @@ def must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], coun
         return
     share = len(bad) / count
     what = "file" if data_set.noun == "image" else data_set.noun
+    if isinstance(data, TableData):
+        what = "row"
     leave = f", or write `bad={_rounded_up(share)}%` to leave them out" if share < 1 else ""
     raise problem(
         "bad-files",

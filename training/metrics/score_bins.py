@@ -52,10 +52,12 @@ class ScoreBins:
         """The number of scores in each bin, by class: of all images, and of those that have the
         class."""
 
-    def add(self, bins: Tensor, there: Tensor) -> None:
-        """Adds a batch: the bins of scores, and whether images have the class."""
+    def add(self, bins: Tensor, there: Tensor, known: Tensor | None = None) -> None:
+        """Adds a batch: the bins of scores, and whether images have the class. Only those
+        count of which that is `known`."""
         places = (bins + BINS * torch.arange(self.classes, device=bins.device)).flatten()
-        both = torch.stack([torch.ones_like(places), there.flatten().to(places.dtype)])
+        every = torch.ones_like(places) if known is None else known.flatten().to(places.dtype)
+        both = torch.stack([every, there.flatten().to(places.dtype)])
         self.counts.index_add_(1, places, both)
 
     def ranking(self) -> Ranking:

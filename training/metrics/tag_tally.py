@@ -21,7 +21,8 @@ from .tally import Tally
 
 class TagTally(Tally):
     """The counts where an image may have several classes. The further sum: the images for which all
-    classes are correct."""
+    classes are correct. Where a label is NaN, it is not known whether an image has the class, and
+    that counts for nothing."""
 
     further = 1
 
@@ -46,14 +47,15 @@ class TagTally(Tally):
         return self
 
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        bins, actual = bin_of(outputs), labels > 0.5
-        self.bins.add(bins, actual)
+        bins, actual, known = bin_of(outputs), labels > 0.5, ~labels.isnan()
+        self.bins.add(bins, actual, known)
         if self._thorough:
             shares = outputs.sigmoid().to(self.calibration)
-            self.calibration += calibration(shares, actual)
-            self.brier += (shares - actual.to(shares)).square().mean(1).sum()
+            self.calibration += calibration(shares, actual, known)
+            wrong = (shares - actual.to(shares)).square() * known
+            self.brier += (wrong.sum(1) / known.sum(1).clamp(min=1)).sum()
         # Chosen thresholds are known only after all images: until then, it is 50 %.
-        return (((bins >= self._edges) == actual).all(1).sum(),)
+        return ((((bins >= self._edges) == actual) | ~known).all(1).sum(),)
 
     def counters(self) -> tuple[Tensor, ...]:
         return self.sums, self.bins.counts, self.calibration, self.brier, self.differing

@@ -1,9 +1,9 @@
 """Loss functions (`loss cross_entropy smoothing=0.1`) of logits and labels.
 
 Labels are class indices (int64), or soft or multi-hot labels (float32, images x classes), as from
-mixup or multi-label data. A loss is the mean over images; `bce` is also the mean over classes. With
-class weights, the sum is still divided by the number of images, so that the mean over partial
-batches equals the mean over the whole batch.
+mixup or multi-label data; NaN is a label that is not known, and counts for nothing. A loss is the
+mean over images; `bce` is also the mean over classes. With class weights, the sum is still divided
+by the number of images, so that the mean over partial batches equals the mean over the whole batch.
 """
 
 from __future__ import annotations
@@ -82,23 +82,24 @@ def _cross_entropy(smoothing: float, weights: Tensor | None) -> LossFunction:
 
 def _bce(smoothing: float, weights: Tensor | None) -> LossFunction:
     def mean(logits: Tensor, labels: Tensor) -> Tensor:
-        targets = shares(labels, logits)
+        targets, counts = known(shares(labels, logits))
         if smoothing:
             targets = targets * (1 - smoothing) + smoothing / 2
-        return F.binary_cross_entropy_with_logits(logits, targets, weight=weights)
+        weight = counts if weights is None else weights * counts
+        return F.binary_cross_entropy_with_logits(logits, targets, weight=weight)
 
     return mean
 
 
 def _asymmetric(loss: Asymmetric, weights: Tensor | None) -> LossFunction:
     def mean(logits: Tensor, labels: Tensor) -> Tensor:
-        targets, shares_of = shares(labels, logits), logits.sigmoid()
+        targets, counts = known(shares(labels, logits))
+        shares_of = logits.sigmoid()
         lowered = (shares_of - loss.shift).clamp(min=0)
         present = targets * (1 - shares_of) ** loss.present * F.logsigmoid(logits)
         absent = (1 - targets) * lowered**loss.absent * (1 - lowered).clamp(min=_TINY).log()
         each = -(present + absent)
-        if weights is not None:
-            each = each * weights
+        each = each * (counts if weights is None else weights * counts)
         return each.mean()
 
     return mean
@@ -110,12 +111,22 @@ _TINY = 1e-8
 def _focal(gamma: float, weights: Tensor | None) -> LossFunction:
     def mean(logits: Tensor, labels: Tensor) -> Tensor:
         log_shares = F.log_softmax(logits, dim=1)
-        each = shares(labels, log_shares) * (1 - log_shares.exp()) ** gamma * -log_shares
+        each = known(shares(labels, log_shares))[0] * (1 - log_shares.exp()) ** gamma * -log_shares
         if weights is not None:
             each = each * weights
         return each.sum() / len(logits)
 
     return mean
+
+
+def known(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets with 0 in place of NaN, of which nothing is known; and by how much each counts: the
+    unknown for nothing, and the others of the image for as much as all together, so that the mean
+    over partial batches equals that over the whole batch."""
+    unknown = targets.isnan()
+    there = (~unknown).to(targets.dtype)
+    counts = there * (targets.shape[1] / there.sum(1, keepdim=True).clamp(min=1))
+    return torch.where(unknown, 0.0, targets), counts
 
 
 def shares(labels: Tensor, like: Tensor) -> Tensor:

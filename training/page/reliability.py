@@ -19,7 +19,7 @@ def reliability(contents: Contents) -> Html | None:
         return None
     answers, labels = contents.outcome.answers.double(), contents.outcome.labels
     if several:
-        sums = calibration(answers.clamp(0, 1), labels > 0.5)
+        sums = calibration(answers.clamp(0, 1), labels > 0.5, ~labels.isnan())
     else:
         sums = calibration(answers.amax(1), answers.argmax(1) == labels)
     if not torch.isfinite(sums).all():

@@ -47,7 +47,8 @@ def thresholds(contents: Contents) -> Html | None:
 def _ranking(contents: Contents, task: MultiLabel) -> Ranking:
     bins = ScoreBins(len(task.classes), torch.device("cpu"))
     outputs = task.outputs(contents.outcome.answers)
-    bins.add(bin_of(outputs), contents.outcome.labels > 0.5)
+    labels = contents.outcome.labels
+    bins.add(bin_of(outputs), labels > 0.5, ~labels.isnan())
     return bins.ranking()
 
 

@@ -72,7 +72,7 @@ class MultiLabel(Task):
         return answer >= torch.tensor(thresholds, device=answer.device)
 
     def score(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        return ((outputs > 0) == (labels > 0.5)).all(1).sum()
+        return (((outputs > 0) == (labels > 0.5)) | labels.isnan()).all(1).sum()
 
     def answers(self, outputs: Tensor) -> Tensor:
         return probabilities_of(outputs, independent=True)

@@ -150,7 +150,7 @@ def test_bad_rows_are_named_and_tolerated(tmp_path: Path) -> None:
     table = rows("image,age", file, lambda n: {3: "old", 5: "", 7: "nan"}.get(n, n + 0.5))
     table += "photos/99.png,3.5\n"
     text = failure(images(tmp_path), table)
-    assert "4 of 13 files in labels.csv cannot be used" in text
+    assert "4 of 13 rows in labels.csv cannot be used" in text
     assert "row 5 of labels.csv: `old` in `age` is not a number" in text
     assert "row 7 of labels.csv: it has no number" in text
     assert "row 14 of labels.csv: there is no image photos/99.png" in text

@@ -307,9 +307,9 @@ def outline(contents: Contents) -> Contents | None:
 
 
 def class_counts(labels: Tensor, classes: int) -> tuple[int, ...]:
-    """The number of images of each class."""
+    """The number of images of each class; where it is not known (NaN), an image does not count."""
     if labels.ndim == 2:
-        counts: Sequence[float] = labels.sum(0).tolist()
+        counts: Sequence[float] = labels.nan_to_num(0.0).sum(0).tolist()
     else:
         counts = labels.bincount(minlength=classes).tolist()
     return tuple(int(count) for count in counts)

@@ -27,9 +27,14 @@ _SEPARATORS = "|;,"
 _YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
+_UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null"})
+"""What a cell has where nothing is known, in lower case."""
+
+
 def is_binary(column: Column) -> bool:
-    """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1."""
-    values = {value.lower() for value in column.values if value}
+    """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1; and perhaps
+    empty cells."""
+    values = {value.lower() for value in column.values} - _UNKNOWN
     return bool(values) and (values <= _YES | _NO or values == {"1", "-1"})
 
 
@@ -228,6 +233,7 @@ class _Columns(LabelReader):
     """A number of each of several columns."""
 
     wanted = "a number"
+    noun = "number"
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
@@ -241,7 +247,7 @@ class _Columns(LabelReader):
             if value is None:
                 return Unusable(f"`{clean(text)}` in `{column.name}` is not {self.wanted}")
             line.append(value)
-        return Unusable("it has no number") if all(map(math.isnan, line)) else line
+        return Unusable(f"it has no {self.noun}") if all(map(math.isnan, line)) else line
 
     def value(self, text: str) -> float | None:
         """The number in a cell; None if it has none."""
@@ -249,18 +255,24 @@ class _Columns(LabelReader):
 
 
 class _Rows(_Columns):
-    """A column of 0 and 1 for each class."""
+    """A column of 0 and 1 for each class. An empty cell counts for nothing: it is not known whether
+    the image has the class."""
 
     task = "multi_label"
     wanted = "0 or 1"
+    noun = "label"
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__(columns)
-        values = {value.lower() for column in columns for value in set(column.values) if value}
+        values = {value.lower() for column in columns for value in set(column.values)}
+        if values & _UNKNOWN:
+            self.how = "; empty cells count for nothing"
         self._no = _NO | {"-1"} if "-1" in values and not values & _NO else _NO
 
     def value(self, text: str) -> float | None:
         word = text.lower()
+        if word in _UNKNOWN:
+            return math.nan
         return 1.0 if word in _YES else 0.0 if word in self._no else None
 
 
