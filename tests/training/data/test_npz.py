@@ -136,7 +136,8 @@ def test_numbers_become_bytes(array: Any, expected: list[int]) -> None:
         (numpy.zeros((2, 7)), "rows of 7 numbers"),
         (numpy.zeros(3), "is not images"),
         (numpy.zeros((0, 8, 8)), "there are none"),
-        (numpy.array([[[float("nan"), 1.0]]]), "nan"),
+        (numpy.array([[[float("nan"), 1.0]]]), "some of its pixels are NaN"),
+        (numpy.array([[[0.0]], [[float("nan")]], [[1.0]]]), "1 of 3 images .* the first is #1"),
         (numpy.zeros((2, 0, 8), numpy.uint8), "no pixels"),
     ],
 )
@@ -176,6 +177,13 @@ def test_labels_of_any_kind() -> None:
     assert (found.classes, found.numbers[0].tolist()) == (("dog", "cat", "cow"), [0, 1])
 
 
+def test_rows_of_labels_may_have_unknown_ones() -> None:
+    rows = numpy.array([[1, 0, float("nan")], [0, 1, 0]])
+    found = as_labels([rows], ())
+    assert found.task == "multi_label"
+    assert numpy.array_equal(found.numbers[0], rows.astype(numpy.float32), equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
@@ -186,6 +194,7 @@ def test_labels_of_any_kind() -> None:
         ([numpy.zeros((2, 2, 2))], "one number or text"),
         ([numpy.array([[1, 0]]), numpy.array([[1, 0, 0]])], "different lengths"),
         ([numpy.array([[1, 0]]), numpy.array([1])], "others are not"),
+        ([numpy.full((3, 2), float("nan"))], "no label is known"),
     ],
 )
 def test_what_cannot_be_labels(arrays: list[Any], words: str) -> None:

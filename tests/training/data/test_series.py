@@ -393,3 +393,14 @@ def test_words_of_series_are_refused_for_images(words: str, message: str) -> Non
     with pytest.raises(SpecError) as wrong:
         planned("digits", words, input="1x8x8")
     assert wrong.value.diagnostics[0].message == message
+
+
+def test_sound_that_is_cut_short() -> None:
+    """The file has less than it says; a size that was left open is that of the file."""
+    whole = wav(numpy.linspace(-1, 1, 1000))
+    with pytest.raises(BadImage, match=r"cut short: its samples have 9\d\d of 2,000 bytes"):
+        sound_in(whole[:1000])
+    place = whole.index(b"data") + 4
+    for size in (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f"):
+        opened = whole[:place] + size + whole[place + 4 :]
+        assert sound_in(opened).samples.shape == (1, 1000)

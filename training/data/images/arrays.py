@@ -32,6 +32,7 @@ def as_images(array: Any, wanted: Shape, depth: int = 8) -> Tensor:
             return in_levels(_of_sixteen_bits(array) if depth == 16 else array)
         except BadImage as error:
             raise Unfit(error.reason) from None
+    _must_be_finite(array)
     scale = _scale(array)
     images = torch.empty(array.shape, dtype=torch.uint8)
     for start in range(0, len(array), _CHUNK):
@@ -42,6 +43,28 @@ def as_images(array: Any, wanted: Shape, depth: int = 8) -> Tensor:
             numpy.ascontiguousarray(part.astype(numpy.uint8))
         )
     return images
+
+
+def _must_be_finite(array: Any) -> None:
+    """Raises Unfit for NaN and infinite numbers, which names the first image that has some."""
+    if array.dtype.kind != "f":
+        return
+    bad = [
+        start + int(place)
+        for start in range(0, len(array), _CHUNK)
+        for place in numpy.flatnonzero(
+            ~numpy.isfinite(array[start : start + _CHUNK])
+            .reshape(len(array[start : start + _CHUNK]), -1)
+            .all(1)
+        )
+    ]
+    if bad and len(array) == 1:
+        raise Unfit("some of its pixels are NaN or infinite")
+    if bad:
+        raise Unfit(
+            f"{len(bad):,} of {len(array):,} images have pixels that are NaN or infinite, the first"
+            f" is #{bad[0]}"
+        )
 
 
 def _of_sixteen_bits(array: Any) -> Any:

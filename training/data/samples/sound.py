@@ -22,6 +22,8 @@ from ..images.image_file import BadImage
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _OTHERS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 17: "ADPCM", 85: "MP3"}
 _MOST_CHANNELS = 256
+_OPEN = 2**31 - 2**16
+"""Sizes from here on stand for one that was not known when it was written."""
 _START = 4096
 """The bytes of a file in which its format is looked for."""
 
@@ -69,7 +71,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 12
     while at + 8 <= len(data):
         name, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
+        rest = len(data) - at - 8
         # Programs that write to a pipe leave the size open.
+        if name == b"data" and rest < size < _OPEN:
+            raise BadImage(f"cut short: its samples have {rest:,} of {size:,} bytes")
         yield name, data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
 

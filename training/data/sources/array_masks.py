@@ -94,14 +94,20 @@ def masks_in(
         raise problem(
             "unknown-class",
             f"`{pairs[part][1]}` in {data.path} has the class number {strange} in image #{place};"
-            f" there are {len(classes)} classes, from 0 to {len(classes) - 1}",
+            f" {_known(classes) if names else f'class numbers are from 0 to {UNLABELLED - 1}'}",
             data,
             argument="labels",
             help=f"write `ignore={strange}` if that stands for no label"
             if 0 <= strange <= UNLABELLED
-            else "class numbers are from 0 to 254; -1 and 255 stand for no label",
+            else "-1 and 255 stand for no label",
         )
     return ArrayMasks(classes, MaskNumbers(ignored), parts)
+
+
+def _known(classes: Sequence[str]) -> str:
+    if len(classes) == 1:
+        return "the only class is 0"
+    return f"there are {len(classes)} classes, from 0 to {len(classes) - 1}"
 
 
 def _are_masks(labels: Shape, images: Shape, wanted: Shape) -> bool:

@@ -102,8 +102,12 @@ def _rows(arrays: list[Any], names: tuple[str, ...]) -> Labels:
     width = arrays[0].shape[1]
     if any(array.shape[1] != width for array in arrays):
         raise Unfit("the rows of the parts have different lengths")
-    if any(not ((array == 0) | (array == 1)).all() for array in arrays):
-        raise Unfit("rows of labels may contain only 0 and 1")
+    missing = [array != array for array in arrays]  # NaN: it is not known
+    for array, unknown in zip(arrays, missing, strict=True):
+        if not ((array == 0) | (array == 1) | unknown).all():
+            raise Unfit("rows of labels may contain only 0 and 1")
+    if missing[0].all():
+        raise Unfit("no label is known: all are NaN")
     _must_be_named(width, names)
     multi_label = any((array.sum(axis=1) != 1).any() for array in arrays)
     classes = names or tuple(map(str, range(width)))
