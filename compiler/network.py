@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -390,6 +391,14 @@ class Network:
         if len(axes) > 1 or len(self.input.shape) < 2:
             return self.input.shape
         return (sum(node.shape[0] for node in self.inputs), *self.input.shape[1:])
+
+    def with_output(self, name: str) -> Network:
+        """The same layers, as if this output were the only one."""
+        alone = copy(self)
+        for known in ("ends", "returned"):
+            alone.__dict__.pop(known, None)
+        alone.outputs = tuple([output for output in self.outputs if output.name == name])
+        return alone
 
     @property
     def output(self) -> Node:

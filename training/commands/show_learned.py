@@ -31,8 +31,9 @@ def add_learned_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="CLASS",
-        help="where the evidence for CLASS is in IMAGE, and the evidence against it (default: the"
-        " three most likely classes): Grad-CAM, occlusion, integrated gradients",
+        help="where the evidence for CLASS is in IMAGE, or in a series, and the evidence against it"
+        " (default: the three most likely classes): Grad-CAM, occlusion, integrated gradients; of a"
+        " network with several outputs, OUTPUT or OUTPUT:CLASS",
     )
     only.add_argument(
         "--filters", metavar=_LAYER, help="the filters of a layer: conv1, or conv1:0-8 for some"
@@ -86,14 +87,15 @@ def show_learned(
 def _why(
     options: argparse.Namespace, subject: Subject, images: Callable[[], list[InputImage]]
 ) -> _View:
-    from ..show.choose_layer import choose_classes
+    from ..show.choose_layer import choose_classes, choose_output
     from ..show.why.why import why, why_data, why_lines, why_sheet
 
     if options.why and not options.shown and os.path.isfile(options.why):
         # `--why photo.jpg`: argparse took the image for the class.
         options.why, options.shown = "", [options.why]
-    subject.must_see_one_image("--why")
-    classes = choose_classes(subject, options.why, "--why") if options.why else None
+    subject.must_see_one_image("--why", or_series=True)
+    subject, asked = choose_output(subject, options.why, "--why")
+    classes = choose_classes(subject, asked, "--why") if asked else None
     given = images()
     reasons = []
     with progress_display(options) as callback:

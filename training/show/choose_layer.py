@@ -143,6 +143,36 @@ def class_index(subject: Subject, word: str) -> int | None:
     return folded.index(word.casefold()) if folded.count(word.casefold()) == 1 else None
 
 
+def choose_output(subject: Subject, written: str, option: str) -> tuple[Subject, str]:
+    """The network as seen from one of several outputs, and the classes that `output:classes` names;
+    without an output, the first that has classes. Raises SpecError."""
+    names = [output.name for output in subject.network.outputs]
+    if len(names) < 2:
+        return subject, written
+    views = {name: subject.of_output(name) for name in names}
+    if not written:
+        has_classes = (view for view in views.values() if view.regression is None)
+        return next(has_classes, views[names[0]]), ""
+    # The classes of an output may have a colon in their names, and so may outputs not.
+    name, _, classes = written.partition(":")
+    if name in views:
+        return views[name], classes
+    close = closest(name, names)
+    listed = _listed(names)
+    raise SpecError(
+        [
+            Diagnostic(
+                "no-output",
+                f"{option}: {subject.name} has no output `{name}`",
+                notes=(f"its outputs are {listed}",),
+                help=f"did you mean `{close}`?"
+                if close
+                else f"write `{option} {names[0]}`, or `{option} {names[0]}:CLASS`",
+            )
+        ]
+    )
+
+
 def choose_classes(subject: Subject, written: str, option: str) -> tuple[int, ...]:
     """The classes of `ants`, `3` or `ants,bees`: names come before numbers. Raises SpecError."""
     count = subject.network.output.shape[0]

@@ -37,6 +37,7 @@ from ..inference.trained_model import (
 )
 from ..request import base_of
 from ..tasks.multi_label import MultiLabel
+from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
 from ..tasks.task import Task
 
@@ -71,6 +72,8 @@ class Subject:
     """The folder that paths of data are relative to."""
     task: Task | None = None
     """What it answers; None if the weights do not record it."""
+    output: str = ""
+    """Of a network with several outputs, the one that is looked at; "" if none was chosen."""
 
     @cached_property
     def layers(self) -> LayerOutputs:
@@ -108,6 +111,15 @@ class Subject:
             raise SpecError([Diagnostic("not-an-image", message)])
         return self.image_preparation
 
+    def of_output(self, name: str) -> Subject:
+        """The same network as if this output were its only one."""
+        task, classes = self.task, self.classes
+        if isinstance(task, MultiTask):
+            (one,) = [each for each in task.each if each.name == name]
+            task, classes = one.task, one.answer.classes
+        network = self.network.with_output(name)
+        return replace(self, network=network, task=task, classes=classes, output=name)
+
     def must_have_one_input(self, what: str, help: str = "") -> None:
         """Raises SpecError for what is made for networks of a single input."""
         if len(self.network.inputs) > 1:
@@ -116,19 +128,25 @@ class Subject:
             notes = (f"these are {names}",)
             raise SpecError([Diagnostic("several-inputs", message, notes=notes, help=help)])
 
-    def must_see_one_image(self, what: str, help: str = "") -> None:
-        """Raises SpecError for what is made for networks of a single image."""
+    def must_see_one_image(self, what: str, help: str = "", *, or_series: bool = False) -> None:
+        """Raises SpecError for what is made for networks of a single image, or series."""
         self.must_have_one_input(what, help)
+        if or_series and len(self.network.input.shape) == 2:
+            return
         if self.image_preparation is None or not self.image_preparation.of_images:
             shape = text(self.network.input.shape)
-            message = f"{what} works on images, and the input of {self.network.name} is {shape}"
+            kinds = "images and series" if or_series else "images"
+            message = f"{what} works on {kinds}, and the input of {self.network.name} is {shape}"
             raise SpecError([Diagnostic("not-an-image", message, help=help)])
 
     def preparation_for(self, node: Node) -> tuple[Preparation, str]:
         """The preprocessing of one of its inputs (for a volume, of its slices), and its source in
         words, for the user."""
-        if node is self.network.input and self.image_preparation is not None:
-            return self.image_preparation, self.preparation_from
+        known = self.image_preparation
+        if known is not None and node.name in known.each:
+            return known.each[node.name], self.preparation_from
+        if node is self.network.input and known is not None:
+            return known, self.preparation_from
         return _preparation((node.shape[0], *node.shape[-2:]), self.plan, self.learned)
 
     @property
@@ -276,6 +294,7 @@ def _preparation_of_input(
 def _preparation(shape: Shape, plan: TrainPlan, learned: Learned) -> tuple[Preparation, str]:
     """The preprocessing that a spec says for an image of this shape, or a usual one if it says
     none."""
+    plan = replace(plan, inputs=())  # one of several is prepared like an only one
     resize = plan.evaluate.resize
     if shape != plan.input or (learned != "learned" and not (resize and resize.written)):
         # A photograph keeps its proportions, also before a network that ends in a map.

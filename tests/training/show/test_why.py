@@ -9,12 +9,24 @@ import torch
 
 from dotcnn.compiler.report.style import Style
 from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.training.show.choose_layer import choose_classes, choose_output
 from dotcnn.training.show.input_images import InputImage, from_matrices
 from dotcnn.training.show.pictures.as_html import sheet_page
 from dotcnn.training.show.pictures.as_png import sheet_png
 from dotcnn.training.show.subject import Subject
-from dotcnn.training.show.why.why import Why, smallest_box, why, why_lines, why_sheet
+from dotcnn.training.show.why.why import (
+    Why,
+    smallest_box,
+    why,
+    why_data,
+    why_lines,
+    why_sheet,
+)
+from dotcnn.training.tasks.answer import Answer
+from dotcnn.training.tasks.classification import Classification
 from dotcnn.training.tasks.multi_label import MultiLabel
+from dotcnn.training.tasks.multi_task import MultiTask, One
+from dotcnn.training.tasks.regression import Regression
 
 from .looking import image, subject
 
@@ -173,3 +185,114 @@ def test_a_network_without_learned_classes_is_refused() -> None:
     edges = replace(subject("filter sobel_x"), learned="fixed")
     with pytest.raises(SpecError, match="none of its layers learns"):
         why(edges, image(edges))
+
+
+# ---- series ------------------------------------------------------------------------------------
+
+
+def sees_level(end: str = "pool avg global, flatten, fc 2") -> Subject:
+    """Class 0 counts what is above zero, class 1 what is below."""
+    looked = subject(f"first: conv 1 3 same bias=off\n{end}", "1x60")
+    with torch.no_grad():
+        looked.module.get_parameter("first.weight").fill_(1.0)
+        last = [name for name, _ in looked.module.named_parameters() if name != "first.weight"]
+        for name in last:
+            weight = looked.module.get_parameter(name)
+            weight.copy_(torch.tensor([3.0, -3.0]).view(-1, *[1] * (weight.dim() - 1)))
+            if name.endswith("bias"):
+                weight.zero_()
+    return looked
+
+
+def wave(*, high: slice = slice(40, 48)) -> InputImage:
+    values = torch.zeros(1, 60)
+    values[:, high] = 2.0
+    return InputImage("wave", values, None)
+
+
+@pytest.mark.parametrize("end", ["pool avg global, flatten, fc 2", "conv 2 1"])
+def test_a_series_is_explained_over_its_steps(end: str) -> None:
+    """Also where the network answers for each step."""
+    result = why(sees_level(end), wave(), [0])
+    (explained,) = result.classes
+    for each in explained.evidence:
+        assert each.values.shape == (1, 60)
+        assert each.box is not None
+        top, bottom, left, right = each.box
+        assert (top, bottom) == (0, 0)
+        assert left >= 36
+        assert right <= 51
+    told = text(result)
+    assert "steps 4" in told
+    assert "of the series" in told
+    assert "pixel" not in told
+    assert "image" not in told
+    methods = why_data([result])["images"][0]["classes"][0]["methods"]
+    assert {*methods[0]["box"]} == {"steps"}
+
+
+def test_the_picture_of_a_series_is_warm_where_the_evidence_is() -> None:
+    sheet = why_sheet([why(sees_level(), wave(), [0, 1])])
+    for group, warmer in zip(sheet.groups, (0, 2), strict=True):  # red or blue
+        picture = group.cells[3].picture.float()
+        width = picture.shape[-1]
+        there = picture[:, 2:6, width * 43 // 60].mean(1)
+        before = picture[:, 2:6, width * 10 // 60].mean(1)
+        assert there[warmer] - there[2 - warmer] > 20 + before[warmer] - before[2 - warmer]
+    assert sheet_png(sheet)
+    assert sheet_page(sheet)
+
+
+# ---- several outputs -----------------------------------------------------------------------------
+
+TWO = """
+    conv 4 3x3 same, relu
+    pool avg global
+    both: flatten
+    output kind: fc 3
+    from both
+    output place: fc 2
+"""
+
+
+def test_an_output_is_chosen_by_its_name() -> None:
+    """The answer is the same as if it were the only output."""
+    looked = subject(TWO)
+    seen = image(looked)
+    place, rest = choose_output(looked, "place:1", "--why")
+    assert rest == "1"
+    result = why(place, seen, choose_classes(place, rest, "--why"))
+    (explained,) = result.classes
+    with torch.no_grad():
+        logits = looked.module(seen.input[None])[1][0]
+    assert explained.score == pytest.approx(float(logits[1]), rel=1e-4)
+    assert "Explained is the output `place`." in text(result)
+    assert why_data([result])["output"] == "place"
+    with pytest.raises(SpecError, match="has no class `2`"):
+        choose_classes(place, "2", "--why")
+    assert choose_output(looked, "kind", "--why")[0].network.output.name == "kind"
+    assert looked.network.output.name == "kind"
+    assert len(looked.network.outputs) == 2
+
+
+def test_an_output_that_is_not_there() -> None:
+    with pytest.raises(SpecError) as raised:
+        choose_output(subject(TWO), "plase:1", "--why")
+    (found,) = raised.value.diagnostics
+    assert found.notes == ("its outputs are `kind`, `place`",)
+    assert found.help == "did you mean `place`?"
+
+
+def test_without_a_name_the_first_output_with_classes() -> None:
+    """And its classes have the names that the weights know."""
+    number, two = ("kind", "regression", ("age",)), ("place", "classification", ("a", "b"))
+    answers = [Answer(*number), Answer(*two)]
+    tasks = [Regression(("age",)), Classification(("a", "b"))]
+    each = [One(answer, task, None) for answer, task in zip(answers, tasks, strict=True)]
+    looked = replace(subject(TWO), task=MultiTask.of(each), classes=("kind", "place"))
+    chosen, rest = choose_output(looked, "", "--why")
+    assert (chosen.output, rest) == ("place", "")
+    assert chosen.class_name(1) == "b"
+    age, _ = choose_output(looked, "kind", "--why")
+    with pytest.raises(SpecError, match="predicts numbers"):
+        why(age, image(age))

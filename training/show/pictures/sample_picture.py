@@ -20,13 +20,13 @@ _SLICES = 4
 _TIMES = 2
 """Curves are drawn so much larger, and reduced: their lines are then smooth."""
 _GAP = 3
-WARM = (255, 176, 102)
-"""The paper behind a series where a heatmap is hottest."""
+WARM, COLD = (255, 176, 102), (140, 186, 232)
+"""The paper behind a series where a heatmap is hottest; and where it is most negative."""
 
 
 def series_picture(sample: Tensor, width: int, heat: Tensor | None = None) -> Tensor:
-    """A series (channels x length) as curves, uint8, 3 x height x `width`. `heat` (steps, from 0 to
-    1) colors the paper behind them; of the heat of a spectrogram, its mean over the bands."""
+    """A series (channels x length) as curves, uint8, 3 x height x `width`. `heat` (steps, from 0 or
+    -1 to 1) colors the paper behind them; of the heat of a spectrogram, its mean over the bands."""
     lanes = sample[:_LANES].float()
     height = _LANE if len(lanes) > 1 else max(_TALL, width // 4)
     pictures = []
@@ -99,10 +99,10 @@ def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _colored(picture: Tensor, heat: Tensor) -> Tensor:
-    """A picture on paper that is warmer where the heat is."""
+    """A picture on paper that is warmer where the heat is, and colder where it is below zero."""
     width = picture.shape[-1]
     heat = heat if heat.ndim == 1 else heat.float().mean(0)
-    share = F.interpolate(heat[None, None].float(), width, mode="linear")[0, 0].clamp(0, 1)
-    warm = torch.tensor(WARM, dtype=torch.float32).view(3, 1, 1)
-    paper = 255 + (warm - 255) * share
+    share = F.interpolate(heat[None, None].float(), width, mode="linear")[0, 0].clamp(-1, 1)
+    warm, cold = (torch.tensor(color, dtype=torch.float32).view(3, 1, 1) for color in (WARM, COLD))
+    paper = 255 + (warm - 255) * share.clamp(min=0) + (cold - 255) * share.clamp(max=0).abs()
     return (picture.float() / 255 * paper).round().to(torch.uint8)

@@ -25,7 +25,8 @@ class ClassScores:
     """The scores of all classes of a network, as seen from one image."""
 
     def __init__(self, subject: Subject, image: Tensor) -> None:
-        """`image` is prepared: channels x height x width, on the subject's device."""
+        """`image` is prepared: channels x height x width, on the subject's device; a series is one
+        row high."""
         self.subject = subject
         self.node = logits_of(subject.network)
         must_have_classes(subject)
@@ -45,7 +46,8 @@ class ClassScores:
         subject.must_be_finite(self.scores, f"the output of {subject.network.name}")
 
     def logits(self, images: Tensor) -> Tensor:
-        return self.subject.layers(images, [self.node])[self.node.index].float()
+        given = images.reshape(len(images), *self.subject.network.input.shape)
+        return _as_map(self.subject.layers(given, [self.node])[self.node.index].float())
 
     def __call__(self, images: Tensor) -> Tensor:
         """The scores of prepared images: images x classes."""
@@ -54,6 +56,7 @@ class ClassScores:
     def of(self, logits: Tensor) -> Tensor:
         if self._share is None:
             return logits.flatten(1)
+        logits = _as_map(logits)
         return torch.einsum("nchw,chw->nc", logits, self._share)
 
     def probabilities_of(self, logits: Tensor) -> Tensor:
@@ -76,6 +79,11 @@ class ClassScores:
         if self.is_map:
             order = order[self.area[order].argsort(descending=True, stable=True)]
         return order[:most].tolist()
+
+
+def _as_map(logits: Tensor) -> Tensor:
+    """Logits for each step of a series as a map one row high; others as they are."""
+    return logits[:, :, None] if logits.ndim == 3 else logits
 
 
 def _positions_won(logits: Tensor, independent: bool) -> Tensor:
@@ -101,6 +109,6 @@ def must_have_classes(subject: Subject) -> None:
         message = f"{network.name} has no classes to explain: none of its layers learns"
         help = "a network that `cnn train` trained has classes"
         raise SpecError([Diagnostic("no-classes", message, help=help)])
-    if len(shape) not in (1, 3):
+    if len(shape) not in (1, len(network.input.shape)):
         message = f"the output of {network.name}, {text(shape)}, is not a score for each class"
         raise SpecError([Diagnostic("no-classes", message)])

@@ -29,8 +29,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....compiler.report.figures import plural
 from ....compiler.report.grid import Column, grid
 from ....compiler.report.style import BOLD, Style, wrapped
+from ....compiler.shapes import text
 from ...data.loader.thread_pool import Progress, unwatched
 from ...inference.gradcam import last_map, signed_gradcam
 from ...runtime.devices import using
@@ -38,6 +40,7 @@ from ..input_images import InputImage
 from ..pictures.adjust import boxed, enlarged, viewed
 from ..pictures.colors import ABOVE, BELOW, over_image, scaled
 from ..pictures.picture_sheet import Cell, ColorScale, Group, PictureSheet
+from ..pictures.sample_picture import series_picture
 from ..subject import Subject
 from .class_scores import ClassScores
 from .integrated_gradients import integrated_gradients
@@ -57,6 +60,8 @@ _SMOOTH_FROM = 100
 """In larger images, the mean of 3x3 pixels is drawn."""
 _SIDE = 256
 """Smaller images are enlarged to about this size."""
+_SERIES_WIDTH = 360
+_OF_IMAGES = "pixel", "image", "median color"
 _AT_A_TIME = 2**20
 """About the most numbers in a batch of inputs."""
 
@@ -105,6 +110,10 @@ class Why:
     notes: tuple[str, ...]
     """How to read it: one line for each method, and what was not possible."""
 
+    @property
+    def of_series(self) -> bool:
+        return len(self.subject.network.input.shape) == 2
+
 
 def why(
     subject: Subject,
@@ -123,7 +132,11 @@ def why(
 def _why(
     subject: Subject, image: InputImage, classes: Sequence[int] | None, progress: Progress
 ) -> Why:
+    shape = subject.network.input.shape
+    series = len(shape) == 2
     pixels = image.input.to(subject.device)
+    if series:  # an image one row high
+        pixels = pixels[:, None]
     scores = ClassScores(subject, pixels)
     chosen = list(classes) if classes is not None else scores.best(TOP)
     fill = pixels.flatten(1).median(1).values
@@ -136,16 +149,25 @@ def _why(
     if node is not None:
         progress("Grad-CAM", 0, 1)
         each = signed_gradcam(
-            subject.layers, node, pixels[None], [scores.of_class(index) for index in chosen]
+            subject.layers,
+            node,
+            pixels.reshape(1, *shape),
+            [scores.of_class(index) for index in chosen],
         )
+        coarse = torch.stack(each, 1)
         maps = F.interpolate(
-            torch.stack(each, 1), (height, width), mode="bilinear", align_corners=False
+            coarse[:, :, None] if series else coarse,
+            (height, width),
+            mode="bilinear",
+            align_corners=False,
         )
         methods.append(("Grad-CAM", maps[0].cpu()))
-        _, rows, columns = node.shape
+        sides = text(node.shape[1:])
+        maps_of = f"feature maps of {node.name}"
         notes.append(
-            f"Grad-CAM: the {rows}x{columns} feature maps of {node.name}, each weighted by what it"
-            " adds to the score of the class. It finds objects, not their outlines."
+            f"Grad-CAM: the {f'{maps_of}, of {sides} steps' if series else f'{sides} {maps_of}'},"
+            " each weighted by what it adds to the score of the class. It finds"
+            + (" events, not their ends." if series else " objects, not their outlines.")
         )
     else:
         notes.append(
@@ -156,9 +178,14 @@ def _why(
     sizes, steps = zip(patch_size(height), patch_size(width), strict=True)
     hidden = occlusion(scores, pixels, fill, chosen, sizes, steps, batch=batch, progress=progress)
     methods.append(("occlusion", hidden))
+    hides = (
+        f"{plural(sizes[1], 'step')} here get the median of each channel"
+        if series
+        else f"a patch of {sizes[0]}x{sizes[1]} pixels here gets the median color of the image"
+    )
     notes.append(
-        f"Occlusion: how far the score falls when a patch of {sizes[0]}x{sizes[1]} pixels here gets"
-        " the median color of the image. It is what really happens, to parts of this size."
+        f"Occlusion: how far the score falls when {hides}. It is what really happens, to parts of"
+        " this size."
     )
 
     plain = fill.view(-1, 1, 1).expand_as(pixels)
@@ -167,10 +194,11 @@ def _why(
     )
     methods.append(("integrated gradients", integrated.values.sum(1)))
     change, total = float(integrated.change[0]), float(integrated.values[0].sum())
+    one, whole, median = ("step", "series", "median") if series else _OF_IMAGES
     notes.append(
-        "Integrated gradients: what each pixel adds to the score while the image appears out of its"
-        f" median color, in {integrated.steps} steps. All pixels of {subject.class_name(chosen[0])}"
-        f" sum to {total:.4g}; the score rises by {change:.4g}."
+        f"Integrated gradients: what each {one} adds to the score while the {whole} appears out of"
+        f" its {median}, in {integrated.steps} parts. All {one}s of"
+        f" {subject.class_name(chosen[0])} sum to {total:.4g}; the score rises by {change:.4g}."
     )
 
     explained = []
@@ -189,18 +217,19 @@ def _why(
             )
         )
     if scores.is_map:
-        _, rows, columns = scores.node.shape
         notes.append(
-            f"The output of {subject.network.name} is a map of {rows}x{columns}: the score of a"
-            " class is its mean over the positions that the class wins, or over all if it wins"
-            " none."
+            f"The output of {subject.network.name} is a map of {text(scores.node.shape[1:])}: the"
+            " score of a class is its mean over the positions that the class wins, or over all if"
+            " it wins none."
         )
     notes.append(
         "Orange is for the class, blue against it. The orange box is the smallest one with half of"
-        " what is for it. If hidden: the probability of the class when the box gets the median"
-        " color; if that changes little, do not trust the method here. Speaks against: the class"
-        " that then gains most, with its probability before -> after."
+        " what is for it. If hidden: the probability of the class when the box gets the"
+        f" {median}; if that changes little, do not trust the method here. Speaks against: the"
+        " class that then gains most, with its probability before -> after."
     )
+    if subject.output:
+        notes.append(f"Explained is the output `{subject.output}`.")
     return Why(subject, image, tuple(explained), scores.probabilities, tuple(notes))
 
 
@@ -292,10 +321,12 @@ def smallest_box(values: Tensor, share: float = _HALF) -> Box | None:
     )
 
 
-def _place(evidence: Evidence) -> str:
+def _place(result: Why, evidence: Evidence) -> str:
     if evidence.box is None:
         return "nothing is for it"
     top, bottom, left, right = evidence.box
+    if result.of_series:
+        return f"steps {left}-{right}"
     return f"rows {top}-{bottom}, columns {left}-{right}"
 
 
@@ -305,6 +336,10 @@ def _size(evidence: Evidence) -> str:
         return ""
     top, bottom, left, right = evidence.box
     return percent((bottom - top + 1) * (right - left + 1) / evidence.values.numel())
+
+
+def _whole(result: Why) -> str:
+    return "series" if result.of_series else "image"
 
 
 def percent(share: float) -> str:
@@ -318,8 +353,8 @@ def why_lines(result: Why, style: Style) -> Iterator[str]:
     """What the terminal shows."""
     columns: list[Column[Evidence]] = [
         Column("method", lambda each: each.method, optional=False),
-        Column("half of what is for it is in", _place, optional=False),
-        Column("of the image", lambda each: _size(each), True, yields=1),
+        Column("half of what is for it is in", lambda each: _place(result, each), optional=False),
+        Column(f"of the {_whole(result)}", lambda each: _size(each), True, yields=1),
         Column("if hidden", lambda each: percent(each.without) if each.box else "", True),
         Column("against it", lambda each: percent(each.against), True, yields=2),
         Column("speaks against", lambda each: _speaks_against(result, each), yields=3, least=16),
@@ -350,6 +385,7 @@ def why_data(results: Sequence[Why]) -> dict[str, Any]:
     """The figures of all images, for JSON."""
     return {
         "network": results[0].subject.network.name,
+        **({"output": results[0].subject.output} if results[0].subject.output else {}),
         "images": [
             {
                 "image": result.image.name,
@@ -373,10 +409,14 @@ def why_data(results: Sequence[Why]) -> dict[str, Any]:
 
 def _evidence_data(result: Why, evidence: Evidence) -> dict[str, Any]:
     gains = evidence.gains if evidence.box is not None else None
-    top, bottom, left, right = evidence.box or (None,) * 4
+    box = None
+    if evidence.box is not None:
+        top, bottom, left, right = evidence.box
+        rows = {"rows": [top, bottom], "columns": [left, right]}
+        box = {"steps": [left, right]} if result.of_series else rows
     return {
         "method": evidence.method,
-        "box": {"rows": [top, bottom], "columns": [left, right]} if evidence.box else None,
+        "box": box,
         "probability_if_hidden": evidence.without if evidence.box else None,
         "against": evidence.against,
         "speaks_against": None if gains is None else {
@@ -395,14 +435,13 @@ def why_sheet(results: Sequence[Why]) -> PictureSheet:
     """The pictures of all images: for each class the image and each method over it."""
     groups = []
     for result in results:
-        seen = viewed(result.image)
+        seen = result.image.input if result.of_series else viewed(result.image)
+        drawn = _series_picture if result.of_series else _picture
+        plain = series_picture(seen, _SERIES_WIDTH) if result.of_series else enlarged(seen, _SIDE)
         for explained in result.classes:
             cells = [
-                Cell(enlarged(seen, _SIDE), _about_image(result.image)),
-                *(
-                    Cell(_picture(seen, each), _caption(result, each))
-                    for each in explained.evidence
-                ),
+                Cell(plain, _about_image(result.image)),
+                *(Cell(drawn(seen, each), _caption(result, each)) for each in explained.evidence),
             ]
             name = f"{result.image.name}: " if len(results) > 1 else ""
             groups.append(Group(name + _title(explained), tuple(cells)))
@@ -429,10 +468,23 @@ def _caption(result: Why, evidence: Evidence) -> tuple[str, ...]:
     spoken = _speaks_against(result, evidence)
     return (
         evidence.method,
-        f"half in {_size(evidence)} of the image; {percent(evidence.without)} if that is hidden",
+        f"half in {_size(evidence)} of the {_whole(result)};"
+        f" {percent(evidence.without)} if that is hidden",
         f"against it: {percent(evidence.against)} of the evidence",
         *((f"speaks against {spoken}",) if spoken else ()),
     )
+
+
+def _series_picture(seen: Tensor, evidence: Evidence) -> Tensor:
+    """Curves over paper that is orange where the evidence is for the class, blue where against."""
+    values, _ = scaled(evidence.values)
+    picture = series_picture(seen, _SERIES_WIDTH, values[0])
+    if evidence.box is None:
+        return picture
+    height, width = picture.shape[1:]
+    steps = seen.shape[-1]
+    left, right = evidence.box[2] * width // steps, (evidence.box[3] + 1) * width // steps - 1
+    return boxed(picture, (0, height - 1, left, max(left, right)), ABOVE)
 
 
 def _picture(seen: Tensor, evidence: Evidence) -> Tensor:
