@@ -157,6 +157,28 @@ def test_bad_rows_are_named_and_tolerated(tmp_path: Path) -> None:
     assert opened(tmp_path, table, "val=25% bad=40%").dataset.train.count == 7
 
 
+def with_commas(number: int) -> str:
+    return f"{number * 1.37 - 5:.2f}".replace(".", ",")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(tmp_path: Path, separator: str) -> None:
+    lines = [f"photos/{number}.png{separator}{with_commas(number)}" for number in range(12)]
+    table = "\n".join([f"datei{separator}winkel", *lines]) + "\n"
+    data = opened(images(tmp_path), table)
+    assert data.dataset.task == "regression"
+    assert "`winkel` has decimal commas" in " ".join(data.dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"), [("file;tags", "{0},{1}"), ("file;kinds", "{0},{1},{2}")]
+)
+def test_lists_of_numbers_have_no_decimal_commas(tmp_path: Path, header: str, cell: str) -> None:
+    lines = [f"photos/{n}.png;{cell.format(n % 3, 3 + n % 2, 7)}" for n in range(12)]
+    data = opened(images(tmp_path), "\n".join([header, *lines]) + "\n")
+    assert data.dataset.task == "multi_label"
+
+
 @pytest.mark.parametrize(
     ("table", "arguments", "said"),
     [

@@ -239,6 +239,8 @@ def _read_labels(
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root), reader.answers)
     found.notes.append(_said(pictures, columns, reader, part))
+    for name in table.with_commas:
+        found.notes.append(f"`{clean(name)}` has decimal commas: `12,5` is read as 12.5")
     seen: dict[tuple[str | None, ...], tuple[int, str, int]] = {}
     repeated = 0
     for place, number in enumerate(table.rows):

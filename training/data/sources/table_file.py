@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ....compiler.plan.data import Data
+from ....compiler.plan.data import Data, TableData
 from ...untrusted.bad_file import BadFile
 from ...untrusted.open_file import read_text
 from ..diagnostic import listed, problem
@@ -40,6 +41,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[int, ...]
     """The number of each row in its file."""
+    with_commas: tuple[str, ...] = ()
+    """Columns whose numbers have decimal commas in the file; here they have points."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,7 +119,31 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
     if twice is not None:
         raise problem("data-shape", f"{written} has two columns `{clean(twice)}`", data)
     columns = tuple(Column(name, values) for name, values in zip(names, cells, strict=True))
-    return Table(path, columns, tuple(rows))
+    lists = isinstance(data, TableData) and data.type == "several"
+    with_commas = () if lists else tuple(one.name for one in columns if _has_decimal_commas(one))
+    columns = tuple(_with_points(one) if one.name in with_commas else one for one in columns)
+    return Table(path, columns, tuple(rows), with_commas)
+
+
+PLURALS = ("tags", "labels", "classes", "categories", "attributes", "keywords")
+"""Names of columns whose cells have several classes."""
+_NUMBER_WITH_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?")
+
+
+def _has_decimal_commas(column: Column) -> bool:
+    """Whether its numbers are written as many spreadsheets do, `12,5`: nearly all values are such
+    numbers, most have a comma, and none has two, as a list of classes would.
+    """
+    values = [value for value in column.values if value]
+    if column.name.lower() in PLURALS or any(value.count(",") > 1 for value in values):
+        return False
+    numbers = [value for value in values if _NUMBER_WITH_COMMA.fullmatch(value)]
+    commas = sum("," in value for value in numbers)
+    return len(values) - len(numbers) <= len(values) / 5 and commas > len(values) / 2
+
+
+def _with_points(column: Column) -> Column:
+    return Column(column.name, [value.replace(",", ".") for value in column.values])
 
 
 def _lines(reader: Any) -> Iterator[tuple[int, list[str]]]:

@@ -19,7 +19,7 @@ from ...tasks.answer import Answer
 from ..diagnostic import listed, problem
 from .file_names import clean
 from .named_files import NamedFiles
-from .table_file import Column
+from .table_file import PLURALS, Column
 
 _SEPARATORS = "|;,"
 """Between several classes in one cell."""
@@ -105,13 +105,10 @@ def _kind_of(columns: Sequence[Column], files: NamedFiles) -> str:
     return "several" if _separator(column, _SEPARATORS + _blank(column)) else "class"
 
 
-_PLURALS = ("tags", "labels", "classes", "categories", "attributes", "keywords")
-
-
 def _blank(column: Column) -> str:
     """A blank may be between several classes if the name of a column says that there are several:
     it may also be a part of a class' name."""
-    return " " if column.name.lower() in _PLURALS else ""
+    return " " if column.name.lower() in PLURALS else ""
 
 
 def _separator(column: Column, marks: str) -> str:
