@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 
 from ...compiler.language.values import percent
@@ -117,6 +119,8 @@ def must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], coun
     what = "file" if data_set.noun == "image" else data_set.noun
     if isinstance(data, TableData):
         what = "row"
+    reason, times = Counter(one.reason for one in bad).most_common(1)[0]
+    ignore = re.search(r"`ignore=[^`]*`", reason) if times > len(bad) / 2 else None
     leave = f", or write `bad={_rounded_up(share)}%` to leave them out" if share < 1 else ""
     raise problem(
         "bad-files",
@@ -125,7 +129,9 @@ def must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], coun
         data,
         argument="bad",
         notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
-        help=f"repair or remove them{leave}",
+        help=f"write {ignore[0]} after the folder, if these pixels have no label"
+        if ignore
+        else f"repair or remove them{leave}",
     )
 
 

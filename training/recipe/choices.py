@@ -307,7 +307,7 @@ def best(options: Sequence[Sized], survey: Survey, minutes: float) -> tuple[Size
         if option.params > max(PARAMETERS_PER_IMAGE * count, 100_000):
             return taken, f"a larger one would memorize {count:,} images"
         if option.epochs < ENOUGH * option.wanted:
-            return taken, f"a larger one would not see them often enough in {minutes:g} minutes"
+            return taken, f"a larger one would not see them often enough in {_minutes(minutes)}"
         taken, why = option, "the largest that is offered for this size"
     return taken, why
 
@@ -519,8 +519,11 @@ def found(survey: Survey) -> Iterator[str]:
         return
     shown = listed([_said(name) for name in task.classes], 8)
     of = "" if task.dense else f" for each of the {plural_noun(survey.noun)}"
-    labels = in_nouns(task.labels, survey.noun)
-    yield f"Labels are {labels}{of}, {len(task.classes):,} in all: {shown}."
+    if task.numbers and len(task.classes) == 1:
+        yield f"Labels are a number{of}: {shown}."
+    else:
+        labels = in_nouns(task.labels, survey.noun)
+        yield f"Labels are {labels}{of}, {len(task.classes):,} in all: {shown}."
     sizes = inputs.counts
     unit = f"{point_of(survey.noun)}s"
     if len(sizes) == 1:
@@ -562,6 +565,10 @@ def _time(seconds: float) -> str:
         return f"{seconds:.0f} seconds" if round(seconds) > 1 else "1 second"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+
+
+def _minutes(minutes: float) -> str:
+    return "a minute" if minutes == 1 else f"{minutes:g} minutes"
 
 
 def _bytes(count: int) -> str:

@@ -138,6 +138,7 @@ def test_numbers_tags_and_arrays(tmp_path: Path) -> None:
     (tmp_path / "angles.csv").write_text("\n".join(["file,angle", *rows]))
     text = written(tmp_path / "angles.csv", tmp_path)
     assert "loss mse" in text
+    assert "# Labels are a number for each of the images: angle." in text
     assert not {"flip", "crop"} & set(without_comments(text).split())
     rows = [f"im/{number}.png,{'sea|sun' if number % 2 else 'sun'}" for number in range(12)]
     (tmp_path / "tags.csv").write_text("\n".join(["file,tags", *rows]))

@@ -95,6 +95,29 @@ def test_black_and_white_masks_have_two_classes(tmp_path: Path) -> None:
     assert set(data.mask("train", 0).unique().tolist()) == {0, 1}
 
 
+def test_masks_that_are_jpegs_are_refused(tmp_path: Path) -> None:
+    """Compression changes the values: each would become a class."""
+    for number in range(8):
+        image, mask = squares(number)
+        save(tmp_path / "images" / f"{number}.png", image)
+        levels = numpy.where(mask > 0, 255, 0).astype("uint8")
+        save(tmp_path / "masks" / f"{number}.jpg", levels)
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "lossy-masks"
+    assert "PNG" in (diagnostic.help or "")
+
+
+def test_one_value_that_no_class_has_is_said_to_be_ignored(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "classes.txt").write_text("a\nb\n")
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path)
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.help or "").startswith("write `ignore=2` after the folder")
+
+
 def test_values_without_a_label(tmp_path: Path) -> None:
     write_set(tmp_path)
     text = spec(f'data folder "{tmp_path}" ignore=2')

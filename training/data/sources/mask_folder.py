@@ -320,6 +320,15 @@ def scanned(data: Folder | TableData, parts: Sequence[Pairs]) -> MaskClasses:
     values -= set(data.ignore or ())
     if values and values <= {0, 255} and 255 in values:
         return MaskClasses(("background", "object"), two_valued=True)
+    if sum(path.lower().endswith((".jpg", ".jpeg")) for path in paths) > len(paths) / 2:
+        raise problem(
+            "lossy-masks",
+            f"the masks in {data.path} are JPEGs, whose compression changes values: they have"
+            f" {len(values)} of them, and each would be a class",
+            data,
+            help="save them as PNG, with the class of each pixel; of black and white ones, `mask ="
+            " 255 * (mask > 127)` restores the values",
+        )
     values = {value for value in values if 0 <= value < UNLABELLED}  # masks of others are refused
     if not values:
         raise problem(

@@ -47,7 +47,9 @@ def guesses(facts: Facts) -> Finding | None:
     if max(losses) <= guess.loss * (2 - LIMITS.guessing_loss):
         what = f"the loss stays at {guess.loss_text}: the network guesses"
     else:
-        what = f"the validation loss never falls below {guess.loss_text}: the network guesses"
+        best = f"{min(losses):.4g}"
+        what = f"the validation loss is {best} at best, that of guessing {guess.loss_text}: the"
+        what += " network guesses"
     if facts.predicted and sum(count > 0 for count in facts.predicted) == 1:
         what += f", and takes every image for {class_found(facts)}"
     return Finding("guesses", f"{what}. {against_guessing(facts)}.")
