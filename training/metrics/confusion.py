@@ -81,13 +81,13 @@ class ClassTally(Tally):
             return metrics
         return {
             **metrics,
-            "auroc": mean_auroc(self.bins.ranking().auroc()),
+            "auroc": mean_auroc(self.bins.auroc()),
             "ece": calibration_error(self.calibration),
             "brier": float(self.brier) / count,
         }
 
     def per_class(self) -> dict[str, Mapping[str, float]]:
-        further = {} if self.bins is None else {"auroc": self.bins.ranking().auroc()}
+        further = {} if self.bins is None else {"auroc": self.bins.auroc()}
         return of_each(self.classes, *self._hits(), **further)
 
     def _hits(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -48,7 +48,8 @@ class ScoreBins:
 
     def __init__(self, classes: int, device: torch.device) -> None:
         self.classes = classes
-        self.counts = torch.zeros(2, classes * BINS, dtype=torch.int64, device=device)
+        # int32, as there may be a thousand classes: 33 MB on the device.
+        self.counts = torch.zeros(2, classes * BINS, dtype=torch.int32, device=device)
         """The number of scores in each bin, by class: of all images, and of those that have the
         class."""
 
@@ -56,13 +57,19 @@ class ScoreBins:
         """Adds a batch: the bins of scores, and whether images have the class. Only those
         count of which that is `known`."""
         places = (bins + BINS * torch.arange(self.classes, device=bins.device)).flatten()
-        every = torch.ones_like(places) if known is None else known.flatten().to(places.dtype)
-        both = torch.stack([every, there.flatten().to(places.dtype)])
-        self.counts.index_add_(1, places, both)
+        every = torch.ones_like(places) if known is None else known.flatten()
+        for counts, counted in zip(self.counts, (every, there.flatten()), strict=True):
+            counts.index_add_(0, places, counted.to(counts.dtype))
 
-    def ranking(self) -> Ranking:
-        """What follows from the counts; on the CPU."""
-        counts = self.counts.view(2, self.classes, BINS).cpu().double()
+    def auroc(self) -> Tensor:
+        """The AUROC of each class, one after the other: the counts are many times as large as what
+        follows from them."""
+        return torch.cat([self.ranking(number).auroc() for number in range(self.classes)])
+
+    def ranking(self, only: int | None = None) -> Ranking:
+        """What follows from the counts of all classes, or of only one; on the CPU."""
+        some = slice(None) if only is None else slice(only, only + 1)
+        counts = self.counts.view(2, self.classes, BINS)[:, some].cpu().double()
         above = counts.flip(2).cumsum(2).flip(2)
         return Ranking(counts, *torch.nn.functional.pad(above, (0, 1)))
 

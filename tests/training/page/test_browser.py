@@ -41,7 +41,7 @@ def test_it_is_shown_without_trouble(
     assert chromium.value("getComputedStyle(document.body).backgroundColor") == (
         "rgb(21, 24, 29)" if dark else "rgb(255, 255, 255)"
     )
-    assert chromium.value("document.querySelectorAll('section').length") == 9
+    assert chromium.value("document.querySelectorAll('section').length") == 10
     small = "[...document.querySelectorAll('main p, main td, main dd, figcaption')]"
     assert chromium.value(f"{small}.every(e => parseFloat(getComputedStyle(e).fontSize) >= 12)")
 
