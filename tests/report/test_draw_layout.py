@@ -295,18 +295,24 @@ def test_lines_from_one_map_share_a_lane() -> None:
 
 
 def test_a_unet_with_dense_shortcuts_has_a_lane_for_each_map() -> None:
-    """What the encoder hands over five times runs down the side of the decoder once."""
+    """What the encoder hands over five times runs down a side of the decoder once; and no line
+    passes behind a box on its way to another."""
     drawn = drawn_of("segmentation/unetpp")
-    placed, _ = placed_of(drawn)
+    placed, edges = placed_of(drawn)
     (decoder,) = [frame for frame in drawn.frames if frame.label == "decoder"]
-    right = placed.frames[decoder][2]
-    beside = {
-        (x, arrow.source)
-        for arrow, points, _ in placed.arrows
-        for (x, y), (other, low) in pairwise(points)
-        if x == other and x > right and abs(low - y) > 60
-    }
-    assert len({x for x, _ in beside}) == len({source for _, source in beside}) <= 5
+    left, top, right, _ = placed.frames[decoder]
+    lanes: dict[Box, set[float]] = {}
+    for arrow, points, _ in placed.arrows:
+        own = {arrow.source.number, arrow.target.number}
+        others = [edge for number, edge in edges.items() if number not in own]
+        for piece in pieces(points):
+            assert not any(overlap(piece, edge, -0.2) and deep(piece, edge) for edge in others)
+            x, above, _, below = piece
+            beside = not left < x < right and x == piece[2] and above < top < below
+            if beside and below - above > 60:
+                lanes.setdefault(arrow.source, set()).add(x)
+    assert len(lanes) == 5
+    assert sum(map(len, lanes.values())) <= 6
 
 
 @pytest.mark.slow

@@ -198,47 +198,77 @@ def _span(block: Block, source: Vertex, targets: Sequence[tuple[Arrow, Vertex]])
 
 def lane(block: Block, source: Vertex, targets: Sequence[tuple[Arrow, Vertex]]) -> None:
     """The arrows from one vertex that leave at its side, run beside everything in between on one
-    lane, and enter at the side; on the side where less is in their way.
+    lane, and enter at the side: the side where less is in their way. An arrow that would cross
+    something there, and nothing on the other side, has a lane on that side.
     """
-    m0 = _level(block, source, out=True)
-    ends = [(arrow, target, _level(block, target, out=False)) for arrow, target in targets]
-    low, high = min(m0, *[m for *_, m in ends]), max(m0, *[m for *_, m in ends])
-    alone = targets[0][1] if len(targets) == 1 else None
-    between = [
-        (a, b, c, d)
-        for vertex, (a, b, c, d) in block.spots.items()
-        if a <= high and c >= low and vertex is not source and vertex is not alone
+    both = {side: _Lane(block, source, targets, side) for side in (1, -1)}
+    main = min(both, key=lambda side: (both[side].crossed(), both[side].outermost, -side))
+    other = [
+        target
+        for target in targets
+        if both[-main].crossed([target]) < both[main].crossed([target]) and len(targets) > 1
     ]
-    runs = [
-        (min(m, n), c, max(m, n), c)
-        for wire in block.wires
-        for (m, c), (n, d) in pairwise(wire.points)
-        if c == d and min(m, n) <= high and max(m, n) >= low
-    ]
-    options = []
-    for side in (1, -1):
-        begin = _edge(block, source, side, out=True)
-        edges = [_edge(block, target, side, out=False) for _, target, _ in ends]
-        far = [_far(rect, side) for rect in between + runs]
-        outermost = max(side * begin, *[side * edge for edge in edges], *far, 0)
-        crossed = sum(
+    rest = [target for target in targets if target not in other]
+    for side, some in ((main, rest), (-main, other)):
+        if some:
+            _Lane(block, source, some, side).draw()
+
+
+class _Lane:
+    """A line beside everything between a vertex and those that read it, on one side."""
+
+    def __init__(
+        self, block: Block, source: Vertex, targets: Sequence[tuple[Arrow, Vertex]], side: int
+    ) -> None:
+        self.block, self.source, self.targets, self.side = block, source, targets, side
+        self.start = _level(block, source, out=True)
+        levels = [self.start, *[_level(block, target, out=False) for _, target in targets]]
+        low, high = min(levels), max(levels)
+        alone = targets[0][1] if len(targets) == 1 else None
+        self.between = [
+            (a, b, c, d)
+            for vertex, (a, b, c, d) in block.spots.items()
+            if a <= high and c >= low and vertex is not source and vertex is not alone
+        ]
+        runs = [
+            (min(m, n), c, max(m, n), c)
+            for wire in block.wires
+            for (m, c), (n, d) in pairwise(wire.points)
+            if c == d and min(m, n) <= high and max(m, n) >= low
+        ]
+        self.begin = _edge(block, source, side, out=True)
+        edges = [self.begin, *[_edge(block, target, side, out=False) for _, target in targets]]
+        far = [_far(rect, side) for rect in self.between + runs]
+        self.outermost = max(*[side * edge for edge in edges], *far, 0)
+
+    def crossed(self, targets: Sequence[tuple[Arrow, Vertex]] | None = None) -> int:
+        """How much is in the way of the lines from the source, and to targets, to the lane."""
+        block, side = self.block, self.side
+        ends = [
+            (_level(block, target, out=False), _edge(block, target, side, out=False))
+            for _, target in (self.targets if targets is None else targets)
+        ]
+        return sum(
             1
-            for a, b, c, d in between
-            for m, edge in ((m0, begin), *[(m, e) for (*_, m), e in zip(ends, edges, strict=True)])
+            for a, b, c, d in self.between
+            for m, edge in ((self.start, self.begin), *ends)
             if a < m < c and (b if side > 0 else -d) > side * edge
         )
-        options.append((crossed, outermost, side, begin, edges))
-    _, outermost, side, begin, edges = min(options, key=lambda each: (each[0], -each[2]))
-    c = side * (outermost + LANE)
-    for (arrow, target, m1), end in zip(ends, edges, strict=True):
-        points: list[Point] = [(m0, begin), (m0, c), (m1, c), (m1, end)]
-        if isinstance(source, Box) and source.small:
-            points.insert(0, (block.spots[source][2], begin))
-        if isinstance(target, Frame):
-            points[-1] = m1, block.trunks[target]
-            points.append((block.spots[target][0], block.trunks[target]))
-        block.wires.append(Wire(arrow, points, isinstance(target, Box)))
-    block.widen(c - 4, c + 4)
+
+    def draw(self) -> None:
+        block, source = self.block, self.source
+        c = self.side * (self.outermost + LANE)
+        for arrow, target in self.targets:
+            m = _level(block, target, out=False)
+            end = _edge(block, target, self.side, out=False)
+            points: list[Point] = [(self.start, self.begin), (self.start, c), (m, c), (m, end)]
+            if isinstance(source, Box) and source.small:
+                points.insert(0, (block.spots[source][2], self.begin))
+            if isinstance(target, Frame):
+                points[-1] = m, block.trunks[target]
+                points.append((block.spots[target][0], block.trunks[target]))
+            block.wires.append(Wire(arrow, points, isinstance(target, Box)))
+        block.widen(c - 4, c + 4)
 
 
 def _edge(block: Block, vertex: Vertex, side: int, *, out: bool) -> float:
