@@ -101,7 +101,7 @@ def _whole(survey: Survey, side: int) -> tuple[Line, ...]:
     """The line that keeps whole images, if the middle part is too little for the labels."""
     ratio = median(min(size) / max(size) for size in survey.inputs.sizes)
     left = ratio * (49 / 64 if side >= 96 else 1)
-    least = survey.task.recipe.least_crop
+    least = survey.recipe.least_crop
     if least is not None and left >= least:
         return ()
     why = (
@@ -376,8 +376,13 @@ def train_lines(
         why += f" For {counted(count, survey.noun)}, more bring little."
     yield Line(f"epochs {chosen.epochs}", why)
     yield from _optimizer(survey, chosen, tuned=tuned)
-    recipe = survey.task.recipe
-    yield Line(recipe.loss, in_nouns(recipe.why_loss, survey.noun))
+    recipe = survey.recipe
+    if not survey.answers:
+        yield Line(recipe.loss, in_nouns(recipe.why_loss, survey.noun))
+    for one in survey.answers:
+        own = one.task.recipe
+        loss = own.loss.replace("loss ", f"loss {one.name} ", 1)
+        yield Line(loss, in_nouns(own.why_loss, survey.noun))
     weights = _weights(survey)
     if weights:
         yield Line("weights balanced", weights)
@@ -444,7 +449,7 @@ def _optimizer(survey: Survey, chosen: Sized, *, tuned: bool) -> Iterator[Line]:
 def _weights(survey: Survey) -> str:
     """Why classes get weights; empty if they get none."""
     counts = survey.counts
-    if not survey.task.recipe.balanced or not counts or not min(counts):
+    if not survey.recipe.balanced or not counts or not min(counts):
         return ""
     if max(counts) <= UNEVEN * min(counts):
         return ""
@@ -469,7 +474,7 @@ def augment_lines(survey: Survey, size: Size) -> Iterator[Line]:
             yield Line("crop", "Another part of each in every epoch, at its full resolution.")
         yield Line("flip horizontal", "Images are mirrored with their targets.")
         return
-    recipe = survey.task.recipe
+    recipe = survey.recipe
     side = max(size)
     along = "; masks move along" if survey.task.dense else ""
     if recipe.least_crop is not None:
@@ -496,8 +501,8 @@ def _why_not_mirrored(survey: Survey) -> str:
     """Why images are not mirrored; empty if they may be."""
     names = survey.task.classes
     sided = [name for name in names if _SIDES.search(name)]
-    if not survey.task.recipe.mirrored:
-        return survey.task.recipe.why_still
+    if not survey.recipe.mirrored:
+        return survey.recipe.why_still
     if sided:
         return f"the name of {_said(sided[0])} has a side"
     letters = [name for name in names if len(name) == 1 and name.isalpha()]
@@ -513,17 +518,11 @@ def _why_not_mirrored(survey: Survey) -> str:
 
 def found(survey: Survey) -> Iterator[str]:
     """What was found, in sentences."""
-    task, inputs = survey.task, survey.inputs
+    inputs = survey.inputs
     if survey.pairs is not None:
         yield from _found_pairs(survey, survey.pairs)
         return
-    shown = listed([_said(name) for name in task.classes], 8)
-    of = "" if task.dense else f" for each of the {plural_noun(survey.noun)}"
-    if task.numbers and len(task.classes) == 1:
-        yield f"Labels are a number{of}: {shown}."
-    else:
-        labels = in_nouns(task.labels, survey.noun)
-        yield f"Labels are {labels}{of}, {len(task.classes):,} in all: {shown}."
+    yield from _said_of_labels(survey)
     sizes = inputs.counts
     unit = f"{point_of(survey.noun)}s"
     if len(sizes) == 1:
@@ -538,6 +537,20 @@ def found(survey: Survey) -> Iterator[str]:
     described = ", ".join(filter(None, (color, of, *inputs.remarks)))
     yield f"{survey.total:,} {inputs.what}{sample}, {described}."
     yield from (f"{note[:1].upper()}{note[1:]}." for note in survey.notes)
+
+
+def _said_of_labels(survey: Survey) -> Iterator[str]:
+    of = "" if survey.task.dense else f" for each of the {plural_noun(survey.noun)}"
+    each = [(f"`{one.name}` is", one.task) for one in survey.answers]
+    for subject, task in each or [("Labels are", survey.task)]:
+        labels = in_nouns(task.labels, survey.noun)
+        names = listed([_said(name) for name in task.classes], 8)
+        if not task.numbers or len(task.classes) > 1:
+            yield f"{subject} {labels}{of}, {len(task.classes):,} in all: {names}."
+        elif each:
+            yield f"{subject} a number{of}."
+        else:
+            yield f"{subject} a number{of}: {names}."
 
 
 def _found_pairs(survey: Survey, pairs: Pairs) -> Iterator[str]:

@@ -50,8 +50,11 @@ from ..data.sources.file_names import is_image, resolve
 from ..data.sources.npy_files import opened_folder
 from ..data.sources.npz_file import named_pairs, opened
 from ..data.sources.read import contents
-from ..tasks.known_tasks import task_of
+from ..data.sources.table import answer_columns
+from ..tasks.known_tasks import several_tasks, task_of
+from ..tasks.multi_task import MultiTask, One
 from ..tasks.task import Task
+from ..tasks.task_recipe import TaskRecipe
 from ..untrusted.bad_file import BadFile as UnreadableFile
 from .pairs import Pairs, pairs_in
 
@@ -118,6 +121,17 @@ class Survey:
     def training(self) -> int:
         return self.parts["train"]
 
+    @property
+    def answers(self) -> tuple[One, ...]:
+        """What a network with several outputs answers; empty if it has one."""
+        return tuple(self.task.each) if isinstance(self.task, MultiTask) else ()
+
+    @property
+    def recipe(self) -> TaskRecipe:
+        """What the labels ask for; of several answers, that of the one that bears least."""
+        each = [one.task.recipe for one in self.answers] or [self.task.recipe]
+        return min(each, key=lambda recipe: (recipe.mirrored, recipe.least_crop or 0))
+
 
 def survey(data: Data, base: Path) -> Survey:
     """What is in a data set; raises SpecError if it cannot be learned from."""
@@ -125,7 +139,8 @@ def survey(data: Data, base: Path) -> Survey:
     if pairs is not None:
         divide(pairs.contents, data, Split.make())
         return _of_pairs(pairs)
-    whole = contents(data, base, _expected(data, base))
+    outputs = answer_columns(data, base) if isinstance(data, TableData) else {}
+    whole = contents(data, base, _expected(data, base), outputs=outputs)
     ignored = _values_without_class(whole)
     if ignored and isinstance(data, Folder | TableData):
         data = data.replace(ignore=(*(data.ignore or ()), *ignored))
@@ -133,7 +148,10 @@ def survey(data: Data, base: Path) -> Survey:
     divide(whole, data, Split.make())  # refused here as in training, if there are too few
     inputs = _looked_at(whole, data)
     train = whole.parts["train"]
-    task = task_of(whole.task, whole.classes, whole.scale)
+    if whole.answers:
+        task: Task = several_tasks(whole.answers)
+    else:
+        task = task_of(whole.task, whole.classes, whole.scale)
     counts = inputs.pixels if task.dense else _label_counts(task, train.labels)
     return Survey(
         task,
@@ -150,7 +168,8 @@ def survey(data: Data, base: Path) -> Survey:
 
 
 def _label_counts(task: Task, labels: Tensor) -> tuple[int, ...]:
-    return () if task.numbers else class_counts(labels, len(task.classes))
+    unknown = task.numbers or isinstance(task, MultiTask)
+    return () if unknown else class_counts(labels, len(task.classes))
 
 
 def _of_pairs(pairs: Pairs) -> Survey:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,17 +131,30 @@ def _network(stem: str, choice: Choice, into: Input, seen: Survey, why: str = ""
         *_comment(into.why, 2),
         f"  input {into.text}",
         "",
-        choice.body,
-        *([f"  {ends}"] if (ends := _ends(seen, into)) else []),
+        *_to_the_end(choice.body, seen, into),
         "}",
     ]
     return "\n".join(lines)
 
 
-def _ends(seen: Survey, into: Input) -> str:
-    """The last layer, along the axes that samples have."""
-    ends = seen.task.recipe.ends
-    return ends if len(into.size) == 2 else ends.replace("1x1", "1")
+def _to_the_end(body: str, seen: Survey, into: Input) -> Iterator[str]:
+    """The layers up to the end, or up to several outputs, which read the same features."""
+    dropout = "  dropout 0.2"
+    if not seen.answers:
+        yield body
+        # The last layer, along the axes that samples have.
+        ends = seen.recipe.ends if len(into.size) == 2 else seen.recipe.ends.replace("1x1", "1")
+        yield f"  {ends}" if ends else ""
+        return
+    yield body.removesuffix(dropout).rstrip()
+    yield "  features: dropout 0.2"
+    for place, one in enumerate(seen.answers):
+        last = f"fc {len(one.task.classes)}"
+        yield (
+            f"  output {one.name} {{ from features, {last} }}"
+            if place
+            else (f"  output {one.name}: {last}")
+        )
 
 
 def _why_network(chosen: Sized, why: str, seen: Survey) -> str:

@@ -34,6 +34,7 @@ from .table_labels import (
     Together,
     Unusable,
     is_binary,
+    is_numeric,
     number_in,
     reader_of,
 )
@@ -426,6 +427,47 @@ def _label_columns(
         notes=(f"they are {shown}",) if others else (),
         help="name one of them, or several: `label=…`, `label=(…, …)`" if others else "",
     )  # fmt: skip
+
+
+def answer_columns(data: TableData, base: Path) -> dict[str, bool]:
+    """The columns that are labels of several kinds, for which a network needs an output each; and
+    whether they are numbers. Empty if one output answers for all."""
+    path = resolve(data.path, base)
+    table = read_table_file(data, path, data.path)
+    root = resolve(data.root, base) if data.root is not None else path.parent
+    files = NamedFiles(root, is_image)
+    part, picture = _part_column(data, table), _image_column(data, table, files)
+    if data.label is not None:
+        columns = [column_of(data, table, "label", name) for name in data.label]
+    else:
+        used = {picture.name, part.name if part else "", data.group, data.weight}
+        columns = [column for column in table.columns if column.name not in used]
+        if any(column.name.lower() in _LABEL_NAMES for column in columns):
+            return {}
+        columns = [column for column in columns if _may_be_answered(column)]
+    alike = all(map(is_binary, columns)) or all(map(is_numeric, columns))
+    fine = all(column.name.isidentifier() and column.name.isascii() for column in columns)
+    if len(columns) < 2 or alike or not fine:
+        return {}
+    return {column.name: _is_number(column) for column in columns}
+
+
+def _may_be_answered(column: Column) -> bool:
+    """Whether values are neither all the same, nor names of single images."""
+    values = {value for value in column.values if value}
+    return len(values) > 1 and (is_numeric(column) or len(values) <= len(column.values) / 2)
+
+
+def _is_number(column: Column) -> bool:
+    """Whether a column is numbers, and not the numbers of classes, which are few and whole."""
+    values = [number for value in set(column.values) if (number := number_in(value)) is not None]
+    whole = all(number.is_integer() for number in values if math.isfinite(number))
+    most = min(_MOST_CLASSES, len(column.values) / 3)
+    return is_numeric(column) and (not whole or len(values) > most)
+
+
+_MOST_CLASSES = 20
+"""Of more whole numbers, or where few rows have the same, each is not a class."""
 
 
 def _of_outputs(

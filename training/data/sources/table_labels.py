@@ -92,12 +92,12 @@ def _kind_of(columns: Sequence[Column], files: NamedFiles) -> str:
     if len(columns) > 1:
         if all(map(is_binary, columns)):
             return "several"
-        return "numbers" if all(_is_numeric(column) for column in columns) else "class"
+        return "numbers" if all(is_numeric(column) for column in columns) else "class"
     (column,) = columns
     values = {value for value in column.values if value}
     if sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5:
         return "masks"
-    if _is_numeric(column):
+    if is_numeric(column):
         numbers = [number for value in values if (number := number_in(value)) is not None]
         return (
             "numbers" if any(n != n.__trunc__() for n in numbers if math.isfinite(n)) else "class"
@@ -136,7 +136,7 @@ def _is_list(value: str) -> bool:
     return value[:1] == "[" and value[-1:] == "]"
 
 
-def _is_numeric(column: Column) -> bool:
+def is_numeric(column: Column) -> bool:
     """Whether nearly all values are numbers: a few may be wrong."""
     values = [value for value in column.values if value]
     wrong = sum(number_in(value) is None for value in values)
