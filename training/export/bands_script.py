@@ -160,30 +160,3 @@ _TO_GRAY = _TO_COLORS.format(
     convert="    if pixels.shape[2] == 3:\n"
     "        pixels = pixels @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32)\n",
 )
-
-RESIZE_LEVELS = '''
-def resize(pixels, size):
-    """Resizes with antialiasing: each new pixel is a weighted mean of those that it covers. As in
-    torch, columns come before rows."""
-    return resize_axis(resize_axis(pixels, 1, size[1]), 0, size[0])
-
-
-def resize_axis(pixels, axis, length):
-    before = pixels.shape[axis]
-    if before == length:
-        return pixels
-    scale = before / length
-    stretch = max(scale, 1.0)  # a filter covers more pixels where the image shrinks
-    center = scale * (np.arange(length) + 0.5)
-    first = np.maximum((center - RADIUS * stretch + 0.5).astype(int), 0)
-    stop = np.minimum((center + RADIUS * stretch + 0.5).astype(int), before)
-    taps = first[:, None] + np.arange((stop - first).max())
-    weights = filter((taps - center[:, None] + 0.5) / stretch)
-    weights[taps >= stop[:, None]] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
-    lines = np.moveaxis(pixels, axis, 0)
-    total = np.zeros((length, *lines.shape[1:]))
-    for tap, weight in zip(np.minimum(taps, before - 1).T, weights.T):
-        total += lines[tap] * weight[:, None, None]
-    return np.moveaxis(total.astype(np.float32), 0, axis)
-'''

@@ -10,7 +10,7 @@ from ..data.images.preprocessing import Preparation
 from ..masks.class_colors import class_colors
 from .formats import SCRIPT_MARK, script_name
 from .script import END, constants, imports, preprocessing, wording
-from .script_text import plain_name
+from .script_text import main_text, plain_name
 
 
 def mask_script(model: str, preparation: Preparation, classes: Sequence[str]) -> str:
@@ -41,29 +41,21 @@ Needs {packages}. {mark}: the preprocessing is
 """
 '''
 
-_MAIN = """
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
-    failed = False
-    for path in sys.argv[1:]:
-        try:
+_MAIN = main_text(
+    """\
             mask = segment(session, path)
             picture = Image.fromarray(mask)
             picture.putpalette([level for color in COLORS for level in color])
             picture.save(Path(path).with_name(f"{Path(path).stem}_mask.png"))
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for what is not an image
-            print(f"{path}: {error}", file=sys.stderr)
-            failed = True
-            continue
+""",
+    """\
         print(path)
         counts = np.bincount(mask.ravel(), minlength=len(CLASSES))
         for index in np.argsort(-counts, kind="stable"):
             if counts[index]:
                 print(f"  {counts[index] / mask.size:8.4%}  {CLASSES[index]}")
-    sys.exit(failed)
-"""
+""",
+)
 
 _SEGMENT = '''
 def segment(session, path):

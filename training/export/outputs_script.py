@@ -13,7 +13,7 @@ from ..tasks.regression import Regression
 from .formats import SCRIPT_MARK, script_name
 from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
 from .script import END, HEADER, constants, imports, preprocessing, wording
-from .script_text import listed, plain_name, quoted
+from .script_text import listed, main_text, plain_name, quoted
 
 
 def outputs_script(model: str, preparation: Preparation, task: MultiTask, *, predicts: bool) -> str:
@@ -81,19 +81,11 @@ def _kind(one: One) -> str:
     return "several classes" if isinstance(one.task, MultiLabel) else "class"
 
 
-_MAIN = """
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
-    failed = False
-    for path in sys.argv[1:]:
-        try:
+_MAIN = main_text(
+    """\
             answers = answer(session, path)
-        except (OSError, SyntaxError, ValueError) as error:
-            print(f"{path}: {error}", file=sys.stderr)
-            failed = True
-            continue
+""",
+    """\
         print(path)
         for name, values in answers.items():
             print(f"  {name}")
@@ -108,8 +100,8 @@ def main():
                 print(f"    {values[index]:8.4%}  {NAMES[name][index]}")
             if not len(order):
                 print("    (none of the classes)")
-    sys.exit(failed)
-"""
+""",
+)
 
 _ANSWER = '''
 def answer(session, path):

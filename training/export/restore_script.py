@@ -10,7 +10,7 @@ from ..masks.tiling import OVERLAP
 from ..tasks.image_to_image import ImageToImage
 from .formats import SCRIPT_MARK, script_name
 from .script import END, constants, imports, load_function
-from .script_text import plain_name
+from .script_text import main_text, plain_name
 
 
 def restore_script(
@@ -47,23 +47,15 @@ answers are those of `cnn predict`.
 """
 '''
 
-_MAIN = """
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
-    failed = False
-    for path in sys.argv[1:]:
-        try:
+_MAIN = main_text(
+    """\
             picture = Image.fromarray(restore(session, load(path)))
             picture.save(Path(path).with_name(f"{Path(path).stem}_restored.png"))
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for what is not an image
-            print(f"{path}: {error}", file=sys.stderr)
-            failed = True
-            continue
+""",
+    """\
         print(f"{path}: {picture.width} x {picture.height}")
-    sys.exit(failed)
-"""
+""",
+)
 
 _RESTORE = '''
 def restore(session, pixels):

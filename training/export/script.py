@@ -13,10 +13,11 @@ from textwrap import fill
 from ..data.images.preprocessing import Preparation
 from ..data.images.resize import KEPT
 from ..tasks.answer import Scale
-from .bands_script import RESIZE_LEVELS, load_bands, of_bands
+from .bands_script import load_bands, of_bands
 from .formats import SCRIPT_MARK, script_name
+from .resize_script import radius, resize_functions
 from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
-from .script_text import listed, plain_name, quoted
+from .script_text import listed, main_text, plain_name, quoted
 
 
 def inference_script(
@@ -39,7 +40,7 @@ def inference_script(
 
     does = "Predict numbers for" if scale is not None else "Classify"
     called = "CLASSES" if scale is None else "NAMES"
-    parts = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
+    main = _NUMBERS if scale is not None else _SEVERAL if multi_label else _CLASSES
     if preparation.of_images:
         header = HEADER.format(
             model=plain_name(model),
@@ -61,7 +62,7 @@ def inference_script(
         + head
         + (_scale(scale) if scale is not None and not predicts else "")
         + (code(_thresholds(thresholds or (0.5,) * len(classes))) if multi_label else ""),
-        code(_MAIN.format(**parts)),
+        code(main),
         code(
             _measure(predicts)
             if scale is not None
@@ -79,11 +80,7 @@ def preprocessing(preparation: Preparation) -> Iterator[str]:
     """The functions from an image file to the input of the network."""
     yield _prepare(preparation)
     yield load_function(preparation)
-    if preparation.fit.mode == "nearest":
-        yield _RESIZE_NEAREST
-    else:
-        yield RESIZE_LEVELS if preparation.depth > 8 else _RESIZE
-        yield _FILTERS[preparation.fit.mode]
+    yield from resize_functions(preparation)
 
 
 def constants(
@@ -103,7 +100,7 @@ RESIZE = {fit.resize!r}  # {resize}
 CROP = {fit.crop!r}  # height and width of the middle part that the network sees
 SCALE = {scale}
 MEAN = np.array({list(preparation.mean)!r})  # of each channel, after scaling{order}
-STD = np.array({list(preparation.std)!r}){_RADIUS.get(fit.mode, "")}
+STD = np.array({list(preparation.std)!r}){radius(preparation)}
 """
 
 
@@ -185,48 +182,34 @@ from PIL import {pillow}
 """
 PILLOW_PAGES = "Image, ImageOps, ImageSequence"
 
-_MAIN = """
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
-    failed = False
-    for path in sys.argv[1:]:
-        try:
-            {answers} = {function}(session, path)
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for what is not an image
-            print(f"{{path}}: {{error}}", file=sys.stderr)
-            failed = True
-            continue
+_CLASSES = main_text(
+    "probabilities = classify(session, path)",
+    """\
         print(path)
-{lines}
-    sys.exit(failed)
-"""
-_CLASSES = {
-    "answers": "probabilities",
-    "function": "classify",
-    "lines": """\
         for index in np.argsort(-probabilities, kind="stable")[:5]:
-            print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")""",
-}
-_SEVERAL = {
-    "answers": "probabilities",
-    "function": "classify",
-    "lines": """\
+            print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")
+""",
+)
+_SEVERAL = main_text(
+    "probabilities = classify(session, path)",
+    """\
+        print(path)
         order = np.argsort(-probabilities, kind="stable")
         present = [index for index in order if probabilities[index] >= THRESHOLDS[index]]
         for index in present:
             print(f"  {probabilities[index]:8.4%}  {CLASSES[index]}")
         if not present:
-            print("  (none of the classes)")""",
-}
-_NUMBERS = {
-    "answers": "numbers",
-    "function": "measure",
-    "lines": """\
+            print("  (none of the classes)")
+""",
+)
+_NUMBERS = main_text(
+    "numbers = measure(session, path)",
+    """\
+        print(path)
         for name, number in zip(NAMES, numbers):
-            print(f"  {number:14.7g}  {name}")""",
-}
+            print(f"  {number:14.7g}  {name}")
+""",
+)
 
 _CLASSIFY = '''
 def classify(session, path):
@@ -287,68 +270,6 @@ def load(path):
     return np.asarray(image.convert("{mode}")){add_axis}
 '''
 
-_RESIZE = '''
-def resize(pixels, size):
-    """Resizes with antialiasing: each new pixel is a weighted mean of those that it covers. As in
-    torch, columns come before rows, and weights are 16-bit integers, so results are reproducible.
-    """
-    return resize_axis(resize_axis(pixels, 1, size[1]), 0, size[0])
-
-
-def resize_axis(pixels, axis, length):
-    before = pixels.shape[axis]
-    if before == length:
-        return pixels
-    scale = before / length
-    stretch = max(scale, 1.0)  # a filter covers more pixels where the image shrinks
-    center = scale * (np.arange(length) + 0.5)
-    first = np.maximum((center - RADIUS * stretch + 0.5).astype(int), 0)
-    stop = np.minimum((center + RADIUS * stretch + 0.5).astype(int), before)
-    taps = first[:, None] + np.arange((stop - first).max())
-    weights = filter((taps - center[:, None] + 0.5) / stretch)
-    weights[taps >= stop[:, None]] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
-    bits = next((n for n in range(22) if int(0.5 + weights.max() * 2 ** (n + 1)) >= 2**15), 22)
-    weights = np.trunc(weights * 2**bits + np.copysign(0.5, weights)).astype(np.int32)
-    lines = np.moveaxis(pixels, axis, 0)
-    total = np.full((length, *lines.shape[1:]), 1 << (bits - 1), dtype=np.int32)
-    for tap, weight in zip(np.minimum(taps, before - 1).T, weights.T):
-        total += lines[tap] * weight[:, None, None]
-    return np.moveaxis((total >> bits).clip(0, 255).astype(np.uint8), 0, axis)
-'''
-
-_RESIZE_NEAREST = '''
-def resize(pixels, size):
-    """Nearest-neighbor: each new pixel is the old pixel that is nearest to its center."""
-    rows, columns = (nearest(*lengths) for lengths in zip(pixels.shape, size))
-    return pixels[rows][:, columns]
-
-
-def nearest(before, after):
-    scale = np.float32(before / after)
-    places = np.floor((np.arange(after, dtype=np.float32) + np.float32(0.5)) * scale)
-    return np.minimum(places.astype(int), before - 1)
-'''
-
-_RADIUS = {
-    "bilinear": "\nRADIUS = 1  # of the filter for resizing, in pixels",
-    "bicubic": "\nRADIUS = 2  # of the filter for resizing, in pixels",
-}
-_FILTERS = {
-    "bilinear": '''
-def filter(x):
-    """A triangle: bilinear interpolation."""
-    return np.maximum(1 - np.abs(x), 0)
-''',
-    "bicubic": '''
-def filter(x):
-    """Keys' cubic with a = -0.5: bicubic interpolation."""
-    x = np.abs(x)
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x < 1, near, np.where(x < 2, far, 0))
-''',
-}
 
 END = """
 

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+
+
+def main_text(answered: str, told: str) -> str:
+    """The function `main` of a script: `answered` handles the file at `path`, and may fail; `told`
+    prints what came of it."""
+    return _MAIN.format(answered=_indented(answered, 12), told=_indented(told, 8))
+
+
+def _indented(lines: str, spaces: int) -> str:
+    return textwrap.indent(textwrap.dedent(lines).strip("\n"), " " * spaces)
+
+
+_MAIN = """
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+    failed = False
+    for path in sys.argv[1:]:
+        try:
+{answered}
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow's, for what is not an image
+            print(f"{{path}}: {{error}}", file=sys.stderr)
+            failed = True
+            continue
+{told}
+    sys.exit(failed)
+"""
 
 
 def listed(names: Sequence[str], width: int = 96) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from ...analysis import Analysis
@@ -25,25 +25,6 @@ SUFFIXES = {
 def format_of(file: str) -> str | None:
     """The format for a file name, by its ending."""
     return SUFFIXES.get(PurePath(file).suffix.lower())
-
-
-def svg_of(
-    analysis: Analysis,
-    *,
-    unfold: bool = False,
-    max_depth: int | None = None,
-    horizontal: bool = False,
-    opened: Container[str] = (),
-    figures: Sequence[str] = (),
-) -> str:
-    """The drawing of a network as an SVG element, for pages that hold it. Every box can be focused
-    and has the names of its layers in `data-layers`, every badge of a repeated part has the name of
-    that part in `data-part`; a part in `opened` is not folded. Raises paint.TooLarge.
-    """
-    from .svg import svg
-
-    drawing = picture(analysis, unfold=unfold, max_depth=max_depth, opened=opened, figures=figures)
-    return svg(diagram(drawing, horizontal=horizontal))
 
 
 def draw(

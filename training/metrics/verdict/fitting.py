@@ -134,3 +134,13 @@ def well(facts: Facts) -> Finding | None:
         what = f"validation accuracy {percent(val)}, training {percent(train)} of harder images"
         what += " (augmentation, dropout)"
     return Finding("well", f"{what}: it has learned, and does not overfit.")
+
+
+def similar_losses(facts: Facts) -> str | None:
+    """In words, that the losses of training and validation are about the same at the end; None if
+    they are not."""
+    last = facts.validated[-1]
+    train, val = last.train.get("loss", 0.0), last.val.get("loss", 0.0)
+    if not 0 < val <= LIMITS.well_loss * train:
+        return None
+    return f"the loss ({val:.4g}) is about that of training ({train:.4g})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .against_guessing import against_guessing
 from .facts import Facts, Finding, complete
+from .fitting import similar_losses
 from .limits import LIMITS
 
 
@@ -25,13 +26,11 @@ def well_images(facts: Facts) -> Finding | None:
     psnr, base = complete(facts.validated, "val", "psnr"), facts.input_psnr
     if len(psnr) < 2 or base is None or psnr[-1] < base + LIMITS.well_psnr:
         return None
-    last = facts.validated[-1]
-    train, val = last.train.get("loss", 0.0), last.val.get("loss", 0.0)
-    if not 0 < val <= LIMITS.well_loss * train:
+    losses = similar_losses(facts)
+    if losses is None:
         return None
     return Finding(
         "well",
         f"PSNR is {psnr[-1]:.2f} dB on the validation set, {psnr[-1] - base:.2f} dB more than that"
-        f" of the input itself, and the loss ({val:.4g}) is about that of training ({train:.4g}):"
-        " it has learned, and does not overfit.",
+        f" of the input itself, and {losses}: it has learned, and does not overfit.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .against_guessing import against_guessing
 from .facts import Facts, Finding, complete
+from .fitting import similar_losses
 from .limits import LIMITS
 
 
@@ -26,12 +27,11 @@ def well_numbers(facts: Facts) -> Finding | None:
     r2 = complete(facts.validated, "val", "r2")
     if not facts.numbers or len(r2) < 2 or r2[-1] < LIMITS.well_r2:
         return None
-    last = facts.validated[-1]
-    train, val = last.train.get("loss", 0.0), last.val.get("loss", 0.0)
-    if not 0 < val <= LIMITS.well_loss * train:
+    losses = similar_losses(facts)
+    if losses is None:
         return None
     return Finding(
         "well",
-        f"R2 is {r2[-1]:.3f} on the validation set, whose loss ({val:.4g}) is about that of"
-        f" training ({train:.4g}): it has learned, and does not overfit.",
+        f"R2 is {r2[-1]:.3f} on the validation set, and {losses}: it has learned, and does not"
+        " overfit.",
     )
