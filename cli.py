@@ -55,6 +55,7 @@ _COMPILER, _TRAINING = "compiler.commands", "training.commands"
 GROUPS: dict[str, tuple[Command, ...]] = {
     "write a network": (
         Command("new", _TRAINING, "start a spec: from scratch, a copy, or to fit a data set"),
+        Command("import", _COMPILER, "write the network of another tool as a spec: Caffe, Darknet"),
         Command("check", _COMPILER, "find mistakes in specs"),
         Command("fmt", _COMPILER, "format specs, keeping every comment"),
         Command("gallery", _COMPILER, "list the specs that come with dotcnn, with size and source"),

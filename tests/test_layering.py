@@ -156,9 +156,10 @@ def test_a_layer_knows_only_what_is_below_it() -> None:
 
 
 def test_lark_has_one_home() -> None:
-    """Loading it takes longer than checking a spec, so one file decides whether it is needed."""
-    home = "dotcnn.dsl.tables"
-    assert places(lambda found: library(found.module) == "lark" and found.by != home) == []
+    """Loading it takes longer than checking a spec, so one file decides whether it is needed; it
+    also reads a format of others, when there is a file of theirs."""
+    homes = ("dotcnn.dsl.tables", "dotcnn.compiler.importing.text_format")
+    assert places(lambda found: library(found.module) == "lark" and found.by not in homes) == []
 
 
 def test_the_project_imports_itself_by_its_own_name() -> None:
@@ -206,11 +207,14 @@ SAME_NAMES = {
     "braces": "braces paired up by the parser, and advice where that fails",
     "build": "a network from a spec, and torch modules from the directives of `augment`",
     "builder": "the syntax tree, and the graph of somebody's module",
+    "caffe": "its lines in a spec, and its files",
     "check": "a spec checked, and a plan checked",
+    "darknet": "its lines in a spec, and its files",
     "data": "the directive `data`, a report as data, and data sets",
     "diagnostic": "one mistake: in a spec, in data, in a transfer",
     "evaluate": "expressions of the language, the section `evaluate`, and its doing",
     "explain": "explanations by what they explain, and what transfer/ adds to them",
+    "fold": "equal parts into blocks and loops, and batch norms into convolutions",
     "formats": "what a drawing and an export can be written as",
     "gallery": "specs of the gallery found, and listed",
     "initial": "initial weights in a spec, and in an emitted module",
@@ -231,9 +235,11 @@ SAME_NAMES = {
     "rows": "of a report, and of a match",
     "setup": "of a run, and of a transfer",
     "source": "a spec's text, an emitted module's text, whose weights are taken",
+    "structure": "a network's parts in a report, and those of an imported one",
     "table": "of a report, of a match, of mistakes",
     "train": "the section `train`, and its doing",
     "transfer": "each about the section `transfer`: its directives, its explanation, its doing",
+    "write": "the text of a spec, and the page of a run",
     "values": "what expressions come to, and advice about how they are written",
 }
 """Why modules of different packages share a name."""

@@ -37,7 +37,7 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def _shape(text: str) -> Shape:
+def read_shape(text: str) -> Shape:
     sizes = text.lower().split("x")
     if len(sizes) > 4 or not all(s.isdecimal() and int(s) > 0 for s in sizes):
         raise argparse.ArgumentTypeError(
@@ -94,7 +94,7 @@ def add_format(parser: argparse._ActionsContainer) -> None:
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--input`, `--set`, `--network`, `--max-layers`: how the network is built."""
     parser.add_argument(
-        "--input", type=_shape, metavar="CxHxW", help="another input size, like 3x160x160"
+        "--input", type=read_shape, metavar="CxHxW", help="another input size, like 3x160x160"
     )
     add_set(
         parser,

@@ -1,0 +1,14 @@
+"""Reads networks of other tools and writes them as specs that a person could have written.
+
+readers.py     which formats there are; each is one function in a file of its own
+  darknet.py     Darknet, .cfg
+  caffe.py       Caffe, .prototxt, in the text format that text_format.py reads (text_format.lark)
+graph.py       the imported network: layers as operations of the language, with name and place
+normal.py      the one spelling of operations that do the same, and their arguments as text
+structure.py   graph -> statements: residual, concat, gate, paths, labels
+template.py    statements with the numbers apart, so that equal ones can be found
+fold.py        equal statements become blocks and loops
+parameters.py  numbers that differ become parameters, with names and arithmetic between them
+write.py       statements -> text
+prove.py       the spec, compiled again, is the same network
+"""

@@ -1,0 +1,543 @@
+"""Equal statements become blocks and loops.
+
+Lines of equal shape, wherever they are, are candidates for a block whose parameters are the numbers
+that differ. Then each body is folded: equal lines that follow one another become `repeat`, those
+that differ in numbers `for … in [(…), …]`. Of several ways to say a body, and of a block and its
+text in all places, the shorter is taken, measured in words: blocks that do not pay off are given up
+one after the other, and everything is folded again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from .parameters import Solved, solve
+from .structure import Body
+from .template import (
+    Column,
+    Line,
+    Lines,
+    Shapes,
+    Template,
+    all_columns,
+    exact,
+    lines,
+    overlay,
+    overlay_lines,
+    walk,
+    words,
+)
+
+PERIOD = 12
+"""The most lines of a round of a loop."""
+ATTEMPTS = 40
+"""How often one block is given up at a time; then all that do not pay off are."""
+LINE = 3
+"""Words that a line counts for, beside its own."""
+LEAST = 4
+"""Words that a block or a `for` must save."""
+
+
+class Block:
+    """Lines of equal shape, written once."""
+
+    def __init__(self, shape: int, size: int) -> None:
+        self.shape = shape
+        self.size = size
+        self.parts: list[Line] = []
+        self.count = 0
+        """How many lines it stands for."""
+        self.body: Lines = []
+        self.solved = Solved([], [])
+        self.name = ""
+
+    def call(self, line: Line, count: int) -> Template:
+        """The call that stands in the place of a line, of several laid over each other."""
+        last = line[-1]
+        self.parts.append([*line[:-1], replace(last, labeled=False, pin=0, shape=-1)])
+        instances = tuple(range(self.count, self.count + count))
+        self.count += count
+        return Template(
+            "call", "", item=last.item, labeled=last.labeled, pin=last.pin, block=self,
+            instances=instances,
+        )  # fmt: skip
+
+    def arguments_of(self, call: Template) -> list[Column]:
+        return [
+            Column(
+                parameter.name,
+                tuple([parameter.values[instance] for instance in call.instances]),
+                parameter.default,
+                parameter.show,
+                parameter.family,
+                rigid=parameter.rigid,
+            )
+            for parameter in self.solved.parameters
+        ]
+
+
+class Folded(NamedTuple):
+    """A network as blocks and lines; each block comes after those that it calls."""
+
+    blocks: list[Block]
+    lines: Lines
+
+
+def unfolded(body: Body) -> Folded:
+    """Line by line, without blocks and loops."""
+    return Folded([], lines(body))
+
+
+def fold(body: Body) -> Folded:
+    """The shortest way to say it that is found."""
+    shapes = Shapes()
+    raw = _grouped(lines(body), shapes)
+    counts: Counter[int] = Counter(shapes.without_label(line) for line in walk(raw))
+    given_up: set[int] = set()
+    attempt = 0
+    while True:
+        folded = _Attempt(raw, shapes, counts, given_up).folded()
+        unworthy = _unworthy(folded)
+        if not unworthy:
+            return folded
+        attempt += 1
+        least = unworthy[0][0]
+        worst = {block.shape for saved, block in unworthy if saved == least or attempt > ATTEMPTS}
+        given_up |= worst
+
+
+def _grouped(raw: Lines, shapes: Shapes) -> Lines:
+    """With lines that are always followed by paths of one shape taken together with them: what
+    squeezes the channels before `concat` expands them.
+    """
+    before: dict[int, set[int]] = {}
+    for body in _bodies(raw):
+        shape = [shapes.of_line(line) for line in body]
+        for index, line in enumerate(body):
+            if line[0].kind == "form" and line[0].bars:
+                before.setdefault(shape[index], set()).add(shape[index - 1] if index else -1)
+    pairs = {(*first, after) for after, first in before.items() if len(first) == 1}
+
+    def grouped(body: Lines) -> Lines:
+        result: Lines = []
+        for line in body:
+            here = shapes.of_line(line)
+            pair = (shapes.of_line(result[-1]), here) if result else None
+            inside = [
+                replace(each, paths=[grouped(path) for path in each.paths], shape=-1)
+                if each.paths
+                else each
+                for each in line
+            ]
+            if pair in pairs and result[-1][0].kind == "layer" and pair[0] != here:
+                result[-1] = [Template("group", "", paths=[[result[-1], inside]])]
+            else:
+                result.append(inside)
+        return result
+
+    return grouped(raw)
+
+
+def _bodies(raw: Lines) -> Iterator[Lines]:
+    """All bodies, without recursion into what is not there."""
+    yield raw
+    for line in raw:
+        for each in line:
+            for path in each.paths:
+                yield from _bodies(path)
+
+
+def _unworthy(folded: Folded) -> list[tuple[float, Block]]:
+    """The blocks that do not make the text shorter, with what they save, the worst first."""
+    calls: dict[int, list[Template]] = {id(block): [] for block in folded.blocks}
+    for body in [folded.lines, *(block.body for block in folded.blocks)]:
+        for line in walk(body):
+            for each in line:
+                if each.kind == "call":
+                    calls[id(each.block)].append(each)
+    found: list[tuple[float, Block]] = []
+    for block in folded.blocks:
+        written = calls[id(block)]
+        own = sum(map(words, block.body))
+        saved: float = (len(written) - 1) * own - sum(words([call]) for call in written)
+        saved -= 4 + 3 * len(block.solved.parameters)
+        if len(written) < 2:
+            saved = float("-inf")
+        if saved < LEAST:
+            found.append((saved, block))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+class _Attempt:
+    """Folds a network, with blocks of all shapes but those that were given up."""
+
+    def __init__(
+        self, raw: Lines, shapes: Shapes, counts: Counter[int], given_up: set[int]
+    ) -> None:
+        self.raw = raw
+        self.shapes = shapes
+        self.counts = counts
+        self.given_up = given_up
+        self.blocks: dict[int, Block] = {}
+        self.heap: list[tuple[int, int, int]] = []
+
+    def folded(self) -> Folded:
+        body = self.extracted(self.raw, 1)
+        order: list[Block] = []
+        # The largest first: those around a block have to be made before all its places are known.
+        while self.heap:
+            block = self.blocks[heappop(self.heap)[2]]
+            line = [overlay(parts) for parts in zip(*block.parts, strict=True)]
+            if line[0].kind == "group":
+                block.body = self.extracted(line[0].paths[0], block.count)
+            else:
+                block.body = [[self.inside(each, block.count) for each in line]]
+            order.append(block)
+        order.reverse()
+        for block in order:
+            block.body = _fold_lines(block.body, block.count, self.shapes)
+            _hint(block.body)
+            block.solved = solve(all_columns(block.body), defaults=True)
+        return Folded(order, _fold_lines(body, 1, self.shapes))
+
+    def extracted(self, body: Lines, count: int) -> Lines:
+        """A body with calls in the place of lines that are blocks."""
+        result: Lines = []
+        for line in body:
+            shape = self.shapes.without_label(line)
+            if self.counts[shape] > 1 and shape not in self.given_up and _worth(line):
+                block = self.blocks.get(shape)
+                if block is None:
+                    block = self.blocks[shape] = Block(shape, sum(map(_layers, line)))
+                    heappush(self.heap, (-block.size, len(self.blocks), shape))
+                result.append([block.call(line, count)])
+            elif line[0].kind == "group":
+                result += self.extracted(line[0].paths[0], count)
+            else:
+                result.append([self.inside(each, count) for each in line])
+        return result
+
+    def inside(self, each: Template, count: int) -> Template:
+        if not each.paths:
+            return each
+        return replace(
+            each, paths=[self.extracted(path, count) for path in each.paths], shape=-1, size=0
+        )
+
+
+def _worth(line: Line) -> bool:
+    """Whether a line says enough to be a block."""
+    return any(each.paths for each in line) or (len(line) > 1 and bool(line[0].columns))
+
+
+def _layers(each: Template) -> int:
+    return 1 + sum(_layers(inner) for path in each.paths for line in path for inner in line)
+
+
+# ---- bodies ---------------------------------------------------------------------------------
+
+
+def _fold_lines(body: Lines, count: int, shapes: Shapes) -> Lines:
+    """A body with loops. `count` is how many bodies are laid over each other in it."""
+    inner = [[_fold_inside(each, count, shapes) for each in line] for line in body]
+    level = _Level(shapes, count)
+    ways: list[Callable[[Lines], Lines]] = [level.staged, level.wrapped, level.plain]
+    tried = [level.finished(level.loops(way(inner))) for way in ways]
+    return min(tried, key=lambda way: sum(map(words, way)) + LINE * len(way))
+
+
+def _fold_inside(each: Template, count: int, shapes: Shapes) -> Template:
+    if each.kind == "call":
+        return replace(each, columns=each.block.arguments_of(each), shape=-1, size=0)
+    if not each.paths:
+        return each
+    paths = [_fold_lines(path, count, shapes) for path in each.paths]
+    return replace(each, paths=paths, shape=-1, size=0)
+
+
+class _Level:
+    """The lines of one body."""
+
+    def __init__(self, shapes: Shapes, count: int) -> None:
+        self.shapes = shapes
+        self.count = count
+
+    # ---- ways to see lines that follow one another ----
+
+    def plain(self, body: Lines) -> Lines:
+        return body
+
+    def staged(self, body: Lines) -> Lines:
+        """Runs of lines of equal shape as stages: a line, and a `repeat` of one that differs from
+        it where it has defaults.
+        """
+        result: Lines = []
+        for run in self.runs(body):
+            groups = self.groups(run)
+            stages = self.stages(groups)
+            if len(run) < 2 or len(stages) < 2 or all(total == 1 for _, _, total in stages):
+                result += run
+                continue
+            reset = {
+                index
+                for head, tail, _ in stages
+                for index, (one, two) in enumerate(_pairs(head, tail))
+                if one.values != two.values
+            }
+            for head, tail, total in stages:
+                rest = tail if total > 1 else _reset(tail, reset)
+                result += [head, [self.repeat([rest], total, first=True)]]
+        return result
+
+    def wrapped(self, body: Lines) -> Lines:
+        """Each group of equal lines as a `repeat`, those of one line too, where others of its shape
+        are repeated.
+        """
+        body = self.repeats(body)
+        kinds = {
+            tuple([self.shapes.of_line(inner) for inner in line[0].paths[0]])
+            for line in body
+            if line[0].kind == "repeat"
+        }
+        result: Lines = []
+        at = 0
+        while at < len(body):
+            for kind in kinds:
+                part = body[at : at + len(kind)]
+                if tuple(map(self.shapes.of_line, part)) == kind:
+                    result.append([self.repeat(part, 1)])
+                    at += len(kind)
+                    break
+            else:
+                result.append(body[at])
+                at += 1
+        return result
+
+    def runs(self, body: Lines) -> list[Lines]:
+        """Maximal runs of lines of one shape."""
+        found: list[Lines] = []
+        for line in body:
+            if found and self.shapes.of_line(found[-1][0]) == self.shapes.of_line(line):
+                found[-1].append(line)
+            else:
+                found.append([line])
+        return found
+
+    def groups(self, run: Lines) -> list[tuple[Line, int]]:
+        """Maximal runs of equal lines."""
+        found: list[tuple[Line, int]] = []
+        for line in run:
+            if found and exact(found[-1][0], self.shapes) == exact(line, self.shapes):
+                found[-1] = line, found[-1][1] + 1
+            else:
+                found.append((line, 1))
+        return found
+
+    def stages(self, groups: list[tuple[Line, int]]) -> list[tuple[Line, Line, int]]:
+        """The first line, the others, and how many they are together."""
+        found: list[tuple[Line, Line, int]] = []
+        at = 0
+        while at < len(groups):
+            line, count = groups[at]
+            if count == 1 and at + 1 < len(groups) and _follows(line, groups[at + 1][0]):
+                found.append((line, groups[at + 1][0], 1 + groups[at + 1][1]))
+                at += 2
+            else:
+                found.append((line, line, count))
+                at += 1
+        return found
+
+    def repeat(self, body: Lines, count: int, first: bool = False) -> Template:
+        column = Column("count", (count,) * self.count, family="count")
+        return Template("repeat", "repeat", columns=[column], paths=[body], first=first)
+
+    # ---- loops ----
+
+    def repeats(self, body: Lines) -> Lines:
+        """Equal lines that follow one another as `repeat`, the shortest rounds first."""
+        for period in range(1, PERIOD + 1):
+            if len(body) < 2 * period:
+                break
+            keys = [exact(line, self.shapes) for line in body]
+            result: Lines = []
+            at = 0
+            while at < len(body):
+                count = 1
+                while (
+                    keys[at : at + period] == keys[at + count * period : at + (count + 1) * period]
+                ):
+                    if at + (count + 1) * period > len(body):
+                        break
+                    count += 1
+                if count > 1:
+                    result.append([self.repeat(body[at : at + period], count)])
+                    at += count * period
+                else:
+                    result.append(body[at])
+                    at += 1
+            body = result
+        return body
+
+    def loops(self, body: Lines) -> Lines:
+        """Rounds that differ in numbers as `for`, the one that saves most first."""
+        while True:
+            best: tuple[int, int, int, Template] | None = None
+            shape = [self.shapes.of_line(line) for line in body]
+            for period in range(1, min(PERIOD, len(body) // 2) + 1):
+                for start, rounds in _tandems(shape, period):
+                    made = self.for_(body, start, period, rounds)
+                    if made is None:
+                        continue
+                    loop, saved = made
+                    if saved >= LEAST and (best is None or saved > best[0]):
+                        best = saved, start, period * rounds, loop
+            if best is None:
+                return body
+            _, start, length, loop = best
+            body = [*body[:start], [loop], *body[start + length :]]
+
+    def for_(
+        self, body: Lines, start: int, period: int, rounds: int
+    ) -> tuple[Template, int] | None:
+        parts = [body[start + period * n : start + period * (n + 1)] for n in range(rounds)]
+        columns = [all_columns(part) for part in parts]
+        if self.count > 1 and any(len({*column.values}) > 1 for each in columns for column in each):
+            return None
+        if self.count > 1:
+            parts = [_narrowed(part) for part in parts]
+        merged = _Level(self.shapes, rounds).finished(overlay_lines(parts))
+        solved = solve(all_columns(merged))
+        names = len(solved.parameters)
+        if not names:
+            return None
+        size = sum(map(words, merged)) + 4 + names + rounds * (names + (names > 1))
+        before = sum(sum(map(words, part)) for part in parts) + rounds * (period - 1)
+        # Nobody takes layers of other filter sizes for the same, nor two rounds for a loop, unless
+        # much is saved.
+        size += 4 * (rounds == 2) + 8 * any(each.family == "kernel" for each in solved.parameters)
+        loop = Template("for", "for", paths=[merged], rounds=parts, size=size)
+        return loop, before - size
+
+    def finished(self, body: Lines) -> Lines:
+        """Repeats that save nothing are written out, others are found in what is left."""
+        flat: Lines = []
+        for line in body:
+            first = line[0]
+            if first.kind == "repeat" and len({*first.columns[0].values}) == 1:
+                count = first.columns[0].values[0] - first.first
+                flat += first.paths[0] * count
+            else:
+                flat.append(line)
+        return [line for each in self.repeats(flat) for line in self.unrolled(each)]
+
+    def unrolled(self, line: Line) -> Lines:
+        """The lines of a `repeat` that is longer than they are."""
+        first = line[0]
+        if first.kind != "repeat" or len({*first.columns[0].values}) > 1:
+            return [line]
+        count = first.columns[0].values[0]
+        inside = sum(map(words, first.paths[0]))
+        return first.paths[0] * count if (count - 1) * inside < 4 else [line]
+
+
+def _tandems(shape: Sequence[int], period: int) -> list[tuple[int, int]]:
+    """Where rounds of so many lines of equal shape follow one another, and how many."""
+    found: list[tuple[int, int]] = []
+    run = 0
+    for at in range(period, len(shape) + 1):
+        if at < len(shape) and shape[at] == shape[at - period]:
+            run += 1
+            continue
+        rounds = run // period + 1
+        if rounds > 1:
+            # The rest of the run may be at either end.
+            first = at - period - run
+            found += [(first + offset, rounds) for offset in {0, run % period}]
+        run = 0
+    return found
+
+
+def _pairs(one: Line, two: Line) -> list[tuple[Column, Column]]:
+    return list(zip(all_columns([one]), all_columns([two]), strict=True))
+
+
+def _follows(head: Line, tail: Line) -> bool:
+    """Whether a line differs from the one before it only where it has defaults."""
+    return all(
+        one.values == two.values or all(value == two.usual for value in two.values)
+        for one, two in _pairs(head, tail)
+    )
+
+
+def _reset(line: Line, columns: set[int]) -> Line:
+    """The line with its defaults in some columns."""
+    made = _copied(line)
+    for index, column in enumerate(all_columns([made])):
+        if index in columns:
+            column.values = (column.usual,) * len(column.values)
+    return made
+
+
+def _copied(line: Line) -> Line:
+    return [
+        replace(
+            each,
+            columns=[replace(column) for column in each.columns],
+            paths=[[_copied(inner) for inner in path] for path in each.paths],
+        )
+        for each in line
+    ]
+
+
+def _narrowed(body: Lines) -> Lines:
+    """One of the bodies that are laid over each other, where all are equal."""
+    return [
+        [
+            replace(
+                each,
+                columns=[replace(column, values=column.values[:1]) for column in each.columns],
+                paths=[_narrowed(path) for path in each.paths],
+                instances=each.instances[:1],
+            )
+            for each in line
+        ]
+        for line in body
+    ]
+
+
+# ---- names of widths ------------------------------------------------------------------------
+
+
+def _hint(body: Lines) -> None:
+    """Names for the widths of paths, after what they do: `narrow3`, `wide3`, `pooled`."""
+    for line in walk(body):
+        for each in line:
+            if each.kind == "form" and each.bars:
+                for path in each.paths:
+                    _hint_path(path)
+
+
+def _hint_path(path: Lines) -> None:
+    columns = all_columns(path)
+    widths = [column for column in columns if column.family == "out"]
+    if any(each.word.startswith("pool ") for line in path for each in line):
+        for column in widths:
+            column.hint = "pooled"
+        return
+    sides = [
+        max(value) if isinstance(value, tuple) else value
+        for column in columns
+        if column.family == "kernel"
+        for value in column.values[:1]
+    ]
+    side = max(sides, default=1)
+    for index, column in enumerate(widths):
+        if len(widths) == 1:
+            column.hint = "direct" if side == 1 else f"wide{side}"
+        else:
+            place = "narrow" if index == 0 else "wide" if index == len(widths) - 1 else "middle"
+            column.hint = f"{place}{side}"

@@ -1,0 +1,191 @@
+"""The imported network: layers as operations of the language, each with the name that it had and
+its place in the file. Shapes are computed while a reader adds layers, so that a layer that does not
+fit is reported where it stands. What the language cannot say is listed; what depends on it is left
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.source import Span
+from ..language.signature import ArgumentError
+from ..ops import REGISTRY
+from ..ops.base import Op
+from ..shapes import Shape, ShapeError, axes_of, size
+from .normal import normal
+
+MAX_LAYERS = 50_000
+"""As many as a spec may have by default."""
+MAX_INPUTS = 1_000_000
+"""Inputs of all layers together: a file of a megabyte can name more than memory holds."""
+MAX_ELEMENTS = 10**15
+"""Elements of a map: larger numbers are mistakes of a file, and slow to compute with."""
+MAX_MISTAKES = 20
+
+
+class Layer:
+    """A layer, with the layers that it reads."""
+
+    __slots__ = ("index", "inputs", "name", "op", "shape", "span")
+
+    def __init__(
+        self, index: int, op: Op, inputs: tuple[Layer, ...], name: str, span: Span, shape: Shape
+    ) -> None:
+        self.index = index
+        self.op = op
+        self.inputs = inputs
+        self.name = name
+        """Its name in the file; empty if it has none."""
+        self.span = span
+        self.shape = shape
+
+    def __repr__(self) -> str:
+        return f"<{self.index} {self.op.word} {self.name}>"
+
+
+class GraphOutput(NamedTuple):
+    """A result of the network; an auxiliary one has the weight of its loss."""
+
+    layer: Layer
+    name: str
+    aux: float | None = None
+
+
+class Unsaid(NamedTuple):
+    """A layer of the file that the language cannot say."""
+
+    what: str
+    """As it is called there: `[yolo]`, `Crop`."""
+    why: str
+    span: Span
+
+
+class Graph(NamedTuple):
+    """An imported network. The layers stand in an order of computation, the input first."""
+
+    name: str
+    layers: list[Layer]
+    outputs: list[GraphOutput]
+    """The main output last."""
+    unsaid: list[Unsaid]
+    remarks: list[str]
+    """What the spec does not say, because it belongs to training or to the data."""
+
+    @property
+    def consumers(self) -> list[list[Layer]]:
+        """By index, the layers that read a layer, once for each input."""
+        readers: list[list[Layer]] = [[] for _ in self.layers]
+        for layer in self.layers:
+            for source in layer.inputs:
+                readers[source.index].append(layer)
+        return readers
+
+
+_FLAT = next(word for word, kind in REGISTRY.items() if "Caffe Flatten" in kind.called)
+"""The word of the layer that makes a vector of a map."""
+
+Result = Layer | None
+"""None: what depends on a layer that the language cannot say, or on one that is wrong."""
+
+
+class GraphBuilder:
+    """Collects the layers of a file."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+        self.unsaid: list[Unsaid] = []
+        self.remarks: list[str] = []
+        self.mistakes: list[Diagnostic] = []
+        self.ends: dict[int, Layer] = {}
+        """Layers that something reads that cannot be said: where a part of the network ends."""
+        self.reads = 0
+
+    def mistake(self, code: str, message: str, span: Span, help: str = "") -> None:
+        """Notes something wrong with the file."""
+        self.mistakes.append(Diagnostic(code, message, span, help=help))
+        if len(self.mistakes) >= MAX_MISTAKES:
+            raise SpecError(self.mistakes)
+
+    def cannot_say(self, what: str, why: str, span: Span, inputs: Sequence[Result] = ()) -> None:
+        """Notes a layer that the language cannot say."""
+        self.unsaid.append(Unsaid(what, why, span))
+        self.ends.update({layer.index: layer for layer in inputs if layer is not None})
+
+    def input(self, shape: Shape, name: str, span: Span) -> Layer:
+        return self._append(REGISTRY["input"].make(shape=shape), (), name, span, shape)
+
+    def add(
+        self, word: str, inputs: Sequence[Result], name: str, span: Span, **given: object
+    ) -> Result:
+        """Adds a layer by its word in the language; None if an input is missing, or it is wrong."""
+        present = [each for each in inputs if each is not None]
+        if len(present) < len(inputs):
+            self.ends.update({layer.index: layer for layer in present})
+            return None
+        shapes = [layer.shape for layer in present]
+        kind = REGISTRY[word]
+        try:
+            for argument, value in given.items():
+                if kind.fields[argument].per_axis or type(value) in (int, float):
+                    kind.fields[argument].read(value)
+            op = kind.make(**given).on_axes(axes_of(shapes[0]))
+            op.check()
+            op = normal(op, shapes[0])
+            for shape in shapes:
+                op.refuse_axes(shape)
+            output = op.output(*shapes)
+        except (ArgumentError, ShapeError) as error:
+            self.mistake("shape", f"this layer does not fit: {error.message}", span)
+            return None
+        if size(output) > MAX_ELEMENTS:
+            self.mistake("limit", "the map of this layer has more than 10^15 numbers", span)
+            return None
+        return self._append(op, tuple(present), name, span, output)
+
+    def _append(
+        self, op: Op, inputs: tuple[Layer, ...], name: str, span: Span, shape: Shape
+    ) -> Layer:
+        self.reads += len(inputs)
+        if len(self.layers) >= MAX_LAYERS or self.reads > MAX_INPUTS:
+            raise SpecError(
+                [*self.mistakes, Diagnostic("limit", f"more than {MAX_LAYERS:,} layers", span)]
+            )
+        layer = Layer(len(self.layers), op, inputs, name, span, shape)
+        self.layers.append(layer)
+        return layer
+
+    def flat(self, source: Result, span: Span) -> Result:
+        """A vector, for a layer that takes nothing else."""
+        if source is None or not axes_of(source.shape):
+            return source
+        return self.add(_FLAT, [source], "", span)
+
+    def finished(self, name: str, outputs: Sequence[GraphOutput]) -> Graph:
+        """The network; raises SpecError if the file has mistakes."""
+        if self.mistakes:
+            raise SpecError(self.mistakes)
+        return Graph(name, self.layers, list(outputs), self.unsaid, self.remarks)
+
+
+def only_used(graph: Graph) -> Graph:
+    """The layers that an output depends on, and no others."""
+    used: set[int] = {0} if graph.layers else set()
+    stack = [output.layer for output in graph.outputs]
+    while stack:
+        layer = stack.pop()
+        if layer.index not in used:
+            used.add(layer.index)
+            stack.extend(layer.inputs)
+    kept: list[Layer] = []
+    anew: dict[int, Layer] = {}
+    for layer in graph.layers:
+        if layer.index in used:
+            inputs = tuple([anew[source.index] for source in layer.inputs])
+            copy = Layer(len(kept), layer.op, inputs, layer.name, layer.span, layer.shape)
+            anew[layer.index] = copy
+            kept.append(copy)
+    outputs = [output._replace(layer=anew[output.layer.index]) for output in graph.outputs]
+    return graph._replace(layers=kept, outputs=outputs)

@@ -1,0 +1,147 @@
+"""Numbers that differ become parameters: those that always agree are one, and one that is always
+the same multiple of another is written so, `4*width`. Names are those of the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..language.signature import REQUIRED
+from .template import Column, Values
+
+NAMES = {"out": "width", "count": "depth", "multiplier": "multiplier", "p": "dropout"}
+"""What a parameter is called after the argument that it sets; others have the argument's name."""
+
+
+class Expression(NamedTuple):
+    """What stands in the place of a number."""
+
+    text: str
+    value: Any = None
+    """If it is the same in all places."""
+    literal: bool = False
+
+
+class Parameter(NamedTuple):
+    name: str
+    values: Values
+    show: Callable[[Any], str]
+    family: str
+    rigid: bool
+    default: Any = None
+
+
+class Solved(NamedTuple):
+    parameters: list[Parameter]
+    expressions: list[Expression]
+    """For each column."""
+
+
+class _Group:
+    """Columns that always agree."""
+
+    def __init__(self, column: Column) -> None:
+        self.columns = [column]
+        self.values = column.values
+        self.family = column.family
+        self.rigid = column.rigid
+        self.expression = ""
+
+
+def literal(column: Column) -> Expression:
+    value = column.values[0]
+    return Expression(column.show(value), value, True)
+
+
+def solve(
+    columns: Sequence[Column], taken: Sequence[str] = (), *, defaults: bool = False
+) -> Solved:
+    """Parameters and expressions for columns of numbers; `taken` are names that are something
+    else. With `defaults`, what is mostly left out has one.
+    """
+    groups: dict[tuple[str, Values], _Group] = {}
+    for column in columns:
+        if _varies(column):
+            key = (column.family, column.values)
+            if key in groups:
+                groups[key].columns.append(column)
+            else:
+                groups[key] = _Group(column)
+    bases = _bases(list(groups.values()))
+    parameters = _named(bases, taken, defaults)
+    by_base = dict(zip(map(id, bases), parameters, strict=True))
+    expressions: list[Expression] = []
+    for column in columns:
+        if not _varies(column):
+            expressions.append(literal(column))
+            continue
+        group = groups[column.family, column.values]
+        base, times, over = group.base  # type: ignore[attr-defined]
+        name = by_base[id(base)].name
+        text = f"{times}*{name}" if times > 1 else f"{name}//{over}" if over > 1 else name
+        expressions.append(Expression(text))
+    order = sorted(parameters, key=lambda each: each.default is not None)
+    return Solved(order, expressions)
+
+
+def _varies(column: Column) -> bool:
+    return any(value != column.values[0] for value in column.values[1:])
+
+
+def _bases(groups: list[_Group]) -> list[_Group]:
+    """Groups that no other one is a multiple of; of each other one, its base and the factor."""
+    bases: list[_Group] = []
+    for group in sorted(groups, key=lambda group: -len(group.columns)):
+        for base in bases:
+            factor = _factor(base, group)
+            if factor is not None:
+                group.base = (base, *factor)  # type: ignore[attr-defined]
+                break
+        else:
+            group.base = (group, 1, 1)  # type: ignore[attr-defined]
+            bases.append(group)
+    order = {id(group): index for index, group in enumerate(groups)}
+    return sorted(bases, key=lambda group: order[id(group)])
+
+
+def _factor(base: _Group, group: _Group) -> tuple[int, int] | None:
+    """(k, 1) if it is k times the base, (1, k) if the base is k times it."""
+    if base.family != group.family or base.rigid or group.rigid:
+        return None
+    one, other = base.values[0], group.values[0]
+    if not one or not other:
+        return None
+    for times, over in ((other // one, 1), (1, one // other)):
+        pairs = zip(base.values, group.values, strict=True)
+        if (
+            times >= 1
+            and over >= 1
+            and all(b == a * times // over and a * times % over == 0 for a, b in pairs)
+        ):
+            return times, over
+    return None
+
+
+def _named(bases: Sequence[_Group], taken: Sequence[str], defaults: bool) -> list[Parameter]:
+    used = set(taken)
+    widths = [base for base in bases if base.family == "out"]
+    parameters: list[Parameter] = []
+    for base in bases:
+        hints = [column.hint for column in base.columns if column.hint]
+        name = hints[0] if hints and base.family == "out" and len(widths) > 1 else ""
+        if not name and len(widths) == 2 and base.family == "out":
+            first = sum(widths[0].values) < sum(widths[1].values)
+            name = ("narrow" if base is widths[0] else "wide") if first else ""
+        name = name or NAMES.get(base.family, base.family)
+        number, plain = 2, name
+        while name in used:
+            name, number = f"{plain}{number}", number + 1
+        used.add(name)
+        usual = base.columns[0].usual
+        default = None
+        if defaults and usual is not None and usual is not REQUIRED and usual in base.values:
+            default = usual
+        shower = base.columns[0].show
+        parameters.append(Parameter(name, base.values, shower, base.family, base.rigid, default))
+    return parameters

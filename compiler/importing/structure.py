@@ -1,0 +1,386 @@
+"""Graph -> statements: the series-parallel structure of an imported network. A merge and the layer
+that dominates it become a form with paths: `residual`, `gate`, `dense`, `concat`. Where paths are
+entangled, or very long, layers get labels, and `from` continues from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Literal
+
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..ops.base import Op
+from ..ops.shortcut import projection
+from ..shapes import axes_of
+from .graph import Graph, Layer
+from .normal import normal, unsettled
+
+MAX_DEPTH = 40
+"""Forms within forms. Deeper ones are labels, as are paths of `LONG` layers beside an empty one."""
+LONG = 16
+
+TRAILING = ("norm", "activation", "dropout")
+"""Kinds of layers that stand on the line of the layer before them."""
+
+Kind = Literal["layer", "form", "from", "merge", "side"]
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A statement."""
+
+    kind: Kind
+    word: str
+    op: Op | None = None
+    """Of a layer."""
+    options: tuple[str, ...] = ()
+    """`shortcut=project`."""
+    paths: list[Body] = field(default_factory=list)
+    bars: bool = False
+    """Whether its paths have bars in front of them; otherwise there is one, its body."""
+    targets: list[Item] = field(default_factory=list)
+    """The statements whose labels it names: of `from`, `concat other`."""
+    layer: Layer | None = None
+    """The layer that it ends in."""
+    label: str = ""
+    labeled: bool = False
+    """Whether something refers to it."""
+    output: str = ""
+    """Its name, if it is an output."""
+    scope: tuple[str, ...] = ()
+    """The labels around it, once there are names: they begin its own."""
+
+
+Body = list[Item]
+
+
+class _Dominators:
+    """The immediate dominator of each layer, found as the lowest common ancestor of its inputs;
+    jump pointers keep that logarithmic.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.above: list[int] = []
+        self.depth: list[int] = []
+        self.jump: list[int] = []
+        for layer in layers:
+            inputs = [source.index for source in layer.inputs]
+            if not inputs:
+                self.above.append(layer.index)
+                self.depth.append(0)
+                self.jump.append(layer.index)
+                continue
+            common = inputs[0]
+            for other in inputs[1:]:
+                common = self.common(common, other)
+            self.above.append(common)
+            self.depth.append(self.depth[common] + 1)
+            far = self.jump[common]
+            even = (
+                self.depth[common] - self.depth[far] == self.depth[far] - self.depth[self.jump[far]]
+            )
+            self.jump.append(self.jump[far] if even else common)
+
+    def common(self, one: int, two: int) -> int:
+        one, two = self.lift(one, self.depth[two]), self.lift(two, self.depth[one])
+        while one != two:
+            if self.jump[one] != self.jump[two]:
+                one, two = self.jump[one], self.jump[two]
+            else:
+                one, two = self.above[one], self.above[two]
+        return one
+
+    def lift(self, at: int, depth: int) -> int:
+        while self.depth[at] > depth:
+            far = self.jump[at]
+            at = far if self.depth[far] >= depth else self.above[at]
+        return at
+
+
+class _Structure:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.consumers = graph.consumers
+        self.dominators = _Dominators(graph.layers)
+        self.items: dict[int, Item] = {}
+        """By layer, the statement that ends in it; a layer is written once."""
+        self.returned = {output.layer.index for output in graph.outputs}
+        self.weight = list(accumulate(int(each.op.kind not in TRAILING) for each in graph.layers))
+        """By layer, how many before it would begin a line."""
+
+    # ---- bodies ----
+
+    def body(self, start: Layer, end: Layer, depth: int = 0) -> Body:
+        """The statements that lead from a layer to another that it dominates."""
+        backwards: Body = []
+        at = end
+        while at is not start:
+            if at.index in self.items:
+                backwards.append(self.reference(at))
+                break
+            if len(at.inputs) == 1:
+                backwards.append(self.plain(at))
+                at = at.inputs[0]
+                continue
+            above = self.graph.layers[self.dominators.above[at.index]]
+            long = self.long_path(at, above, depth)
+            if long is None:
+                backwards.append(self.form(at, above, depth))
+                at = above
+            else:
+                # What the other paths read must be written before them, so the long path is first.
+                inner = self.body(above, at.inputs[long], depth)
+                backwards += [self.beside(at, above, long, depth), *reversed(inner)]
+                at = above
+        backwards.reverse()
+        return backwards
+
+    def plain(self, layer: Layer) -> Item:
+        followers = [each.op for each in self.consumers[layer.index]]
+        item = Item("layer", layer.op.word, unsettled(layer.op, followers), layer=layer)
+        self.items[layer.index] = item
+        return item
+
+    def reference(self, layer: Layer) -> Item:
+        item = self.items[layer.index]
+        item.labeled = True
+        return Item("from", "from", targets=[item], layer=layer)
+
+    # ---- merges ----
+
+    def long_path(self, merge: Layer, above: Layer, depth: int) -> int | None:
+        """Of two paths, the one that is so long that the other is better written with a label."""
+        if len(merge.inputs) != 2 or above.index == 0:
+            return None
+        lengths = [source.index - above.index for source in merge.inputs]
+        longer = int(lengths[1] > lengths[0])
+        source = merge.inputs[longer]
+        if source.index in self.items or lengths[1 - longer] > LONG // 4:
+            return None
+        many = self.weight[source.index] - self.weight[above.index]
+        return longer if many >= LONG or depth >= MAX_DEPTH or self.grows(source, above) else None
+
+    def grows(self, source: Layer, above: Layer) -> bool:
+        """Whether a path makes maps smaller and larger again, as those of a U-Net do."""
+        for _ in range(LONG):
+            if source is above or not source.inputs:
+                return False
+            before = source.inputs[0].shape
+            if len(before) == len(source.shape) and before[1:] < source.shape[1:]:
+                return True
+            source = self.graph.layers[self.dominators.above[source.index]]
+        return False
+
+    def beside(self, merge: Layer, above: Layer, long: int, depth: int) -> Item:
+        """`concat { | | from skip, … }`, behind the long path that is the empty one here."""
+        paths: list[Body] = []
+        label = self.label_of(above)
+        for position, source in enumerate(merge.inputs):
+            if position == long:
+                paths.append([])
+            elif source is above:
+                paths.append([Item("from", "from", targets=[label], layer=above)])
+            else:
+                rest = self.body(above, source, depth + 1)
+                if rest[0].kind != "from":
+                    rest.insert(0, Item("from", "from", targets=[label], layer=above))
+                paths.append(rest)
+        label.labeled = True
+        if long == 0 and all(len(path) == 1 for path in paths[1:]):
+            targets = [target for path in paths[1:] for target in path[0].targets]
+            item = Item("merge", merge.op.word, targets=targets, layer=merge)
+        else:
+            item = Item("form", merge.op.word, paths=paths, bars=True, layer=merge)
+        self.items[merge.index] = item
+        return item
+
+    def label_of(self, layer: Layer) -> Item:
+        """The statement of a layer that is not written yet, but will be: it comes before."""
+        if layer.index not in self.pending:
+            self.pending[layer.index] = Item("layer", layer.op.word)
+        return self.pending[layer.index]
+
+    def form(self, merge: Layer, above: Layer, depth: int) -> Item:
+        if depth >= MAX_DEPTH:
+            raise SpecError(
+                [
+                    Diagnostic(
+                        "limit",
+                        f"this merges paths within more than {MAX_DEPTH} others",
+                        merge.span,
+                    )
+                ]
+            )
+        if merge.op.word == "concat" and len(merge.inputs) > 2:
+            paths = self.nested(merge.inputs, above, depth)
+        else:
+            paths = [self.body(above, source, depth + 1) for source in merge.inputs]
+        item = self.shaped(merge, above, paths)
+        self.items[merge.index] = item
+        return item
+
+    def nested(self, inputs: Sequence[Layer], above: Layer, depth: int) -> list[Body]:
+        """The paths of a concatenation; neighbors that part later than the others are one of them,
+        which is a concatenation itself.
+        """
+        paths: list[Body] = []
+        at = 0
+        while at < len(inputs):
+            common, end = inputs[at].index, at + 1
+            while end < len(inputs):
+                wider = self.dominators.common(common, inputs[end].index)
+                if wider == above.index or (end > at + 1 and wider != common):
+                    break
+                common, end = wider, end + 1
+            parting = self.graph.layers[common]
+            if end == at + 1 or end - at == len(inputs) or common in self.items:
+                paths.append(self.body(above, inputs[at], depth + 1))
+                at += 1
+                continue
+            stem = self.body(above, parting, depth + 1)
+            inner = [self.body(parting, source, depth + 2) for source in inputs[at:end]]
+            if not inner[0] and len(inner) == 2:
+                form = Item("form", "dense", paths=inner[1:])
+            else:
+                form = Item("form", "concat", paths=inner, bars=True)
+            paths.append([*stem, form])
+            at = end
+        return paths
+
+    def shaped(self, merge: Layer, above: Layer, paths: list[Body]) -> Item:
+        """The form that says it best."""
+        word = merge.op.word
+        two = len(paths) == 2
+        empty = [index for index, path in enumerate(paths) if not path]
+        if two and len(empty) == 1:
+            body = paths[1 - empty[0]]
+            own = {"add": "residual", "mul": "gate"}.get(word, "")
+            if word == "concat" and empty == [0]:
+                own = "dense"
+            if own and body[0].kind != "from":
+                return Item("form", own, paths=[body], layer=merge)
+        if two and word == "add" and not empty:
+            for index in (1, 0):
+                options = self.projected(above, merge, paths[1 - index], paths[index])
+                if options is not None:
+                    return Item(
+                        "form", "residual", options=options, paths=[paths[1 - index]], layer=merge
+                    )
+            short = min((1, 0), key=lambda index: len(paths[index]))
+            return Item(
+                "form", "residual", paths=[paths[1 - short], paths[short]], bars=True, layer=merge
+            )
+        return Item("form", word, paths=paths, bars=True, layer=merge)
+
+    def projected(
+        self, above: Layer, merge: Layer, body: Body, short: Body
+    ) -> tuple[str, ...] | None:
+        """The options with which `residual` makes the short path by itself; None if none do."""
+        if len(short) != 2 or not axes_of(above.shape) or any(each.op is None for each in short):
+            return None
+        first, second = short[0].layer, short[1].layer
+        assert first is not None
+        assert second is not None
+        if any(len(self.consumers[each.index]) > 1 for each in (first, second)):
+            return None
+        strides = _strides(body)
+        if strides is None:
+            return None
+        made = projection(merge.shape[0], strides)
+        if normal(made[0], above.shape) != first.op or made[1] != second.op:
+            return None
+        return ("shortcut=project",) if above.shape == merge.shape else ()
+
+    # ---- the whole ----
+
+    def build(self) -> Body:
+        self.pending: dict[int, Item] = {}
+        start = self.graph.layers[0]
+        self.items[start.index] = Item("layer", "input", start.op, layer=start)
+        main = self.graph.outputs[-1].layer
+        body = [self.items[0], *self.body(start, main)]
+        for index, stand_in in self.pending.items():
+            item = self.items[index]
+            item.labeled = True
+            _replace(body, stand_in, item)
+        for output in self.graph.outputs[:-1]:
+            self.side(body, output.layer, output.name, output.aux)
+        if any(output.aux is None for output in self.graph.outputs[:-1]):
+            self.items[main.index].output = self.graph.outputs[-1].name or "main"
+        return body
+
+    def side(self, body: Body, end: Layer, name: str, aux: float | None) -> None:
+        """An output beside the main stream."""
+        if end.index in self.items:
+            item = self.items[end.index]
+            item.labeled, item.label = True, name
+            host, index = _find(body, item)
+            # After `output name: conv`, what arrived at it would go on.
+            host.insert(index + 1, Item("merge", "output", targets=[item]))
+            return
+        known = set(self.items)
+        at = end
+        while at.index not in known:
+            at = self.graph.layers[self.dominators.above[at.index]]
+        inner = self.body(at, end, 1)
+        options = (f"weight={aux:g}",) if aux is not None else ()
+        item = Item(
+            "side", "output" if aux is None else "aux", options=options, paths=[inner], label=name
+        )
+        read = {id(each) for path in _walk(inner) for each in path.targets}
+        place = self.items[at.index]
+        host, index = _find(body, place)
+        if read:
+            # It reads layers that come later: behind the last of them.
+            order = [each for each in _walk(body) if id(each) in read or each is place]
+            host, index = _find(body, order[-1])
+            if order[-1] is not place:
+                place.labeled = True
+                inner.insert(0, Item("from", "from", targets=[place], layer=at))
+        host.insert(index + 1, item)
+
+
+def _strides(body: Body) -> tuple[int, ...] | None:
+    """The product of strides of a path of plain layers."""
+    product: list[int] | None = None
+    for item in body:
+        if item.op is None:
+            return None
+        stride = getattr(item.op, "stride", None) if "stride" in item.op.fields else None
+        if stride is not None:
+            product = [a * b for a, b in zip(product or [1] * len(stride), stride, strict=True)]
+        elif "kernel" in item.op.fields:
+            return None
+    return None if product is None else tuple(product)
+
+
+def _walk(body: Body) -> Iterator[Item]:
+    for item in body:
+        yield item
+        for path in item.paths:
+            yield from _walk(path)
+
+
+def _find(body: Body, wanted: Item) -> tuple[Body, int]:
+    """The body that a statement stands in, and its position there."""
+    for index, item in enumerate(body):
+        if item is wanted:
+            return body, index
+    for item in body:
+        for path in item.paths:
+            found = _find(path, wanted)
+            if found[1] >= 0:
+                return found
+    return body, -1
+
+
+def _replace(body: Body, stand_in: Item, item: Item) -> None:
+    for each in _walk(body):
+        each.targets = [item if target is stand_in else target for target in each.targets]
+
+
+def structure(graph: Graph) -> Body:
+    """The statements of a network, the input first."""
+    return _Structure(graph).build()

@@ -1,0 +1,273 @@
+"""Statements with their numbers apart. Two that differ in numbers alone have the same shape, and
+can be laid over each other: every number is then a column, with a value for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ..language.signature import Field
+from .normal import shown, writing
+from .structure import TRAILING, Body, Item
+
+Values = tuple[Any, ...]
+"""A value for each of the statements that are laid over each other."""
+
+
+@dataclass(slots=True, eq=False)
+class Column:
+    """A number, in each of the statements."""
+
+    name: str
+    """The argument: `out`, `stride`; `count` of a `repeat`."""
+    values: Values
+    usual: Any = None
+    """Its default."""
+    show: Callable[[Any], str] = str
+    """Writes a value in its place."""
+    family: str = ""
+    """What it counts: numbers of one family may be one parameter, or a multiple of it."""
+    hint: str = ""
+    """What it would be called as a parameter, if that is known."""
+    rigid: bool = False
+    """Whether arithmetic is not written in its place: sizes, factors."""
+
+
+@dataclass(slots=True, eq=False)
+class Template:
+    """A statement."""
+
+    kind: Literal["layer", "form", "from", "merge", "side", "call", "repeat", "for", "group"]
+    word: str
+    key: Hashable = ()
+    """What has to be equal in two of the same shape, beside the word and what is inside."""
+    columns: list[Column] = field(default_factory=list)
+    paths: list[Lines] = field(default_factory=list)
+    bars: bool = False
+    item: Item | None = None
+    options: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    """Arguments that are no numbers, as they are written."""
+    plain: tuple[str, ...] = ()
+    """Arguments written without their names."""
+    block: Any = None
+    """Of a call: its block."""
+    instances: tuple[int, ...] = ()
+    """Of a call: which of the statements of its block they are."""
+    rounds: list[Lines] = field(default_factory=list)
+    """Of a `for`: its rounds; `paths` has them laid over each other."""
+    labeled: bool = False
+    """Whether its label, or its name as an output, is written here."""
+    pin: int = 0
+    """Its own number, if it refers to something, or something to it: it is equal to nothing."""
+    first: bool = False
+    """Of a `repeat`: the same statement stands before it, so it makes one round less."""
+    shape: int = -1
+    size: int = 0
+    """The number of words in it, about."""
+
+
+Line = list[Template]
+"""Statements that share a line: a convolution, its norm, its activation."""
+Lines = list[Line]
+
+
+# ---- from statements -------------------------------------------------------------------------
+
+
+def template(item: Item) -> Template:
+    """A statement with its numbers apart, and those in it."""
+    made = Template(item.kind, item.word, item=item, options=item.options, bars=item.bars)
+    if item.op is not None:
+        _split(made, item)
+    made.paths = [lines(path) for path in item.paths]
+    made.labeled = item.labeled or bool(item.output)
+    if made.labeled or item.targets or item.label:
+        made.pin = id(item)
+    return made
+
+
+def _split(made: Template, item: Item) -> None:
+    """Divides the arguments of a layer into numbers and others."""
+    op: Any = item.op
+    written = writing(type(op))
+    flags: list[str] = []
+    rest: list[tuple[str, Any]] = []
+    for name, declared in op.fields.items():
+        value = getattr(op, name)
+        if _is_number(value):
+            sized = name in written.sized
+            usual = declared.default
+            if declared.per_axis and isinstance(usual, tuple):
+                usual = (usual[0],) * len(value)  # for any number of axes
+            made.columns.append(
+                Column(
+                    name,
+                    (value,),
+                    usual,
+                    _show(declared, sized),
+                    family=name,
+                    rigid=not isinstance(value, int),
+                )
+            )
+            continue
+        rest.append((name, value))
+        if declared.is_flag:
+            if value:
+                flags.append(name)
+        elif not declared.is_usual(value):
+            text = shown(declared, value, False)
+            flags.append(text if name in written.plain else f"{name}={text}")
+    made.plain = written.plain
+    made.flags = tuple(flags)
+    made.key = tuple(rest)
+
+
+def _show(declared: Field, sized: bool) -> Callable[[Any], str]:
+    return lambda value: shown(declared, value, sized)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(type(each) is int for each in value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def lines(body: Body) -> Lines:
+    """The statements of a body on their lines."""
+    kinds = [item.op.kind if item.op is not None else item.kind for item in body]
+    norm_first = bool(kinds) and kinds[0] == "norm"
+    result: Lines = []
+    for index, item in enumerate(body):
+        made = template(item)
+        kind, before = kinds[index], kinds[index - 1] if index else ""
+        joins = bool(result) and before not in ("from", "side")
+        joins = joins and not result[-1][-1].labeled  # which of them would have the label?
+        if kind == "norm":
+            joins = joins and not norm_first and before not in ("input", "pool", "activation")
+        elif kind in TRAILING:
+            apart = ("input", "pool", "form") if kind == "dropout" else ("input", "pool")
+            joins = joins and before not in apart
+        elif kind == "shape":
+            joins = joins and before == "pool" and "global" in result[-1][-1].flags
+        else:
+            joins = joins and norm_first and kind != "pool" and all(map(_trails, result[-1]))
+        if joins:
+            result[-1].append(made)
+        else:
+            result.append([made])
+    return result
+
+
+def _trails(each: Template) -> bool:
+    op = each.item.op if each.item is not None else None
+    return op is not None and op.kind in TRAILING
+
+
+# ---- equal shapes -------------------------------------------------------------------------------
+
+
+class Shapes:
+    """Numbers for shapes: statements of one number differ in their numbers alone."""
+
+    def __init__(self) -> None:
+        self.known: dict[Hashable, int] = {}
+
+    def number(self, key: Hashable) -> int:
+        return self.known.setdefault(key, len(self.known))
+
+    def of(self, each: Template) -> int:
+        if each.shape < 0:
+            inside = tuple([self.of_lines(path) for path in each.paths])
+            columns = tuple([column.name for column in each.columns])
+            block = id(each.block) if each.block is not None else 0
+            rounds = tuple([exact(line, self) for part in each.rounds for line in part])
+            own = (each.kind, each.word, each.pin, each.key, each.options, each.bars, each.first)
+            each.shape = self.number((own, block, columns, inside, rounds))
+        return each.shape
+
+    def of_line(self, line: Line) -> int:
+        if len(line) == 1:
+            return self.of(line[0])
+        return self.number(("line", *map(self.of, line)))
+
+    def without_label(self, line: Line) -> int:
+        """The shape of a line whose last statement may have a label: that of a call can have it."""
+        last = line[-1]
+        if last.labeled and last.item is not None and not last.item.targets:
+            return self.of_line([*line[:-1], replace(last, pin=0, shape=-1)])
+        return self.of_line(line)
+
+    def of_lines(self, body: Lines) -> int:
+        return self.number(("body", *map(self.of_line, body)))
+
+
+def all_columns(body: Lines) -> list[Column]:
+    """The numbers of all statements, in the order written."""
+    found: list[Column] = []
+
+    def collect(lines: Lines) -> None:
+        for line in lines:
+            for each in line:
+                found.extend(each.columns)
+                if each.kind != "for":
+                    for path in each.paths:
+                        collect(path)
+
+    collect(body)
+    return found
+
+
+def exact(line: Line, shapes: Shapes) -> Hashable:
+    """Equal for lines that say the same."""
+    return shapes.of_line(line), *[column.values for column in all_columns([line])]
+
+
+def overlay(parts: Sequence[Template]) -> Template:
+    """Statements of one shape, laid over each other."""
+    first = parts[0]
+    made = replace(first, columns=[], paths=[])
+    for index, column in enumerate(first.columns):
+        values = tuple([value for part in parts for value in part.columns[index].values])
+        made.columns.append(replace(column, values=values))
+    if first.kind != "for":
+        for index in range(len(first.paths)):
+            made.paths.append(overlay_lines([part.paths[index] for part in parts]))
+    else:
+        made.paths = first.paths
+    made.instances = tuple([instance for part in parts for instance in part.instances])
+    return made
+
+
+def overlay_lines(bodies: Sequence[Lines]) -> Lines:
+    return [
+        [overlay([body[at][index] for body in bodies]) for index in range(len(line))]
+        for at, line in enumerate(bodies[0])
+    ]
+
+
+def walk(body: Lines) -> Iterator[Line]:
+    """All lines, those inside before those around them."""
+    for line in body:
+        for each in line:
+            for path in each.paths:
+                yield from walk(path)
+        yield line
+
+
+def words(line: Line) -> int:
+    """About how many words a line has."""
+    return sum(map(words_of, line))
+
+
+def words_of(each: Template) -> int:
+    if not each.size:
+        total = 1 + len(each.flags) + len(each.options)
+        for column in each.columns:
+            total += column.name in each.plain or any(v != column.usual for v in column.values)
+        for path in each.paths:
+            total += 2 + sum(words(line) + 1 for line in path)
+        each.size = total
+    return each.size

@@ -1,0 +1,183 @@
+"""Folded statements -> the text of a spec, printed as `cnn fmt` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...dsl.builder import RESERVED
+from ...dsl.parser import parse
+from ...dsl.printer import WIDTH, print_spec
+from ...dsl.source import Source
+from ..language.vocabulary import layer_words
+from .fold import Block, Folded
+from .names import identifier, name_blocks, name_labels
+from .parameters import Expression, literal, solve
+from .structure import Item
+from .template import Column, Lines, Template, all_columns
+
+INDENT = "  "
+
+
+def write(folded: Folded, name: str, header: Sequence[str]) -> str:
+    """The text of a spec."""
+    taken = {*RESERVED, *layer_words()}
+    name_blocks(folded, taken)
+    name_labels(folded, taken | {block.name for block in folded.blocks})
+    parts = ["\n".join(f"# {line}".rstrip() for line in header)] if header else []
+    parts += [_block(block) for block in folded.blocks]
+    body = "\n".join(_lines(folded.lines, _literals(folded.lines)))
+    parts.append(f"network {identifier(name, capital=True)} {{\n{body}\n}}")
+    text = "\n\n".join(parts) + "\n"
+    return print_spec(parse(Source("<imported>", text)))
+
+
+def _block(block: Block) -> str:
+    parameters = ", ".join(
+        each.name if each.default is None else f"{each.name}={each.show(each.default)}"
+        for each in block.solved.parameters
+    )
+    head = f"block {block.name}({parameters})" if parameters else f"block {block.name}"
+    body = "\n".join(_lines(block.body, iter(block.solved.expressions)))
+    return f"{head} {{\n{body}\n}}"
+
+
+def _literals(body: Lines) -> Iterator[Expression]:
+    return iter([literal(column) for column in all_columns(body)])
+
+
+Expressions = Iterator[Expression]
+
+
+def _lines(body: Lines, expressions: Expressions) -> list[str]:
+    """The lines; equal calls share one."""
+    written: list[str] = []
+    before = ""
+    for line in body:
+        text = ", ".join([_statement(each, expressions) for each in line])
+        if text == before and line[0].kind == "call" and len(written[-1]) < WIDTH // 2:
+            written[-1] += f", {text}"
+        else:
+            written.append(text)
+        before = text
+    return written
+
+
+def _statement(each: Template, expressions: Expressions) -> str:
+    own = [(column, next(expressions)) for column in each.columns]
+    if each.kind == "repeat":
+        count = own[0][1]
+        text = count.text
+        if each.first:
+            text = str(count.value - 1) if count.literal else f"{text} - 1"
+        return f"repeat {text} {_body(each.paths[0], expressions)}"
+    if each.kind == "for":
+        return _for(each)
+    label = _label(each)
+    if each.kind in ("from", "merge"):
+        assert each.item is not None
+        item = each.item
+        return label + " ".join([each.word, *(_reference(item, to) for to in item.targets)])
+    if each.kind == "call":
+        return label + " ".join([each.block.name, *_call_arguments(own)])
+    if each.kind == "side":
+        assert each.item is not None
+        body = _body(each.paths[0], expressions)
+        if each.word == "output":
+            return f"output {each.item.label} {body}"
+        head = f"{each.item.label}: " if each.item.label else ""
+        return f"{head}aux {' '.join(each.options)} {body}"
+    words = [each.word, *_layer_arguments(each, own), *each.options]
+    if each.kind == "layer":
+        return label + " ".join(words)
+    if each.bars:
+        paths = [_path(path, expressions) for path in each.paths]
+        return label + " ".join([*words, "{\n" + "\n".join(paths) + "\n}"])
+    return label + " ".join([*words, _body(each.paths[0], expressions)])
+
+
+def _reference(item: Item, to: Item) -> str:
+    """The label of a statement, with those around it that are not around the one that refers."""
+    shared = 0
+    while shared < len(to.scope) and to.scope[: shared + 1] == item.scope[: shared + 1]:
+        shared += 1
+    return ".".join([*to.scope[shared:], to.label])
+
+
+def _label(each: Template) -> str:
+    item = each.item
+    if item is None or not each.labeled:
+        return ""
+    return f"output {item.label}: " if item.output else f"{item.label}: "
+
+
+def _body(body: Lines, expressions: Expressions) -> str:
+    written = _lines(body, expressions)
+    flat = ", ".join(written)
+    calls = all(line[0].kind == "call" for line in body)
+    if "\n" not in flat and len(flat) < WIDTH // 2 and (calls or len(written) == 1):
+        return f"{{ {flat} }}"
+    return "{\n" + "\n".join(written) + "\n}"
+
+
+def _path(path: Lines, expressions: Expressions) -> str:
+    written = _lines(path, expressions)
+    flat = ", ".join(written)
+    named = any(each.labeled for line in path[:-1] for each in line)
+    if "\n" not in flat and len(flat) < WIDTH - 8 and not named:
+        return f"| {flat}".rstrip()
+    return "| " + "\n".join(written)
+
+
+def _for(each: Template) -> str:
+    merged = each.paths[0]
+    solved = solve(all_columns(merged))
+    names = [parameter.name for parameter in solved.parameters]
+    rounds = [
+        [parameter.show(parameter.values[n]) for parameter in solved.parameters]
+        for n in range(len(each.rounds))
+    ]
+    items = [f"({', '.join(one)})" if len(one) > 1 else one[0] for one in rounds]
+    body = _body(merged, iter(solved.expressions))
+    return f"for {', '.join(names)} in [{', '.join(items)}] {body}"
+
+
+def _layer_arguments(each: Template, own: Sequence[tuple[Column, Expression]]) -> list[str]:
+    by_name = {column.name: (column, given) for column, given in own}
+    plain: list[str] = []
+    for name in each.plain:
+        if name not in by_name:
+            break
+        plain.append(by_name.pop(name)[1].text)
+    named = {
+        name: f"{name}={given.text}"
+        for name, (column, given) in by_name.items()
+        if not (given.literal and given.value == column.usual)
+    }
+    flags = [flag for flag in each.flags if not (flag == "same" and _is_point(own))]
+    words = [flag for flag in flags if "=" not in flag]
+    stride = named.pop("stride", None)
+    rest = [flag for flag in flags if "=" in flag]
+    return [*plain, *filter(None, [stride]), *words, *named.values(), *rest]
+
+
+def _is_point(own: Sequence[tuple[Column, Expression]]) -> bool:
+    """Whether the window is a single place, which needs no padding."""
+    return any(
+        column.name == "kernel" and given.literal and {*given.value} == {1} for column, given in own
+    )
+
+
+def _call_arguments(own: Sequence[tuple[Column, Expression]]) -> list[str]:
+    given: list[str] = []
+    in_order = True
+    for column, expression in own:
+        if column.usual is None:
+            given.append(expression.text)
+        elif expression.literal and expression.value == column.usual:
+            in_order = False
+        elif in_order and column.family == "kernel":
+            given.append(expression.text)
+        else:
+            in_order = False
+            given.append(f"{column.name}={expression.text}")
+    return given
