@@ -99,8 +99,11 @@ class Writing(NamedTuple):
 
 
 @cache
-def writing(kind: Any) -> Writing:
+def writing(word: str) -> Writing:
     """As in the example of `cnn help`."""
+    from ..ops import REGISTRY
+
+    kind = REGISTRY[word]
     statements = [part.strip() for part in kind.example.split(",")]
     own = next((part for part in statements if part.startswith(kind.word)), kind.word)
     tokens = own[len(kind.word) :].split()

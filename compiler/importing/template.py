@@ -92,7 +92,7 @@ def template(item: Item) -> Template:
 def _split(made: Template, item: Item) -> None:
     """Divides the arguments of a layer into numbers and others."""
     op: Any = item.op
-    written = writing(type(op))
+    written = writing(op.word)
     flags: list[str] = []
     rest: list[tuple[str, Any]] = []
     for name, declared in op.fields.items():
