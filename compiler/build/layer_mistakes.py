@@ -150,6 +150,12 @@ _IMAGE_SIDE = 1024
 """An input of more steps is hardly an image whose width was left out."""
 
 
+_NAMED_IDENTITY = (
+    "give the name to the layer before it; what arrives in a block is called `input`: `add input`,"
+    " `from input`"
+)
+
+
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     if word == "default":
         return Problem(
@@ -180,6 +186,8 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         help, edits = meaning.advice, ()
         if "take it out" in help and (not call.arguments or word == "return"):
             proposals = [(Edit(statement_span(call), ""),)]
+        if call.label is not None and meaning == foreign.layer("Identity"):
+            help, proposals = _NAMED_IDENTITY, []
     whole = translated(call, foreign_word) if call.arguments and call.body is None else ""
     if whole:
         proposals = [(Edit(statement_span(call), whole),)]

@@ -79,6 +79,8 @@ class Module:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.blocks: dict[str, BlockRef] = {}
+        self.misnamed: set[str] = set()
+        """Words of the language that blocks are called: what a call of one means is unknown."""
         self.networks: dict[str, Network] = {}
         self.lets: dict[str, Let] = {}
         self.sections: dict[str, Call] = {}
@@ -146,7 +148,8 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 )
                 if problem and statement.name.value in layer_words():
                     diagnostics.append(problem)
-                    continue  # calls of it refer to the layer
+                    module.misnamed.add(statement.name.value)
+                    continue
                 ref = BlockRef(
                     statement, module, is_invalid=_twice(statement.parameters) is not None
                 )

@@ -332,6 +332,8 @@ class Walk(GraphBuilder):
         ref = self.module.blocks.get(word)
         if ref is not None:
             return self.call_block(ref, call, scope, env, input_node)
+        if word in self.module.misnamed:
+            raise Quiet
         if word in FORMS:
             if word == "input":
                 return self.input(call, scope, env, input_node)

@@ -29,6 +29,7 @@ def _argument_behind_body(at: Trouble) -> Explanation | None:
         "arguments go before the body",
         at.span_of(0, behind - 1),
         f"write `{head} {shorten(argument)} {{ … }}`" if head else "move it before the `{`",
+        otherwise="move it before the `{`",
         edits=(Edit(after_head, f" {argument}"), Edit(taken_out, "")) if head else (),
     )
 

@@ -36,8 +36,11 @@ def say(
     labels: tuple[Label, ...] = (),
     edits: tuple[Edit, ...] = (),
     mend: Mend | None = None,
+    otherwise: str = "",
 ) -> Explanation:
-    diagnostic = Diagnostic(code, message, span, label, labels, help=help, edits=edits)
+    diagnostic = Diagnostic(
+        code, message, span, label, labels, help=help, edits=edits, otherwise=otherwise
+    )
     return Explanation(diagnostic, mend)
 
 

@@ -219,11 +219,17 @@ def test_what_is_said_in_a_network(line: str, help: str) -> None:
         ("conv 64 3x3 padding=causal", "write it before the layer, for a filter of 3: `pad left"),
         ("conv 64 3x3 kernel_regularizer=l2(0.01)", "weight decay is set at the optimizer"),
         ("Reshape((-1, 16))", "write `flatten`, or `reshape 3x32x32`"),
+        ("old: identity", "give the name to the layer before it; what arrives in a block is"),
         ("Embedding(100, 16)", "there are no embeddings here: an input is an image, a series"),
     ],
 )
 def test_what_has_no_word_of_its_own(line: str, help: str) -> None:
     assert the_error(network(line)).help.startswith(help)
+
+
+def test_an_argument_behind_a_body_that_is_wrong_there_too() -> None:
+    found = the_error(network("residual { conv 3 3x3 same } shortcut=top"))
+    assert found.help == "move it before the `{`"
 
 
 def test_an_activation_moves_behind_its_layer() -> None:

@@ -107,6 +107,12 @@ def test_check(folder: Path, capfd: Capture) -> None:
     assert "`batch`" in run(capfd, "check", write_record(folder, record)).out
 
 
+def test_a_run_is_not_trained_but_resumed(capfd: Capture) -> None:
+    found = command(capfd, "train", ROOT / "tests" / "runs" / "0.1.0")
+    assert found.code == 2
+    assert "is a run: continue it with `--resume" in found.err
+
+
 def test_a_run_of_an_older_version(capfd: Capture) -> None:
     for name in COMMANDS:
         assert command(capfd, name, ROOT / "tests" / "runs" / "0.1.0").code == 0, name

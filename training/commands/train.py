@@ -70,6 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.file is None and options.resume is None:
         raise UsageError("what to train? name a spec, or a run with --resume")
+    if options.file is not None and (Path(options.file) / "record.json").is_file():
+        raise UsageError(
+            f"{options.file} is a run: continue it with `--resume {options.file}`, or name its spec"
+        )
     if options.resume is not None and options.output is not None:
         raise UsageError("--resume continues in the folder of the run; leave -o out")
     if options.file == "-" and options.devices is not None:

@@ -83,7 +83,7 @@ class Attention(OverMaps):
         part = self._part
         if (part is not None or self.position != "none") and not self._fit(heads):
             what = "windows" if self._part else f"`position={self.position}`"
-            need = "need the same places"
+            need = "need the same places" if part is not None else "needs the same places"
             advice = "use the same strides in all paths"
             if self.windows and self.position in ("none", "relative"):
                 need = "need the same places, or queries in steps that divide a window"
