@@ -397,7 +397,7 @@ def test_words_of_series_are_refused_for_images(words: str, message: str) -> Non
 
 def test_sound_that_is_cut_short() -> None:
     """The file has less than it says; a size that was left open is that of the file."""
-    whole = wav(numpy.linspace(-1, 1, 1000))
+    whole = wav(numpy.linspace(-1, 1, 1000)[:, None])
     with pytest.raises(BadImage, match=r"cut short: its samples have 9\d\d of 2,000 bytes"):
         sound_in(whole[:1000])
     place = whole.index(b"data") + 4
