@@ -148,6 +148,40 @@ def test_bad_masks_are_named(tmp_path: Path, wrong: numpy.ndarray, said: str) ->
     assert any("3.png" in note and said in note for note in diagnostic.notes)
 
 
+def test_a_damaged_mask_is_said_to_be_one(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    (tmp_path / "train" / "masks" / "3.png").write_bytes(b"no image")
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path)
+    (note,) = caught.value.diagnostics[0].notes
+    assert note.endswith("3.png: its mask: not an image, but text")
+
+
+def test_class_numbers_with_a_gap_are_pointed_out(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    mask = numpy.zeros(SIZE, numpy.uint8)
+    mask[0] = 200
+    save(tmp_path / "train" / "masks" / "3.png", mask)
+    notes = opened(tmp_path).dataset.notes
+    assert any("only 0, 1, 2 and 200 occur" in note and "`ignore=200`" in note for note in notes)
+
+
+@pytest.mark.parametrize("budget", [0, None])
+def test_masks_are_checked_where_images_stay_in_their_files(
+    tmp_path: Path, budget: int | None
+) -> None:
+    write_set(tmp_path)
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    save(tmp_path / "train" / "masks" / "3.png", numpy.zeros((9, 9), numpy.uint8))
+    made = request(Source("net.cnn", spec(f'data folder "{tmp_path}" bad=10%')), here=tmp_path)
+    for cache in (tmp_path / "cache", tmp_path / "cache"):  # the second time, from the cache
+        data = open_data(made.plan, made.base, budget=budget, cache=cache)
+        assert [bad.reason for bad in data.dataset.bad] == [
+            "its mask has 9 x 9 pixels, and the image 32 x 24"
+        ]
+
+
 def test_images_without_a_mask_are_bad_files(tmp_path: Path) -> None:
     """A few are left out, beyond the tolerated share they are an error; masks of no image are
     named."""

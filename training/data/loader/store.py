@@ -192,11 +192,21 @@ def with_mask(files: Files, index: int, channels: int) -> Tensor:
         return files.target_files.with_target(image, index)
     if files.mask_files is None:
         return image
-    mask = files.mask_files.read(index)
+    try:
+        mask = files.mask_files.read(index)
+    except BadImage as error:
+        about = (
+            "" if error.reason.startswith(("the mask", "a mask", "annotation")) else "its mask: "
+        )
+        raise BadImage(f"{about}{error.reason}") from None
     if mask.shape != image.shape[1:]:
         (height, width), (tall, broad) = mask.shape, image.shape[1:]
         raise BadImage(f"its mask has {width} x {height} pixels, and the image {broad} x {tall}")
     return torch.cat([image, mask[None]])
+
+
+_OF_MASKS = ("the mask", "a mask", "annotation")
+"""How reasons begin that say that they are about the mask."""
 
 
 def whole_in_memory(

@@ -115,7 +115,8 @@ def mask_set(data: Folder, root: Path, images: Mapping[str, Path] | None = None)
     table = table_in(root)
     if table is not None:
         return MaskSet(parts, read_table(data, table), (f"the classes are those of {table.name}",))
-    return MaskSet(parts, scanned(data, list(parts.values())))
+    classes = scanned(data, list(parts.values()))
+    return MaskSet(parts, classes, tuple(_gap(classes)))
 
 
 def pairs_in(data: Folder, images: Path, masks: Path) -> Pairs:
@@ -247,6 +248,8 @@ class MaskClasses:
     names: tuple[str, ...]
     colors: Mapping[tuple[int, int, int], int] | None = None
     two_valued: bool = False
+    used: frozenset[int] = frozenset()
+    """The numbers that occur in masks, if they are what is known."""
 
 
 MAX_BYTES = 2**20
@@ -305,12 +308,14 @@ def scanned(data: Folder | TableData, parts: Sequence[Pairs]) -> MaskClasses:
     """The classes that occur in masks of class numbers; they are called by their numbers."""
     from concurrent.futures import ThreadPoolExecutor
 
+    import numpy
+
     from ..images.image_file import BadImage, quiet
     from ..images.mask_file import mask_values
 
     def values_of(path: str) -> set[int]:
         try:
-            return set(map(int, set(mask_values(path).flat)))
+            return set(numpy.unique(mask_values(path)).tolist())
         except BadImage:
             return set()
 
@@ -338,7 +343,19 @@ def scanned(data: Folder | TableData, parts: Sequence[Pairs]) -> MaskClasses:
             help="a mask is an image whose values are class numbers, from 0; if it has colors,"
             " write them into `classes.txt` in the folder, one line for each: `road 128 64 128`",
         )
-    return MaskClasses(tuple(map(str, range(max(values) + 1))))
+    return MaskClasses(tuple(map(str, range(max(values) + 1))), used=frozenset(values))
+
+
+def _gap(classes: MaskClasses) -> Iterator[str]:
+    """A note if most class numbers occur in no mask: the largest may stand for no label."""
+    used = sorted(classes.used)
+    if not used or 2 * len(used) >= len(classes.names):
+        return
+    last = used[-1]
+    yield (
+        f"of the class numbers 0 to {last}, only {listed([*map(str, used)])} occur in the masks;"
+        f" write `ignore={last}` if that stands for no label"
+    )
 
 
 def _mask_paths(parts: Sequence[Pairs]) -> Iterator[str]:
