@@ -92,7 +92,8 @@ FORMS: dict[str, Form] = {
         "{ | path | path … }",
         "Divides the input channels evenly among the paths, and concatenates their outputs"
         " (ShuffleNet). An empty path passes its channels on. `split 12 4 { | path | path }` gives"
-        " each path a number of channels.",
+        " each path a number of channels. Loops make paths here, too: `split { repeat 4 { | conv 8"
+        " } }`.",
         "split { | | conv 8 1x1, bn, relu }",
     ),
     "output": Form(

@@ -10,6 +10,7 @@ import torch
 import dotcnn
 from dotcnn.compiler.build.elaborate import elaborate, examine
 from dotcnn.compiler.network import Node
+from dotcnn.compiler.ops.merge import Chunk
 from dotcnn.dsl.parser import parse
 from dotcnn.dsl.printer import print_spec
 from dotcnn.dsl.program import load_program
@@ -238,6 +239,19 @@ def test_paths_stand_under_the_bar_of_their_form() -> None:
 """
     assert print_spec(parse(text)) == text
     assert layers("concat { | conv 8\nrepeat 2 { | conv 4 } }").output.shape[0] == 16
+
+
+def test_loops_and_ifs_make_the_paths_of_a_split() -> None:
+    network = layers("conv 12\nsplit { for k in [1, 3, 5] { | conv 4 k same } }")
+    assert network.output.shape[0] == 12
+    parts = [node.shape[0] for node in network.nodes if isinstance(node.op, Chunk)]
+    assert parts == [4, 4, 4]
+    network = layers("conv 12\nsplit 6 3 3 { |\n repeat 2 { | conv 5 } }")
+    assert network.output.shape[0] == 6 + 5 + 5
+    network = layers("conv 12\nsplit { | conv 4\n | conv 5\n if 1 == 1 { | conv 6 } }")
+    assert network.output.shape[0] == 15
+    with pytest.raises(dotcnn.SpecError, match="`split` makes 2 parts, and there are 3 paths"):
+        layers("conv 12\nsplit 6 6 { |\n repeat 2 { | conv 5 } }")
 
 
 def test_a_channel_split_of_uneven_parts() -> None:

@@ -74,6 +74,9 @@ BODIES = {
         "paths 2 on, paths 1 off, paths 3 on",
     "a channel split of uneven parts":
         "conv 8, split 2 5 1 {{ | conv 2 | | relu }}, conv 4",
+    "channel splits whose paths loops make":
+        "conv 8, split {{ for k in [1, 3] {{ | conv 4 k same, relu }} }},"
+        " split 4 2 2 {{ |\n repeat 2 {{ | conv 2 }} }}, conv 4",
     "sums of maps, of one number a channel and of one a position":
         "conv 8, add {{ | | pool avg global | conv 1 1x1 }}, a: pool avg global, flatten, add a",
     "calls that differ in the channels that they cut out":

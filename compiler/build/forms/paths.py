@@ -5,7 +5,7 @@ that read paths or a body, such as `attention { | queries | keys | values }`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ....dsl.diagnostics import Edit, Label
 from ....dsl.source import Span
@@ -34,22 +34,46 @@ def build_paths(
     that ends in a list of maps stands for all of them."""
     ends: list[tuple[Arriving, Body]] = []
 
+    def build(path: Body, own: Body, inner: Scope, env: Env) -> None:
+        inner.output = graph.body(own, inner, env, input_node)
+        ends.append((inner.output, path))
+
+    if not _each_path(graph, syntax, scope, env, input_node, build):
+        return None
+    if any(end is None for end, _ in ends):
+        return None
+    known = [(node, path) for end, path in ends for node in nodes_of(end)]
+    graph.fuel.spend(len(known), syntax.span)
+    return known
+
+
+def _each_path(
+    graph: GraphBuilder,
+    syntax: Body | Branches,
+    scope: Scope,
+    env: Env,
+    input_node: Arriving,
+    visit: Callable[[Body, Body, Scope, Env], None],
+) -> bool:
+    """Visits all paths in order, those that loops and `if`s make among them, each with its own
+    statements, its scope and the names there. False if an error hides some of them."""
+    count = 0
+
     def collect(branches: Branches, around: Scope, env: Env) -> None:
+        nonlocal count
         for path in branches.paths:
             makers = makers_of(path)
             own = path
             if makers:
                 written = path.statements[: len(path.statements) - len(makers)]
                 own = graph.cut.setdefault(id(path), Body(path.span, written))
-            inner = Scope(
-                "path", "path", path.span, around, index=len(ends), count=len(branches.paths)
-            )
+            inner = Scope("path", "path", path.span, around, index=count, count=len(branches.paths))
+            count += 1
             graph.collector = None
             try:
-                inner.output = graph.body(own, inner, env, input_node)
+                visit(path, own, inner, env)
             finally:
                 graph.collector = collect
-            ends.append((inner.output, path))
             for maker in makers:
                 graph.statement(maker, around, env, input_node)
 
@@ -59,15 +83,11 @@ def build_paths(
             collect(syntax, scope, env)
         else:
             left = graph.body(syntax, scope, env, input_node)
-            if left is None and (input_node is not None or not ends):
-                return None  # a loop with an error, or over what an error made unknown
+            if left is None and (input_node is not None or not count):
+                return False  # a loop with an error, or over what an error made unknown
     finally:
         graph.collector = outside
-    if any(end is None for end, _ in ends):
-        return None
-    known = [(node, path) for end, path in ends for node in nodes_of(end)]
-    graph.fuel.spend(len(known), syntax.span)
-    return known
+    return True
 
 
 def refuse_made_paths(statement: If | Repeat | For) -> None:
@@ -309,19 +329,23 @@ def split(
 ) -> MaybeNode:
     """Executes `split`: divides the channels among the paths, then concatenates the results."""
     syntax = need_body(call, "split { | path | path }")
-    if isinstance(syntax, Body) or len(syntax.paths) < 2:
+    inner = scope_of(call, scope)
+    found: list[tuple[Body, Body, Scope, Env]] = []
+    if holds_paths(syntax) and not _each_path(
+        graph, syntax, inner, env, input_node, lambda *path: found.append(path)
+    ):
+        return None
+    if len(found) < 2:
         raise Problem(
             "paths",
             "`split` divides the channels among two or more paths",
             call.head.span,
             help="write `split { | path | path }`; an empty path passes its share on",
         )
-    sizes = _sizes(call, syntax, env, input_node) if call.arguments else None
-    inner = scope_of(call, scope)
-    count = len(syntax.paths)
+    count = len(found)
+    sizes = _sizes(call, count, env, input_node) if call.arguments else None
     ends: list[Node | None] = []
-    for index, path in enumerate(syntax.paths):
-        within = Scope("path", "path", path.span, inner, index=index, count=count)
+    for index, (_, own, within, names) in enumerate(found):
         part: Node | None = None
         if input_node is not None:
             op = Chunk(index=index, count=count, sizes=sizes)
@@ -336,19 +360,19 @@ def split(
                     help=error.help,
                 ) from None
             part = graph.add(op, (input_node,), shape, call.head.span, within)
-        within.output = end = one_map_of(graph, call, path, within, env, part)
+        within.output = end = one_map_of(graph, call, own, within, names, part)
         ends.append(end)
     nodes = [end for end in ends if end is not None]
     if len(nodes) < count:
         return None
-    paths = syntax.paths
+    paths = [path for path, *_ in found]
     output = merge_nodes(
         graph, "concat", call, inner, nodes, lambda: _ends_of(nodes, paths), bodies=paths
     )
     return graph.named(call.label, scope, inner, output)
 
 
-def _sizes(call: Call, syntax: Branches, env: Env, input_node: MaybeNode) -> tuple[int, ...]:
+def _sizes(call: Call, paths: int, env: Env, input_node: MaybeNode) -> tuple[int, ...]:
     """The channels of each path: `split 12 12 60 { | … | … | … }`."""
     sizes: list[int] = []
     for argument, size in evaluate_arguments(call.arguments, env):
@@ -362,7 +386,6 @@ def _sizes(call: Call, syntax: Branches, env: Env, input_node: MaybeNode) -> tup
                 help="write whole numbers of at least 1: `split 16 48 { | … | … }`",
             )
         sizes.append(size)
-    paths = len(syntax.paths)
     if len(sizes) != paths:
         # A single number is mostly meant as that of the parts, as in `chunk(3)` and `split(x, 3)`.
         equal = sizes == [paths]
