@@ -63,7 +63,8 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
             help="change the spec itself",
         )
     directive = _made(override, call, reader, context, directives[same[0]] if same else None)
-    if len(same) > 1:
+    if len(same) > 1 or (same and directive.key not in (word, directives[same[0]].key)):
+        # It names an input or an output: that of another one stays.
         same = [index for index in same if directives[index].key == directive.key]
     if same:
         directives[same[0]] = directive

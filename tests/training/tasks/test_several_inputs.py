@@ -24,7 +24,7 @@ from dotcnn.training.augment.build import augmenter
 from dotcnn.training.data.open import Opened, open_data
 from dotcnn.training.data.sources.arrays_given import ArrayData
 from dotcnn.training.page.picture import overlay, viewable
-from dotcnn.training.request import request
+from dotcnn.training.request import overrides_of, request
 
 from ..small import trained
 
@@ -519,3 +519,72 @@ def test_inputs_are_shown_side_by_side(run: Path) -> None:
     assert picture[:, 0, -1].tolist() == [3, 3, 3]
     heated = overlay(sample, torch.zeros(2, 2), inputs=inputs)
     assert heated.shape[0] == 3
+
+
+# ---- with other kinds of answers ---------------------------------------------------------------
+
+BOTH = """
+network Both {
+  input image 3x16x16
+  input depth 1x16x16
+  concat image depth
+  pool avg global
+  features: flatten
+  output near: fc 2
+  output size { from features, fc 1 }
+}
+train { DATA, loss near cross_entropy, loss size mae }
+"""
+
+
+@pytest.mark.parametrize("ending", ["", "_train"])
+def test_several_inputs_and_outputs(tmp_path: Path, ending: str) -> None:
+    arrays, classes = scenes()
+    labels = {"near": classes >> 1, "size": classes * 1.5}
+    given = {f"{name}{ending}": array for name, array in (arrays | labels).items()}
+    numpy.savez(tmp_path / "set.npz", allow_pickle=False, **given)
+    data = opened(BOTH.replace("DATA", 'data npz "set.npz"'), tmp_path)
+    assert [answer.task for answer in data.dataset.answers] == ["classification", "regression"]
+    assert data.image("train", 0).shape == (4, 16, 16)
+    passed = opened(BOTH.replace("DATA,", ""), tmp_path, (arrays, labels))
+    assert passed.stores["train"].labels.shape[1] == 2
+
+
+def test_masks_of_several_inputs(tmp_path: Path) -> None:
+    arrays, _ = scenes()
+    masks = (arrays["depth"] > 100).astype(numpy.uint8)
+    text = """
+    network Masks {
+      input image 3x16x16
+      input depth 1x16x16
+      concat image depth
+      conv classes 1x1
+    }
+    train { data npz "set.npz", split 25% }
+    augment { rotate 30 }
+    """
+    numpy.savez(tmp_path / "set.npz", allow_pickle=False, masks=masks, **arrays)
+    data = opened(text, tmp_path)
+    index = data.stores["val"].source.number(0)  # type: ignore[union-attr]
+    assert (data.mask("val", 0).numpy() == masks[index]).all()
+    assert (data.image("val", 0)[3].numpy() == arrays["depth"][index]).all()
+    for name, images in (arrays | {"masks": masks}).items():
+        (tmp_path / name).mkdir()
+        for place, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / name / f"{place}.png")
+    files = opened(text.replace('npz "set.npz"', 'folder "."'), tmp_path)
+    place = int(Path(files.name("val", 0)).stem)
+    assert (files.mask("val", 0).numpy() == masks[place]).all()
+    assert (files.image("val", 0)[3].numpy() == arrays["depth"][place]).all()
+
+
+def test_an_override_is_for_the_input_that_it_names() -> None:
+    arrays = ArrayData.of(scenes())
+    text = spec(sections="evaluate { normalize image imagenet }")
+    changed = request(
+        Source("net.cnn", text),
+        classes=4,
+        data=arrays,
+        set=overrides_of({"evaluate.normalize": "depth mean=0.5 std=0.2"}),
+    ).plan
+    assert changed.normalization.mean == (0.485, 0.456, 0.406, 0.5)
