@@ -144,6 +144,30 @@ def test_a_norm_is_not_mistaken_for_another() -> None:
         match(layers("conv 8\nfrn\nconv 3", SHAPE), module).require_complete()
 
 
+# ---- what is subtracted --------------------------------------------------------------------------
+
+
+class Difference(nn.Module):
+    """Two norms of one map, of which one is subtracted; the sum begins with a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(8, 8, 1, bias=False)
+        self.minuend, self.subtrahend = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return 0 + self.minuend(x) - self.subtrahend(x)
+
+
+@pytest.mark.parametrize("negative", ["scale_by -1", "filter [[-1]]"])
+def test_what_is_subtracted_is_not_what_is_added(negative: str) -> None:
+    spec = f"conv 8\nadd {{ | bn, {negative} | bn }}"
+    found = match(layers(spec, SHAPE), Difference())
+    assert layer_pairs(found) == {"conv": "stem", "bn1": "subtrahend", "bn2": "minuend"}
+    compared(spec, Difference())
+
+
 # ---- attention -----------------------------------------------------------------------------------
 
 

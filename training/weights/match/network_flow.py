@@ -33,7 +33,8 @@ def _add(node: Node, inputs: tuple[Link, ...], parts: list[Part]) -> Link:
         parts.append(Part("input", ()))
         return Link(len(parts) - 1)
     name = _operation(node)
-    if getattr(node.op, "bank", None) == (((-1,),),):  # `filter [[-1]]`, before a sum
+    negates = getattr(node.op, "bank", None) == (((-1,),),)  # `filter [[-1]]`, before a sum
+    if negates or (node.op.word == "scale_by" and node.op.arguments["factor"] == -1):
         (link,) = inputs
         return Link(link.part, (*link.through, NEGATIVE))
     owner = node.shared or node
