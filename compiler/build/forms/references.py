@@ -124,9 +124,8 @@ def from_(
         )
     if call.label is not None and not isinstance(call.label, OutputName):
         graph.labels.alias(call.label, scope, value)
-    for node in nodes_of(input_node):
-        if all(node is not each for each in nodes_of(value)):
-            graph.left_at[node.index] = statement_span(call)
+    if isinstance(input_node, Node) and input_node is not value:
+        graph.left_at[input_node.index] = statement_span(call)
     return value
 
 
