@@ -150,9 +150,9 @@ class _Checker:
         self.layers = {name for name in kinds if kinds[name] in (_LAYER, "nn.Module")} - assigned
         loops = [each for each in ast.walk(node) if isinstance(each, ast.For)]
         self.items = {
-            each.target.id
+            _names(each.target)[0]
             for each in loops
-            if isinstance(each.target, ast.Name) and _is_list(each.iter)
+            if _names(each.target) and (_is_list(each.iter) or _is_zip_of_list(each.iter))
         }
         self.local = {argument.arg for argument in given.args} | assigned
         for argument in given.args[1:]:
@@ -238,9 +238,8 @@ class _Checker:
     def comprehension(self, node: ast.ListComp | ast.GeneratorExp) -> None:
         _require(len(node.generators) == 1, node)
         (each,) = node.generators
-        targets = each.target.elts if isinstance(each.target, ast.Tuple) else [each.target]
-        names = [target.id for target in targets if isinstance(target, ast.Name)]
-        _require(not each.ifs and not each.is_async and len(names) == len(targets), node)
+        names = _names(each.target)
+        _require(not each.ifs and not each.is_async and bool(names), node)
         self.visit(each.iter)
         before, items = self.local, self.items
         if _is_list(each.iter) or _is_zip_of_list(each.iter):
@@ -263,6 +262,13 @@ def _assigned(node: ast.AST) -> Iterator[str]:
 def _is_list(node: ast.expr) -> bool:
     """`self`, `self.cells`."""
     return _is_self(node.value if isinstance(node, ast.Attribute) else node)
+
+
+def _names(target: ast.expr) -> list[str]:
+    """`cell`, or `cell, x`; nothing for other targets."""
+    targets = target.elts if isinstance(target, ast.Tuple) else [target]
+    names = [each.id for each in targets if isinstance(each, ast.Name)]
+    return names if len(names) == len(targets) else []
 
 
 def _is_zip_of_list(node: ast.expr) -> bool:

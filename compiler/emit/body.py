@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..language.values import Maps
+from ..language.values import MapRef, Maps
 from ..network import Network, Node, Scope, nodes_of, zeroed
 from ..ops.base import CallText
 from .forward_names import SHORT
@@ -22,6 +22,13 @@ from .steps import SELF, Carry, Key, Ref, Step, in_place
 def title_of(maps: Maps) -> str:
     """The name of a list, if the spec gives it one."""
     return maps.name if maps.name.isidentifier() and maps.name not in ("list", "input") else ""
+
+
+def _loops_over_maps(loop: Scope) -> bool:
+    """Whether each round of a loop is given a map of a list."""
+    first = next((each for each in loop.children if isinstance(each, Scope)), None)
+    given = first.arguments if first is not None else ()
+    return any(isinstance(value, MapRef) for _, value in given)
 
 
 def _only_path(iteration: Scope) -> Node | None:
@@ -418,7 +425,7 @@ class Bodies:
     def carry(self, scope: Scope) -> tuple[Carry, list[Node]] | None:
         """How the rounds of a loop with `carry` pass values on, and what the first round reads."""
         loop = origin(scope)
-        if loop.kind != "loop" or not loop.maps:
+        if loop.kind != "loop" or not (loop.maps or _loops_over_maps(loop)):
             return None
         if id(loop) not in self.carries:
             self.carries[id(loop)] = self.compute_carry(scope, loop)
@@ -440,6 +447,7 @@ class Bodies:
         if any((len(inputs), len(outputs)) != count for inputs, outputs in faces) or not count[1]:
             return None
         reads: list[int] = []
+        zipped: set[int] = set()
         for number in range(count[0]):
             column = [inputs[number] for inputs, _ in faces]
             same = (p for p, value in enumerate(values) if _equal(value[:-1], column))
@@ -448,6 +456,11 @@ class Bodies:
                 found = len(values)  # the same in all rounds
                 names.append("")
                 values.append([*column, column[0]])
+            if found is None and self.are_outside(column, loop):
+                found = len(values)
+                names.append("")
+                values.append([self.lists.of(column)] * (len(rounds) + 1))
+                zipped.add(found)
             if found is None:
                 return None
             reads.append(found)
@@ -477,9 +490,12 @@ class Bodies:
                     waiting.append(following[1])
         needed.sort()
         first = [values[place][0] for place in needed]
-        arriving = self.interface(loop)[0]
-        if not all(any(node is each for each in arriving) for node in first):
-            return None
+        inputs = self.interface(loop)[0]
+        arriving = [*inputs, *[node for each in inputs for node in maps_in(each)]]
+        for place, begin in zip(needed, first, strict=True):
+            wanted = maps_in(begin) if place in zipped and begin is not None else [begin]
+            if not all(any(one is each for each in arriving) for one in wanted):
+                return None
         new = {place: number for number, place in enumerate(needed)}
         carry = Carry(
             tuple([names[place] for place in needed]),
@@ -487,8 +503,14 @@ class Bodies:
             tuple([(n[0], n[1] if n[0] else new[n[1]]) for p in needed if (n := after[p])]),
             count[1],
             tuple([new[place] for place in ends]),
+            tuple([new[place] for place in needed if place in zipped]),
         )
         return carry, [node for node in first if node is not None]
+
+    def are_outside(self, column: Sequence[Node], loop: Scope) -> bool:
+        """Whether what the rounds of a loop read is computed before it."""
+        start, _ = self.ranges[id(loop)]
+        return len(column) > 1 and all(0 <= node.index < start for node in column)
 
     def body(self, scope: Scope) -> Body:
         """The steps of a scope."""

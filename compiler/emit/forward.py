@@ -326,9 +326,14 @@ class Forward:
         self.flush()
         key = place.step.key
         names: list[str] = []
+        lists: list[str] = []
         for number, operand in enumerate(place.operands):
             known = self.variables[operand]
             self.uses.subtract((operand,))
+            if number in carry.zipped:
+                lists.append(known)
+                names.append(self.each_item(len(lists)))
+                continue
             if carry.next[number] == (False, number):
                 names.append(known)
                 continue
@@ -349,7 +354,12 @@ class Forward:
         order = sorted(changed, key=lambda number: (not carry.next[number][0], carry.next[number]))
         news = [carry.next[number][1] for number in order if carry.next[number][0]]
         name = place.step.name
-        self.put(f"for {item} in {'self' if name == SELF else f'self.{name}'}:")
+        modules = "self" if name == SELF else f"self.{name}"
+        if lists:
+            own = [names[number] for number in carry.zipped]
+            self.put(f"for {', '.join([item, *own])} in zip({', '.join([modules, *lists])}):")
+        else:
+            self.put(f"for {item} in {modules}:")
         self.indent += 1
         results = [call]
         if carry.outputs > 1 and news == list(range(carry.outputs)) and len(order) == len(news):

@@ -145,12 +145,36 @@ class Row:
         """The text of a list that is put together, and what it reads."""
         texts: list[str] = []
         parts: list[Node] = []
-        for whole in self.runs(wanted.nodes):
-            value, item = (whole, "") if isinstance(whole, MapList) else self.read(whole)
-            star = "*" * isinstance(whole, MapList)
+        runs = [*self.runs(wanted.nodes)]
+        at = 0
+        while at < len(runs):
+            whole, count = self.slice_of(runs[at:])
+            star = "*" * (count > 1 or isinstance(runs[at], MapList))
+            if count == 1:
+                run = runs[at]
+                value, item = (run, "") if isinstance(run, MapList) else self.read(run)
+            else:
+                assert whole is not None
+                value, low = whole, self.items[runs[at].index][1]
+                high = low + count
+                item = f"[{low or ''}:{high if high < len(whole.nodes) else ''}]"
             texts.append(f"{star}{{{len(parts)}}}{item}")
             parts.append(value)
+            at += count
+        if len(texts) == 1 and texts[0].startswith("*") and texts[0].endswith("]"):
+            return texts[0][1:], parts
         return f"[{', '.join(texts)}]", parts
+
+    def slice_of(self, nodes: Sequence[Node]) -> tuple[MapList | None, int]:
+        """How many of these nodes, from the first on, follow each other in a list, and which."""
+        held = [None if node.index in self.values else self.items.get(node.index) for node in nodes]
+        if held[0] is None:
+            return None, 1
+        whole, place = held[0]
+        count = 1
+        while count < len(held) and held[count] == (whole, place + count):
+            count += 1
+        return whole, count
 
     def runs(self, nodes: Sequence[Node]) -> Iterator[Node]:
         """The nodes in order; where several are the whole of a list that is there, that list."""

@@ -27,6 +27,8 @@ class Carry(NamedTuple):
     """The number of outputs of a round."""
     ends: tuple[int, ...]
     """The values that are outputs of the loop."""
+    zipped: tuple[int, ...] = ()
+    """The values that are lists of maps, of which each round reads its own item."""
 
 
 class Step(NamedTuple):

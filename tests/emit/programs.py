@@ -347,7 +347,12 @@ class Writer:
         ends = (f"conv {width}",)
         paths = [self.path(place, ends) for _ in range(1 + self.random.randrange(3))]
         lines = ["relu", f"{maps}: list {{", *[line for path in paths for line in path], "}"]
-        draw = self.random.randrange(6)
+        draw = self.random.randrange(7)
+        if draw == 6:
+            part = self.one(("", "[0..1]", "[1..len({maps})]")).format(maps=maps)
+            lines += [f"from {maps}[-1]", f"for map{number} in {maps}{part} {{"]
+            lines += [f"  conv {width}{self.one(('', ', bn'))}", f"  add map{number}", "}"]
+            return [*lines, f"conv {width}"]
         if draw == 0:
             lines += [f"list {{ | from {maps} | from {maps}[0], conv {width} }}"]
         elif draw == 1:
