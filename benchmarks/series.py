@@ -2,6 +2,7 @@
 their accuracy on the test part with published ones:
 
     python benchmarks/series.py ../shared/data --seeds 0 1 2
+    python benchmarks/series.py ../shared/data --sets italypowerdemand --augment "noise 30%"
 
 The networks are those of Wang et al. (arXiv:1611.06455), who give one figure for each set, of a
 single run; Ismail Fawaz et al. (arXiv:1809.04356) trained the same networks ten times on each, and
@@ -60,7 +61,7 @@ evaluate {{ {evaluate} }}
 """
 
 
-def spec(network: str, data: Path, epochs: int, seed: int) -> str:
+def spec(network: str, data: Path, epochs: int, seed: int, augment: str = "") -> str:
     """The spec of the gallery with the input and the classes of the data."""
     with numpy.load(data) as arrays:
         _, channels, length = arrays["x_train"].shape
@@ -68,7 +69,8 @@ def spec(network: str, data: Path, epochs: int, seed: int) -> str:
     text = text.replace("input 1x140", f"input {channels}x{length}").replace("fc 5", "fc classes")
     # The series of the UCR archive are z-normalized already; those of BasicMotions are not.
     evaluate = "normalize each" if channels == 1 else "normalize measured"
-    return text + TRAIN.format(data=data, epochs=epochs, seed=seed, evaluate=evaluate)
+    text += TRAIN.format(data=data, epochs=epochs, seed=seed, evaluate=evaluate)
+    return f"{text}augment {{ {augment} }}\n" if augment else text
 
 
 def main() -> None:
@@ -78,6 +80,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--augment", default="", help="directives of `augment`")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for network in options.networks:
@@ -90,7 +93,7 @@ def main() -> None:
                 began = time.perf_counter()
                 with tempfile.TemporaryDirectory() as folder:
                     run = Path(folder) / "run"
-                    text = spec(network, data, options.epochs, seed)
+                    text = spec(network, data, options.epochs, seed, options.augment)
                     dotcnn.train(text, output=run, quiet=True)
                     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
                 top1 = json.loads(lines[-1])["val"]["top1"]

@@ -17,6 +17,7 @@ from ...compiler.plan.plan import TrainPlan
 from ...compiler.shapes import text
 from ..data.diagnostic import plural_noun
 from ..data.opened import Opened
+from ..masks.sample_masks import sample_overlay, track
 from ..show.pictures.heat_colors import heat_colors
 from ..show.pictures.sample_picture import scan_picture
 from ..show.pictures.series_picture import curve
@@ -40,11 +41,15 @@ def series_sheet(opened: Opened, samples: int = 8, epochs: int = 6) -> Sheet:
     plan, data = opened.plan, opened.dataset
     indices = in_turn(opened, samples)
     batch = torch.stack([opened.image("train", index) for index in indices])
-    drawn = _Drawn(opened, indices, batch)
+    masks = None
+    if opened.task.dense:
+        masks = torch.stack([opened.mask("train", index) for index in indices])
+    drawn = _Drawn(opened, indices, batch, masks)
     together: list[Row] = []
     for epoch in range(epochs):
-        read, _ = opened.training_images(indices, epoch)
-        together += drawn.rows(plan, f"epoch {epoch + 1}", read, epoch)
+        read, own = opened.training_images(indices, epoch)
+        moving = own if masks is not None else None
+        together += drawn.rows(plan, f"epoch {epoch + 1}", read, epoch, moving)
     alone: list[Row] = []
     for number, directive in enumerate(plan.augment):
         alone += drawn.alone(plan, number, directive.as_written)
@@ -53,7 +58,9 @@ def series_sheet(opened: Opened, samples: int = 8, epochs: int = 6) -> Sheet:
             alone += drawn.alone(replace(plan, augment=changed), number, label, briefly=True)
     original = replace(plan, augment=())
     groups = (
-        Group("As they are", tuple(drawn.rows(original, "original", batch, 0, with_curve=True))),
+        Group(
+            "As they are", tuple(drawn.rows(original, "original", batch, 0, masks, with_curve=True))
+        ),
         Group("As the network sees them", tuple(together)),
         Group("Each directive separately", tuple(alone)),
     )
@@ -68,8 +75,12 @@ def series_sheet(opened: Opened, samples: int = 8, epochs: int = 6) -> Sheet:
 class _Drawn:
     """Draws samples, each on the scale of the original, so that its changes are seen."""
 
-    def __init__(self, opened: Opened, indices: Sequence[int], batch: Tensor) -> None:
+    def __init__(
+        self, opened: Opened, indices: Sequence[int], batch: Tensor, masks: Tensor | None
+    ) -> None:
+        """`masks` are those of the batch, if labels are masks."""
         self._opened = opened
+        self._masks = masks
         self._indices = torch.tensor(indices)
         self._batch = batch
         preparation = opened.preparation
@@ -85,17 +96,31 @@ class _Drawn:
         whole = fuse(plan)
         before = len(whole.passes) - whole.on_spectrogram
         one = replace(whole, passes=(whole.passes[number],), on_spectrogram=int(number >= before))
-        rows = self._after(one, label, self._batch, 0)
+        rows = self._after(one, label, self._batch, 0, self._masks)
         return rows[:1] if briefly else rows
 
     def rows(
-        self, plan: TrainPlan, label: str, samples: Tensor, epoch: int, *, with_curve: bool = False
+        self,
+        plan: TrainPlan,
+        label: str,
+        samples: Tensor,
+        epoch: int,
+        masks: Tensor | None,
+        *,
+        with_curve: bool = False,
     ) -> list[Row]:
         """The samples after all directives of a plan."""
-        return self._after(fuse(plan), label, samples, epoch, with_curve=with_curve)
+        return self._after(fuse(plan), label, samples, epoch, masks, with_curve=with_curve)
 
     def _after(
-        self, fusion: Fusion, label: str, samples: Tensor, epoch: int, *, with_curve: bool = False
+        self,
+        fusion: Fusion,
+        label: str,
+        samples: Tensor,
+        epoch: int,
+        masks: Tensor | None,
+        *,
+        with_curve: bool = False,
     ) -> list[Row]:
         before = len(fusion.passes) - fusion.on_spectrogram
         rows = []
@@ -103,14 +128,20 @@ class _Drawn:
             series = replace(
                 fusion, passes=fusion.passes[:before], spectrogram=None, on_spectrogram=0
             )
-            rows.append(Row(label, self._curves(self._augmented(series, samples, epoch))))
+            changed, labels = self._augmented(series, samples, epoch, masks)
+            rows.append(Row(label, self._curves(changed)))
+            if labels is not None:
+                rows.append(Row("masks", self._tracks(changed, labels)))
         if fusion.spectrogram is not None:
-            maps = self._augmented(fusion, samples, epoch)
+            maps, _ = self._augmented(fusion, samples, epoch, None)
             rows.append(Row("its spectrogram" if rows else label, self._pictures(maps)))
         return rows
 
-    def _augmented(self, fusion: Fusion, samples: Tensor, epoch: int) -> Tensor:
-        """The samples after passes: normalized if the network takes series, else as they are."""
+    def _augmented(
+        self, fusion: Fusion, samples: Tensor, epoch: int, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The samples after passes, normalized if the network takes series, else as they are; and
+        their masks, if there are some."""
         opened, preparation = self._opened, self._opened.preparation
         channels = preparation.channels
         factor, offset = torch.ones(1), torch.zeros(1)
@@ -126,8 +157,17 @@ class _Drawn:
             classes=max(1, len(opened.dataset.classes)),
         )
         ring = torch.arange(len(samples) + augment.guests) % len(samples)
-        nothing = torch.zeros(len(ring), 1)
-        return augment(samples[ring], nothing, self._indices[ring], epoch)[0]  # type: ignore[no-any-return]
+        labels = torch.zeros(len(ring), 1) if masks is None else masks[ring]
+        changed, moved = augment(samples[ring], labels, self._indices[ring], epoch)
+        return changed, None if masks is None else moved
+
+    def _tracks(self, samples: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
+        """The masks of series as tracks; of scans, over slices."""
+        classes = self._opened.dataset.classes
+        if samples.ndim == _SCANS:
+            pairs = zip(samples, masks, strict=True)
+            return tuple(sample_overlay(*pair, classes, _WIDE) for pair in pairs)
+        return tuple(track(mask, classes, _WIDE) for mask in masks)
 
     def _curves(self, series: Tensor) -> tuple[Tensor, ...]:
         pictures = []

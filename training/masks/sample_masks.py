@@ -28,11 +28,12 @@ def series_with_tracks(
     rows = [picture]
     for mask in masks:
         rows.append(torch.full((3, _GAP, width), _PAPER, dtype=torch.uint8))
-        rows.append(_track(mask, classes, width))
+        rows.append(track(mask, classes, width))
     return torch.cat(rows, 1)
 
 
-def _track(mask: Tensor, classes: Sequence[str], width: int) -> Tensor:
+def track(mask: Tensor, classes: Sequence[str], width: int) -> Tensor:
+    """A mask of steps in the colors of its classes: uint8, 3 x height x `width`."""
     if mask.dtype == torch.bool:
         colors = torch.tensor([(235, 237, 240), WRONG], dtype=torch.uint8)
         return _in_columns(mask.long(), colors, width)
@@ -84,8 +85,12 @@ def sample_overlay(sample: Tensor, mask: Tensor, classes: Sequence[str], width: 
         slices.append(mask_overlay(shades[:, at], mask[at], classes))
         slices.append(torch.full((3, mask.shape[1], _GAP), _PAPER, dtype=torch.uint8))
     row = torch.cat(slices[:-1], 2)
-    times = max(1, width // row.shape[-1])
-    return F.interpolate(row[None].float(), scale_factor=times, mode="nearest")[0].to(torch.uint8)
+    if row.shape[-1] > width:
+        size = max(1, round(row.shape[1] * width / row.shape[2])), width
+        return F.interpolate(row[None].float(), size, mode="area")[0].round().to(torch.uint8)
+    times = width // row.shape[-1]
+    return row.repeat_interleave(times, 1).repeat_interleave(times, 2)
 
 
-_SLICES = 6
+_SLICES = 4
+"""As many slices as pictures of scans show."""

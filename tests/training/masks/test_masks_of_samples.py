@@ -14,6 +14,8 @@ import dotcnn
 from commands import run
 from dotcnn.compiler.plan.loss import CrossEntropy
 from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.training.augment.series_sheet import series_sheet
+from dotcnn.training.data.open import open_data
 from dotcnn.training.data.samples.sample_fit import SampleFit
 from dotcnn.training.masks.tiling import Tiling, bands, outputs_of
 from dotcnn.training.metrics.boundary_f1 import boundary_f1
@@ -170,6 +172,9 @@ def test_what_a_run_learned_is_shown(tmp_path: Path) -> None:
         assert of_data.label is None
         assert "brought from" in of_file.origin
         assert run_network(subject, [of_data]).output(subject.network.output).shape[0] == 2
+        sheet = series_sheet(open_data(subject.plan, subject.base), samples=2, epochs=1)
+        labels = [row.label for group in sheet.groups for row in group.rows]
+        assert labels.count("masks") == labels.count("original") + labels.count("epoch 1") == 2
 
 
 @pytest.mark.slow
