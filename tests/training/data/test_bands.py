@@ -39,7 +39,8 @@ def numbers(bands: int, dtype: str = "u2", seed: int = 0) -> numpy.ndarray:
 def tiff(pixels: numpy.ndarray, **options: Any) -> bytes:
     tifffile = pytest.importorskip("tifffile")
     file = io.BytesIO()
-    options = {"photometric": "minisblack", "planarconfig": "contig", **options}
+    several = {"planarconfig": "contig"} if pixels.ndim == 3 else {}
+    options = {"photometric": "minisblack", **several, **options}
     tifffile.imwrite(file, pixels, **options)
     return file.getvalue()
 
