@@ -490,6 +490,9 @@ def augment_lines(survey: Survey, size: Size) -> Iterator[Line]:
             yield Line("flip horizontal", f"Nothing says that left and right differ{along}.")
     else:
         yield Line("", f"Neither moved nor mirrored: {recipe.why_still}.")
+    if survey.inputs.depth > 16:
+        yield Line("", "Its light stays as it is: the numbers have units of their own.")
+        return
     color = " saturation=0.2" if survey.inputs.channels == 3 else ""
     yield Line(f"color brightness=0.2 contrast=0.2{color}", "Light differs from image to image.")
 

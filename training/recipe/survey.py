@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ...compiler.plan.data import (
 from ...compiler.shapes import Shape
 from ..data.diagnostic import counted, problem
 from ..data.images.array_file import array_in
+from ..data.images.bit_depth import Depth, depth_of
 from ..data.images.decode import decode
 from ..data.images.image_file import BadImage, picture
 from ..data.images.mask_file import mask_values
@@ -87,6 +88,8 @@ class Inputs:
     """Files that cannot be used."""
     pixels: tuple[int, ...] = ()
     """Of masks: the pixels of each class."""
+    depth: int = 8
+    """The bits of a channel, or 32 for numbers in units of their own."""
 
     @property
     def counts(self) -> Counter[Size]:
@@ -399,6 +402,9 @@ class _Seen:
 def _of_files(parts: Sequence[ImageSource], classes: int) -> Inputs:
     """Image files: a sample of all parts is decoded, with their masks."""
     files = [part for part in parts if isinstance(part, Files)]
+    depth = depth_of(files[0]) if files else Depth()
+    files = [replace(part, depth=depth.kept) for part in files]
+    bands = depth.channels
     places = [(part, index) for part in files for index in range(len(part))]
     chosen = [places[number] for number in sample(len(places), MOST_FILES).tolist()]
     seen: list[_Seen] = []
@@ -409,7 +415,7 @@ def _of_files(parts: Sequence[ImageSource], classes: int) -> Inputs:
         done += len(some)
 
         def look(index: int, some: list[tuple[Files, int]] = some) -> _Seen | BadFile:
-            return _file(*some[index], classes)
+            return _file(*some[index], classes, bands)
 
         for result in each(look, len(some), cores(), ""):
             if isinstance(result, BadFile):
@@ -417,37 +423,41 @@ def _of_files(parts: Sequence[ImageSource], classes: int) -> Inputs:
             else:
                 seen.append(result)
                 pixels += result.size[0] * result.size[1]
-    gray = bool(seen) and all(one.gray for one in seen)
+    gray = bool(seen) and not bands and all(one.gray for one in seen)
     remarks = []
     if gray and any(one.mode in ("RGB", "RGBA", "P") for one in seen):
         remarks.append("saved in color, though all are gray")
-    if any(one.mode.startswith("I") for one in seen):
-        remarks.append("of 16 bits, which are read as 8: 65,535 is white")
+    if depth.kept == 16:
+        remarks.append("of 16 bits")
+    elif depth.kept > 16:
+        remarks.append("of numbers in units of their own")
     masks = [one.pixels for one in seen if one.pixels is not None]
     return Inputs(
         tuple(one.size for one in seen),
-        1 if gray else 3,
-        "gray images" if gray else "images",
+        bands or (1 if gray else 3),
+        "gray images" if gray else f"images of {bands} bands" if bands else "images",
         tuple(remarks),
         done,
         tuple(bad),
         tuple(torch.stack(masks).sum(0).tolist()) if masks else (),
+        depth.kept,
     )
 
 
-def _file(part: Files, index: int, classes: int) -> _Seen | BadFile:
+def _file(part: Files, index: int, classes: int, bands: int) -> _Seen | BadFile:
+    """A file; `bands` is the number of its bands, if they are no colors."""
     try:
-        mode = picture(part.path(index)).mode
+        mode = "" if bands else picture(part.path(index)).mode
         if part.masks:
-            *channels, mask = with_mask(part, index, 4)
-            counts = mask.flatten().bincount(minlength=256)[:classes]
+            *channels, mask = with_mask(part, index, (bands or 3) + 1)
+            counts = mask.flatten().long().bincount(minlength=256)[:classes]
         else:
-            channels, counts = list(decode(part.path(index), 3)), None
+            channels, counts = list(decode(part.path(index), bands or 3, part.depth)), None
     except BadImage as error:
         return BadFile(part.name(index), error.reason)
-    red, green, blue = channels
-    gray = bool((red == green).all() and (red == blue).all())
-    return _Seen((int(red.shape[0]), int(red.shape[1])), gray, mode, counts)
+    first = channels[0]
+    gray = not bands and all(torch.equal(first, one) for one in channels)
+    return _Seen((int(first.shape[0]), int(first.shape[1])), gray, mode, counts)
 
 
 Look = Callable[[Sequence[ImageSource], int], Inputs]

@@ -17,6 +17,8 @@ from dotcnn.training.recipe import survey as surveying
 from dotcnn.training.recipe.machine import Machine
 from dotcnn.training.recipe.write_spec import spec_for
 
+from ..data.test_bands import tiff
+
 MACHINE = Machine("cpu", "2 CPU cores", 8 * 2**30, 72e9, 0.8e-9)
 RANDOM = numpy.random.default_rng(0)
 
@@ -105,6 +107,19 @@ def test_parts_are_kept(tmp_path: Path) -> None:
     text = written(tmp_path / "tested", tmp_path)
     assert 'data folder "tested" val=20%' in text
     assert "the test images stay unseen" in text
+
+
+@pytest.mark.parametrize(("dtype", "said"), [("u2", "16 bits"), ("f4", "units of their own")])
+def test_images_of_bands(tmp_path: Path, dtype: str, said: str) -> None:
+    for number in range(12):
+        path = tmp_path / "set" / "ab"[number % 2] / f"{number}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(tiff((RANDOM.random((16, 16, 5)) * 3000).astype(dtype)))
+    text = written(tmp_path / "set", tmp_path)
+    assert "input 5x16x16" in text
+    assert "images of 5 bands" in text
+    assert said in text
+    assert ("color brightness" in text) == (dtype == "u2")
 
 
 def test_rare_classes_and_bad_files(tmp_path: Path) -> None:
