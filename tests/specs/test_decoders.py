@@ -16,8 +16,7 @@ from torch import nn
 import dotcnn
 from dotcnn.compiler.analysis import analyse
 from dotcnn.training.runtime.import_torchvision import torchvision
-
-from .test_timm import as_if_trained
+from timm_modules import as_if_trained
 
 TOLERANCE = 1e-12
 """Of outputs, relative to the largest."""

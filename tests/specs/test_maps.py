@@ -17,8 +17,7 @@ from torch.utils._pytree import tree_leaves
 import dotcnn
 from dotcnn.compiler.analysis import analyse
 from dotcnn.training.runtime.import_torchvision import torchvision
-
-from .test_timm import as_if_trained
+from timm_modules import as_if_trained
 
 TOLERANCE = 1e-9
 """Of outputs, relative to the largest."""
