@@ -295,8 +295,11 @@ write `pool stochastic 2x2`, which is random too
     fractional_max_pool2d_with_indices fractional_max_pool3d
     fractional_max_pool3d_with_indices
     FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d
-write `crop 24x24`, with the size of the result
-    Cropping2D cropping Cropping1D Cropping3D
+write what is cut off at each side, `crop top=2 bottom=2 left=2 right=2`, or the size of the
+  result, `crop 24x24`
+    Cropping2D cropping Cropping3D
+write what is cut off at each side, `crop left=2 right=2`; `crop right=12` cuts off the end alone
+    Cropping1D Chomp1d
 write `dropout2d 0.1`, which drops whole channels
     DropBlock DropBlock2d DropBlock2D drop_block dropblock
 the initialization of weights is set once for the whole network: `init he`

@@ -15,11 +15,17 @@ from .worked import Element, Worked
 
 
 class Crop(View):
-    """Cuts out a part of the map, by default its center; `crop top=1` cuts the first row off."""
+    """Cuts out a part of the map, by default its center; `crop top=1` cuts the first row off.
+
+    `crop right=12` cuts the end of a series off, and `crop 1 right=0` keeps its last step.
+    """
 
     word: ClassVar[str] = "crop"
+    torch_calls: ClassVar[tuple[str, ...]] = ("narrow",)
     example: ClassVar[str] = "crop 24x24"
-    arithmetic: ClassVar[str] = "output: the size given; without one H - top, W - left"
+    arithmetic: ClassVar[str] = (
+        "output: the size given; without one H - top - bottom, W - left - right"
+    )
     called: ClassVar[str] = "Keras CenterCrop"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "crop": "CenterCrop(size>to) center_crop",
@@ -30,17 +36,36 @@ class Crop(View):
     left: int | None = natural("columns cut off at the left", None)
     front: int | None = natural("slices cut off at the front, of a volume", None)
     like: str | None = label("a map whose size the part gets, instead of a size")
+    bottom: int | None = natural("rows cut off at the bottom", None)
+    right: int | None = natural("columns cut off at the right", None)
+    back: int | None = natural("slices cut off at the back, of a volume", None)
 
     def starts(self, axes: int) -> list[int | None]:
         """What is cut off before the part, along each axis, where that is given."""
         return [self.front, self.top, self.left][-axes:]
+
+    def ends(self, axes: int) -> list[int | None]:
+        """What is cut off behind the part, along each axis, where that is given."""
+        return [self.back, self.bottom, self.right][-axes:]
 
     def check(self) -> None:
         if self.to is not None and self.like is not None:
             raise ArgumentError(
                 "`crop` takes a size or `like`, not both", "take one of them out", drop="like"
             )
-        if self.to is None and self.like is None and not any(self.starts(3)):
+        ends = [end is not None for end in self.ends(3)]
+        if any(ends) and self.like is not None:
+            raise ArgumentError(
+                "with `like`, the part begins in the center, or where `top` and `left` say",
+                "take out what is cut off behind it",
+                drop="bottom" if ends[1] else "right" if ends[2] else "back",
+            )
+        if any(ends) and self.to is not None and any(one is not None for one in self.starts(3)):
+            raise ArgumentError(
+                "a size and what is cut off on one side say where the part is",
+                "give the sides before the part, or those behind it",
+            )
+        if self.to is None and self.like is None and not any([*self.starts(3), *self.ends(3)]):
             raise ArgumentError(
                 "`crop` needs the size of the part, or what is cut off",
                 "write `crop 24x24`, `crop like=label` for the size of another map, or"
@@ -53,23 +78,32 @@ class Crop(View):
             return size_like(others[0], input_shape, self.word)
         if self.to is not None:
             return self.to
-        cut = zip(input_shape[1:], self.starts(axes_of(input_shape)), strict=True)
-        return tuple([side - (start or 0) for side, start in cut])
+        axes = axes_of(input_shape)
+        cut = zip(input_shape[1:], self.starts(axes), self.ends(axes), strict=True)
+        return tuple([side - (start or 0) - (end or 0) for side, start, end in cut])
 
     def output(self, *inputs: Shape) -> Shape:
         channels, *sides = as_map(inputs[0], self.word)
         axes = len(sides)
-        for unused in ("front", "top")[: 3 - axes]:
+        for unused in ("front", "back", "top", "bottom")[: 2 * (3 - axes)]:
             if getattr(self, unused) is not None:
                 raise ShapeError(
                     f"`{unused}` of `{self.word}` cuts an axis that its input, {text(inputs[0])},"
                     " has not",
                     f"it is {LAYOUTS[axes]}: take `{unused}` out",
                 )
-        for what, given, kept, side in zip(
-            LINES[axes], self.starts(axes), self.kept_of(*inputs), sides, strict=True
+        ends = self.ends(axes)
+        if self.to is not None and any(end is None for end in ends) and ends != [None] * axes:
+            lacking = _ENDS[axes][ends.index(None)]
+            raise ShapeError(
+                f"with a size, what is cut off behind the part is given along every axis or none:"
+                f" `{lacking}` is not",
+                f"write `{lacking}=0`, too",
+            )
+        for what, first, last, kept, side in zip(
+            LINES[axes], self.starts(axes), ends, self.kept_of(*inputs), sides, strict=True
         ):
-            start = given or 0
+            start = (first or 0) + ((last or 0) if self.to is not None else 0)
             if start + max(kept, 1) > side:  # torch would silently return fewer
                 after = f" after the first {start}" if start else ""
                 raise ShapeError(
@@ -84,6 +118,10 @@ class Crop(View):
         starts = self.starts(axes_of(input_shape))
         if self.to is None and self.like is None:
             return tuple([start or 0 for start in starts])
+        ends = [end for end in self.ends(axes_of(input_shape)) if end is not None]
+        if ends:
+            each_end = zip(ends, input_shape[1:], output[1:], strict=True)
+            return tuple([n - kept - end for end, n, kept in each_end])
         each = zip(starts, input_shape[1:], output[1:], strict=True)
         return tuple([(n - kept) // 2 if start is None else start for start, n, kept in each])
 
@@ -94,8 +132,16 @@ class Crop(View):
     def torch(self, output: Shape, *inputs: Shape) -> TorchText:
         axes = axes_of(output)
         if self.to is None and self.like is None:
-            cut = ", ".join([f"{start or ''}:" for start in self.starts(axes)])
+            each = zip(self.starts(axes), self.ends(axes), strict=True)
+            cut = ", ".join([f"{start or ''}:{-end if end else ''}" for start, end in each])
             return TorchText(call=f"{{0}}[:, :, {cut}]")
+        ends = [end for end in self.ends(axes) if end is not None]
+        if ends:  # from the end, whatever the size is; refused by torch where that is too small
+            pattern, numbers = "{0}", dict[str, int]()
+            for axis, (end, kept) in enumerate(zip(ends, output[1:], strict=True), 2):
+                pattern += f".narrow({axis}, {{first{axis}}}, {{kept{axis}}})"
+                numbers |= {f"first{axis}": -kept - end, f"kept{axis}": kept}
+            return TorchText(call=call_text(pattern, **numbers))
         names = ("front", "top", "left")[-axes:]
         fixed = [
             f", {name}={value}"
@@ -138,6 +184,7 @@ class Crop(View):
         return lines
 
 
+_ENDS = {1: ("right",), 2: ("bottom", "right"), 3: ("back", "bottom", "right")}
 # The middle of a map is elsewhere at another size; and torch would silently return less than all.
 _CROP_NAMES = {1: "crop1d", 2: "crop", 3: "crop3d"}
 CROP = {

@@ -80,6 +80,7 @@ LAYERS = [
     make("pad", left=2, value=1.5),
     make("crop", to=3),
     make("crop", to=2, left=1),
+    make("crop", left=1, right=2),
     make("upsample", factor=2),
     make("upsample", to=7),
     make("scale_by", factor=0.5),
@@ -144,6 +145,7 @@ def test_sizes_of_their_own_for_each_axis() -> None:
     conform(make("pool lp", kernel=(2, 3, 1), p=3), shape)
     conform(make("pad", front=1, bottom=2, left=3), shape)
     conform(make("crop", to=(2, 3, 4), front=1, left=0), shape)
+    conform(make("crop", to=(2, 3, 4), back=1, bottom=0, right=1), shape)
     conform(make("permute", axes=(0, 3, 1, 2)), shape, probe=None)
     conform(REGISTRY["reshape"](to=(9, 10, 7)), shape, probe=None)
     conform(make("deconv", out=2, kernel=(3, 2, 2), stride=(2, 1, 2), pad=(1, 0, 0)), shape)

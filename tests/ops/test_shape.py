@@ -157,10 +157,19 @@ def test_what_pad_refuses() -> None:
     ]
 
 
-@given(operations(Crop, to=pairs(1, 5), front=None), maps())
+@given(operations(Crop, to=pairs(1, 5), front=None, back=None), maps())
 def test_any_crop(op: Crop, shape: Shape) -> None:
     # Torch leaves less than was asked for, and says nothing.
-    attempt(op, shape, stricter="cannot keep")
+    attempt(op, shape, stricter="cannot keep|behind the part|on one side")
+
+
+def test_crop_counts_from_the_end() -> None:
+    image = counting((1, 4, 5))
+    assert build(Crop(bottom=2, right=3), (1, 4, 5)).forward(image).tolist() == [[[[0, 1], [5, 6]]]]
+    last = build(Crop(to=(1, 2), bottom=0, right=1), (1, 4, 5))
+    assert last.forward(image).tolist() == [[[[17, 18]]]]
+    refuses(Crop(to=(1, 2), right=1), (1, 4, 5), match="`bottom` is not", stricter=True)
+    refuses(Crop(to=(1, 2), right=1, left=1), (1, 4, 5), match="say where", stricter=True)
 
 
 def test_crop_takes_the_middle() -> None:
