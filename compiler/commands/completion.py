@@ -25,7 +25,7 @@ alone."""
 
 _SPECS = ("FILE", "A", "B", "SPEC")
 _RUNS = ("RUN",)
-_FILES = ("OUT", "PAGE", "DATA", "IMAGE")
+_FILES = ("OUT", "NETWORK", "PAGE", "DATA", "IMAGE")
 _DEVICES = ("cpu", "cuda", "mps")
 
 

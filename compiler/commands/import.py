@@ -30,7 +30,7 @@ IMPORTED = re.compile(rb"\A# From .* imported by dotcnn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=f"a network of {_KNOWN}")
+    parser.add_argument("file", metavar="NETWORK", help=f"a network of {_KNOWN}")
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="the spec to write (default: standard output)"
     )

@@ -124,7 +124,7 @@ class _Reader:
         builder = self.builder
         if last is not None and last.op.word.startswith("pool avg"):
             last = builder.flat(last, last.span)
-        ends = [layer for index, layer in sorted(builder.ends.items()) if layer is not last]
+        ends = [each for n, each in sorted(builder.ends.items()) if n > 0 and each is not last]
         outputs = [GraphOutput(layer, f"output{n}") for n, layer in enumerate(ends, 1)]
         if last is not None and last.index > 0:
             outputs.append(GraphOutput(last, "main"))

@@ -28,16 +28,21 @@ from .template import (
     lines,
     overlay,
     overlay_lines,
+    varying,
     walk,
     words,
 )
 
+PASSES = 4
+"""How often loops are looked for among lines that are loops already."""
 PERIOD = 12
 """The most lines of a round of a loop."""
 ATTEMPTS = 40
 """How often one block is given up at a time; then all that do not pay off are."""
 LINE = 3
 """Words that a line counts for, beside its own."""
+ROW = 30
+"""The most words of a list on one line."""
 LEAST = 4
 """Words that a block or a `for` must save."""
 
@@ -89,13 +94,13 @@ class Folded(NamedTuple):
 
 def unfolded(body: Body) -> Folded:
     """Line by line, without blocks and loops."""
-    return Folded([], lines(body))
+    return Folded([], lines(body, varying(body)))
 
 
 def fold(body: Body) -> Folded:
     """The shortest way to say it that is found."""
     shapes = Shapes()
-    raw = _grouped(lines(body), shapes)
+    raw = _grouped(lines(body, varying(body)), shapes)
     counts: Counter[int] = Counter(shapes.without_label(line) for line in walk(raw))
     given_up: set[int] = set()
     attempt = 0
@@ -162,7 +167,7 @@ def _unworthy(folded: Folded) -> list[tuple[float, Block]]:
     found: list[tuple[float, Block]] = []
     for block in folded.blocks:
         written = calls[id(block)]
-        own = sum(map(words, block.body))
+        own = sum(map(words, block.body)) + 2 * sum(1 for _ in walk(block.body)) - 2
         saved: float = (len(written) - 1) * own - sum(words([call]) for call in written)
         saved -= 4 + 3 * len(block.solved.parameters)
         if len(written) < 2:
@@ -231,7 +236,9 @@ class _Attempt:
 
 def _worth(line: Line) -> bool:
     """Whether a line says enough to be a block."""
-    return any(each.paths for each in line) or (len(line) > 1 and bool(line[0].columns))
+    return any(each.paths for each in line) or (
+        len(line) > 1 and bool(line[0].columns or line[0].fixed)
+    )
 
 
 def _layers(each: Template) -> int:
@@ -383,22 +390,34 @@ class _Level:
         return body
 
     def loops(self, body: Lines) -> Lines:
-        """Rounds that differ in numbers as `for`, the one that saves most first."""
-        while True:
-            best: tuple[int, int, int, Template] | None = None
+        """Rounds that differ in numbers as `for`, those that save most first."""
+        for _ in range(PASSES):
+            found: list[tuple[int, int, int, Template]] = []
             shape = [self.shapes.of_line(line) for line in body]
             for period in range(1, min(PERIOD, len(body) // 2) + 1):
                 for start, rounds in _tandems(shape, period):
                     made = self.for_(body, start, period, rounds)
-                    if made is None:
-                        continue
-                    loop, saved = made
-                    if saved >= LEAST and (best is None or saved > best[0]):
-                        best = saved, start, period * rounds, loop
-            if best is None:
-                return body
-            _, start, length, loop = best
-            body = [*body[:start], [loop], *body[start + length :]]
+                    if made is not None and made[1] >= LEAST:
+                        found.append((-made[1], start, start + period * rounds, made[0]))
+            if not found:
+                break
+            loops: dict[int, tuple[int, Template]] = {}
+            taken: set[int] = set()
+            for _, start, end, loop in sorted(found, key=lambda each: each[:3]):
+                if taken.isdisjoint(range(start, end)):
+                    taken.update(range(start, end))
+                    loops[start] = end, loop
+            result: Lines = []
+            at = 0
+            while at < len(body):
+                if at in loops:
+                    at, loop = loops[at]
+                    result.append([loop])
+                else:
+                    result.append(body[at])
+                    at += 1
+            body = result
+        return body
 
     def for_(
         self, body: Lines, start: int, period: int, rounds: int
@@ -419,6 +438,8 @@ class _Level:
         # Nobody takes layers of other filter sizes for the same, nor two rounds for a loop, unless
         # much is saved.
         size += 4 * (rounds == 2) + 8 * any(each.family == "kernel" for each in solved.parameters)
+        if rounds * (names + (names > 1)) > ROW:
+            size += 2 * rounds  # the list does not fit on a line
         loop = Template("for", "for", paths=[merged], rounds=parts, size=size)
         return loop, before - size
 

@@ -131,7 +131,7 @@ class GraphBuilder:
             for argument, value in given.items():
                 if kind.fields[argument].per_axis or type(value) in (int, float):
                     kind.fields[argument].read(value)
-            op = kind.make(**given).on_axes(axes_of(shapes[0]))
+            op = kind.make(**given).on_axes(axes_of(shapes[0]) or 2)
             op.check()
             op = normal(op, shapes[0])
             for shape in shapes:

@@ -116,7 +116,9 @@ def _kind(block: Block) -> str:
         return {2: "basic", 3: "bottleneck"}.get(len(inside), "addition")
     if head.kind == "form":
         return {"dense": "layer", "gate": "squeeze", "concat": "mixed"}.get(head.word, "merged")
-    return "unit" if head.kind == "layer" else "part"
+    if head.kind != "layer":
+        return "part"
+    return "unit" if "out" in _fields(block.body) else f"{head.word.replace(' ', '_')}_unit"
 
 
 def _fields(body: Lines) -> Iterator[str]:

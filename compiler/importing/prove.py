@@ -55,7 +55,7 @@ class _Side:
         op = self.ops[index]
         given = tuple(
             [
-                (name, str(value))
+                (name, str(value) if isinstance(value, list) else value)
                 for name, value in op.arguments.items()
                 if not op.fields[name].is_usual(value)
             ]

@@ -115,6 +115,7 @@ class _Structure:
     def body(self, start: Layer, end: Layer, depth: int = 0) -> Body:
         """The statements that lead from a layer to another that it dominates."""
         backwards: Body = []
+        waiting: list[tuple[int, Layer, Layer, int]] = []
         at = end
         while at is not start:
             if at.index in self.items:
@@ -131,9 +132,11 @@ class _Structure:
                 at = above
             else:
                 # What the other paths read must be written before them, so the long path is first.
-                inner = self.body(above, at.inputs[long], depth)
-                backwards += [self.beside(at, above, long, depth), *reversed(inner)]
-                at = above
+                waiting.append((len(backwards), at, above, long))
+                backwards.append(Item("form", at.op.word))
+                at = at.inputs[long]
+        for place, merge, above, long in reversed(waiting):
+            backwards[place] = self.beside(merge, above, long, depth)
         backwards.reverse()
         return backwards
 
@@ -301,10 +304,11 @@ class _Structure:
         self.items[start.index] = Item("layer", "input", start.op, layer=start)
         main = self.graph.outputs[-1].layer
         body = [self.items[0], *self.body(start, main)]
-        for index, stand_in in self.pending.items():
-            item = self.items[index]
+        written = {id(stand_in): self.items[index] for index, stand_in in self.pending.items()}
+        for item in written.values():
             item.labeled = True
-            _replace(body, stand_in, item)
+        for item in _walk(body):
+            item.targets = [written.get(id(target), target) for target in item.targets]
         for output in self.graph.outputs[:-1]:
             self.side(body, output.layer, output.name, output.aux)
         if any(output.aux is None for output in self.graph.outputs[:-1]):
@@ -374,11 +378,6 @@ def _find(body: Body, wanted: Item) -> tuple[Body, int]:
             if found[1] >= 0:
                 return found
     return body, -1
-
-
-def _replace(body: Body, stand_in: Item, item: Item) -> None:
-    for each in _walk(body):
-        each.targets = [item if target is stand_in else target for target in each.targets]
 
 
 def structure(graph: Graph) -> Body:

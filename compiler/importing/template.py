@@ -44,6 +44,8 @@ class Template:
     key: Hashable = ()
     """What has to be equal in two of the same shape, beside the word and what is inside."""
     columns: list[Column] = field(default_factory=list)
+    fixed: list[Column] = field(default_factory=list)
+    """Numbers that are the same in all layers of its kind."""
     paths: list[Lines] = field(default_factory=list)
     bars: bool = False
     item: Item | None = None
@@ -77,19 +79,36 @@ Lines = list[Line]
 # ---- from statements -------------------------------------------------------------------------
 
 
-def template(item: Item) -> Template:
+def varying(body: Body) -> set[tuple[str, str]]:
+    """Words and arguments that have several values in a network: only these can be parameters."""
+    first: dict[tuple[str, str], Any] = {}
+    found: set[tuple[str, str]] = set()
+    stack = list(body)
+    while stack:
+        item = stack.pop()
+        for path in item.paths:
+            stack.extend(path)
+        if item.op is not None:
+            for name in item.op.fields:
+                value = getattr(item.op, name)
+                if first.setdefault((item.word, name), value) != value:
+                    found.add((item.word, name))
+    return found
+
+
+def template(item: Item, varying: set[tuple[str, str]]) -> Template:
     """A statement with its numbers apart, and those in it."""
     made = Template(item.kind, item.word, item=item, options=item.options, bars=item.bars)
     if item.op is not None:
-        _split(made, item)
-    made.paths = [lines(path) for path in item.paths]
+        _split(made, item, varying)
+    made.paths = [lines(path, varying) for path in item.paths]
     made.labeled = item.labeled or bool(item.output)
     if made.labeled or item.targets or item.label:
         made.pin = id(item)
     return made
 
 
-def _split(made: Template, item: Item) -> None:
+def _split(made: Template, item: Item, varying: set[tuple[str, str]]) -> None:
     """Divides the arguments of a layer into numbers and others."""
     op: Any = item.op
     written = writing(op.word)
@@ -102,7 +121,8 @@ def _split(made: Template, item: Item) -> None:
             usual = declared.default
             if declared.per_axis and isinstance(usual, tuple):
                 usual = (usual[0],) * len(value)  # for any number of axes
-            made.columns.append(
+            columns = made.columns if (item.word, name) in varying else made.fixed
+            columns.append(
                 Column(
                     name,
                     (value,),
@@ -135,13 +155,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def lines(body: Body) -> Lines:
+def lines(body: Body, varying: set[tuple[str, str]]) -> Lines:
     """The statements of a body on their lines."""
     kinds = [item.op.kind if item.op is not None else item.kind for item in body]
     norm_first = bool(kinds) and kinds[0] == "norm"
     result: Lines = []
     for index, item in enumerate(body):
-        made = template(item)
+        made = template(item, varying)
         kind, before = kinds[index], kinds[index - 1] if index else ""
         joins = bool(result) and before not in ("from", "side")
         joins = joins and not result[-1][-1].labeled  # which of them would have the label?
@@ -265,7 +285,7 @@ def words(line: Line) -> int:
 def words_of(each: Template) -> int:
     if not each.size:
         total = 1 + len(each.flags) + len(each.options)
-        for column in each.columns:
+        for column in (*each.columns, *each.fixed):
             total += column.name in each.plain or any(v != column.usual for v in column.values)
         for path in each.paths:
             total += 2 + sum(words(line) + 1 for line in path)

@@ -86,6 +86,7 @@ def _statement(each: Template, expressions: Expressions) -> str:
             return f"output {each.item.label} {body}"
         head = f"{each.item.label}: " if each.item.label else ""
         return f"{head}aux {' '.join(each.options)} {body}"
+    own += [(column, literal(column)) for column in each.fixed]
     words = [each.word, *_layer_arguments(each, own), *each.options]
     if each.kind == "layer":
         return label + " ".join(words)
@@ -112,18 +113,24 @@ def _label(each: Template) -> str:
 
 def _body(body: Lines, expressions: Expressions) -> str:
     written = _lines(body, expressions)
-    flat = ", ".join(written)
+    flat = _flat(body, written)
     calls = all(line[0].kind == "call" for line in body)
-    if "\n" not in flat and len(flat) < WIDTH // 2 and (calls or len(written) == 1):
+    if len(flat) < WIDTH // 2 and (calls or len(written) == 1):
         return f"{{ {flat} }}"
     return "{\n" + "\n".join(written) + "\n}"
 
 
+def _flat(body: Lines, written: Sequence[str]) -> str:
+    """Lines as one, if they can be: a label begins a line of its own, but for the last."""
+    named = any(each.labeled for line in body[:-1] for each in line)
+    flat = ", ".join(written)
+    return "x" * WIDTH if named or "\n" in flat else flat
+
+
 def _path(path: Lines, expressions: Expressions) -> str:
     written = _lines(path, expressions)
-    flat = ", ".join(written)
-    named = any(each.labeled for line in path[:-1] for each in line)
-    if "\n" not in flat and len(flat) < WIDTH - 8 and not named:
+    flat = _flat(path, written)
+    if len(flat) < WIDTH - 8:
         return f"| {flat}".rstrip()
     return "| " + "\n".join(written)
 
@@ -142,7 +149,9 @@ def _for(each: Template) -> str:
 
 
 def _layer_arguments(each: Template, own: Sequence[tuple[Column, Expression]]) -> list[str]:
+    fields = each.item.op.fields if each.item is not None and each.item.op is not None else {}
     by_name = {column.name: (column, given) for column, given in own}
+    by_name = {name: by_name[name] for name in fields if name in by_name}
     plain: list[str] = []
     for name in each.plain:
         if name not in by_name:
