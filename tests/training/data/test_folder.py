@@ -173,7 +173,7 @@ def test_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "code", "words"),
     [
-        ({}, "no-class-folders", "no classes"),
+        ({}, "no-class-folders", "is empty"),
         ({"cats": 0, "dogs": 0}, "no-images", "no folder in"),
         ({"cats": 3, "dogs": 0}, "empty-class", "`dogs`"),
         ({"cats": 3}, "one-class", "only one class, `cats`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -186,11 +187,13 @@ def _must_be_classes(data: Folder, images: ImageTree, wanted: Wanted) -> None:
     if not images.classes:
         loose = loose_images(images.root, wanted)
         lie = f"; {counted(loose, 'image is', 'images are')} directly in it" if loose else ""
+        bare = not os.listdir(images.root)
         raise problem(
             "no-class-folders",
-            f"{root} has no folders, so it has no classes{lie}",
+            f"{root} is empty" if bare else f"{root} has no folders, so it has no classes{lie}",
             data,
-            help=f"the expected layout: {LAYOUT}",
+            help=f"the expected layout: {LAYOUT}; or `images` and `masks`, or a table of the images"
+            ' and their labels: `data table "labels.csv"`',
         )
     if len(empty) == len(images.classes):
         message = f"no folder in {root} has images in it{_instead(images.other_files)}"
