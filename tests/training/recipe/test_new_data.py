@@ -254,9 +254,9 @@ def test_of_many_files_a_sample_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     seen: list[int] = []
     look = surveying._file
 
-    def counting(part: object, index: int, of: int) -> object:
+    def counting(part: object, index: int, of: int, bands: int) -> object:
         seen.append(index)
-        return look(part, index, of)  # type: ignore[arg-type]
+        return look(part, index, of, bands)  # type: ignore[arg-type]
 
     monkeypatch.setattr(surveying, "_file", counting)
     text = written(classes(tmp_path / "set", count=40, height=8, width=8), tmp_path)
