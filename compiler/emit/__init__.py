@@ -1,6 +1,7 @@
 """A network as the text of a torch module: one class for each block, written from its syntax.
 
   Network, with the Walk that executed its program
+    -> Interface   what each scope reads, and what is read of it                 interfaces
     -> Body        the steps of one call of a block, from the graph                    body
     -> Item, ...   the steps of all its calls; where they differ, a Choice, which is
                    an `if` of the spec or the shortcut of a residual                   branches
@@ -21,7 +22,7 @@ argument. Calls that no `if` distinguishes, for example of a block that another 
 become separate classes.
 
 Rounds that carry labels are called in a loop, `for cell in self.cells: x, old = cell(x, old), x`,
-where each round reads and returns the same values as the others (`body.Carry`); else they are
+where each round reads and returns the same values as the others (`carried`); else they are
 written out.
 
 `build.naming` names steps and thereby modules; that is a public format. All text passes `allowed`

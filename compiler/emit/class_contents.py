@@ -18,7 +18,7 @@ from ...dsl.syntax import walk as parts_of
 from ..language.values import Maps, Word
 from ..network import Node, Scope, nodes_of
 from ..ops.base import Constructor
-from .body import Body, origin, structure
+from .body import Body, structure
 from .branches import (
     Arm,
     Choice,
@@ -71,6 +71,7 @@ from .made_modules import (
     plain_pair,
     type_text,
 )
+from .scope_kinds import origin
 from .scopes import Of, channels, default_of, names_of, one_of_pair, text_of, unchanged, value_of
 from .source import Names
 from .steps import Key, Step

@@ -10,7 +10,7 @@ from itertools import chain, count
 from ..language.evaluate import divisible
 from ..network import Node, Scope, nodes_of
 from ..ops.base import helper
-from .body import Bodies, Body, is_shortcut, origin, structure
+from .body import Bodies, Body, structure
 from .branches import Ref, Unlike, arrange, places
 from .class_contents import Contents, Expressions
 from .code import Callee, frame
@@ -20,6 +20,7 @@ from .forward_names import SHORT
 from .layout import Group, statement
 from .lists import MapList
 from .made_modules import Class, Modules, Parameter
+from .scope_kinds import is_shortcut, origin
 from .scopes import unchanged
 from .source import Comments, Names, camel, docstring, singular
 

@@ -13,10 +13,10 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..network import Node, Scope
-from .body import is_head
 from .branches import Choice, Item, Place, Ref, places
 from .forward_names import SHORT
 from .layout import STEP, WIDTH, Doc, Group, listed, statement
+from .scope_kinds import is_head
 from .source import Names, singular
 from .steps import SELF, Carry, in_place
 

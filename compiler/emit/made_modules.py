@@ -11,12 +11,14 @@ from ..language.values import Maps, Word
 from ..network import Node, Scope, nodes_of
 from ..ops.base import REGISTRY, CallText, ClassName, helpers_of
 from ..shapes import axes_of
-from .body import Bodies, first_of_shared, is_shortcut, origin
+from .body import Bodies
 from .branches import paths_in
 from .code import BY_NAME, GIVEN, Call, Callee, Code, Constant, Leaf
 from .lists import maps_in
 from .loops import loop
+from .scope_kinds import is_shortcut, origin
 from .scopes import Of, channels, one_of_pair, text_of, unchanged, value_of
+from .shared_modules import first_of_shared
 from .steps import SELF, Key, Step
 from .traced_values import Traced, code_of, plain, traced
 

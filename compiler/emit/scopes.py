@@ -15,7 +15,7 @@ from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import Env
 from ..network import Node, Scope
 from ..shapes import AllAxes
-from .body import is_shortcut
+from .scope_kinds import is_shortcut
 
 Of = Callable[[Any], Any]
 

@@ -41,9 +41,9 @@ from ..network import Network, Node, Scope, nodes_of
 from ..ops.base import Op
 from ..shapes import axes_of
 from . import code as codes
-from .body import is_shortcut, origin
 from .code import INDEX, OPPOSITE, Code, Constant, Named, Operation, all_of, negated
 from .lists import MapList
+from .scope_kinds import is_shortcut, origin
 from .scopes import (
     default_of,
     given_arguments,
