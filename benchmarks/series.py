@@ -52,7 +52,7 @@ TRAIN = """
 train {{
   data npz "{data}"
   epochs {epochs}
-  batch 16
+  batch {batch}
   optimizer adam lr=0.001
   validate every={epochs}
   seed {seed}
@@ -61,7 +61,9 @@ evaluate {{ {evaluate} }}
 """
 
 
-def spec(network: str, data: Path, epochs: int, seed: int, augment: str = "") -> str:
+def spec(
+    network: str, data: Path, epochs: int, seed: int, batch: int = 16, augment: str = ""
+) -> str:
     """The spec of the gallery with the input and the classes of the data."""
     with numpy.load(data) as arrays:
         _, channels, length = arrays["x_train"].shape
@@ -69,7 +71,7 @@ def spec(network: str, data: Path, epochs: int, seed: int, augment: str = "") ->
     text = text.replace("input 1x140", f"input {channels}x{length}").replace("fc 5", "fc classes")
     # The series of the UCR archive are z-normalized already; those of BasicMotions are not.
     evaluate = "normalize each" if channels == 1 else "normalize measured"
-    text += TRAIN.format(data=data, epochs=epochs, seed=seed, evaluate=evaluate)
+    text += TRAIN.format(data=data, epochs=epochs, batch=batch, seed=seed, evaluate=evaluate)
     return f"{text}augment {{ {augment} }}\n" if augment else text
 
 
@@ -80,6 +82,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=16, help="both papers: a tenth of the series")
     parser.add_argument("--augment", default="", help="directives of `augment`")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -93,7 +96,8 @@ def main() -> None:
                 began = time.perf_counter()
                 with tempfile.TemporaryDirectory() as folder:
                     run = Path(folder) / "run"
-                    text = spec(network, data, options.epochs, seed, options.augment)
+                    chosen = options.batch, options.augment
+                    text = spec(network, data, options.epochs, seed, *chosen)
                     dotcnn.train(text, output=run, quiet=True)
                     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
                 top1 = json.loads(lines[-1])["val"]["top1"]
