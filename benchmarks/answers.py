@@ -9,8 +9,9 @@ those of the sets; the best epoch is chosen on a part of the training set.
 - angle: each digit is turned by a random angle, anywhere on the circle. The network answers with
   its cosine and its sine, two numbers without a jump where the circle closes; errors are the
   shorter way around. Only digits that say which way is up: a 0, 1 or 8 looks the same upside down,
-  so nearly do 2 and 5, and 6 and 9 are each other. Every hand has a slant of its own, so "upright"
-  is said by the ink: its long axis, by the moments of the image, is vertical.
+  so nearly do 2 and 5, and 6 and 9 are each other. Before, digits are deslanted by their moments
+  (LeCun et al., 1998), else the slant of the hand is part of the error; the rest of how a hand
+  turns its strokes still is.
 - labels: two garments side by side, in one image; the labels are the classes of both.
 - same: two digits, each an input of a siamese network; half of the pairs are of the same class.
 """
@@ -96,7 +97,7 @@ def warped(images: Array, matrices: torch.Tensor) -> Array:
 
 
 def upright(images: Array) -> Array:
-    """Digits turned until the long axis of their ink is vertical."""
+    """Digits without their slant: sheared until the covariance of rows and columns is zero."""
     weights = torch.from_numpy(images.copy()).double()
     total = weights.sum((1, 2))
     at = torch.arange(28).double() - 13.5
@@ -104,9 +105,9 @@ def upright(images: Array) -> Array:
     down, right = at[None] - rows[:, None], at[None] - columns[:, None]
     both = (weights * down[:, :, None] * right[:, None, :]).sum((1, 2))
     along = (weights * (down**2)[:, :, None]).sum((1, 2))
-    across = (weights * (right**2)[:, None, :]).sum((1, 2))
-    axis = torch.atan2(2 * both, along - across) / 2  # from the vertical, to the right
-    return turned(images, -numpy.rad2deg(axis.numpy()))
+    shear = torch.eye(2).repeat(len(images), 1, 1)
+    shear[:, 0, 1] = (both / along).float()
+    return warped(images, shear)
 
 
 def turned(images: Array, degrees: Array) -> Array:
@@ -135,7 +136,7 @@ def angle(options: argparse.Namespace) -> None:
         rows = numpy.stack([numpy.cos(radians), numpy.sin(radians)], 1)
         return turned(clear, degrees), rows.astype(numpy.float32), degrees
 
-    images, rows, _ = part("train", 2)
+    images, rows, _ = part("train", 3)
     tests, _, degrees = part("t10k", 1)
     run, seconds = trained(ANGLE, {"train": (images, rows)}, options)
     found = numpy.array(
