@@ -160,7 +160,7 @@ def _plain(labels: list[str]) -> Any:
         values = numpy.array(labels, dtype=numpy.float64)
     except ValueError:
         return numpy.array(labels)
-    whole = bool((values == numpy.rint(values)).all())
+    whole = bool((numpy.isfinite(values) & (values == numpy.rint(values))).all())
     return values.astype(numpy.int64) if whole else values
 
 
