@@ -169,7 +169,8 @@ def _unworthy(folded: Folded) -> list[tuple[float, Block]]:
         written = calls[id(block)]
         own = sum(map(words, block.body)) + 2 * sum(1 for _ in walk(block.body)) - 2
         saved: float = (len(written) - 1) * own - sum(words([call]) for call in written)
-        saved -= 4 + 3 * len(block.solved.parameters)
+        many = len(block.solved.parameters)
+        saved -= 4 + 3 * many + 6 * max(many - 4, 0)  # nobody remembers the order of six numbers
         if len(written) < 2:
             saved = float("-inf")
         if saved < LEAST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -104,16 +105,17 @@ def _listed(unsaid: Sequence[Unsaid]) -> tuple[Diagnostic, ...]:
 
 def _header(source: Source, format: Format, graph: Graph) -> list[str]:
     name = source.name.replace("\\", "/").rsplit("/", 1)[-1]
-    lines = [
-        f"From {name} ({format.tool}), imported by dotcnn, without weights. Compiled again, it has",
-        f"the same {len(graph.layers):,} layers with the same connections and arguments.",
+    parts = [
+        f"From {name[:60]} ({format.tool}), imported by dotcnn, without weights. Compiled again, it"
+        f" has the same {len(graph.layers):,} layers with the same connections and arguments."
     ]
     remarks = list(dict.fromkeys(graph.remarks))
     if remarks:
         more = ", and others" if len(remarks) > 3 else ""
-        lines += ["", f"Left out: {'; '.join(remarks[:3])}{more}."]
+        parts += [f"Left out: {'; '.join(remarks[:3])}{more}."]
     if graph.unsaid:
         kinds = Counter(each.what for each in graph.unsaid)
         named = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common(5))
-        lines += ["", f"A part of it: it ends before what cannot be said, {named}."]
-    return ["".join(c if c.isprintable() else "?" for c in line)[:98] for line in lines]
+        parts += [f"A part of it: it ends before what cannot be said, {named}."]
+    plain = ["".join(c if c.isprintable() else "?" for c in part)[:400] for part in parts]
+    return "\n\n".join(textwrap.fill(part, 98) for part in plain).split("\n")
