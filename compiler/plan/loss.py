@@ -359,7 +359,7 @@ class Lovasz(Loss):
 
     word = "loss lovasz"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "loss lovasz": "lovaszloss lovasz_softmax jaccardloss jaccard iou_loss iouloss"
+        "loss lovasz": "lovaszloss lovasz_softmax jaccardloss iou_loss iouloss"
     }
     tasks = ("segmentation",)
     weighted = False

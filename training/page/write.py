@@ -13,7 +13,7 @@ from ..data.opened import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history
-from .bands import bands
+from .band_table import bands
 from .confusion_matrix import confusion
 from .contents import Contents
 from .curves import curves
