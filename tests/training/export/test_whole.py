@@ -169,7 +169,7 @@ def test_what_cannot_be_in_a_graph_is_refused(tmp_path: Path) -> None:
     for ending, options in (("pt2", {}), ("onnx", {"predict": True}), ("onnx", {"batch": 1})):
         with pytest.raises(ValueError, match="--whole"):
             dotcnn.export(spec, tmp_path / f"net.{ending}", weights=weights, whole=True, **options)  # type: ignore[arg-type]
+    series = "network Net { input 1x40, flatten, fc 3 }"
     with pytest.raises(SpecError, match="take one image"):
-        series = "network Net { input 1x40, flatten, fc 3 }"
         dotcnn.export(series, tmp_path / "net.onnx", whole=True)
     assert not list(tmp_path.glob("net.onnx"))
