@@ -4,7 +4,6 @@ is that of the test phase; losses, accuracies and data layers belong to training
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -556,7 +555,7 @@ class _Reader:
         elif not builder.mistakes and not builder.unsaid:
             builder.mistake("prototxt", "this network has no layers", self.start)
         title = self.message.first("name")
-        name = re.sub(r".*[/\\]", "", self.source.name).rsplit(".", 1)[0]
+        name = self.source.name.replace("\\", "/").rpartition("/")[2].rsplit(".", 1)[0]
         return builder.finished(str(title.value) if title is not None else name, outputs)
 
 
