@@ -177,7 +177,7 @@ def about_weights(path: Path) -> dict[str, str]:
 
 _ADDED: Mapping[str, frozenset[str]] = {
     "conv": frozenset({"standardize", "eps", "gain"}),
-    "crop": frozenset({"front", "like"}),
+    "crop": frozenset({"front", "like", "bottom", "right", "back"}),
     "depthwise": frozenset({"standardize", "eps", "gain"}),
     "pad": frozenset({"front", "back"}),
     "pool avg": frozenset({"same_upper"}),
