@@ -116,7 +116,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         licenses = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
-    listed = package_files("*.py")
+    listed = [*package_files("*.py"), *package_files("*.lark")]
     for package in DATA_PACKAGES:
         listed += [path for path in package_files("*") if path.is_relative_to(package)]
     assert names == {f"dotcnn/{path.as_posix()}" for path in listed} | {"dotcnn/py.typed"}

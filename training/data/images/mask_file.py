@@ -51,7 +51,7 @@ class MaskCode:
         """The class of each value."""
         table = numpy.full(256, _UNKNOWN, dtype=numpy.int16)
         table[: self.classes] = numpy.arange(self.classes)
-        table[list(self.ignored)] = UNLABELLED
+        table[[value for value in self.ignored if 0 <= value < len(table)]] = UNLABELLED
         if self.two_valued:
             table[255] = 1
         return table

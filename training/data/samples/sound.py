@@ -144,7 +144,7 @@ _ROLLOFF = 0.95
 """Where the filter cuts off, as a share of the lower of the two Nyquist frequencies."""
 
 
-_MOST_UP, _MOST_DOWN = 32, 2**20
+_MOST_UP, _MOST_DOWN = 32, 2**12
 """Sound is brought to at most this multiple of its rate, and at least this part of it."""
 _MOST_TAPS = 2**21
 """About the largest size of all filters together."""
