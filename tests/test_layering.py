@@ -217,6 +217,7 @@ SAME_NAMES = {
     "fold": "equal parts into blocks and loops, and batch norms into convolutions",
     "formats": "what a drawing and an export can be written as",
     "gallery": "specs of the gallery found, and listed",
+    "importing": "networks of other tools: as graphs, and with tensors",
     "initial": "initial weights in a spec, and in an emitted module",
     "labels": "names of parts of a network, and classes of images",
     "layer": "a layer explained, and one of somebody's weights",

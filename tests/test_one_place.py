@@ -20,13 +20,17 @@ from support import ROOT, package_files
 LAYERS = {word for word in REGISTRY if word not in FORMS}
 """What a spec writes for an operation: `conv`, `pool max`."""
 
-READERS = {Path("compiler", "importing", f"{each.module}.py") for each in FORMATS}
+READERS = {Path(*each.module.split(".")).with_suffix(".py") for each in FORMATS}
 """Readers of other tools' formats, which translate their layers into ours."""
+
+COMPOSING = ("compiler", "importing", "tensors")
+"""What makes layers of calls on tensors."""
 
 OUTSIDE = [
     file
     for file in package_files("*.py")
     if file.parts[:2] != ("compiler", "ops")
+    and file.parts[:3] != COMPOSING
     and "foreign_code" not in file.parts  # the words of others, some of which are ours, too
     and file not in READERS
     and file.parts[0] in ("dsl", "compiler", "cli.py")

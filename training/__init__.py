@@ -13,6 +13,7 @@ untrusted/      reads files from other people: bounded, checked, without executi
 augment/        augmentation of whole batches
 transfer/       fine-tuning: pretrained weights, frozen layers, cached features
 export/         ONNX, torch.export, safetensors
+importing/      networks of other tools with their weights
 display/        progress on the terminal and log files; page/: report.html
 show/           what a network does with images: numbers, maps, filters, evidence, fields
 commands/       the commands that need torch: train, evaluate, predict, show, probe, export, …

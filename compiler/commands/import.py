@@ -6,24 +6,29 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..importing.readers import FORMATS, format_of
+from ..importing.readers import FORMATS, Format, Given, format_of, tensor_part
 from .options import read_shape
 from .output_file import keep_others_files, writing
 from .terminal import OK, UsageError, print_diagnostics, say
 
+if TYPE_CHECKING:
+    from ..importing.import_network import Imported
+
 EXAMPLES = """\
 cnn import deploy.prototxt
 cnn import darknet53.cfg -o darknet53.cnn
+cnn import tiny.cfg --weights tiny.weights -o tiny.cnn   # and tiny.safetensors
 cnn import yolov3.cfg --partial -o body.cnn"""
 
 _KNOWN = ", ".join(f"{each.tool} ({', '.join(each.endings)})" for each in FORMATS)
 
 DETAILS = f"""\
 It reads {_KNOWN}. Equal parts become blocks and loops, and the
-spec is compiled again before it is written: it is the same network, layer by layer. Weights are not
-imported yet. Layers that the language cannot say are listed with their places, and nothing is
-written."""
+spec is compiled again before it is written: it is the same network, layer by layer. Its weights, if
+there are any, are written beside it as .safetensors; this needs `dotcnn[torch]`. Layers that the
+language cannot say are listed with their places, and nothing is written."""
 
 IMPORTED = re.compile(rb"\A# From .* imported by dotcnn")
 """How files begin that this command wrote."""
@@ -41,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the size of the input, if the file does not say it, or another one: 3x224x224",
     )
     parser.add_argument(
+        "--weights", metavar="FILE", help="its weights, if they are in a file of their own"
+    )
+    parser.add_argument(
         "--partial",
         action="store_true",
         help="write what comes before layers that cannot be said, with an output at each cut",
@@ -51,27 +59,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ...dsl.atomic_file import written
-    from ...dsl.files import read_file
     from ..importing.import_network import import_network
 
     file, output = options.file, options.output
     format = format_of(file)
     if format is None:
-        raise UsageError(f"the ending of {file} is not one of a format it reads: {_KNOWN}")
-    if output is not None and output != "-" and Path(output).suffix.lower() != ".cnn":
+        raise UsageError(f"{file} is not of a format that it knows by its ending: {_KNOWN}")
+    _check_weights(options.weights, format)
+    to_file = output is not None and output != "-"
+    if to_file and Path(output).suffix.lower() != ".cnn":
         raise UsageError(f"{output} does not end in .cnn, as specs do")
     keep_others_files(output, IMPORTED, "`cnn import`", options.force)
-    imported = import_network(
-        read_file(Path(file)), format, input_shape=options.input, partial=options.partial
-    )
+    given = Given(file, input_shape=options.input, weights=options.weights or "")
+    imported = import_network(given, format, partial=options.partial)
     if imported.left_out:
         print_diagnostics(imported.left_out, options)
-    if output is None or output == "-":
+    if imported.graph.has_weights:
+        imported = tensor_part().compared(imported)
+    if not to_file:
         sys.stdout.write(imported.text)
         return OK
+    _write(imported, Path(output), options.force)
+    return OK
+
+
+def _check_weights(weights: str | None, format: Format) -> None:
+    if weights is None:
+        return
+    if not format.weights:
+        raise UsageError(f"--weights: the weights of {format.tool} are in the network's own file")
+    if Path(weights).suffix.lower() not in format.weights_endings:
+        endings = ", ".join(format.weights_endings)
+        raise UsageError(f"{weights} does not end as weights of {format.tool} do: {endings}")
+
+
+def _write(imported: Imported, output: Path, force: bool) -> None:
+    """Writes the weights, if there are any, and then the spec."""
+    from ...dsl.atomic_file import written
+
+    weights = ""
+    if imported.graph.has_weights:
+        beside = output.with_suffix(".safetensors")
+        if beside.exists() and not output.exists() and not force:
+            raise UsageError(f"{beside} exists already; --force overwrites it")
+        with writing(beside), written(beside) as scratch:
+            tensor_part().write(imported, scratch)
+        weights = f", weights in {beside}"
     with writing(output), written(output) as scratch:
         scratch.write_text(imported.text, encoding="utf-8", newline="\n")
     lines = sum(bool(line.strip()) for line in imported.text.splitlines())
-    say(f"{output}: {imported.layers:,} layers in {lines} lines, proved to be the same network")
-    return OK
+    count = len(imported.graph.layers)
+    say(f"{output}: {count:,} layers in {lines} lines, proved to be the same network{weights}")
+    if imported.compared:
+        say(imported.compared)

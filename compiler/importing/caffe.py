@@ -13,6 +13,7 @@ from ...dsl.source import Source, Span
 from ..ops import REGISTRY
 from ..shapes import Shape, ShapeError, axes_of
 from .graph import Graph, GraphBuilder, GraphOutput, Layer, Result
+from .readers import Given
 from .text_format import Field, Message, read_message
 
 DATA = frozenset(
@@ -30,9 +31,9 @@ AXES = ("h", "w")
 Reader = Callable[["_Layer", Sequence[Result]], Result]
 
 
-def read_caffe(source: Source, input_shape: Shape | None) -> Graph:
+def read_caffe(given: Given) -> Graph:
     """The network of a `.prototxt`."""
-    return _Reader(source, read_message(source), input_shape).read()
+    return _Reader(given.source, read_message(given.source), given.input_shape).read()
 
 
 class _Layer:

@@ -10,6 +10,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Source, Span
 from ..shapes import Shape
 from .graph import Graph, GraphBuilder, GraphOutput, Result
+from .readers import Given
 
 _LINE = re.compile(r"[^\r\n]+")
 _SECTION = re.compile(r"\[([^\]]*)\]\s*(?:[#;].*)?\Z")
@@ -48,9 +49,9 @@ class Section:
         self.values: dict[str, Value] = {}
 
 
-def read_darknet(source: Source, input_shape: Shape | None) -> Graph:
+def read_darknet(given: Given) -> Graph:
     """The network of a `.cfg`."""
-    return _Reader(source, input_shape).read()
+    return _Reader(given.source, given.input_shape).read()
 
 
 def _sections(source: Source) -> list[Section]:

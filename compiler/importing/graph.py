@@ -6,15 +6,15 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Span
 from ..language.signature import ArgumentError
 from ..ops import REGISTRY
 from ..ops.base import Op
-from ..shapes import Shape, ShapeError, axes_of, size
+from ..shapes import Shape, ShapeError, axes_of, size, text
 from .normal import normal
 
 MAX_LAYERS = 50_000
@@ -26,10 +26,17 @@ MAX_ELEMENTS = 10**15
 MAX_MISTAKES = 20
 
 
+class Tensor(Protocol):
+    """The values of a weight; the compiler passes them on and asks for nothing but their shape."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
 class Layer:
     """A layer, with the layers that it reads."""
 
-    __slots__ = ("index", "inputs", "name", "op", "shape", "span")
+    __slots__ = ("index", "inputs", "name", "op", "shape", "span", "weights")
 
     def __init__(
         self, index: int, op: Op, inputs: tuple[Layer, ...], name: str, span: Span, shape: Shape
@@ -41,6 +48,17 @@ class Layer:
         """Its name in the file; empty if it has none."""
         self.span = span
         self.shape = shape
+        self.weights: dict[str, Tensor] = {}
+        """By their keys in the layer's state dict, laid out as torch has them; empty if the file
+        has none."""
+
+    @property
+    def wanted(self) -> dict[str, Shape]:
+        """The shapes of the weights that it has, by their keys."""
+        if not self.inputs:
+            return {}
+        weights = self.op.weights(*(source.shape for source in self.inputs))
+        return {weight.name: weight.shape for weight in weights}
 
     def __repr__(self) -> str:
         return f"<{self.index} {self.op.word} {self.name}>"
@@ -63,6 +81,11 @@ class Unsaid(NamedTuple):
     span: Span
 
 
+Run = Callable[[Sequence[Any]], Sequence[Any]]
+"""Runs the network of the file with the tool that made it: from a batch for each input, channels
+first as in the spec, to the outputs of `Graph.outputs`, but for auxiliary ones."""
+
+
 class Graph(NamedTuple):
     """An imported network. The layers stand in an order of computation, the input first."""
 
@@ -73,6 +96,12 @@ class Graph(NamedTuple):
     unsaid: list[Unsaid]
     remarks: list[str]
     """What the spec does not say, because it belongs to training or to the data."""
+    run: Run | None = None
+    """If it can be run here."""
+
+    @property
+    def has_weights(self) -> bool:
+        return any(layer.weights for layer in self.layers)
 
     @property
     def consumers(self) -> list[list[Layer]]:
@@ -157,6 +186,22 @@ class GraphBuilder:
         self.layers.append(layer)
         return layer
 
+    def weigh(self, layer: Result, weights: Mapping[str, Tensor]) -> None:
+        """Gives a layer its weights; one of another shape is a mistake of the file."""
+        if layer is None:
+            return
+        wanted = layer.wanted
+        for key, tensor in weights.items():
+            shape = tuple(tensor.shape)
+            if key not in wanted:
+                self.mistake("weights", f"this layer has no weight `{key}`", layer.span)
+            elif shape != wanted[key]:
+                has, needs = (text(each) or "one number" for each in (shape, wanted[key]))
+                message = f"its `{key}` has the shape {has}, and {needs} is needed"
+                self.mistake("weights", message, layer.span)
+            else:
+                layer.weights[key] = tensor
+
     def flat(self, source: Result, span: Span) -> Result:
         """A vector, for a layer that takes nothing else."""
         if source is None or not axes_of(source.shape):
@@ -185,6 +230,7 @@ def only_used(graph: Graph) -> Graph:
         if layer.index in used:
             inputs = tuple([anew[source.index] for source in layer.inputs])
             copy = Layer(len(kept), layer.op, inputs, layer.name, layer.span, layer.shape)
+            copy.weights = layer.weights
             anew[layer.index] = copy
             kept.append(copy)
     outputs = [output._replace(layer=anew[output.layer.index]) for output in graph.outputs]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Source
 from ..build.elaborate import elaborate
 from ..load_spec import load
-from ..shapes import Shape
+from ..network import Network
 from .fold import fold, unfolded
-from .graph import Graph, Unsaid, only_used
+from .graph import Graph, Tensor, Unsaid, only_used
 from .prove import prove
-from .readers import Format
+from .readers import Format, Given
 from .structure import structure
 from .write import write
 
@@ -25,25 +25,57 @@ _LISTED = 20
 
 
 class Imported(NamedTuple):
-    text: str
-    """The spec."""
-    layers: int
+    """A network of another tool as one of ours."""
+
+    graph: Graph
+    """As it was read."""
+    network: Network
+    """As the spec says it."""
+    body: str
+    """The spec, without the comment at its top."""
+    nodes: Mapping[int, int]
+    """The node of the spec for each layer of the file, by their indices."""
     left_out: tuple[Diagnostic, ...]
     """What the language cannot say, if a part of the network was asked for."""
+    origin: str
+    """The file and its tool: `net.cfg (Darknet)`."""
+    compared: str = ""
+    """A sentence that says how its outputs compare with those of the original."""
+
+    @property
+    def text(self) -> str:
+        """The spec, with a comment that says what it comes from and what was proved."""
+        header = "\n".join(f"# {line}".rstrip() for line in _header(self))
+        return f"{header}\n\n{self.body}"
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """By their keys in the state dict of the emitted module."""
+        nodes = self.network.nodes
+        return {
+            f"{nodes[self.nodes[layer.index]].name}.{key}": tensor
+            for layer in self.graph.layers
+            if layer.weights
+            for key, tensor in layer.weights.items()
+        }
 
 
-def import_network(
-    source: Source, format: Format, *, input_shape: Shape | None = None, partial: bool = False
-) -> Imported:
+def import_network(given: Given, format: Format, *, partial: bool = False) -> Imported:
     """The spec of a network; raises SpecError for a file that is wrong, or that has layers that the
     language cannot say, unless a part is enough.
     """
-    graph = format.read(source, input_shape)
+    graph = format.read(given)
+    name = given.name.replace("\\", "/").rsplit("/", 1)[-1]
+    return folded(graph, f"{name[:60]} ({format.tool})", given.name, partial=partial)
+
+
+def folded(graph: Graph, origin: str, file: str, *, partial: bool = False) -> Imported:
+    """The spec of a network that has been read."""
     left_out = _listed(graph.unsaid)
     if left_out and not partial:
         raise SpecError(left_out)
     if not graph.outputs:
-        raise SpecError([*left_out, _nothing(source)])
+        raise SpecError([*left_out, _nothing(file)])
     if len(graph.outputs) > MOST_OUTPUTS:
         raise SpecError(
             [
@@ -55,37 +87,47 @@ def import_network(
             ]
         )
     graph = only_used(graph)
-    header = _header(source, format, graph)
-    body = structure(graph)
-    text = write(fold(body), graph.name, header)
-    if _differs(text, graph):
-        text = write(unfolded(structure(graph)), graph.name, header)
-        different = _differs(text, graph)
-        if different:
-            raise SpecError(
-                [
-                    Diagnostic(
-                        "import",
-                        f"the spec of this network would be another one: {different}",
-                        file=source.name,
-                        help="this is a mistake in dotcnn; please report it with the file",
-                    )
-                ]
+    _complete(graph)
+    different = ""
+    for body in (fold(structure(graph)), None):
+        text = write(body if body is not None else unfolded(structure(graph)), graph.name)
+        try:
+            network = elaborate(load(Source("<imported>", text)))
+        except SpecError as error:
+            different = error.diagnostics[0].message
+            continue
+        proof = prove(graph, network)
+        if not proof.different:
+            return Imported(graph, network, text, proof.nodes, left_out, origin)
+        different = proof.different
+    raise SpecError(
+        [
+            Diagnostic(
+                "import",
+                f"the spec of this network would be another one: {different}",
+                file=file,
+                help="this is a mistake in dotcnn; please report it with the file",
             )
-    return Imported(text, len(graph.layers), left_out)
+        ]
+    )
 
 
-def _differs(text: str, graph: Graph) -> str:
-    """How the network of a spec differs from the one imported; empty if it is the same."""
-    try:
-        network = elaborate(load(Source("<imported>", text)))
-    except SpecError as error:
-        return error.diagnostics[0].message
-    return prove(graph, network)
+def _complete(graph: Graph) -> None:
+    """Refuses weights that lack some; what only counts batches may be missing."""
+    if not graph.has_weights:
+        return
+    missing = [
+        Diagnostic("weights", f"there are no weights for this layer: `{key}` is missing", each.span)
+        for each in graph.layers
+        for key, shape in each.wanted.items()
+        if shape and key not in each.weights
+    ]
+    if missing:
+        raise SpecError(missing[:_LISTED])
 
 
-def _nothing(source: Source) -> Diagnostic:
-    return Diagnostic("import", "no layer before that can be said", file=source.name)
+def _nothing(file: str) -> Diagnostic:
+    return Diagnostic("import", "no layer before that can be said", file=file)
 
 
 def _listed(unsaid: Sequence[Unsaid]) -> tuple[Diagnostic, ...]:
@@ -103,11 +145,13 @@ def _listed(unsaid: Sequence[Unsaid]) -> tuple[Diagnostic, ...]:
     return tuple(listed[:_LISTED])
 
 
-def _header(source: Source, format: Format, graph: Graph) -> list[str]:
-    name = source.name.replace("\\", "/").rsplit("/", 1)[-1]
+def _header(imported: Imported) -> list[str]:
+    graph = imported.graph
+    without = "" if graph.has_weights else ", without weights"
     parts = [
-        f"From {name[:60]} ({format.tool}), imported by dotcnn, without weights. Compiled again, it"
-        f" has the same {len(graph.layers):,} layers with the same connections and arguments."
+        f"From {imported.origin}, imported by dotcnn{without}. Compiled again, it has the same"
+        f" {len(graph.layers):,} layers with the same connections and arguments.",
+        imported.compared,
     ]
     remarks = list(dict.fromkeys(graph.remarks))
     if remarks:
@@ -117,5 +161,5 @@ def _header(source: Source, format: Format, graph: Graph) -> list[str]:
         kinds = Counter(each.what for each in graph.unsaid)
         named = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common(5))
         parts += [f"A part of it: it ends before what cannot be said, {named}."]
-    plain = ["".join(c if c.isprintable() else "?" for c in part)[:400] for part in parts]
+    plain = ["".join(c if c.isprintable() else "?" for c in part)[:400] for part in parts if part]
     return "\n\n".join(textwrap.fill(part, 98) for part in plain).split("\n")

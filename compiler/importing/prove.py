@@ -6,8 +6,8 @@ concatenations is one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from ..network import Network
 from ..ops.base import Op
@@ -97,20 +97,29 @@ def free(op: Op, count: int) -> bool:
     return count == 2 and op.word in ("add", "mul", "maximum")
 
 
-def prove(graph: Graph, network: Network) -> str:
-    """Empty if both are the same network; otherwise how they differ."""
+class Proof(NamedTuple):
+    different: str
+    """How the two networks differ; empty if they are the same."""
+    nodes: Mapping[int, int]
+    """The node of the spec for each layer of the file, by their indices."""
+
+
+def prove(graph: Graph, network: Network) -> Proof:
+    """Whether both are the same network."""
     one = _Side(graph.layers, [tuple([s.index for s in each.inputs]) for each in graph.layers])
     two = _Side(network.nodes, [tuple([s.index for s in each.inputs]) for each in network.nodes])
     main = [output.layer.index for output in graph.outputs if output.aux is None]
     aux = [output.layer.index for output in graph.outputs if output.aux is not None]
     weights = [output.aux for output in graph.outputs if output.aux is not None]
     if len(main) != len(network.outputs) or len(aux) != len(network.aux):
-        return "they have different outputs"
+        return Proof("they have different outputs", {})
     if sorted(weights) != sorted(output.weight for output in network.aux):
-        return "the weights of auxiliary outputs differ"
+        return Proof("the weights of auxiliary outputs differ", {})
     ends = _paired(one, two, main, [output.node.index for output in network.outputs])
     ends += _paired(one, two, aux, [output.node.index for output in network.aux])
-    return _matched(one, two, ends)
+    match: dict[int, int] = {}
+    different = _matched(one, two, ends, match)
+    return Proof(different, match)
 
 
 def _paired(one: _Side, two: _Side, ends: list[int], others: list[int]) -> list[tuple[int, int]]:
@@ -120,8 +129,7 @@ def _paired(one: _Side, two: _Side, ends: list[int], others: list[int]) -> list[
     return list(zip(first, second, strict=True))
 
 
-def _matched(one: _Side, two: _Side, pairs: list[tuple[int, int]]) -> str:
-    match: dict[int, int] = {}
+def _matched(one: _Side, two: _Side, pairs: list[tuple[int, int]], match: dict[int, int]) -> str:
     back: dict[int, int] = {}
     stack = pairs
     while stack:

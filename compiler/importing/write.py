@@ -18,13 +18,12 @@ from .template import Column, Lines, Template, all_columns
 INDENT = "  "
 
 
-def write(folded: Folded, name: str, header: Sequence[str]) -> str:
+def write(folded: Folded, name: str) -> str:
     """The text of a spec."""
     taken = {*RESERVED, *layer_words()}
     name_blocks(folded, taken)
     name_labels(folded, taken | {block.name for block in folded.blocks})
-    parts = ["\n".join(f"# {line}".rstrip() for line in header)] if header else []
-    parts += [_block(block) for block in folded.blocks]
+    parts = [_block(block) for block in folded.blocks]
     body = "\n".join(_lines(folded.lines, _literals(folded.lines)))
     parts.append(f"network {identifier(name, capital=True)} {{\n{body}\n}}")
     text = "\n\n".join(parts) + "\n"

@@ -10,15 +10,16 @@ import dotcnn
 from dotcnn.compiler.importing.graph import Graph, GraphOutput, Layer
 from dotcnn.compiler.importing.import_network import Imported, import_network
 from dotcnn.compiler.importing.normal import normal
-from dotcnn.compiler.importing.readers import format_of
+from dotcnn.compiler.importing.readers import Given, format_of
 from dotcnn.compiler.network import Network
 from dotcnn.dsl.source import Source
 
 
-def imported(text: str, name: str, **options: object) -> Imported:
+def imported(text: str, name: str, *, partial: bool = False, **options: object) -> Imported:
     format = format_of(name)
     assert format is not None
-    return import_network(Source(name, dedent(text)), format, **options)  # type: ignore[arg-type]
+    given = Given(name, source=Source(name, dedent(text)), **options)  # type: ignore[arg-type]
+    return import_network(given, format, partial=partial)
 
 
 def body(text: str) -> str:

@@ -7,6 +7,7 @@ import csv
 import pytest
 
 from dotcnn.compiler.importing.caffe import read_caffe
+from dotcnn.compiler.importing.readers import Given
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
 from importing.imported import body, compiled, imported
@@ -152,7 +153,7 @@ def test_all_of_the_corpus() -> None:
                 counts[row["net"]] = counts.get(row["net"], 0) + 1
     for path in sorted(shared("corpora/caffe").glob("*.prototxt")):
         imported(path.read_text(), path.name, partial=True)
-        graph = read_caffe(Source(path.name, path.read_text()), None)
+        graph = read_caffe(Given(path.name, source=Source(path.name, path.read_text())))
         found = sum(each.op.word in ("conv", "depthwise") for each in graph.layers)
         assert found == counts[path.name], path.name
 

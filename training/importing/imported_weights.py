@@ -1,0 +1,116 @@
+"""The weights of an imported network: put into its module, which is then held against the original
+where that can be run, and written as safetensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from ... import __version__
+from ...compiler.importing.import_network import Imported
+from ...compiler.network import Network
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint.tensors_file import pieces
+from ..inference.load import live
+from ..runtime.eval_mode import evaluating
+
+IMAGES = 2
+SINGLE, DOUBLE = 1e-5, 1e-9
+"""How far the outputs may be apart, of the largest, in the two precisions."""
+
+
+def compared(imported: Imported) -> Imported:
+    """With a sentence about its outputs beside those of the original; raises SpecError if they
+    differ."""
+    run = imported.graph.run
+    if run is None:
+        return imported
+    module = module_of(imported)
+    inputs = _inputs(imported.network, _precision(imported))
+    with torch.no_grad(), evaluating(module):
+        own = module.to(inputs[0].dtype)(*inputs)
+    theirs = [torch.as_tensor(each) for each in run([each.numpy() for each in inputs])]
+    apart = _apart(_in_order(imported, own), theirs)
+    largest = DOUBLE if inputs[0].dtype == torch.float64 else SINGLE
+    if not apart <= largest:
+        message = (
+            f"the outputs of the spec would be others: by {apart:.1e} of the largest,"
+            f" and {largest:.0e} is allowed"
+        )
+        help = "this is a mistake in dotcnn; please report it with the file"
+        raise SpecError([Diagnostic("import", message, file=imported.origin, help=help)])
+    digits = "64" if largest == DOUBLE else "32"
+    said = (
+        f"With its weights, the outputs for {IMAGES} random images are those of the original to"
+        f" {apart:.0e} of the largest, in {digits} bits."
+    )
+    return imported._replace(compared=said)
+
+
+def module_of(imported: Imported) -> nn.Module:
+    """The emitted module with the weights of the original."""
+    module = live(imported.network, __version__)
+    module.load_state_dict(state_dict(imported), strict=True)
+    return module
+
+
+def state_dict(imported: Imported) -> dict[str, Tensor]:
+    """Its weights, and a count of batches for each batch norm."""
+    tensors = {key: _tensor(value) for key, value in imported.weights.items()}
+    for node in imported.network.nodes:
+        for weight in node.weights:
+            if not weight.shape:
+                key = f"{node.name}.{weight.name}"
+                tensors.setdefault(key, torch.zeros((), dtype=torch.int64))
+    return tensors
+
+
+def write(imported: Imported, file: Path) -> None:
+    """Writes its weights."""
+    about = {"network": imported.network.name, "from": imported.origin}
+    file.write_bytes(b"".join(pieces(state_dict(imported), about)))
+
+
+def _tensor(value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach()
+    return torch.from_numpy(numpy.require(value, requirements=["C", "W", "A"]))
+
+
+def _precision(imported: Imported) -> torch.dtype:
+    values: Mapping[str, Any] = imported.weights
+    doubles = any(str(value.dtype).endswith("float64") for value in values.values())
+    return torch.float64 if doubles else torch.float32
+
+
+def _inputs(network: Network, dtype: torch.dtype) -> list[Tensor]:
+    """Random images, the same each time."""
+    random = torch.Generator().manual_seed(0)
+    return [
+        torch.randn(IMAGES, *node.shape, generator=random, dtype=torch.float64).to(dtype)
+        for node in network.inputs
+    ]
+
+
+def _in_order(imported: Imported, outputs: Any) -> list[Tensor]:
+    """The outputs of the module in the order of the original's."""
+    given: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    at = {each.node.index: n for n, each in enumerate(imported.network.outputs)}
+    main = [each for each in imported.graph.outputs if each.aux is None]
+    return [given[at[imported.nodes[each.layer.index]]] for each in main]
+
+
+def _apart(own: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
+    apart = 0.0
+    for one, other in zip(own, theirs, strict=True):
+        if one.shape != other.shape:
+            return float("inf")
+        scale = other.abs().max().clamp_min(1e-30)
+        apart = max(apart, float((one - other).abs().max() / scale))
+    return apart
