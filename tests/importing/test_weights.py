@@ -33,7 +33,7 @@ def with_weights(change: str = "") -> Imported:
     torch.manual_seed(0)
     module = live(network, "test").eval()
     held = dict(module.state_dict())
-    for key, tensor in held.items():
+    for tensor in held.values():
         if tensor.is_floating_point():
             tensor.uniform_(0.5, 1.5)
     graph = as_imported(network)
