@@ -45,12 +45,19 @@ METRICS = {
 """By the name in a spec."""
 
 
+TRAIN_LOSS = "train_loss"
+"""The mean loss of an epoch's batches, which is known after each epoch without a validation. It may
+decide about checkpoints, the learning rate and the end of training."""
+
+
 def is_metric(name: str) -> bool:
     return name.rpartition(".")[2] in METRICS
 
 
 def metric_named(name: str) -> Metric:
     """What is declared of a metric, also of that of one output."""
+    if name == TRAIN_LOSS:
+        return METRICS["loss"]._replace(title="training loss")
     output, _, metric = name.rpartition(".")
     known = METRICS[metric]
     return known._replace(title=f"{output}: {known.title}") if output else known

@@ -11,7 +11,7 @@ from ..language.problems import Problem
 from ..language.signature import ArgumentError
 from ..language.values import Percent, exact, percent, show
 from .directive import Context, Directive
-from .train import Epochs, metric_of, outputs_named, unreached
+from .train import Epochs, least_improvement, metric_of, outputs_named, unreached
 
 
 class Portion(float):
@@ -211,15 +211,16 @@ class Triangular(Schedule):
 
 
 class Plateau(Schedule):
-    """Multiply the learning rate by a factor when a validation metric stops improving."""
+    """Multiply the learning rate by a factor when a metric stops improving."""
 
     word = "schedule plateau"
     elsewhere: ClassVar[Mapping[str, str]] = {"schedule plateau": "reducelronplateau reduce_lr"}
 
     patience: int = whole("epochs without improvement", 10, minimum=0)
     factor: float = _factor()
-    metric: str = metric_of("the validation metric that has to improve", "loss")
+    metric: str = metric_of("what has to improve: {}", "loss")
     end: float = _end()
+    by: float = least_improvement()
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from super().problems(context)

@@ -29,7 +29,7 @@ from ..language.values import Word, exact, show
 from ..shapes import axes_of
 from .directive import Context, Directive, unknown_parts
 from .loss import learns_images
-from .metric_names import METRICS, PER_CLASS, is_metric
+from .metric_names import METRICS, PER_CLASS, TRAIN_LOSS, is_metric
 
 UNREACHED = "unreached"
 """The code of the warning that something would happen only after the last epoch."""
@@ -39,8 +39,17 @@ SINGLE = tuple(METRICS)
 
 
 def metric_of(doc: str, default: str | None) -> Any:
-    """A metric of the validation: `top1`, or `age.mae` of the output `age`."""
-    return _also_of_outputs(choice(doc, SINGLE, default, keyword_only=True))
+    """What decides between epochs: a metric of the validation like `top1`, or `age.mae` of the
+    output `age`; or the training loss."""
+    doc = doc.format(f"a validation metric, or `{TRAIN_LOSS}`, the loss of the training data")
+    return _also_of_outputs(choice(doc, (*SINGLE, TRAIN_LOSS), default, keyword_only=True))
+
+
+def least_improvement() -> Any:
+    return number(
+        "smallest change that counts as an improvement", 0.0, minimum=0, keyword_only=True,
+        elsewhere="min_delta",
+    )  # fmt: skip
 
 
 def outputs_named(
@@ -245,14 +254,8 @@ class EarlyStop(Directive):
     }
 
     patience: int = whole("epochs without improvement before training stops", 10)
-    metric: str = metric_of("the validation metric that has to improve", "loss")
-    by: float = number(
-        "smallest change that counts as an improvement",
-        0.0,
-        minimum=0,
-        keyword_only=True,
-        elsewhere="min_delta",
-    )
+    metric: str = metric_of("what has to improve: {}", "loss")
+    by: float = least_improvement()
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from outputs_named(self, [self.metric], "metric", context)
@@ -537,7 +540,7 @@ class Checkpoint(Directive):
 
     every: int = whole("epochs between two checkpoints", 1)
     metric: str | None = metric_of(
-        "the validation metric that decides which state is the best; by default `top1` of classes,"
+        "what decides which state is the best: {}; by default `top1` of classes,"
         " `map` of several classes, `miou` of masks, `mae` of numbers and `loss` of several"
         " outputs",
         None,

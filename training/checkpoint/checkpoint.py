@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...compiler.network import Network
 from ...compiler.ops.base import Op
+from ...compiler.plan.metric_names import TRAIN_LOSS
 from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..tasks.task import Task
@@ -93,8 +94,10 @@ def _sums(value: object) -> bool:
 
 
 def _metrics(value: object) -> bool:
-    """Whether `value` is the metrics of an epoch, the loss included."""
-    return isinstance(value, dict) and not misfit(value, {str: number}) and "loss" in value
+    """Whether `value` is the metrics of an epoch, a loss included."""
+    if not isinstance(value, dict) or misfit(value, {str: number}):
+        return False
+    return "loss" in value or TRAIN_LOSS in value
 
 
 def _plan(value: object) -> bool:

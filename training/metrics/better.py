@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...compiler.plan.metric_names import metric_named
+from ...compiler.plan.metric_names import TRAIN_LOSS, metric_named
 
 
 def is_better(metric: str, value: float, than: float | None, by: float = 0.0) -> bool:
@@ -18,9 +18,10 @@ def is_better(metric: str, value: float, than: float | None, by: float = 0.0) ->
 
 def is_best(metric: str, metrics: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
     """Whether an epoch is the best so far. If two epochs have the same result, the one with the
-    lower loss is better."""
+    lower loss is better; of two with the same training loss, which may not have been validated,
+    the first one."""
     if best is None:
         return is_better(metric, metrics[metric], None)
-    if metrics[metric] == best[metric]:
+    if metric != TRAIN_LOSS and metrics[metric] == best[metric]:
         return is_better("loss", metrics["loss"], best["loss"])
     return is_better(metric, metrics[metric], best[metric])

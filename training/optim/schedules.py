@@ -119,7 +119,7 @@ class PlateauState:
     def epoch(self, value: float, epochs: int = 1) -> bool:
         """Called after each validation, with the number of epochs since the one before; returns
         whether the learning rate is reduced now."""
-        if self.best is None or is_better(self.schedule.metric, value, self.best):
+        if is_better(self.schedule.metric, value, self.best, self.schedule.by):
             self.best, self.waited = value, 0
             return False
         self.waited += epochs

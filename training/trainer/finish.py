@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from ...compiler.plan.metric_names import TRAIN_LOSS
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.record import end_record, plain
@@ -47,10 +48,14 @@ def finish(run: Run, reason: str) -> Result:
         data = _with_thresholds(run)
         outcome = _evaluate(run, module, data, "val")
         best = position.best_metrics
-        if best is not None and best.keys() <= outcome.metrics.keys() and not writer.trouble:
+        known = {*outcome.metrics, TRAIN_LOSS}
+        if best is not None and best.keys() <= known and not writer.trouble:
             # The metrics by which the epoch was chosen are kept. In distributed training, each
             # process evaluated its own batches, and the order of sums changes the last digits.
-            kept = {name: best[name] for name in best if not data.task.depends_on_thresholds(name)}
+            kept = {
+                name: value for name, value in best.items()
+                if name != TRAIN_LOSS and not data.task.depends_on_thresholds(name)
+            }  # fmt: skip
             outcome = outcome._replace(metrics={**outcome.metrics, **kept})
         outcome = outcome._replace(comparisons=_comparisons(run, module, data, outcome))
         if "test" in data.stores:

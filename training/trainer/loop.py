@@ -18,6 +18,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...compiler.plan.metric_names import TRAIN_LOSS
 from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
 from ..data.loader.order import sample, spans
@@ -96,7 +97,8 @@ class Loop:
         self.stopping = False
         """Whether another process was asked to stop."""
         self.facts: Mapping[str, str] = {}
-        """What the last validation found out that belongs to the weights, such as thresholds."""
+        """What the validation of this epoch found out that belongs to the weights, such as
+        thresholds."""
         self.micro_batches = MicroBatches(self.learner, self.processes, self.callback.note)
 
     def run(self) -> str:
@@ -327,10 +329,10 @@ class Loop:
             raise too_large(train_metrics["loss"], guessing, self.moment(), self.advice())
         rate = learner.rates.at(position.steps - 1)
         val_metrics: dict[str, float] = {}
-        best = stop = False
+        self.facts = {}
         if self.train.validate.follows(position.epoch, self.train.epochs.whole):
             val_metrics = self.validate()
-            best, stop = self.judge(val_metrics)
+        best, stop = self.judge(train_metrics["loss"], val_metrics)
         return (
             EpochRecord(
                 epoch=position.epoch,
@@ -391,23 +393,34 @@ class Loop:
             self.validation.close()
             self.validate_in_batches_of(usual)
 
-    def judge(self, metrics: dict[str, float]) -> tuple[bool, bool]:
+    def judge(self, train_loss: float, validated: Mapping[str, float]) -> tuple[bool, bool]:
         """Whether the epoch is the best so far, and whether training should stop early; adapts the
-        learning rate."""
+        learning rate. Each is decided by the training loss, after every epoch, or by a metric of
+        the validation, if there was one."""
         learner, position = self.learner, self.position
-        best = is_best(self.metric, metrics, position.best_metrics)
-        if best:
-            position.best_metrics, position.best_epoch = metrics, position.epoch
         plateau, early_stopping = learner.rates.plateau, learner.early_stopping
-        epochs = self.train.validate.since(position.epoch)
-        if plateau is not None and plateau.epoch(metrics[plateau.schedule.metric], epochs):
-            self.callback.note(
-                f"no improvement for {plateau.schedule.patience} epochs: the learning rate falls to"
-                f" {learner.rates.at(position.steps):.3g}"
-            )
-        stop = early_stopping is not None and early_stopping.epoch(
-            metrics[early_stopping.directive.metric], epochs
-        )
+        metrics = {**validated, TRAIN_LOSS: train_loss}
+
+        def waited(metric: str) -> int:
+            """The epochs since this metric was known before."""
+            return 1 if metric == TRAIN_LOSS else self.train.validate.since(position.epoch)
+
+        best = stop = False
+        if self.metric in metrics and is_best(self.metric, metrics, position.best_metrics):
+            best, position.best_epoch = True, position.epoch
+            position.best_metrics = metrics if self.metric == TRAIN_LOSS else dict(validated)
+        if plateau is not None and plateau.schedule.metric in metrics:
+            metric, rate = plateau.schedule.metric, learner.rates.at(position.steps)
+            plateau.epoch(metrics[metric], waited(metric))
+            lower = learner.rates.at(position.steps)
+            if lower < rate:
+                self.callback.note(
+                    f"no improvement for {plateau.schedule.patience} epochs: the learning rate"
+                    f" falls to {lower:.3g}"
+                )
+        if early_stopping is not None and early_stopping.directive.metric in metrics:
+            metric = early_stopping.directive.metric
+            stop = early_stopping.epoch(metrics[metric], waited(metric))
         return best, stop
 
     def moment(self) -> Moment:

@@ -19,6 +19,7 @@ from torch import nn
 
 from ...compiler.analysis import analyse
 from ...compiler.plan.fusion import fuse
+from ...compiler.plan.metric_names import TRAIN_LOSS
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.schedule import Plateau
 from ...compiler.report.explain.augment import in_short
@@ -193,6 +194,8 @@ def _best_metric(job: Job) -> str:
     """The metric that selects the best epoch; if the task does not have it, as `top5` of at most
     five classes, which is always 1, that which is usual for the task."""
     name = job.plan.train.checkpoint.metric
+    if name == TRAIN_LOSS:
+        return name
     return name if name is not None and name in job.data.task.metrics else job.data.task.best
 
 
@@ -204,11 +207,13 @@ def _shown_metrics(job: Job) -> tuple[str, ...]:
 
 
 def _deciding(job: Job) -> set[str]:
-    """The metrics that decide about checkpoints, early stopping and the learning rate."""
+    """The validation metrics that decide about checkpoints, early stopping and the learning
+    rate."""
     train = job.plan.train
     names = {_best_metric(job)}
     names |= {train.early_stop.metric} if train.early_stop else set()
-    return names | ({train.schedule.metric} if isinstance(train.schedule, Plateau) else set())
+    names |= {train.schedule.metric} if isinstance(train.schedule, Plateau) else set()
+    return names - {TRAIN_LOSS}
 
 
 _STORES = {
