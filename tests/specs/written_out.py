@@ -79,7 +79,7 @@ def fcn_wang() -> nn.Module:
         conv = Same1d(channels, width, kernel, bias=False)
         layers += [conv, nn.BatchNorm1d(width, eps=1e-3), nn.ReLU()]
         channels = width
-    return named(*layers, Mean(), nn.Linear(128, 5))
+    return named(*layers, Mean(), nn.Linear(128, 10))
 
 
 def resnet_wang() -> nn.Module:
@@ -89,13 +89,13 @@ def resnet_wang() -> nn.Module:
         body: list[nn.Module] = []
         for n, kernel in enumerate((8, 5, 3)):
             conv = Same1d(channels if n == 0 else width, width, kernel, bias=False)
-            body += [conv, nn.BatchNorm1d(width), nn.ReLU()]
-        norm = nn.BatchNorm1d(width)
+            body += [conv, nn.BatchNorm1d(width, eps=1e-3), nn.ReLU()]
+        norm = nn.BatchNorm1d(width, eps=1e-3)
         conv = nn.Conv1d(channels, width, 1, bias=False)
         shortcut = named(conv, norm) if channels != width else norm
         return Sum(named(*body[:-1]), shortcut)
 
-    return named(block(1, 64), block(64, 128), block(128, 128), Mean(), nn.Linear(128, 5))
+    return named(block(1, 64), block(64, 128), block(128, 128), Mean(), nn.Linear(128, 10))
 
 
 class Inception(nn.Module):
