@@ -306,7 +306,9 @@ class _Reader:
         """A map as `[shortcut]` adds it to one of another shape: only every second place of a
         larger one, only the channels that both have.
         """
-        if other is None or to is None or other.shape == to.shape or len(other.shape) != 3:
+        if other is None or to is None or other.shape == to.shape:
+            return other
+        if len(other.shape) != 3 or len(to.shape) != 3:
             return other
         step = max(other.shape[1] // to.shape[1], 1)
         if step > 1:

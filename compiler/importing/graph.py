@@ -156,11 +156,18 @@ class GraphBuilder:
             return None
         shapes = [layer.shape for layer in present]
         kind = REGISTRY[word]
+        axes = axes_of(shapes[0]) or 2
         try:
             for argument, value in given.items():
-                if kind.fields[argument].per_axis or type(value) in (int, float):
-                    kind.fields[argument].read(value)
-            op = kind.make(**given).on_axes(axes_of(shapes[0]) or 2)
+                field = kind.fields[argument]
+                if field.per_axis and isinstance(value, tuple) and len(value) != axes:
+                    many = (
+                        f"`{argument}` has {len(value)} sides, and its input is {text(shapes[0])}"
+                    )
+                    raise ShapeError(many)
+                if field.per_axis or type(value) in (int, float):
+                    field.read(value)
+            op = kind.make(**given).on_axes(axes)
             op.check()
             op = normal(op, shapes[0])
             for shape in shapes:

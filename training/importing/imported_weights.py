@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import torch
@@ -25,32 +25,48 @@ SINGLE, DOUBLE = 1e-5, 1e-9
 """How far the outputs may be apart, of the largest, in the two precisions."""
 
 
+class Difference(NamedTuple):
+    """Between the outputs of the spec and those of the original, for the same random images."""
+
+    of_the_largest: float
+    bits: int
+
+    @property
+    def allowed(self) -> float:
+        return DOUBLE if self.bits == 64 else SINGLE
+
+
 def compared(imported: Imported) -> Imported:
     """With a sentence about its outputs beside those of the original; raises SpecError if they
     differ."""
-    run = imported.graph.run
-    if run is None:
+    if imported.graph.run is None:
         return imported
+    apart = difference(imported)
+    if not apart.of_the_largest <= apart.allowed:
+        message = (
+            f"the outputs of the spec would be others: by {apart.of_the_largest:.1e} of the"
+            f" largest, and {apart.allowed:.0e} is allowed"
+        )
+        help = "this is a mistake in dotcnn; please report it with the file"
+        raise SpecError([Diagnostic("import", message, file=imported.origin, help=help)])
+    said = (
+        f"With its weights, the outputs for {IMAGES} random images are those of the original to"
+        f" {apart.of_the_largest:.0e} of the largest, in {apart.bits} bits."
+    )
+    return imported._replace(compared=said)
+
+
+def difference(imported: Imported) -> Difference:
+    """Runs both, which has to be possible."""
+    assert imported.graph.run is not None
     module = module_of(imported)
     inputs = _inputs(imported.network, _precision(imported))
     with torch.no_grad(), evaluating(module):
         own = module.to(inputs[0].dtype)(*inputs)
+    run = imported.graph.run
     theirs = [torch.as_tensor(each) for each in run([each.numpy() for each in inputs])]
     apart = _apart(_in_order(imported, own), theirs)
-    largest = DOUBLE if inputs[0].dtype == torch.float64 else SINGLE
-    if not apart <= largest:
-        message = (
-            f"the outputs of the spec would be others: by {apart:.1e} of the largest,"
-            f" and {largest:.0e} is allowed"
-        )
-        help = "this is a mistake in dotcnn; please report it with the file"
-        raise SpecError([Diagnostic("import", message, file=imported.origin, help=help)])
-    digits = "64" if largest == DOUBLE else "32"
-    said = (
-        f"With its weights, the outputs for {IMAGES} random images are those of the original to"
-        f" {apart:.0e} of the largest, in {digits} bits."
-    )
-    return imported._replace(compared=said)
+    return Difference(apart, 64 if inputs[0].dtype == torch.float64 else 32)
 
 
 def module_of(imported: Imported) -> nn.Module:
