@@ -1,5 +1,9 @@
 """Imports networks together with their weights, and what torch itself can say; the readers that
 need no arrays, folding and the proof are in compiler/importing.
 
+torch_module.py       a module, by torch.export, as a graph (aten_graph.py) of ATen's functions
+  dropping.py          what drops in training, which a graph of the evaluation mode does not show
+lowering.py           that graph -> a program: calls of compiler/importing/tensors
+  aten.py              what each function becomes; einsum.py
 imported_weights.py   into its module, into a file; its outputs beside the original's
 """
