@@ -1,0 +1,281 @@
+"""What can be written at the cursor: statements where one begins, arguments and flags after a word,
+values after `name=`; words of other tools become ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from lsprotocol import types as lsp
+
+from ...compiler.build.forms import SIGNATURES
+from ...compiler.language import foreign
+from ...compiler.language.evaluate import FUNCTIONS
+from ...compiler.language.vocabulary import FORMS, STATEMENTS
+from ...compiler.ops import REGISTRY
+from ...compiler.plan.directive import directives, vocabulary
+from ...dsl.files import specs_in
+from ...dsl.program import GALLERY
+from ...dsl.source import Span
+from ...dsl.syntax import Block
+from .context import Context, context
+from .document import Document, Version
+from .positions import offset, range_of
+from .signature import Described, is_series, signature_at
+
+_KIND = lsp.CompletionItemKind
+MOST_FILES = 200
+
+SNIPPETS = {
+    "residual": "residual {\n  $0\n}",
+    "dense": "dense {\n  $0\n}",
+    "gate": "gate {\n  pool avg global\n  $0\n}",
+    "inception": "inception {\n  | $1\n  | $0\n}",
+    "repeat": "repeat ${1:3} {\n  $0\n}",
+    "for": "for ${1:width} in [${2:64, 128}] {\n  $0\n}",
+    "if": "if ${1:condition} {\n  $0\n}",
+}
+TOP = {
+    "network": "network ${1:Net} {\n  input ${2:3x224x224}\n  $0\n}",
+    "block": "block ${1:name}(${2:width}) {\n  $0\n}",
+    "train": "train {\n  $0\n}",
+    "augment": "augment {\n  $0\n}",
+    "evaluate": "evaluate {\n  $0\n}",
+    "transfer": "transfer {\n  $0\n}",
+    "import": 'import "$0"',
+    "let": "let ${1:name} = $0",
+    "default": "default $0",
+}
+
+
+def completion(document: Document, at: lsp.Position) -> lsp.CompletionList:
+    source = document.source
+    place = offset(source, at)
+    where = context(source, place)
+    version = document.known
+    typed = range_of(Span(source, where.start, place))
+    line = source.text[source.line_starts[at.line] : place]
+    if line.count('"') % 2:
+        return lsp.CompletionList(False, list(_paths(document, line, at)))
+    found: Iterable[lsp.CompletionItem]
+    if not where.heads:
+        found = _at_top(version, where)
+    elif not where.statement and not where.key:
+        found = _statements(version, where, place)
+    else:
+        found = _arguments(version, where, place)
+    items = list(found)
+    for item in items:
+        if item.text_edit is None:
+            text = item.insert_text or item.label
+            item.text_edit = lsp.TextEdit(typed, text)
+            item.insert_text = None
+    return lsp.CompletionList(False, items)
+
+
+def _item(
+    label: str,
+    kind: lsp.CompletionItemKind,
+    detail: str = "",
+    doc: str = "",
+    text: str = "",
+    *,
+    rank: int = 5,
+    snippet: bool = False,
+) -> lsp.CompletionItem:
+    return lsp.CompletionItem(
+        label=label,
+        kind=kind,
+        detail=detail or None,
+        documentation=lsp.MarkupContent(lsp.MarkupKind.PlainText, doc) if doc else None,
+        insert_text=text or None,
+        insert_text_format=lsp.InsertTextFormat.Snippet if snippet else None,
+        sort_text=f"{rank}{label}",
+    )
+
+
+# ---- statements --------------------------------------------------------------------------------
+
+
+def _at_top(version: Version, where: Context) -> Iterator[lsp.CompletionItem]:
+    if where.statement:
+        return
+    for word, snippet in TOP.items():
+        form = FORMS.get(word) or STATEMENTS.get(word)
+        doc = form.meaning if form is not None else ""
+        yield _item(word, _KIND.Keyword, "at the top of a file", doc, snippet, snippet=True)
+
+
+def _statements(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
+    if where.section:
+        yield from _directives(version, where.section)
+        return
+    for name, symbol in version.names.known(place).items():
+        if symbol.kind == "block" and isinstance(symbol.node, Block):
+            from .hover import signature_of
+
+            yield _item(name, _KIND.Function, signature_of(symbol.node), rank=1)
+        elif symbol.kind in ("parameter", "loop name"):
+            yield _item(name, _KIND.Variable, symbol.kind, rank=4)
+    for word, kind in REGISTRY.items():
+        if word not in FORMS and word not in SIGNATURES:
+            doc = _first(kind.__doc__)
+            yield _item(word, _KIND.Class, str(kind.signature()), doc, rank=2)
+    for word, form in FORMS.items():
+        text = SNIPPETS.get(word, "")
+        signature = f"{SIGNATURES.get(word, word)} {form.usage}".rstrip()
+        yield _item(word, _KIND.Keyword, signature, form.meaning, text, rank=2, snippet=bool(text))
+    for word, form in STATEMENTS.items():
+        if word not in TOP or word == "let":
+            text = SNIPPETS.get(word, "")
+            yield _item(
+                word, _KIND.Keyword, form.usage, form.meaning, text, rank=3, snippet=bool(text)
+            )
+    if len(where.word) > 1:
+        yield from _foreign(where.word)
+
+
+def _directives(version: Version, section: str) -> Iterator[lsp.CompletionItem]:
+    for word, kind in directives(vocabulary(section, is_series(version))).items():
+        if kind.offered:
+            yield _item(word, _KIND.Property, str(kind.signature()), _first(kind.__doc__), rank=2)
+
+
+def _foreign(typed: str) -> Iterator[lsp.CompletionItem]:
+    """Words of other tools that begin like this, written as ours."""
+    begins = foreign.folded(typed)
+    seen: set[str] = set()
+    for name, meaning in foreign.known_layers().items():
+        if meaning.instead and foreign.folded(name).startswith(begins) and name != meaning.instead:
+            if name in seen or name in REGISTRY:
+                continue
+            seen.add(name)
+            item = _item(
+                name, _KIND.Class, f"written `{meaning.instead}`", "", meaning.instead, rank=8
+            )
+            item.filter_text = name
+            yield item
+
+
+# ---- arguments ---------------------------------------------------------------------------------
+
+
+def _arguments(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
+    head = where.statement[0] if where.statement else ""
+    if where.key:
+        yield from _values(version, where, place)
+        return
+    if not where.section:
+        yield from _second_words(where)
+        if head in ("from", "add", "mul", "concat", "maximum", "share", "output"):
+            yield from _labels(version, place)
+    found = signature_at(version, where)
+    if found is not None:
+        given = {token.rstrip("=") for token in where.statement[1:]}
+        for field in found[1]:
+            if field.name not in given:
+                yield _argument(field)
+            yield from (_item(word, _KIND.EnumMember, field.name, rank=3) for word in field.words)
+    yield from _expressions(version, place)
+
+
+def _argument(field: Described) -> lsp.CompletionItem:
+    if field.is_flag:
+        return _item(field.name, _KIND.EnumMember, "flag", field.doc, rank=1)
+    default = f"default: {field.default_text}" if field.default_text else "required"
+    item = _item(f"{field.name}=", _KIND.Property, default, field.doc, rank=2)
+    item.filter_text = field.name
+    return item
+
+
+def _second_words(where: Context) -> Iterator[lsp.CompletionItem]:
+    """`max` after `pool`."""
+    if len(where.statement) == 1:
+        for word, kind in REGISTRY.items():
+            first, _, second = word.partition(" ")
+            if second and first == where.statement[0]:
+                yield _item(
+                    second, _KIND.Class, str(kind.signature()), _first(kind.__doc__), rank=0
+                )
+
+
+def _values(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
+    found = signature_at(version, where)
+    for field in found[1] if found is not None else ():
+        if field.name == where.key:
+            words = (*field.words, *(("on", "off") if field.is_flag else ()))
+            if field.default_text in ("on", "off"):
+                words = ("on", "off")
+            yield from (_item(word, _KIND.EnumMember, field.name, rank=1) for word in words)
+    if where.key == "like":
+        yield from _labels(version, place)
+    yield from _expressions(version, place)
+
+
+def _labels(version: Version, place: int) -> Iterator[lsp.CompletionItem]:
+    from .hover import text_of
+
+    for name, symbol in version.names.known(place).items():
+        if symbol.kind in ("label", "input") and symbol.span.start < place:
+            line = text_of(symbol.node.span).split("\n")[0] if symbol.node is not None else ""
+            yield _item(name, _KIND.Reference, line[:60], rank=0)
+
+
+def _expressions(version: Version, place: int) -> Iterator[lsp.CompletionItem]:
+    for name, symbol in version.names.known(place).items():
+        if symbol.kind in ("parameter", "loop name", "let"):
+            yield _item(name, _KIND.Variable, symbol.kind, rank=4)
+        elif symbol.kind == "label" and symbol.span.start < place:
+            yield _item(name, _KIND.Reference, "label", rank=6)
+    for word in ("channels", "height", "width", "classes"):
+        yield _item(word, _KIND.Variable, "of what arrives" if word != "classes" else "", rank=7)
+    for name, usage in FUNCTIONS.items():
+        yield _item(name, _KIND.Function, usage, "", f"{name}($0)", rank=7, snippet=True)
+
+
+# ---- paths -------------------------------------------------------------------------------------
+
+
+def _paths(document: Document, line: str, at: lsp.Position) -> Iterator[lsp.CompletionItem]:
+    """Files inside quotes: specs after `import`, folders and files of data elsewhere."""
+    typed = line.rpartition('"')[2]
+    folder, _, begin = typed.rpartition("/")
+    word = line.split()[0] if line.split() else ""
+    own = document.source.path
+    bases = [own.parent] if own is not None else []
+    if word == "import":
+        bases.append(GALLERY)
+    units = len(begin.encode("utf-16-le")) // 2
+    typed_range = lsp.Range(lsp.Position(at.line, at.character - units), at)
+    seen: set[str] = set()
+    for base in bases:
+        for name, is_folder in _entries(base / folder, word == "import"):
+            if name not in seen and name.startswith(begin):
+                seen.add(name)
+                kind = _KIND.Folder if is_folder else _KIND.File
+                item = _item(name, kind, str(base.name))
+                item.text_edit = lsp.TextEdit(typed_range, name)
+                yield item
+
+
+def _entries(folder: Path, specs: bool) -> Iterator[tuple[str, bool]]:
+    try:
+        listed = list(islice(folder.iterdir(), MOST_FILES))
+    except (OSError, ValueError):
+        return
+    for path in sorted(listed):
+        if path.name.startswith((".", "__")):
+            continue
+        if path.is_dir():
+            yield path.name, True
+        elif not specs:
+            yield path.name, False
+    if specs:
+        for name in specs_in(folder):
+            yield name, False
+
+
+def _first(doc: str | None) -> str:
+    return " ".join((doc or "").split("\n\n")[0].split())

@@ -1,0 +1,133 @@
+"""One open text. It is compiled as a whole whenever it has changed: that takes some milliseconds,
+less than keeping pieces of an earlier one would need to be right. While it has mistakes, what was
+known before stays: its network, and where its names are defined.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from ...compiler.build.elaborate import examine
+from ...compiler.diagnose.check import check
+from ...compiler.load_spec import load
+from ...compiler.network import Network
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.parser import read
+from ...dsl.program import Program
+from ...dsl.source import Source
+from ...dsl.syntax import Spec
+from .executed import Executed
+from .names import Names
+
+MAX_LAYERS = 20_000
+"""A larger network is checked by `cnn check`, not at every keystroke."""
+
+
+class Version:
+    """A text as it was at one time, and what follows from it."""
+
+    def __init__(self, source: Source, number: int | None) -> None:
+        self.source = source
+        self.number = number
+        """Counted by the editor."""
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What can be read of it."""
+        return read(self.source)[0]
+
+    @cached_property
+    def _loaded(self) -> tuple[Program | None, list[Diagnostic]]:
+        try:
+            return load(self.source), []
+        except SpecError as error:
+            return None, list(error.diagnostics)
+
+    @property
+    def program(self) -> Program | None:
+        """With what it imports; None if that has mistakes of syntax."""
+        return self._loaded[0]
+
+    @cached_property
+    def diagnostics(self) -> list[Diagnostic]:
+        program, mistakes = self._loaded
+        return mistakes if program is None else check(program, max_layers=MAX_LAYERS)
+
+    @cached_property
+    def network(self) -> Network | None:
+        """The last of the text; None if it has mistakes."""
+        if self.program is None:
+            return None
+        built = examine(self.program, max_layers=MAX_LAYERS, needs_network=False, tries=False)
+        return built.network
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.spec, self.program)
+
+    @cached_property
+    def executed(self) -> Executed | None:
+        return None if self.network is None else Executed(self.network)
+
+
+class Document:
+    """A text that is open in an editor."""
+
+    def __init__(self, uri: str, text: str, number: int | None = None) -> None:
+        self.uri = uri
+        self.frames: dict[str, int] = {}
+        """Which call of a block its lines show, by the block's name."""
+        self.now = Version(_source(uri, text), number)
+        self.before: Version | None = None
+        """The last version without mistakes, if this one has some."""
+
+    def change(self, text: str, number: int | None = None) -> None:
+        if text == self.now.source.text:
+            self.now.number = number
+            return
+        if self.now.network is not None:
+            self.before = self.now
+        self.now = Version(_source(self.uri, text), number)
+
+    def read_again(self) -> None:
+        """Forgets what follows from its text: a file that it imports has changed."""
+        self.now = Version(_source(self.uri, self.source.text), self.now.number)
+
+    @property
+    def known(self) -> Version:
+        """The newest version that has a network, or else the newest."""
+        if self.now.network is not None or self.before is None:
+            return self.now
+        return self.before
+
+    @property
+    def source(self) -> Source:
+        return self.now.source
+
+
+def _source(uri: str, text: str) -> Source:
+    path = path_of(uri)
+    name = path.name if path is not None else uri.rpartition("/")[2] or "untitled"
+    return Source(name, text, path)
+
+
+def path_of(uri: str) -> Path | None:
+    """The file of an address; None if it is not one of a file."""
+    parts = urlparse(uri)
+    if parts.scheme != "file":
+        return None
+    host = f"//{parts.netloc}" if parts.netloc else ""
+    return Path(host + url2pathname(parts.path))
+
+
+def uri_of(source: Source, document: Document) -> str:
+    """The address of a file that a document imports, or of the document's own."""
+    if source is document.now.source or source.path is None:
+        return document.uri
+    own = document.now.source.path
+    if own is not None and own == source.path:
+        return document.uri
+    return source.path.as_uri()
