@@ -46,14 +46,17 @@ def parse(source: Source | str) -> Spec:
 
 
 @gc_paused()
-def read(source: Source) -> tuple[Spec, list[Diagnostic]]:
-    """The tree, as far as the text could be parsed, and all diagnostics."""
+def read(source: Source, *, partial: bool = False) -> tuple[Spec, list[Diagnostic]]:
+    """The tree, and all diagnostics; of a text with mistakes of syntax there is no tree, or, with
+    `partial`, that of the statements without mistakes, for who looks for names."""
     lexed = lex(source)
     if not lexed.complete:
         return Spec(source, (), tuple(lexed.comments)), in_order(lexed.diagnostics)
     unpaired = _unpaired_braces(source, lexed)
     statements, mistakes = _Parse(source, lexed).run()
-    spec = Spec(source, statements if not unpaired else (), tuple(lexed.comments))
+    if (unpaired or mistakes) and not partial:
+        statements = ()
+    spec = Spec(source, statements, tuple(lexed.comments))
     return spec, in_order(_once([*lexed.diagnostics, *unpaired, *mistakes]))
 
 
@@ -139,7 +142,7 @@ class _Parse:
             self.step_back(position)
             position = self.recover(position)
         self.mistakes.extend(dict.fromkeys(self.builder.diagnostics))
-        result = self.values[-1] if not self.mistakes else ()
+        result = self.values[-1]
         return (result if isinstance(result, tuple) else ()), self.mistakes
 
     def drive(self, position: int, stop: int | None = None) -> int:

@@ -211,6 +211,8 @@ SAME_NAMES = {
     "check": "a spec checked, and a plan checked",
     "darknet": "its lines in a spec, and its files",
     "data": "the directive `data`, a report as data, and data sets",
+    "diagnostics": "lists of mistakes, and as editors take them",
+    "document": "a text that is open in an editor, and the page of a run",
     "diagnostic": "one mistake: in a spec, in data, in a transfer",
     "evaluate": "expressions of the language, the section `evaluate`, and its doing",
     "explain": "explanations by what they explain, and what transfer/ adds to them",
@@ -242,6 +244,7 @@ SAME_NAMES = {
     "transfer": "each about the section `transfer`: its directives, its explanation, its doing",
     "write": "the text of a spec, and the page of a run",
     "values": "what expressions come to, and advice about how they are written",
+    "signature": "arguments declared, and as editors show them",
 }
 """Why modules of different packages share a name."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 cnn import deploy.prototxt
 cnn import darknet53.cfg -o darknet53.cnn
-cnn import tiny.cfg --weights tiny.weights -o tiny.cnn   # and tiny.safetensors
+cnn import tiny.cfg --weights tiny.weights -o tiny.cnn
 cnn import yolov3.cfg --partial -o body.cnn"""
 
 _KNOWN = ", ".join(f"{each.tool} ({', '.join(each.endings)})" for each in FORMATS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, has_errors, in_order
@@ -43,9 +44,35 @@ def check(
     """Checks a program: its main network, or the one named, and without a name the others of the
     file, too. A file that only defines blocks is valid: others import it.
     """
-    main = _check_one(program, network, input_shape, max_layers, classes, overrides)
+    return checked(
+        program,
+        network=network,
+        input_shape=input_shape,
+        max_layers=max_layers,
+        classes=classes,
+        overrides=overrides,
+    ).diagnostics
+
+
+class Checked(NamedTuple):
+    network: Network | None
+    """The main network, or the one named; None if it has errors."""
+    diagnostics: list[Diagnostic]
+
+
+def checked(
+    program: Program,
+    *,
+    network: str | None = None,
+    input_shape: Shape | None = None,
+    max_layers: int = DEFAULT_LAYERS,
+    classes: int | None = None,
+    overrides: Iterable[tuple[str, object]] = (),
+) -> Checked:
+    """Like `check`, with the network."""
+    built, main = _check_one(program, network, input_shape, max_layers, classes, overrides)
     if network is not None:
-        return main
+        return Checked(built, main)
     *others, _ = [
         statement.name.value
         for statement in program.main.statements
@@ -55,13 +82,13 @@ def check(
     unused = [d for d in main if d.code in UNUSED]
     found = [d for d in main if d.code not in UNUSED]
     for name in dict.fromkeys(others[-MOST_OTHERS:]):
-        each = _check_one(program, name, None, max_layers // 16, classes, ())
+        _, each = _check_one(program, name, None, max_layers // 16, classes, ())
         if any(d.code == LIMIT for d in each):
             continue  # whoever asks for it by name has the whole limit
         # What a network with errors would use is not known.
         unused = [] if has_errors(each) else [d for d in unused if d in each]
         found += [d for d in each if d not in found and d.code not in UNUSED]
-    return in_order([*found, *unused])
+    return Checked(built, in_order([*found, *unused]))
 
 
 def _check_one(
@@ -71,7 +98,7 @@ def _check_one(
     max_layers: int,
     classes: int | None,
     overrides: Iterable[tuple[str, object]],
-) -> list[Diagnostic]:
+) -> Checked:
     parameters, sections = divide(overrides)
     needs_network = network is not None or not any(
         isinstance(statement, Block) for statement in program.main.statements
@@ -111,7 +138,7 @@ def _check_one(
             diagnostics = without_untried(
                 program, diagnostics, lambda variant: once(variant, max_layers // 4)[1]
             )
-    return in_order(diagnostics)
+    return Checked(found, in_order(diagnostics))
 
 
 def mistakes(program: Program) -> list[Diagnostic]:

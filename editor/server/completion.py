@@ -4,7 +4,7 @@ values after `name=`; words of other tools become ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -15,18 +15,24 @@ from ...compiler.language import foreign
 from ...compiler.language.evaluate import FUNCTIONS
 from ...compiler.language.vocabulary import FORMS, STATEMENTS
 from ...compiler.ops import REGISTRY
-from ...compiler.plan.directive import directives, vocabulary
+from ...compiler.ops.base import Op
+from ...compiler.plan.directive import Directive, directives, vocabulary
 from ...dsl.files import specs_in
 from ...dsl.program import GALLERY
 from ...dsl.source import Span
 from ...dsl.syntax import Block
 from .context import Context, context
 from .document import Document, Version
-from .positions import offset, range_of
-from .signature import Described, is_series, signature_at
+from .positions import offset, range_of, text_of
+from .signature import Described, is_series, signature_at, signature_of
 
 _KIND = lsp.CompletionItemKind
 MOST_FILES = 200
+
+REFER = frozenset("from add mul concat maximum share output".split())
+"""Words whose arguments are labels."""
+_OPERATORS = frozenset("+ - * / // % ** = ( [ == != < > <= >= and or not if else in".split())
+"""After these comes a value."""
 
 SNIPPETS = {
     "residual": "residual {\n  $0\n}",
@@ -114,8 +120,6 @@ def _statements(version: Version, where: Context, place: int) -> Iterator[lsp.Co
         return
     for name, symbol in version.names.known(place).items():
         if symbol.kind == "block" and isinstance(symbol.node, Block):
-            from .hover import signature_of
-
             yield _item(name, _KIND.Function, signature_of(symbol.node), rank=1)
         elif symbol.kind in ("parameter", "loop name"):
             yield _item(name, _KIND.Variable, symbol.kind, rank=4)
@@ -139,7 +143,7 @@ def _statements(version: Version, where: Context, place: int) -> Iterator[lsp.Co
 
 def _directives(version: Version, section: str) -> Iterator[lsp.CompletionItem]:
     for word, kind in directives(vocabulary(section, is_series(version))).items():
-        if kind.offered:
+        if kind.offered and word == kind.word:
             yield _item(word, _KIND.Property, str(kind.signature()), _first(kind.__doc__), rank=2)
 
 
@@ -167,10 +171,12 @@ def _arguments(version: Version, where: Context, place: int) -> Iterator[lsp.Com
     if where.key:
         yield from _values(version, where, place)
         return
-    if not where.section:
-        yield from _second_words(where)
-        if head in ("from", "add", "mul", "concat", "maximum", "share", "output"):
-            yield from _labels(version, place)
+    if where.statement[-1:] and where.statement[-1] in _OPERATORS:
+        yield from _expressions(version, place)
+        return
+    yield from _second_words(version, where)
+    if not where.section and head in REFER:
+        yield from _labels(version, place)
     found = signature_at(version, where)
     if found is not None:
         given = {token.rstrip("=") for token in where.statement[1:]}
@@ -190,15 +196,17 @@ def _argument(field: Described) -> lsp.CompletionItem:
     return item
 
 
-def _second_words(where: Context) -> Iterator[lsp.CompletionItem]:
-    """`max` after `pool`."""
-    if len(where.statement) == 1:
-        for word, kind in REGISTRY.items():
-            first, _, second = word.partition(" ")
-            if second and first == where.statement[0]:
-                yield _item(
-                    second, _KIND.Class, str(kind.signature()), _first(kind.__doc__), rank=0
-                )
+def _second_words(version: Version, where: Context) -> Iterator[lsp.CompletionItem]:
+    """`max` after `pool`, `sgd` after `optimizer`."""
+    if len(where.statement) != 1:
+        return
+    known: Mapping[str, type[Op] | type[Directive]] = REGISTRY
+    if where.section:
+        known = directives(vocabulary(where.section, is_series(version)))
+    for word, kind in known.items():
+        first, _, second = word.partition(" ")
+        if second and first == where.statement[0]:
+            yield _item(second, _KIND.Class, str(kind.signature()), _first(kind.__doc__), rank=0)
 
 
 def _values(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
@@ -215,8 +223,6 @@ def _values(version: Version, where: Context, place: int) -> Iterator[lsp.Comple
 
 
 def _labels(version: Version, place: int) -> Iterator[lsp.CompletionItem]:
-    from .hover import text_of
-
     for name, symbol in version.names.known(place).items():
         if symbol.kind in ("label", "input") and symbol.span.start < place:
             line = text_of(symbol.node.span).split("\n")[0] if symbol.node is not None else ""
@@ -227,8 +233,6 @@ def _expressions(version: Version, place: int) -> Iterator[lsp.CompletionItem]:
     for name, symbol in version.names.known(place).items():
         if symbol.kind in ("parameter", "loop name", "let"):
             yield _item(name, _KIND.Variable, symbol.kind, rank=4)
-        elif symbol.kind == "label" and symbol.span.start < place:
-            yield _item(name, _KIND.Reference, "label", rank=6)
     for word in ("channels", "height", "width", "classes"):
         yield _item(word, _KIND.Variable, "of what arrives" if word != "classes" else "", rank=7)
     for name, usage in FUNCTIONS.items():

@@ -10,8 +10,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from ...compiler.build.elaborate import examine
-from ...compiler.diagnose.check import check
+from ...compiler.diagnose.check import Checked, checked
 from ...compiler.load_spec import load
 from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -22,7 +21,7 @@ from ...dsl.syntax import Spec
 from .executed import Executed
 from .names import Names
 
-MAX_LAYERS = 20_000
+MOST = 20_000
 """A larger network is checked by `cnn check`, not at every keystroke."""
 
 
@@ -37,7 +36,7 @@ class Version:
     @cached_property
     def spec(self) -> Spec:
         """What can be read of it."""
-        return read(self.source)[0]
+        return read(self.source, partial=True)[0]
 
     @cached_property
     def _loaded(self) -> tuple[Program | None, list[Diagnostic]]:
@@ -52,17 +51,18 @@ class Version:
         return self._loaded[0]
 
     @cached_property
-    def diagnostics(self) -> list[Diagnostic]:
+    def _checked(self) -> Checked:
         program, mistakes = self._loaded
-        return mistakes if program is None else check(program, max_layers=MAX_LAYERS)
+        return Checked(None, mistakes) if program is None else checked(program, max_layers=MOST)
 
-    @cached_property
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        return self._checked.diagnostics
+
+    @property
     def network(self) -> Network | None:
         """The last of the text; None if it has mistakes."""
-        if self.program is None:
-            return None
-        built = examine(self.program, max_layers=MAX_LAYERS, needs_network=False, tries=False)
-        return built.network
+        return self._checked.network
 
     @cached_property
     def names(self) -> Names:

@@ -18,7 +18,8 @@ from ...dsl.syntax import Block, Call, Name, Parameter, Statement, walk
 from .document import Document, Version
 from .executed import Executed, inputs_of, scopes, shape_of
 from .names import Symbol
-from .positions import offset, range_of
+from .positions import offset, range_of, text_of
+from .signature import fields_of, signature_of
 
 _FIRST_LINES = 14
 """Of the text of `cnn help`."""
@@ -134,21 +135,6 @@ def _shortened(text: str) -> str:
     return "\n".join(["```text", *lines[:_FIRST_LINES], *more, "```"])
 
 
-def signature_of(block: Block) -> str:
-    """`block bottleneck(width, stride=1)`."""
-    parameters = ", ".join(
-        each.name.value
-        if each.default is None
-        else f"{each.name.value}={text_of(each.default.span)}"
-        for each in block.parameters
-    )
-    return f"block {block.name.value}({parameters})" if parameters else f"block {block.name.value}"
-
-
-def text_of(span: Span) -> str:
-    return span.source.text[span.start : span.end]
-
-
 def _block(version: Version, block: Block) -> str:
     lines = [f"```cnn\n{signature_of(block)}\n```"]
     executed = version.executed
@@ -215,8 +201,6 @@ def _values(executed: Executed, symbol: Symbol) -> list[str]:
 
 
 def _argument(version: Version, call: Call, name: str) -> str:
-    from .signature import fields_of
-
     field = fields_of(version, call.head.value, [text_of(a.span) for a in call.arguments]).get(name)
     if field is None:
         return ""

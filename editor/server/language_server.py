@@ -7,6 +7,7 @@ that is out of date already is not compiled; requests are answered for the text 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -30,8 +31,13 @@ from . import tokens as coloring
 from .document import Document
 from .positions import position
 
-PAUSE = 0.02
+PAUSE = 0.01
 """Seconds without a change after which mistakes are told."""
+REST = 0.03
+"""Seconds after that, if still nothing has come, after which the memory of earlier texts is given
+back: the parts of a network refer to one another, so that only a search finds them."""
+TEXTS = 10
+"""So many texts are compiled between two such searches."""
 
 
 class Server(LanguageServer):
@@ -43,6 +49,8 @@ class Server(LanguageServer):
         )
         self.documents: dict[str, Document] = {}
         self.waiting: dict[str, asyncio.TimerHandle] = {}
+        self.resting: asyncio.TimerHandle | None = None
+        self.texts = 0
         self.options: dict[str, Any] = {}
         """`hints` (true or false) and `terminal`: the editor has commands that train and show."""
 
@@ -53,6 +61,10 @@ class Server(LanguageServer):
             waiting.cancel()
         loop = asyncio.get_running_loop()
         self.waiting[document.uri] = loop.call_later(PAUSE, self.publish, document)
+        self.texts += 1
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
 
     def publish(self, document: Document) -> None:
         self.waiting.pop(document.uri, None)
@@ -65,6 +77,12 @@ class Server(LanguageServer):
                 version=document.now.number,
             )
         )
+        if self.texts >= TEXTS:
+            self.resting = asyncio.get_running_loop().call_later(REST, self.rest)
+
+    def rest(self) -> None:
+        self.texts, self.resting = 0, None
+        gc.collect()
 
     def option(self, name: str, usual: Any) -> Any:
         return self.options.get(name, usual)
@@ -72,6 +90,7 @@ class Server(LanguageServer):
 
 def make_server() -> Server:
     """A server with all its features; it is not started."""
+    gc.freeze()  # what is there now stays, and need not be searched
     server = Server()
     feature = server.feature
 

@@ -10,14 +10,12 @@ from typing import Literal, NamedTuple
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
 from ...dsl.syntax import (
-    Argument,
     Block,
     Body,
     Branches,
     Call,
     Expression,
     For,
-    Function,
     If,
     Import,
     Let,
@@ -124,9 +122,8 @@ class Names:
             self._expression(statement.value, scope)
         elif isinstance(statement, Call):
             self._use(statement.head.value, statement.head.span, scope)
-            labelled = statement.head.value in ("from", "add", "mul", "concat", "maximum", "share")
             for argument in statement.arguments:
-                self._argument(argument, scope, labelled)
+                self._expression(argument.value, scope)
             if statement.body is not None:
                 self._body(statement.body, self._inner(statement.body.span, scope))
         elif isinstance(statement, Repeat):
@@ -179,16 +176,13 @@ class Names:
         if len(names) > 1 and isinstance(names[0], Name):
             self._define(scope, "input", names[0], scope.span).node = statement
 
-    def _argument(self, argument: Argument, scope: Scope, labelled: bool) -> None:
-        self._expression(argument.value, scope, labelled)
-
-    def _expression(self, value: Expression, scope: Scope, labelled: bool = False) -> None:
+    def _expression(self, value: Expression, scope: Scope) -> None:
         for node in walk(value):
             if isinstance(node, Path):
                 first = node.parts[0]
                 start = node.span.start
                 self._use(first, Span(node.span.source, start, start + len(first)), scope)
-            elif isinstance(node, Name) and not isinstance(node, Function):
+            elif isinstance(node, Name):
                 self._use(node.value, node.span, scope)
 
     def _use(self, name: str, span: Span, scope: Scope) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from lsprotocol import types as lsp
 
@@ -11,7 +10,7 @@ from ...compiler.language.vocabulary import layer_words
 from ...dsl.builder import RESERVED
 from ...dsl.diagnostics import SpecError
 from ...dsl.files import read_file, specs_in
-from ...dsl.source import Source, Span
+from ...dsl.source import Span
 from ...dsl.syntax import Block, Network, Spec
 from .document import Document, Version, uri_of
 from .names import Symbol
@@ -36,9 +35,10 @@ def references(document: Document, at: lsp.Position, with_definition: bool) -> l
     symbol = document.now.names.at(offset(document.source, at))
     if symbol is None:
         return []
-    places = symbol.places if with_definition else symbol.uses
-    elsewhere = [span for _, spans in _elsewhere(document, symbol) for span in spans]
-    return [_location(span, document) for span in [*places, *elsewhere]]
+    places = _everywhere(document, symbol)
+    return [
+        _location(span, document) for span in places if with_definition or span is not places[0]
+    ]
 
 
 def highlights(document: Document, at: lsp.Position) -> list[lsp.DocumentHighlight]:
@@ -86,34 +86,28 @@ def rename(document: Document, at: lsp.Position, name: str) -> lsp.WorkspaceEdit
                                                      for u in symbol.uses)):  # fmt: skip
         raise CannotRename(f"`{name}` is a name here already")
     changes: dict[str, list[lsp.TextEdit]] = {}
-    spans = [*symbol.places, *(s for _, found in _elsewhere(document, symbol) for s in found)]
-    for span in spans:
+    for span in _everywhere(document, symbol):
         uri = uri_of(span.source, document)
         changes.setdefault(uri, []).append(lsp.TextEdit(range_of(span), name))
     return lsp.WorkspaceEdit(changes=changes)
 
 
-def _elsewhere(document: Document, symbol: Symbol) -> Iterator[tuple[Source, list[Span]]]:
-    """Uses of a block in other files of the folder that import the one that defines it."""
-    defined = symbol.span.source.path
-    own = document.source.path
-    if symbol.kind != "block" or defined is None or own is None:
-        return
-    for name in specs_in(own.parent)[:MOST_FILES]:
-        path = own.parent / name
-        if path.resolve() == own:
-            continue
-        try:
-            version = Version(read_file(path), None)
-        except SpecError:
-            continue
-        for each in version.names.symbols:
-            same = each.span.source.path == defined and each.span.start == symbol.span.start
-            if same and each.kind == "block":
-                uses = [use for use in each.uses if use.source is version.source]
-                if path.resolve() == defined and each.span.source is version.source:
-                    uses.append(each.span)
-                yield version.source, uses
+def _everywhere(document: Document, symbol: Symbol) -> list[Span]:
+    """All places of a name, its definition first: of a block, also in the other files of the
+    folder that import the one that defines it, and in that."""
+    found = {(uri_of(span.source, document), span.start): span for span in symbol.places}
+    defined, own = symbol.span.source.path, document.source.path
+    if symbol.kind == "block" and defined is not None and own is not None:
+        for name in specs_in(own.parent)[:MOST_FILES]:
+            try:
+                names = Version(read_file(own.parent / name), None).names
+            except SpecError:
+                continue
+            for each in names.symbols:
+                if (each.span.source.path, each.span.start) == (defined, symbol.span.start):
+                    for span in each.places:
+                        found.setdefault((uri_of(span.source, document), span.start), span)
+    return list(found.values())
 
 
 def _location(span: Span, document: Document) -> lsp.Location:

@@ -36,5 +36,9 @@ def offset(source: Source, at: Position) -> int:
     return start + len(text)
 
 
+def text_of(span: Span) -> str:
+    return span.source.text[span.start : span.end]
+
+
 def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -14,7 +14,7 @@ from ...compiler.plan.directive import directives, vocabulary
 from ...dsl.syntax import Block
 from .context import Context, context
 from .document import Document, Version
-from .positions import offset
+from .positions import offset, text_of
 
 
 class Described(NamedTuple):
@@ -64,9 +64,18 @@ def signature_at(version: Version, where: Context) -> tuple[str, list[Described]
     return word, [described(field) for field in signature.fields.values()]
 
 
-def _of_block(block: Block) -> list[Described]:
-    from .hover import text_of
+def signature_of(block: Block) -> str:
+    """`block bottleneck(width, stride=1)`."""
+    parameters = ", ".join(
+        each.name.value
+        if each.default is None
+        else f"{each.name.value}={text_of(each.default.span)}"
+        for each in block.parameters
+    )
+    return f"block {block.name.value}({parameters})" if parameters else f"block {block.name.value}"
 
+
+def _of_block(block: Block) -> list[Described]:
     found: list[Described] = []
     for each in block.parameters:
         name = each.name.value

@@ -10,9 +10,22 @@ from lsprotocol import types as lsp
 
 from ...compiler.build.forms import SIGNATURES
 from ...compiler.language.vocabulary import FORMS, SECTIONS, STATEMENTS
+from ...dsl.lexer import grammar_tables, lex
 from ...dsl.source import Span
-from ...dsl.syntax import Argument, Call, Factor, Function, Name, Node, Number, Percent, Size
-from ...dsl.syntax import String, Switch, walk
+from ...dsl.syntax import (
+    Argument,
+    Call,
+    Factor,
+    Function,
+    Name,
+    Node,
+    Number,
+    Percent,
+    Size,
+    String,
+    Switch,
+    walk,
+)
 from .document import Document, Version
 from .positions import position
 
@@ -24,6 +37,8 @@ MODIFIERS = ("declaration", "defaultLibrary")
 LEGEND = lsp.SemanticTokensLegend(list(TYPES), list(MODIFIERS))
 
 _DECLARED, _OURS = 1, 2
+_RESERVED = frozenset(kind for kind in grammar_tables().literals.values() if kind.isalpha())
+"""Tokens that are words: `repeat`, `block`, `in`."""
 _KEYWORDS = {*FORMS, *STATEMENTS, *SIGNATURES, *SECTIONS}
 _BY_KIND = {
     "block": "function", "network": "class", "parameter": "parameter", "let": "variable",
@@ -65,6 +80,10 @@ def _tokens(version: Version) -> Iterator[tuple[Span, str, int]]:
             if span.source is source:
                 known.add((span.start, span.end))
                 yield span, kind, _DECLARED if span is symbol.span else 0
+    lexed = lex(source)
+    for kind, start, end in zip(lexed.types, lexed.starts, lexed.ends, strict=True):
+        if kind in _RESERVED:
+            yield Span(source, start, end), "keyword", 0
     for comment in version.spec.comments:
         yield comment.span, "comment", 0
     for statement in version.spec.statements:
