@@ -548,11 +548,11 @@ class _Reader:
         outputs = [output for output in outputs if output.layer.index > 0]
         outputs.sort(key=lambda output: (output.aux is None, output.layer.index))
         if outputs:
-            last_output = outputs[-1]
-            if last_output.layer.op.word.startswith("pool avg"):
-                flat = builder.flat(last_output.layer, last_output.layer.span)
+            last = outputs[-1].layer
+            if last.op.word == "pool avg" and {*last.shape[1:]} == {1}:
+                flat = builder.flat(last, last.span)
                 if flat is not None:
-                    outputs[-1] = last_output._replace(layer=flat)
+                    outputs[-1] = outputs[-1]._replace(layer=flat)
         elif not builder.mistakes and not builder.unsaid:
             builder.mistake("prototxt", "this network has no layers", self.start)
         title = self.message.first("name")

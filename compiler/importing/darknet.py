@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Source, Span
-from ..shapes import Shape
+from ..language import foreign
+from ..ops import REGISTRY
+from ..shapes import Shape, ShapeError, size
 from .graph import Graph, GraphBuilder, GraphOutput, Result
 from .readers import Given
 
@@ -20,19 +22,35 @@ MAX_SECTIONS = 50_000
 ACTIVATIONS: dict[str, list[tuple[str, dict[str, object]]]] = {
     "linear": [],
     "leaky": [("leaky", {"slope": 0.1})],
+    "relie": [("leaky", {"slope": 0.01})],
     "relu": [("relu", {})],
     "relu6": [("relu6", {})],
     "logistic": [("sigmoid", {})],
     "tanh": [("tanh", {})],
     "elu": [("elu", {})],
     "selu": [("selu", {})],
-    "gelu": [("gelu", {})],
+    "gelu": [("gelu", {"approximate": "tanh"})],
     "mish": [("mish", {})],
     "swish": [("silu", {})],
-}
-"""Darknet's activations in our words. Others, such as `ramp` and `loggy`, have none."""
+    "loggy": [("scale_by", {"factor": 0.5}), ("tanh", {})],
+    "hardtan": [
+        ("scale_by", {"factor": 3.0}), ("hardsigmoid", {}), ("scale_by", {"factor": 2.0}),
+        ("offset_by", {"offset": -1.0}),
+    ],
+}  # fmt: skip
+"""Darknet's activations in our words; `ramp` is a sum, and some, such as `stair`, have none."""
 
 TRAINING_ONLY = {"cost": "a loss", "data": "the data"}
+DETECTION = frozenset("yolo region detection iseg gaussian_yolo".split())
+RECURRENT = frozenset("rnn crnn lstm gru conv_lstm history".split())
+OF_ITS_OWN = {
+    "binary": "its weights are binary", "xnor": "its weights are binary",
+    "antialiasing": "it is followed by a blur", "deform": "its filters are deformed",
+    "share_index": "it shares the weights of another layer", "sway": "its filters are turned",
+    "rotate": "its filters are turned", "stretch": "its filters are stretched",
+    "stretch_sway": "its filters are turned",
+}  # fmt: skip
+"""Settings of convolutions that the language has nothing for."""
 
 
 class Value(NamedTuple):
@@ -107,6 +125,11 @@ class _Reader:
             "dropout": self.dropout, "softmax": self.softmax, "soft": self.softmax,
             "activation": self.activation_layer, "batchnorm": self.batchnorm,
             "normalization": self.lrn, "lrn": self.lrn,
+            "local_avgpool": self.local_avgpool, "logistic": self.logistic,
+            "deconvolutional": self.deconvolutional, "deconv": self.deconvolutional,
+            "reorg": self.reorg, "reorg_old": self.reorg, "reorg3d": self.reorg3d,
+            "scale_channels": self.multiplied, "sam": self.multiplied,
+            "empty": self.empty, "silence": self.empty,
         }  # fmt: skip
         for section in layers:
             if section.kind in TRAINING_ONLY:
@@ -123,13 +146,13 @@ class _Reader:
 
     def finished(self, last: Result, net: Section) -> Graph:
         builder = self.builder
-        if last is not None and last.op.word.startswith("pool avg"):
+        if last is not None and last.op.word == "pool avg" and {*last.shape[1:]} == {1}:
             last = builder.flat(last, last.span)
         ends = [each for n, each in sorted(builder.ends.items()) if n > 0 and each is not last]
         outputs = [GraphOutput(layer, f"output{n}") for n, layer in enumerate(ends, 1)]
         if last is not None and last.index > 0:
             outputs.append(GraphOutput(last, "main"))
-        if not outputs and not builder.mistakes:
+        if not outputs and not builder.mistakes and not builder.unsaid:
             builder.mistake("darknet", "this network has no layers", net.span)
         name = self.source.name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
         return builder.finished(name, outputs)
@@ -190,6 +213,12 @@ class _Reader:
     def activated(self, section: Section, source: Result, usual: str) -> Result:
         value = section.values.get("activation")
         name = value.text.lower() if value else usual
+        if name == "ramp":
+            parts = [
+                self.add("relu", section, source),
+                self.add("scale_by", section, source, factor=0.1),
+            ]
+            return self.add("add", section, *parts)
         known = ACTIVATIONS.get(name)
         if known is None:
             span = value.span if value else section.span
@@ -212,9 +241,9 @@ class _Reader:
         if self.whole(section, "pad", 0):
             pad = size // 2 * dilation
         normed = bool(self.whole(section, "batch_normalize", 0))
-        for flag in ("binary", "xnor"):
-            if self.whole(section, flag, 0):
-                self.unsaid(section, f"its weights are `{flag}`", source)
+        for flag, why in OF_ITS_OWN.items():
+            if flag in section.values and (section.values[flag].text != "0" or "index" in flag):
+                self.unsaid(section, why, source)
                 return None
         result = self.add(
             "conv", section, source,
@@ -227,30 +256,42 @@ class _Reader:
         return self.activated(section, result, "logistic")
 
     def maxpool(self, section: Section, source: Result) -> Result:
+        if self.whole(section, "maxpool_depth", 0):
+            self.unsaid(section, "it takes the largest of several channels", source)
+            return None
+        return self.pool("pool max", section, source)
+
+    def local_avgpool(self, section: Section, source: Result) -> Result:
+        return self.pool("pool avg", section, source, count_pad=False)
+
+    def pool(self, word: str, section: Section, source: Result, **given: object) -> Result:
         if source is None or len(source.shape) != 3:
-            return self.add("pool max", section, source, kernel=(1, 1))
+            return self.add(word, section, source, kernel=(1, 1))
         stride = self.whole(section, "stride", 1, 1)
+        strides = (
+            self.whole(section, "stride_y", stride, 1),
+            self.whole(section, "stride_x", stride, 1),
+        )
         size = self.whole(section, "size", stride, 1)
         padding = self.whole(section, "padding", size - 1)
         sides = source.shape[1:]
-        wanted = tuple([(side + padding - size) // stride + 1 for side in sides])
-        window = {"kernel": (size, size), "stride": (stride, stride)}
+        wanted = tuple(
+            [(side + padding - size) // step + 1 for side, step in zip(sides, strides, strict=True)]
+        )
+        window = {"kernel": (size, size), "stride": strides, **given}
         before = padding // 2
-        from ..ops import REGISTRY
-
-        kind = REGISTRY["pool max"]
         paddings: tuple[dict[str, object], ...] = (
             {"pad": (before, before)},
             {"pad": (before, before), "ceil": True},
             {"same_upper": True},
         )
         for further in paddings:
-            op = kind.make(**window, **further)
-            starts = op.sides(source.shape)  # type: ignore[attr-defined]
+            op: Any = REGISTRY[word].make(**window, **further)
+            starts = op.sides(source.shape)
             if before <= size // 2 and all(side[0] == before for side in starts):
                 fits = not further.get("same_upper") or size > 1
                 if fits and min(wanted) > 0 and _sides(op, source.shape) == wanted:
-                    return self.add("pool max", section, source, **window, **further)
+                    return self.add(word, section, source, **window, **further)
         self.unsaid(
             section, f"its padding of {padding} cannot be said at {sides[0]}x{sides[1]}", source
         )
@@ -369,6 +410,73 @@ class _Reader:
             return None
         return self.add("softmax", section, self.builder.flat(source, section.span))
 
+    def deconvolutional(self, section: Section, source: Result) -> Result:
+        size = self.whole(section, "size", 1, 1)
+        stride = self.whole(section, "stride", 1, 1)
+        pad = self.whole(section, "padding", 0)
+        if self.whole(section, "pad", 0):
+            pad = size // 2
+        normed = bool(self.whole(section, "batch_normalize", 0))
+        result = self.add(
+            "deconv", section, source,
+            out=self.whole(section, "filters", 1, 1), kernel=(size, size), stride=(stride, stride),
+            pad=(pad, pad), bias=not normed,
+        )  # fmt: skip
+        if normed:
+            result = self.add("bn", section, result)
+        return self.activated(section, result, "logistic")
+
+    def reorg(self, section: Section, source: Result) -> Result:
+        """Blocks of pixels become channels, of a map of other sides that has the same numbers."""
+        if source is None or len(source.shape) != 3:
+            self.unsaid(section, "its input is a vector", source)
+            return None
+        if self.whole(section, "flatten", 0):
+            self.unsaid(section, "it exchanges channels and places", source)
+            return None
+        step = self.whole(section, "stride", 1, 1)
+        extra = self.whole(section, "extra", 0)
+        channels, height, width = source.shape
+        if extra:
+            row = self.add("reshape", section, source, to=(1, size(source.shape)))
+            return self.builder.flat(self.add("pad", section, row, right=extra), section.span)
+        if channels % step**2 or (height % step or width % step):
+            self.unsaid(section, f"{channels}x{height}x{width} is not divided by {step}", source)
+            return None
+        if step == 1:
+            return source
+        if self.whole(section, "reverse", 0):
+            return self.add("depth_to_space", section, source, block=step)
+        wide = (channels // step**2, height * step, width * step)
+        result = self.add("reshape", section, source, to=wide)
+        result = self.add("space_to_depth", section, result, block=step)
+        narrow = (channels * step**2, height // step, width // step)
+        return self.add("reshape", section, result, to=narrow)
+
+    def reorg3d(self, section: Section, source: Result) -> Result:
+        step = self.whole(section, "stride", 1, 1)
+        if self.whole(section, "reverse", 0):
+            self.unsaid(section, "it is reversed", source)
+            return None
+        return source if step == 1 else self.add("space_to_depth", section, source, block=step)
+
+    def multiplied(self, section: Section, source: Result) -> Result:
+        """A map, multiplied by one that may have one number for each channel or place."""
+        value = section.values.get("from")
+        if value is None:
+            self.builder.mistake("darknet", f"this [{section.kind}] has no `from`", section.span)
+            return None
+        known, other = self.reference(section, value.text.strip(), value.span)
+        if not known:
+            return None
+        return self.activated(section, self.add("mul", section, other, source), "linear")
+
+    def logistic(self, section: Section, source: Result) -> Result:
+        return self.add("sigmoid", section, source)
+
+    def empty(self, section: Section, source: Result) -> Result:
+        return source
+
     def activation_layer(self, section: Section, source: Result) -> Result:
         return self.activated(section, source, "linear")
 
@@ -384,21 +492,17 @@ class _Reader:
         )  # fmt: skip
 
 
-def _sides(op: object, shape: Shape) -> tuple[int, ...]:
-    from ..shapes import ShapeError
-
+def _sides(op: Any, shape: Shape) -> tuple[int, ...]:
     try:
-        return tuple(op.output(shape)[1:])  # type: ignore[attr-defined]
+        return tuple(op.output(shape)[1:])
     except ShapeError:
         return ()
 
 
 def _why(kind: str) -> str:
-    from ..language import foreign
-
-    if kind in ("yolo", "region", "detection", "iseg", "Gaussian_yolo"):
+    if kind in DETECTION:
         return "boxes are decoded outside of the network"
-    if kind == "reorg":
-        return "Darknet's order of channels is its own"
+    if kind in RECURRENT:
+        return "the language has no recurrent layers"
     meaning = foreign.layer(kind)
     return meaning.advice if meaning and meaning.advice else "the language has no such layer"
