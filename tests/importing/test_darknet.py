@@ -83,7 +83,7 @@ LAYERS = """
 [reorg] stride=2 reverse=1 = depth_to_space 2
 [reorg] extra=3 stride=1 = reshape 1x8192 | pad right=3 | flatten
 [reorg3d] stride=2 = space_to_depth 2
-[deconvolutional] filters=4 size=4 stride=2 padding=1 activation=linear = deconv 4 4x4 stride=2 pad=1
+[deconv] filters=4 size=4 stride=2 padding=1 activation=linear = deconv 4 4x4 stride=2 pad=1
 [local_avgpool] size=3 stride=2 padding=0 = pool avg 3x3 stride=2 count_pad=off
 [maxpool] size=2 stride_x=1 stride_y=2 stride=2 padding=0 = pool max 2x2 stride=2x1
 [activation] activation=loggy = scale_by 0.5, tanh
