@@ -548,9 +548,9 @@ class _Reader:
         outputs = [output for output in outputs if output.layer.index > 0]
         outputs.sort(key=lambda output: (output.aux is None, output.layer.index))
         if outputs:
-            last = outputs[-1].layer
-            if last.op.word == "pool avg" and {*last.shape[1:]} == {1}:
-                flat = builder.flat(last, last.span)
+            end = outputs[-1].layer
+            if end.op.word == "pool avg" and {*end.shape[1:]} == {1}:
+                flat = builder.flat(end, end.span)
                 if flat is not None:
                     outputs[-1] = outputs[-1]._replace(layer=flat)
         elif not builder.mistakes and not builder.unsaid:
