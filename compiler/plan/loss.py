@@ -217,14 +217,24 @@ _OF_PIXELS = ("segmentation", IMAGES)
 
 
 def learns_images(context: Context) -> bool:
-    """Whether the network learns to answer with an image: it ends in a map, and the loss compares
-    images, or `degrade` says what is to be restored."""
-    return ends_in_map(context) and IMAGES in context.get(Loss).tasks
+    """Whether the network learns to answer with an image, and with nothing else: it ends in a map,
+    and the loss compares images, or `degrade` says what is to be restored."""
+    alone = context.network is not None and len(context.network.outputs) == 1
+    return alone and ends_in_map(context) and IMAGES in context.get(Loss).tasks
 
 
 def ends_in_map(context: Context) -> bool:
-    """Whether the network answers for each pixel."""
-    return context.network is not None and is_map(context.network.output)
+    """Whether the network, or one of its outputs, answers for each pixel."""
+    network = context.network
+    return network is not None and any(is_map(output.node) for output in network.outputs)
+
+
+def maps_of(context: Context) -> frozenset[str | None]:
+    """The outputs that answer for each pixel, by their names; None is that of a network with one,
+    whose loss names none."""
+    outputs = context.network.outputs if context.network is not None else ()
+    maps = {output.name for output in outputs if is_map(output.node)}
+    return frozenset({*maps, None} if maps and len(outputs) == 1 else maps)
 
 
 def is_map(last: Node) -> bool:

@@ -176,7 +176,7 @@ def _whole(sections: Mapping[str, Call], reader: Reader, context: Context) -> li
 
 def several_ends(network: Network) -> Diagnostic | None:
     """The error for a network that takes or returns what training does not handle: inputs of
-    several sizes; maps or auxiliary heads among several outputs.
+    several sizes; maps of another size, or auxiliary heads, among several outputs.
     """
     by_hand = "train its module, `dotcnn.load(…)`, in a loop of your own"
     unlike = _unlike_inputs(network, by_hand)
@@ -184,15 +184,24 @@ def several_ends(network: Network) -> Diagnostic | None:
         return unlike
     if len(network.outputs) < 2:
         return None
+    pixels = network.input.shape[1:]
     for output in network.outputs:
-        if len(output.node.shape) > 1:
-            return Diagnostic(
-                "several-outputs",
-                f"the output `{output.name}` ends in {text(output.node.shape)}, and of several"
-                " outputs `cnn train` trains those that answer for the whole image",
-                first_line(output.item.span),
-                help=f"let it end in a vector, or {by_hand}",
+        shape = output.node.shape
+        if len(shape) == 1 or (len(pixels) == 2 and shape[1:] == pixels):
+            continue
+        if len(pixels) != 2:
+            message = (
+                f"the output `{output.name}` ends in {text(shape)}; of several outputs, only those"
+                " of networks that take images answer for each pixel"
             )
+            help = f"let it end in a vector, or {by_hand}"
+        else:
+            message = (
+                f"the output `{output.name}` ends in {text(shape)}; one of several outputs answers"
+                f" for the whole image, with a vector, or for each pixel of it, {by(pixels)}"
+            )
+            help = f"add `upsample to={by(pixels)}` at its end, or let it end in a vector"
+        return Diagnostic("several-outputs", message, first_line(output.item.span), help=help)
     if network.aux:
         return Diagnostic(
             "several-outputs",

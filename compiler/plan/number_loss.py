@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ..language.kinds import number
 from ..language.problems import Problem
 from .directive import Context, taken_out
-from .loss import IMAGES, Loss, ends_in_map
+from .loss import IMAGES, Loss, maps_of
 
 
 class NumberLoss(Loss):
@@ -39,7 +39,9 @@ class PixelLoss(NumberLoss):
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from super().problems(context)
         place = self.place("ssim")
-        if self.ssim is None or place is None or context.network is None or ends_in_map(context):
+        if self.ssim is None or place is None or context.network is None:
+            return
+        if self.output in maps_of(context):
             return
         message = "only images have an SSIM, and the network answers with numbers"
         yield Problem("conflict", message, place, help="take `ssim` out", edits=taken_out(place))

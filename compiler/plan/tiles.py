@@ -74,6 +74,14 @@ class Tiles(KeepsSize):
                 "take `tiles` out, or let the network end in a map: `conv classes 1x1`",
             )
             return
+        if len(context.network.outputs) > 1:
+            yield context.unfit(
+                self.span,
+                "tiles put together the one answer of a network, and this one has"
+                f" {len(context.network.outputs)} outputs",
+                "take `tiles` out, or train an output by itself",
+            )
+            return
         place, side = self.place("side"), self.settle(context).side
         unlike = ""
         if len(side) != len(own):

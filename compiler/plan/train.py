@@ -28,7 +28,7 @@ from ..language.signature import ArgumentError, Field
 from ..language.values import Word, exact, show
 from ..shapes import axes_of
 from .directive import Context, Directive, unknown_parts
-from .loss import learns_images
+from .loss import ends_in_map, learns_images
 from .metric_names import METRICS, PER_CLASS, TRAIN_LOSS, is_metric
 
 UNREACHED = "unreached"
@@ -522,7 +522,7 @@ class Metrics(Directive):
     def usual(cls, context: Context) -> Metrics:
         if learns_images(context):
             return cls(names=("loss", "psnr", "ssim", "mae", "per_class"))
-        if context.network is not None and len(context.network.output.shape) > 1:
+        if ends_in_map(context):
             return cls(names=("loss", "miou", "pixels", "boundary", "per_class"))
         outputs = context.network.output.shape[0] if context.network else 0
         five = ("top5",) if outputs > 5 else ()

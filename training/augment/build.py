@@ -21,14 +21,17 @@ def augmenter(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
+    behind: int = 0,
 ) -> Augmenter | SeriesAugmenter | None:
     """The augmentation of a plan; None if the plan has none. It runs on the device of the images.
     `mixable` turns labels into what can be mixed. With `reuse`, a call may overwrite the images
-    that the call before returned."""
+    that the call before returned. `behind` is the number of masks behind the rows of labels."""
     if not plan.augment:
         return None
     seed, classes = plan.train.seed.value, plan.outputs[0]
-    return augmenter_of(fuse(plan), preparation, seed, classes, mixable=mixable, reuse=reuse)
+    return augmenter_of(
+        fuse(plan), preparation, seed, classes, mixable=mixable, reuse=reuse, behind=behind
+    )
 
 
 def augmenter_of(
@@ -39,6 +42,7 @@ def augmenter_of(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
+    behind: int = 0,
 ) -> Augmenter | SeriesAugmenter:
     """An augmentation module for passes that are already fused."""
     if fusion.sample:
@@ -54,6 +58,7 @@ def augmenter_of(
         reuse=reuse,
         inputs=[each.channels for each in preparation.inputs],
         clips=preparation.depth <= 16,
+        behind=behind,
     )
 
 

@@ -23,7 +23,7 @@ change it in place."""
 
 @dataclass(frozen=True, eq=False)
 class Moving:
-    """A bound pass that moves pixels: masks (N x 1 x H x W) move along with their images."""
+    """A bound pass that moves pixels: masks (N x masks x H x W) move along with their images."""
 
     images: BoundPass
     masks: BoundPass
@@ -114,17 +114,21 @@ class PerImage:
         on_cpu: Tensor,
         reuse: bool = False,
         masks: Tensor | None = None,
+        *,
+        several: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Images of uint8 or float32, which are not changed, to float32; and their masks (N x H x
         W), which move along, or their targets (N x C x H x W), which change as the images do.
         `drawn` are random numbers on the device of the images, `on_cpu` those drawn on the CPU.
-        With `reuse`, the output of the last call is overwritten: allocating memory for a batch of
+        With `several`, masks are N x masks x H x W. With `reuse`, the output of the last call is overwritten: allocating memory for a batch of
         photographs takes as long as some of the passes."""
         passes = [
             (one(on_cpu if isinstance(one, ChosenOnCpu) else drawn), takes_bytes)
             for one, takes_bytes in self._passes
         ]
-        if masks is not None and masks.ndim == images.ndim:
+        if masks is not None and several:
+            masks = _moved(masks, passes)
+        elif masks is not None and masks.ndim == images.ndim:
             of_targets = [
                 one
                 for one, (made, _) in zip(passes, self._passes, strict=True)
@@ -132,11 +136,7 @@ class PerImage:
             ]
             masks = _targets(masks, of_targets)
         elif masks is not None:
-            masks = masks.unsqueeze(1)
-            for one, _ in passes:
-                if isinstance(one, Moving):
-                    masks = one.masks(masks, slice(0, len(masks)))
-            masks = masks.squeeze(1)
+            masks = _moved(masks.unsqueeze(1), passes).squeeze(1)
         return self._on_images(images, passes, reuse), masks
 
     def _on_images(
@@ -162,6 +162,14 @@ class PerImage:
             memory = torch.empty(shape)
         self._kept = memory if reuse else None
         return memory
+
+
+def _moved(masks: Tensor, passes: Sequence[tuple[BoundPass, bool]]) -> Tensor:
+    """Masks (N x masks x H x W), moved as passes move their images."""
+    for one, _ in passes:
+        if isinstance(one, Moving):
+            masks = one.masks(masks, slice(0, len(masks)))
+    return masks
 
 
 def _targets(targets: Tensor, passes: Sequence[tuple[BoundPass, bool]]) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.plan import TrainPlan
+from ..tasks.rows_with_maps import with_maps, without_maps
 from .module import IMAGES, MASKS
 
 
@@ -22,10 +23,17 @@ class Progressive:
             for side in directive.sides(plan.train.epochs.whole)
         ]
 
-    def batch(self, images: Tensor, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, images: Tensor, labels: Tensor, epoch: int, behind: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """A batch at the size of an epoch: masks and targets become smaller with their images; each
-        pixel of a mask is the nearest one."""
+        pixel of a mask is the nearest one. `behind` is the number of masks behind the rows of
+        labels."""
         resized = self(images, epoch)
+        if behind and resized.shape != images.shape:
+            rows, masks = without_maps(labels, behind, images.shape[-2:])
+            smaller = F.interpolate(masks, resized.shape[-2:], mode="nearest-exact")
+            return resized, with_maps(rows, smaller)
         if labels.ndim == IMAGES and resized.shape != images.shape:
             times = labels.shape[-1] // images.shape[-1]
             larger = times * resized.shape[-2], times * resized.shape[-1]

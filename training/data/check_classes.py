@@ -73,6 +73,22 @@ def _of_each(network: Network, plan: TrainPlan, data: Dataset) -> Iterator[Diagn
                 help=f"write `{instead}`",
             )
             continue
+        ends_in_map = len(output.node.shape) > 1
+        if answer.is_map != ends_in_map:
+            help = (
+                "end it in `conv classes 1x1`, at the image's size" if answer.is_map
+                else "end it in `pool avg global, flatten, fc classes`"
+            )  # fmt: skip
+            yield Diagnostic(
+                "classes",
+                f"the labels of `{one.name}` in {data.name} are {task.labels}, and the output ends"
+                f" in {text(output.node.shape)}",
+                first_line(maker(output.node).span),
+                label=f"the output ends in {text(output.node.shape)}",
+                labels=(Label(data_place, task.labels),) if data_place else (),
+                help=help,
+            )
+            continue
         wanted, ends = task.outputs_for(loss), output.node.shape[0]
         if wanted == ends:
             continue

@@ -45,7 +45,7 @@ def described(
         data_set.origin,
         data_set.licence,
         data_set.task,
-        tuple(_counted(data_set.answers, stores["train"].labels)),
+        tuple(_counted(data_set.answers, stores["train"])),
         data_set.scale,
         weighted,
         tuple(bad),
@@ -68,20 +68,30 @@ def _counts(store: Store, data_set: Contents) -> tuple[int, ...]:
         return tuple((~store.labels.isnan()).sum(0).tolist())
     if not store.source.masks:
         return class_counts(store.labels, classes)
-    chosen = sample(len(store), _MASKS).tolist()
-    counted = torch.zeros(UNLABELLED + 1, dtype=torch.int64)
-    read = store.read if isinstance(store, InMemory) else store.read_whole
-    for index in chosen:
-        mask = read(index)[-1].flatten().to(torch.uint8)
-        counted += mask.bincount(minlength=UNLABELLED + 1)
+    (counted,) = _pixels(store)
     return tuple(counted[:classes].tolist())
 
 
-def _counted(answers: Sequence[Answer], labels: Tensor) -> Iterator[Answer]:
-    """What labels are, with the number of training images of each class."""
-    for answer, own in zip(answers, parts_of(answers, labels) if answers else (), strict=True):
+def _pixels(store: Store) -> Tensor:
+    """The number of pixels of each class, for each mask of the images, from a sample of them."""
+    counted = torch.zeros(store.source.masks, UNLABELLED + 1, dtype=torch.int64)
+    read = store.read if isinstance(store, InMemory) else store.read_whole
+    for index in sample(len(store), _MASKS).tolist():
+        masks = read(index)[-len(counted) :].flatten(1).to(torch.uint8)
+        for number, mask in enumerate(masks):
+            counted[number] += mask.bincount(minlength=UNLABELLED + 1)
+    return counted
+
+
+def _counted(answers: Sequence[Answer], store: Store) -> Iterator[Answer]:
+    """What labels are, with the number of training images of each class, or of pixels."""
+    rows = parts_of(answers, store.labels) if answers else ()
+    masks = iter(_pixels(store)) if any(answer.is_mask for answer in answers) else iter(())
+    for answer, own in zip(answers, rows, strict=True):
         known = own[~own.isnan().all(1)]
-        if answer.task == Regression.word:
+        if answer.is_mask:
+            counts = tuple(next(masks)[: len(answer.classes)].tolist())
+        elif answer.task == Regression.word:
             counts = tuple((~own.isnan()).sum(0).tolist())
         elif answer.labels == 1 and answer.task != MultiLabel.word:
             counts = class_counts(known[:, 0].long(), len(answer.classes))

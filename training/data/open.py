@@ -130,6 +130,10 @@ def _opened(
     elif whole.answers:
         scales = known.scales if isinstance(known, MultiTask) else {}
         whole, divided = each_standardized(whole, divided, scales)
+    if not plan.has_samples:
+        maps = evaluation_fit(plan).crop
+        sized = [each._replace(size=maps) if each.is_map else each for each in whole.answers]
+        whole = replace(whole, answers=tuple(sized))
     parts, depth = divided.parts, Depth()
     if isinstance(parts["train"], Files):
         depth = depth_of(parts["train"], keeps=as_images is None)

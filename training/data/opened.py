@@ -14,6 +14,7 @@ from ..masks.tiling import Tiling
 from ..restoration.input_and_target import InputAndTarget
 from ..runtime.process_group import ALONE
 from ..tasks.known_tasks import several_tasks, task_of
+from ..tasks.rows_with_maps import with_maps
 from ..tasks.task import Task
 from .dataset import Dataset
 from .diagnostic import counted, problem
@@ -136,6 +137,9 @@ class Opened:
         masks = store.source.masks
         if self.pairs is not None:
             return self.pairs.split(images)
+        if masks and store.labels.ndim == 2:
+            rows = store.labels.cpu()[indices]
+            return images[:, :-masks], with_maps(rows, images[:, -masks:])
         if masks:
             return images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return images, store.labels.cpu()[indices]

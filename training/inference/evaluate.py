@@ -129,7 +129,7 @@ def _assess(
         raise _no_part(part, opened)
     try:
         with using(model.device), freed_memory_kept(model.device):
-            if opened.task.dense:
+            if opened.task.has_maps:
                 return _dense(model, opened, part, parts, tta, progress, members)
             if tta is None:
                 module, callback = _module(model, opened), _Progress(progress)

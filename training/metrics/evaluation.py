@@ -145,7 +145,7 @@ def count(
             for member, answers in zip(members, getattr(module, "answers", ()), strict=False):
                 member.add(answers, labels)
             if kept is not None:
-                kept.add(task.quality(outputs, labels) if task.dense else task.answers(outputs))
+                kept.add(task.kept(outputs, labels))
             if callback is not None:
                 callback.evaluating(part, index + 1, len(batches))
     if merge is not None:

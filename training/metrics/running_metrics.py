@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..runtime.to_device import to_device
-from ..tasks.task import Task
+from ..tasks.task import Outputs, Task
 
 OFTEN = 32
 """The number of steps after which the collected outputs are summed on the device."""
@@ -20,6 +20,7 @@ class RunningMetrics:
 
     def __init__(self, device: torch.device, task: Task) -> None:
         self.task = task
+        self._scored = task.running != "loss"
         self._device = device
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
         self._sums = self._zeros()
@@ -29,9 +30,13 @@ class RunningMetrics:
         kind = torch.float32 if self._device.type == "mps" else torch.float64
         return torch.zeros(3, dtype=kind, device=self._device)
 
-    def add(self, loss: Tensor, outputs: Tensor, labels: Tensor) -> None:
+    def add(self, loss: Tensor, outputs: Outputs, labels: Tensor) -> None:
         """Adds a batch. Work is deferred: many small operations cost more than a large one."""
-        self._kept.append((loss.detach(), outputs.detach(), labels))
+        if self._scored:
+            packed = self.task.packed(outputs).detach()
+        else:  # only the loss is needed: outputs may be large
+            packed = labels = loss.new_zeros(len(labels))
+        self._kept.append((loss.detach(), packed, labels))
         if len(self._kept) >= OFTEN:
             self._flush()
 
@@ -45,7 +50,7 @@ class RunningMetrics:
         outputs = torch.cat([outputs for _, outputs, _ in self._kept])
         labels = torch.cat([labels for _, _, labels in self._kept])
         self._kept.clear()
-        score = self.task.score(outputs, labels)
+        score = self.task.score(outputs, labels) if self._scored else losses.new_zeros(())
         loss = (losses.to(self._sums.dtype) * counts).sum()
         self._sums += torch.stack([counts.sum().to(loss), loss, score.to(loss)])
 

@@ -295,8 +295,8 @@ def _looked_at(whole: Contents, data: Data) -> Inputs:
 def _values_without_class(whole: Contents) -> tuple[int, ...]:
     """Values that masks have in many places, and no class: pixels that were left unlabeled."""
     train = whole.parts["train"]
-    masks = train.mask_files if isinstance(train, Files) else None
-    if not isinstance(masks, MaskFiles):
+    readers = train.mask_files if isinstance(train, Files) else ()
+    if len(readers) != 1 or not isinstance(masks := readers[0], MaskFiles):
         return ()
     if masks.code.colors is not None:
         return ()

@@ -61,8 +61,10 @@ def augmenter_for(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
+    behind: int = 0,
 ) -> Augmenter | SeriesAugmenter | AugmentPairs | None:
-    """The augmentation of a plan, also where labels are images; None if there is nothing to do."""
+    """The augmentation of a plan, also where labels are images; None if there is nothing to do.
+    `behind` is the number of masks behind the rows of labels."""
     if pairs is not None:
         return AugmentPairs(plan, preparation, pairs, reuse=reuse)
-    return augmenter(plan, preparation, mixable=mixable, reuse=reuse)
+    return augmenter(plan, preparation, mixable=mixable, reuse=reuse, behind=behind)

@@ -4,8 +4,11 @@ them, and as weights record them. Needs no torch, as the classes of data are cou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from ...compiler.plan.loss import IMAGES
 
 
 class Scale(NamedTuple):
@@ -38,12 +41,41 @@ class Answer(NamedTuple):
     complete: bool = True
     """Whether every image has this label."""
     counts: tuple[int, ...] = ()
-    """The number of training images of each class, or of those that have each number."""
+    """The number of training images of each class, or of those that have each number; of masks,
+    the number of pixels."""
+    size: tuple[int, ...] = ()
+    """Height and width of an answer for each pixel; empty if it is one for the whole image."""
+    ends_in: str = ""
+    """`sigmoid` if the output ends in one, which the trained module leaves out."""
+
+    @property
+    def is_mask(self) -> bool:
+        return self.task == "segmentation"
+
+    @property
+    def is_image(self) -> bool:
+        return self.task == IMAGES
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it answers for each pixel."""
+        return self.is_mask or self.is_image
 
     @property
     def labels(self) -> int:
-        """How many columns of a row of labels it has."""
-        return 1 if self.task == "classification" else len(self.classes)
+        """How many columns of a row of labels it has. Of a map, which is read with its image, it is
+        one that says whether the image has it."""
+        return 1 if self.is_map or self.task == "classification" else len(self.classes)
+
+    @property
+    def channels(self) -> int:
+        """How many channels its map has as a label; none if it is not a map."""
+        return len(self.classes) if self.is_image else int(self.is_mask)
+
+    @property
+    def width(self) -> int:
+        """How many numbers its outputs have in the row of an image."""
+        return self.outputs * prod(self.size)
 
     def as_json(self) -> dict[str, Any]:
         """What is needed to turn outputs into answers."""
@@ -55,6 +87,8 @@ class Answer(NamedTuple):
             "deviations": self.scale.deviations,
             "thresholds": self.thresholds,
             "outputs": self.outputs,
+            "size": self.size,
+            "ends_in": self.ends_in,
         }
 
     @staticmethod
@@ -64,5 +98,6 @@ class Answer(NamedTuple):
         thresholds = tuple(map(float, entry["thresholds"]))
         return Answer(
             str(entry["output"]), str(entry["task"]), classes, scale, thresholds,
-            int(entry["outputs"]),
+            int(entry["outputs"]), size=tuple(map(int, entry.get("size", ()))),
+            ends_in=str(entry.get("ends_in", "")),
         )  # fmt: skip

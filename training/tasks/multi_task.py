@@ -5,6 +5,9 @@
 
 Labels of an image stand in one row, and so do outputs and answers: those of the first output, then
 those of the second. A label that is NaN is missing, and counts for nothing.
+
+An output may be a map, for a mask or an image: its label stands behind the row (rows_with_maps.py),
+where the row itself says whether the image has it, and of its answers only the quality is kept.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import nan
-from typing import ClassVar, Self
+from math import nan, prod
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -69,9 +72,26 @@ class One:
     def read(self, labels: Tensor) -> Tensor:
         """Labels of known rows as the task takes them: a class is a whole number, unless images
         were mixed and labels are shares of classes."""
+        if self.answer.is_mask:
+            return labels[:, 0].to(torch.uint8)
         if self.task.word == Classification.word and labels.shape[1] == 1:
             return labels[:, 0].long()
         return labels
+
+
+class Labeled(NamedTuple):
+    """The labels of one output."""
+
+    one: One
+    row: Tensor
+    """Its columns in the rows: NaN where the label is missing."""
+    labels: Tensor
+    """The same, or, of a map, the maps: images x channels x height x width."""
+
+    @property
+    def known(self) -> Tensor:
+        """The indices of the images that have the label."""
+        return self.one.known(self.row).nonzero().squeeze(1)
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,14 @@ class MultiTask(Task):
     def scales(self) -> Mapping[str, Scale]:
         """The scales of outputs that are numbers."""
         return {one.name: one.answer.scale for one in self.each if one.answer.scale.means}
+
+    @property
+    def has_maps(self) -> bool:
+        return any(one.answer.is_map for one in self.each)
+
+    @property
+    def behind(self) -> int:
+        return sum(one.answer.channels for one in self.each)
 
     @property
     def guessing(self) -> float:
@@ -145,29 +173,53 @@ class MultiTask(Task):
         """The outputs of each image as one row."""
         if isinstance(outputs, Tensor):
             return outputs
-        return torch.cat([each.float() for each in outputs], 1)
+        return torch.cat([each.flatten(1).float() for each in outputs], 1)
 
-    def parts(self, outputs: Tensor) -> Iterator[tuple[One, Tensor]]:
+    def parts(self, outputs: Outputs) -> list[tuple[One, Tensor]]:
         """The outputs of each answer."""
-        widths = [one.answer.outputs for one in self.each]
-        return zip(self.each, torch.split(outputs, widths, outputs.ndim - 1), strict=True)
+        if not isinstance(outputs, Tensor):
+            return [(one, own.float()) for one, own in zip(self.each, outputs, strict=True)]
+        widths = [one.answer.width for one in self.each]
+        rows = zip(self.each, torch.split(outputs, widths, outputs.ndim - 1), strict=True)
+        return [
+            (one, own.unflatten(-1, (-1, *one.answer.size)) if one.answer.is_map else own)
+            for one, own in rows
+        ]
 
     def answered(self, answers: Tensor) -> Iterator[tuple[One, Tensor]]:
-        """The answers of each output."""
-        widths = [len(one.task.classes) for one in self.each]
+        """The answers of each output; of a map, its quality."""
+        widths = [1 if one.answer.is_map else len(one.task.classes) for one in self.each]
         return zip(self.each, torch.split(answers, widths, answers.ndim - 1), strict=True)
 
-    def labeled(self, labels: Tensor) -> Iterator[tuple[One, Tensor]]:
-        """The labels of each answer."""
+    def rows(self, labels: Tensor) -> Iterator[tuple[One, Tensor]]:
+        """The columns of each answer in rows of labels, without maps."""
         answers = [one.answer for one in self.each]
         if labels.shape[1] == sum(answer.labels for answer in answers):
             return zip(self.each, parts_of(answers, labels), strict=True)
-        widths = [len(one.task.classes) for one in self.each]  # mixed: shares of classes
+        widths = [  # mixed: shares of classes
+            one.answer.labels if one.answer.is_map else len(one.task.classes) for one in self.each
+        ]
         return zip(self.each, torch.split(labels, widths, 1), strict=True)
+
+    def labeled(self, labels: Tensor, outputs: Sequence[tuple[One, Tensor]]) -> list[Labeled]:
+        """The labels of each answer; maps are as large as the `outputs` of their answer."""
+        sizes = {
+            place: (one.answer.channels, *own.shape[2:])
+            for place, (one, own) in enumerate(outputs)
+            if one.answer.is_map
+        }
+        order = sorted(sizes, key=lambda place: self.each[place].answer.is_mask)
+        behind = [prod(sizes[place]) for place in order]
+        rows, *flat = torch.split(labels, [labels.shape[1] - sum(behind), *behind], 1)
+        maps = {p: own.unflatten(1, sizes[p]) for p, own in zip(order, flat, strict=True)}
+        return [
+            Labeled(one, row, maps.get(place, row))
+            for place, (one, row) in enumerate(self.rows(rows))
+        ]
 
     def mixable(self, labels: Tensor) -> Tensor:
         rows = []
-        for one, own in self.labeled(labels):
+        for one, own in self.rows(labels):
             if one.task.word == Classification.word and own.shape[1] == 1:
                 known = one.known(own)
                 shares = one_hot(own[:, 0].nan_to_num(0.0).long(), len(one.task.classes))
@@ -186,20 +238,20 @@ class MultiTask(Task):
 
         def total(outputs: Outputs, labels: Tensor) -> Tensor:
             losses = []
-            rows = zip(self.parts(self.packed(outputs)), self.labeled(labels), strict=True)
-            for ((one, own), (_, wanted)), function in zip(rows, functions, strict=True):
-                loss = self._known(one, function, own, wanted)
-                losses.append(one.known_loss.weight * loss)
+            parts = self.parts(outputs)
+            rows = zip(parts, self.labeled(labels, parts), functions, strict=True)
+            for (one, own), wanted, function in rows:
+                losses.append(one.known_loss.weight * self._known(function, own, wanted))
             return torch.stack(losses).sum()
 
         return total
 
     @staticmethod
-    def _known(one: One, function: LossFunction, outputs: Tensor, labels: Tensor) -> Tensor:
-        if one.answer.complete:
+    def _known(function: LossFunction, outputs: Tensor, wanted: Labeled) -> Tensor:
+        one, labels = wanted.one, wanted.labels
+        if one.answer.complete or one.answer.is_mask:  # a mask that is missing has no labels
             return function(outputs, one.read(labels))
-        known = one.known(labels)
-        rows = known.nonzero().squeeze(1)
+        rows = wanted.known
         if not len(rows):
             return outputs.sum() * 0.0
         return function(outputs[rows], one.read(labels[rows])) * (len(rows) / len(labels))
@@ -212,12 +264,23 @@ class MultiTask(Task):
     def tally(self, loss: Loss, device: torch.device) -> Tally:
         return MultiTally(self, device)
 
+    def kept(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        parts, rows = self.parts(outputs), []
+        for (one, own), wanted in zip(parts, self.labeled(labels, parts), strict=True):
+            if one.answer.is_map:
+                quality = one.task.quality(own, one.read(wanted.labels))
+                rows.append(torch.where(one.known(wanted.row), quality, nan).unsqueeze(1))
+            else:
+                rows.append(one.task.answers(own))
+        return torch.cat(rows, 1)
+
     def answers(self, outputs: Tensor) -> Tensor:
         return torch.cat([one.task.answers(own) for one, own in self.parts(outputs)], 1)
 
     def truth(self, labels: Tensor) -> Tensor:
+        plain = labels[:, : sum(one.answer.labels for one in self.each)]  # without maps
         return torch.cat([
-            one.task.truth(own) if one.task.numbers else own for one, own in self.labeled(labels)
+            one.task.truth(own) if one.task.numbers else own for one, own in self.rows(plain)
         ], 1)  # fmt: skip
 
     def outputs(self, answers: Tensor) -> Tensor:
@@ -230,7 +293,9 @@ class MultiTask(Task):
         return torch.cat(rows, 1)
 
     def averaged(self, outputs: Tensor) -> Tensor:
-        return torch.cat([one.task.averaged(own) for one, own in self.parts(outputs)], -1)
+        return torch.cat([
+            one.task.averaged(own).flatten(1) for one, own in self.parts(outputs)
+        ], 1)  # fmt: skip
 
 
 class MultiTally(Tally):
@@ -242,13 +307,15 @@ class MultiTally(Tally):
         super().__init__(task.sum_of([tally.loss for tally in self.each]), device)
 
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        rows = zip(self.each, self.task.parts(outputs), self.task.labeled(labels), strict=True)
-        for tally, (one, own), (_, wanted) in rows:
+        parts = self.task.parts(outputs)
+        rows = zip(self.each, parts, self.task.labeled(labels, parts), strict=True)
+        for tally, (one, own), wanted in rows:
+            own_labels = wanted.labels
             if not one.answer.complete:
-                known = one.known(wanted).nonzero().squeeze(1)
-                own, wanted = own[known], wanted[known]
+                known = wanted.known
+                own, own_labels = own[known], own_labels[known]
             if len(own):
-                tally.add(own, one.read(wanted))
+                tally.add(own, one.read(own_labels))
         return ()
 
     def thorough(self) -> Self:
@@ -274,7 +341,7 @@ class MultiTally(Tally):
 
     def outcomes(self, part: str, answers: Tensor, truth: Tensor) -> dict[str, Outcome]:
         """The outcome of each output, for the images that have its label."""
-        rows = zip(self.each, self.task.answered(answers), self.task.labeled(truth), strict=True)
+        rows = zip(self.each, self.task.answered(answers), self.task.rows(truth), strict=True)
         found = {}
         for tally, (one, own), (_, wanted) in rows:
             known = one.known(wanted).nonzero().squeeze(1)
@@ -283,7 +350,7 @@ class MultiTally(Tally):
                 tally.metrics(),
                 tally.per_class(),
                 tally.confusion(),
-                own[known],
+                own[known, 0] if one.answer.is_map else own[known],
                 one.read(wanted[known]),
                 rows=known,
             )

@@ -113,6 +113,16 @@ class Task(ABC):
         """Whether a metric depends on thresholds, which are chosen after an epoch."""
         return metric in self.by_threshold
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether answers are images, or some of several answers are."""
+        return self.dense
+
+    @property
+    def behind(self) -> int:
+        """How many masks stand behind the rows of labels; none unless there are several outputs."""
+        return 0
+
     def validated(self, tally: Tally) -> Task:
         """The same task with what a validation finds out, such as thresholds."""
         return self
@@ -142,6 +152,10 @@ class Task(ABC):
         """How good the answer to each image is, the larger the better: of a dense task, kept
         instead of the answers."""
         raise NotImplementedError
+
+    def kept(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """What is kept of each image of an evaluation: the answers, or how good they are."""
+        return self.quality(outputs, labels) if self.dense else self.answers(outputs)
 
     @abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:

@@ -85,6 +85,7 @@ class Loop:
             self.data.pairs,
             mixable=self.data.task.mixable,
             reuse=True,
+            behind=self.data.task.behind,
         )
         self.progressive = progressive(self.learner.plan)
         self.batches.guests = self.augment.guests if self.augment else 0
@@ -167,7 +168,7 @@ class Loop:
                 infinite = ~agreed.isfinite().all()
                 bad = infinite if bad is None else bad | infinite
             self.read(losses.take())
-            metrics.add(loss, self.data.task.packed(outputs), labels)
+            metrics.add(loss, outputs, labels)
             self.images += self.batches.together
             if not last:
                 continue
@@ -241,7 +242,9 @@ class Loop:
             batch.images, batch.labels, batch.indices, self.position.epoch
         )
         if self.progressive is not None:
-            images, labels = self.progressive.batch(images, labels, self.position.epoch)
+            images, labels = self.progressive.batch(
+                images, labels, self.position.epoch, self.data.task.behind
+            )
         return laid_out(images), labels
 
     def preprocess_again(self, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:

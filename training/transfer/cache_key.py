@@ -62,8 +62,9 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
         if not isinstance(store.source, Files):
             continue
         masks, targets = store.source.mask_files, store.source.target_files
-        if masks is not None:
-            digest.update(bytes_of(masks.read(index)))
+        for each in masks:
+            mask = each.read(index)
+            digest.update(b"no mask" if mask is None else bytes_of(mask))
         if targets is not None:
             _add_file(digest, os.path.join(targets.root, targets.paths[index]), "")
 

@@ -22,11 +22,15 @@ from ..trainer.callbacks import Callback
 
 
 def answer_shape(opened: Opened) -> tuple[int, ...]:
-    """The shape of a label that is kept with the features: of a mask or an image; else empty."""
+    """The shape of a label that is kept with the features: of a mask or an image, or of a row with
+    masks behind it; else empty."""
     if opened.pairs is not None:
         return tuple(opened.input_and_target("train", 0)[1].shape)
-    masks = opened.stores["train"].masks
-    return tuple(opened.mask("train", 0).shape) if masks else ()
+    store = opened.stores["train"]
+    if store.masks and store.labels.ndim == 2:  # those of several outputs
+        _, labels = opened.training_images([0], 0)
+        return tuple(labels.shape[1:])
+    return tuple(opened.mask("train", 0).shape) if store.masks else ()
 
 
 class Computing:
@@ -52,7 +56,11 @@ class Computing:
         self._callback = callback
         self._sharing = sharing
         self._augment = augmenter_for(
-            opened.plan, opened.preparation, opened.pairs, mixable=opened.task.mixable
+            opened.plan,
+            opened.preparation,
+            opened.pairs,
+            mixable=opened.task.mixable,
+            behind=opened.task.behind,
         )
         together = min(opened.plan.train.batch.size, len(opened.stores["train"]))
         self._size = max(1, together // sharing.world)

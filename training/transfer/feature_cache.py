@@ -153,7 +153,7 @@ class FeatureCache:
         labels = images.labels.to(rows.device)
         if self._answer:
             labels = answers.view(len(answers), *self._answer)
-            labels = labels.to(torch.uint8) if images.masks else labels
+            labels = labels.to(torch.uint8) if images.masks and images.labels.ndim == 1 else labels
         return _Features(features, labels, images.source)
 
     @cached_property

@@ -9,7 +9,7 @@ from ....dsl.diagnostics import Edit
 from ...language.kinds import number
 from ...language.problems import Problem
 from ..directive import Context, conflict
-from ..loss import Focal, Loss, ends_in_map, learns_images
+from ..loss import Focal, Loss, ends_in_map, learns_images, maps_of
 from .augmentation import Augmentation, probability
 from .passes import MIX, Cost, PassKind, Size, numbers
 
@@ -28,10 +28,12 @@ class Mixing(Augmentation):
         yield from super().problems(context)
         if self.origin is None:
             return
-        loss = context.find(Loss)
-        if isinstance(loss, Focal) and not ends_in_map(context):
-            message = f"`{self.word}` gives an image two classes; `loss focal` takes one"
-            yield conflict(message, self, loss, help="write `loss cross_entropy`, or take this out")
+        maps = maps_of(context)
+        for loss in context.all(Loss):
+            if isinstance(loss, Focal) and loss.output not in maps:
+                message = f"`{self.word}` gives an image two classes; `loss focal` takes one"
+                help = "write `loss cross_entropy`, or take this out"
+                yield conflict(message, self, loss, help=help)
 
 
 class Mixup(Mixing):

@@ -15,7 +15,7 @@ from .. import evaluate
 from ..data import Data
 from ..directive import Context, conflict
 from ..evaluate import MODE_DOC, MODES, fits_input
-from ..loss import ends_in_map
+from ..loss import ends_in_map, maps_of
 from ..other_sizes import difference
 from .augmentation import Augmentation, file_crop, filling
 from .geometric import fill_levels
@@ -312,6 +312,14 @@ class Crop(Resizing):
                 place,
                 "only masks give pixels a class",
                 "take `balanced` out; `weights balanced` makes the classes of images count alike",
+            )
+            return
+        if len(maps_of(context) - {None}) > 1:
+            yield context.unfit(
+                place,
+                "crops are balanced by the classes of one mask, and the network answers with"
+                " several",
+                "take `balanced` out",
             )
             return
         cut = file_crop(context.all(Augmentation), context.find(evaluate.Resize))

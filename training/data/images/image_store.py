@@ -90,11 +90,11 @@ class ImageStoring:
     def _reading(self, source: Files) -> dict[str, Any]:
         """How files that are not photographs alone are checked, with their masks or targets; what
         is remembered of a check depends on it."""
-        labels = source.mask_files or source.target_files
-        alone = labels is None and source.first_input is None
+        labels = [*source.mask_files, *([source.target_files] if source.target_files else [])]
+        alone = not labels and source.first_input is None
         if alone and source.depth == 8 and self.channels in (1, 3):
             return {}
-        code = repr(labels.code) if isinstance(labels, MaskFiles) else ""
+        code = "".join(repr(each.code) for each in labels if isinstance(each, MaskFiles))
         how = f"{self.channels} {source.depth} {zlib.crc32(code.encode())}"
         return {"read": lambda index: with_mask(source, index, self.channels), "reader": how}
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...restoration.input_and_target import InputAndTarget
 from ...runtime.to_device import to_device
+from ...tasks.rows_with_maps import with_maps
 from .order import batch_count, next_size, permutation, shared, spans, weighted
 from .store import InMemory, Store
 from .worker_processes import Stream
@@ -27,7 +28,8 @@ from .worker_processes import Stream
 class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
-    """A class, or a row of numbers, for each image; or its mask or the image to answer, uint8."""
+    """A class, or a row of numbers, for each image; or its mask or the image to answer, uint8. Of a
+    network with several outputs, a row, with its masks behind it."""
     indices: Tensor
     """Indices of the images in the part, int64, on the CPU: the random numbers of an image depend
     on these, and the augmentation reads some of them."""
@@ -215,6 +217,9 @@ class Batches:
                 images, labels = self._pairs.evaluated(images, indices)
             return Batch(images, labels, indices)
         masks = self.store.masks
+        if masks and self.store.labels.ndim == 2:  # those of several outputs
+            rows = labels[:, : self.store.labels.shape[1]]
+            return Batch(images[:, :-masks], with_maps(rows, images[:, -masks:]), indices)
         if masks:
             images, labels = images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return Batch(images, labels, indices)

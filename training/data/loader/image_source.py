@@ -90,8 +90,9 @@ class Files:
     paths: Strings
     """The path of each file relative to `root`, with `/` between the parts."""
     labels: Tensor
-    mask_files: MaskReader | None = None
-    """The masks of the images, in the same order; None if labels are not masks."""
+    mask_files: tuple[MaskReader, ...] = ()
+    """The masks of the images, in the same order; of a network with several outputs, those of each
+    output that answers with a mask. Empty if labels are not masks."""
     weights: Tensor | None = None
     """How often each image is drawn for training, compared with others; None: equally often."""
     target_files: TargetFiles | None = None
@@ -111,7 +112,7 @@ class Files:
     @property
     def masks(self) -> int:
         """The number of further channels that are masks: the class of each pixel."""
-        return 0 if self.mask_files is None else 1
+        return len(self.mask_files)
 
     @property
     def targets(self) -> int:
@@ -145,11 +146,11 @@ class Files:
 
     def labels_file(self, index: int) -> str | None:
         """The path of the mask of an image, or of its target; None if it has neither, and empty if
-        that has no file of its own, or if there are further inputs, too."""
-        if self.input_files:
+        that has no file of its own, if there are several, or if there are further inputs, too."""
+        further = [*self.mask_files, *([self.target_files] if self.target_files else [])]
+        if self.input_files or len(further) > 1:
             return ""
-        of = self.mask_files or self.target_files
-        return None if of is None else of.file(index)
+        return further[0].file(index) if further else None
 
     def name(self, index: int) -> str:
         return clean(self.paths[index])
@@ -158,13 +159,12 @@ class Files:
         return map(clean, self.paths)
 
     def select(self, indices: Tensor) -> Files:
-        masks = None if self.mask_files is None else self.mask_files.select(indices)
         targets = None if self.target_files is None else self.target_files.select(indices)
         return replace(
             self,
             paths=self.paths.select(indices),
             labels=self.labels[indices],
-            mask_files=masks,
+            mask_files=tuple([each.select(indices) for each in self.mask_files]),
             target_files=targets,
             input_files=tuple(
                 [each._replace(paths=each.paths.select(indices)) for each in self.input_files]
@@ -188,8 +188,9 @@ class InputFiles(NamedTuple):
 class MaskReader(Protocol):
     """Reads the masks of images, in their order."""
 
-    def read(self, index: int) -> Tensor:
-        """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
+    def read(self, index: int) -> Tensor | None:
+        """The class of each pixel of an image: uint8, height x width; None if it has no mask, which
+        is no mistake where there are other labels. Raises BadImage."""
 
     def file(self, index: int) -> str:
         """The path of a mask; empty if it has no file of its own."""
@@ -204,15 +205,16 @@ class MaskFiles:
 
     root: str
     paths: Strings
-    """The path of each mask relative to `root`."""
+    """The path of each mask relative to `root`; empty if an image has none."""
     code: MaskCode
 
-    def read(self, index: int) -> Tensor:
-        """The class of each pixel of an image: uint8, height x width. Raises BadImage."""
-        return self.code.read(self.file(index))
+    def read(self, index: int) -> Tensor | None:
+        path = self.file(index)
+        return self.code.read(path) if path else None
 
     def file(self, index: int) -> str:
-        return os.path.join(self.root, self.paths[index])
+        path = self.paths[index]
+        return os.path.join(self.root, path) if path else ""
 
     def select(self, indices: Tensor) -> MaskFiles:
         return replace(self, paths=self.paths.select(indices))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ....compiler.plan.data import UNLABELLED
 from ...augment.random_crop import RandomCrop
 from ...augment.random_part import RandomPart
 from ..images.check_files import Bad
@@ -23,7 +24,7 @@ from ..images.image_file import BadImage
 from ..images.resize import Fit
 from ..samples.sample_fit import SampleFit
 from ..samples.sample_source import Samples
-from .image_source import Arrays, Files, ImageSource
+from .image_source import Arrays, Files, ImageSource, MaskReader
 from .thread_pool import Progress, each, unwatched
 
 
@@ -185,24 +186,28 @@ Store = InMemory | WholeImages
 
 
 def with_mask(files: Files, index: int, channels: int) -> Tensor:
-    """The whole image of a file; if there are masks or targets, with its mask or its target as the
+    """The whole image of a file; if there are masks or targets, with its masks or its target as the
     last of the `channels`. Raises BadImage."""
     image = decode(files.content(index), channels - files.further, files.depth)
     if files.target_files is not None:
         return files.target_files.with_target(image, index)
-    if files.mask_files is None:
-        return image
+    masks = [_mask_of(files.mask_files, place, index, image) for place in range(files.masks)]
+    return torch.cat([image, *masks]) if masks else image
+
+
+def _mask_of(readers: Sequence[MaskReader], place: int, index: int, image: Tensor) -> Tensor:
+    """One of the masks of an image as a channel; without any label if it has none."""
     try:
-        mask = files.mask_files.read(index)
+        mask = readers[place].read(index)
     except BadImage as error:
-        about = (
-            "" if error.reason.startswith(("the mask", "a mask", "annotation")) else "its mask: "
-        )
+        about = "" if error.reason.startswith(_OF_MASKS) else "its mask: "
         raise BadImage(f"{about}{error.reason}") from None
+    if mask is None:
+        return torch.full_like(image[:1], UNLABELLED)
     if mask.shape != image.shape[1:]:
         (height, width), (tall, broad) = mask.shape, image.shape[1:]
         raise BadImage(f"its mask has {width} x {height} pixels, and the image {broad} x {tall}")
-    return torch.cat([image, mask[None]])
+    return mask[None]
 
 
 _OF_MASKS = ("the mask", "a mask", "annotation")

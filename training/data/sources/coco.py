@@ -67,7 +67,7 @@ def coco(data: Coco, base: Path) -> Contents:
                 part.root,
                 Strings(part.images),
                 torch.zeros(len(part.images), dtype=torch.int64),
-                CocoMasks(Strings(part.regions)),
+                (CocoMasks(Strings(part.regions)),),
             )
             for name, part in found.parts.items()
         },

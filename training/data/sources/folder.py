@@ -125,7 +125,7 @@ def _with_masks(data: Folder, root: Path, found: MaskSet) -> Contents:
                 pairs.root,
                 Strings(pairs.images),
                 torch.zeros(len(pairs.images), dtype=torch.int64),
-                MaskFiles(pairs.root, Strings(pairs.masks), code),
+                (MaskFiles(pairs.root, Strings(pairs.masks), code),),
             )
             for part, pairs in found.parts.items()
         },

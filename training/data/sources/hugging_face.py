@@ -97,7 +97,7 @@ def hugging_face(data: HuggingFace, base: Path, *, as_numbers: bool = False) -> 
             str(Path(one.files[0]).parent),
             Strings(f"row {row} of {part}" for row in good),
             torch.tensor(numbers, dtype=kind),
-            ArrowMasks(_column(data, one, labels.columns[0]), rows, code) if code else None,
+            (ArrowMasks(_column(data, one, labels.columns[0]), rows, code),) if code else (),
             column=column,
             rows=rows,
         )

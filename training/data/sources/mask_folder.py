@@ -253,7 +253,8 @@ class MaskClasses:
 
 
 MAX_BYTES = 2**20
-TABLES = ("classes.txt", "labels.txt", "class_dict.csv", "classes.csv", "label_colors.txt")
+CLASSES = "classes.txt"
+TABLES = (CLASSES, "labels.txt", "class_dict.csv", "classes.csv", "label_colors.txt")
 
 
 def table_in(root: Path) -> Path | None:

@@ -22,7 +22,7 @@ from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile
 from ..samples.sample_endings import is_sample, may_hold
 from .file_names import clean, is_image, resolve
-from .mask_folder import Pairs, read_table, scanned, table_in
+from .mask_folder import CLASSES, Pairs, read_table, scanned, table_in
 from .named_files import NamedFiles
 from .read_once import ReadOnce
 from .several_inputs import Inputs, no_files_of_samples
@@ -66,6 +66,9 @@ class TableLabels:
     """What the labels of each output are, if the network has several."""
     further: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     """For a network with several inputs, the paths of the others."""
+    files: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    """For a network with several outputs, the path of the mask for each that answers with one;
+    empty if an image has none."""
     images: dict[str, list[str]] = field(default_factory=dict)
     """Paths relative to `root`."""
     labels: dict[str, list[object]] = field(default_factory=dict)
@@ -102,7 +105,12 @@ def table(
         data, base, samples, as_numbers=as_numbers, outputs=outputs, inputs=inputs, last=True
     )
     masks = found.task == "segmentation"
-    classes, code = (found.classes, None) if not masks else _mask_code(data, found)
+    classes, code = (found.classes, None) if not masks else _mask_code(data, found, found.labels)
+    codes = _codes_of_outputs(data, found)
+    answers = [
+        answer._replace(classes=codes[answer.output][0]) if answer.is_mask else answer
+        for answer in found.answers
+    ]
     parts: dict[str, ImageSource] = {}
     for part, images in found.images.items():
         labels = found.labels[part]
@@ -111,9 +119,12 @@ def table(
         files = Files(found.root, Strings(images), numbers)
         if masks:
             assert code is not None
-            files = replace(
-                files, mask_files=MaskFiles(found.root, Strings(map(str, labels)), code)
-            )
+            of_images = MaskFiles(found.root, Strings(map(str, labels)), code)
+            files = replace(files, mask_files=(of_images,))
+        if codes:
+            paths = zip(codes.values(), zip(*found.files[part], strict=True), strict=True)
+            each = [MaskFiles(found.root, Strings(names), own) for (_, own), names in paths]
+            files = replace(files, mask_files=tuple(each))
         if inputs:
             columns = zip(inputs[1:], zip(*found.further[part], strict=True), strict=True)
             others = [InputFiles(each, found.root, Strings(paths)) for each, paths in columns]
@@ -129,7 +140,7 @@ def table(
         origin=data.path,
         notes=tuple(found.notes),
         task=found.task,
-        answers=found.answers,
+        answers=tuple(answers),
         groups=found.groups,
         bad=tuple(found.bad),
     )
@@ -166,17 +177,40 @@ def classes_of_table(
     """The classes of a table, or its numbers. No file is read, except masks to find classes."""
     samples = shape if is_sample(shape) else None
     found = read_labels(data, base, samples, as_numbers=as_numbers, inputs=inputs)
-    return found.classes if found.task != "segmentation" else _mask_code(data, found)[0]
+    if found.task != "segmentation":
+        return found.classes
+    return _mask_code(data, found, found.labels)[0]
 
 
-def _mask_code(data: TableData, found: TableLabels) -> tuple[tuple[str, ...], MaskCode]:
-    """The classes of masks, and what the values in them stand for."""
+def _codes_of_outputs(
+    data: TableData, found: TableLabels
+) -> dict[str, tuple[tuple[str, ...], MaskCode]]:
+    """The same for each output that answers with a mask, by its name."""
+    names = [answer.output for answer in found.answers if answer.is_mask]
+    return {
+        name: _mask_code(
+            data,
+            found,
+            {part: [each[place] for each in files] for part, files in found.files.items()},
+            name,
+        )
+        for place, name in enumerate(names)
+    }
+
+
+def _mask_code(
+    data: TableData, found: TableLabels, paths: Mapping[str, Sequence[object]], output: str = ""
+) -> tuple[tuple[str, ...], MaskCode]:
+    """The classes of masks, and what the values in them stand for. Those of an output may have a
+    file of their own, `kind_classes.txt`, beside that which is for all."""
     from ..images.mask_file import MaskCode
 
-    listed_in = table_in(Path(found.root))
+    root = Path(found.root)
+    own = root / f"{output}_{CLASSES}"
+    listed_in = own if output and own.is_file() else table_in(root)
     pairs = [
-        Pairs(found.root, tuple(found.images[part]), tuple(map(str, labels)))
-        for part, labels in found.labels.items()
+        Pairs(found.root, tuple(found.images[part]), tuple(filter(None, map(str, labels))))
+        for part, labels in paths.items()
     ]
     known = scanned(data, pairs) if listed_in is None else read_table(data, listed_in)
     return known.names, MaskCode(len(known.names), data.ignored, known.colors, known.two_valued)
@@ -228,7 +262,7 @@ def _read_labels(
     part = _part_column(data, table)
     used = {*(column.name for column in pictures), part.name if part else ""}
     if outputs:
-        reader: LabelReader = _of_outputs(data, table, files, outputs, used)
+        reader: LabelReader = _of_outputs(data, table, files, outputs, used, samples is not None)
         columns = reader.columns
     elif as_images:
         columns = _target_columns(data, table, files, used)
@@ -264,7 +298,7 @@ def _read_labels(
         if file is not None and into is not None and not reason:
             first = seen.setdefault(tuple(every), (number, into, len(found.labels.get(into, ()))))
             if first[0] != number:
-                reason = _again(found, reader, first, into, label)
+                reason = _again(found, reader, first, into, label, reader.files(place))
                 repeated += not reason
                 if not reason:
                     continue
@@ -274,6 +308,7 @@ def _read_labels(
         found.images.setdefault(into, []).append(file)
         if inputs:
             found.further.setdefault(into, []).append(tuple(map(str, every[1:])))
+        found.files.setdefault(into, []).append(reader.files(place))
         found.labels.setdefault(into, []).append(label)
         if into == "train" and group is not None:
             found.groups.append(group.values[place])
@@ -303,7 +338,12 @@ def _read_labels(
 
 
 def _again(
-    found: TableLabels, reader: LabelReader, first: tuple[int, str, int], part: str, label: object
+    found: TableLabels,
+    reader: LabelReader,
+    first: tuple[int, str, int],
+    part: str,
+    label: object,
+    files: tuple[str, ...],
 ) -> str:
     """Why a further row of an image cannot be used; empty if it says the same as the `first`, or
     adds classes to it."""
@@ -316,7 +356,7 @@ def _again(
         assert isinstance(label, list)
         found.labels[part][place] = [max(pair) for pair in zip(known, label, strict=True)]
         return ""
-    if known == label:
+    if known == label and found.files[part][place] == files:
         return ""
     hint = "; `type=several` if an image may have several classes"
     more = hint if reader.task == "classification" else ""
@@ -476,6 +516,7 @@ def _of_outputs(
     files: NamedFiles,
     outputs: Mapping[str, bool],
     used: set[str],
+    of_samples: bool,
 ) -> Together:
     """The labels of each output: the column with its name, or those that begin with it (`at_x`,
     `at_y` of the output `at`); or the columns that the spec names, in the order of the outputs."""
@@ -508,10 +549,11 @@ def _of_outputs(
                 f" outputs: `label=({', '.join('…' for _ in outputs)})`",
             )
         reader = reader_of(data, columns, files, as_numbers)
-        if reader.task == "segmentation":
+        if reader.task == "segmentation" and of_samples:
             raise problem(
                 "no-labels",
-                f"the labels of the output `{name}` are masks, which are trained alone",
+                f"the labels of the output `{name}` are masks; of several outputs, only those of"
+                " networks that take images may be",
                 data,
                 help="train a network with this output only",
             )

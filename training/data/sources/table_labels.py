@@ -62,6 +62,10 @@ class LabelReader:
     def label(self, row: int) -> object:
         raise NotImplementedError
 
+    def files(self, row: int) -> tuple[str, ...]:
+        """The files of labels that stand beside others."""
+        return ()
+
 
 def reader_of(
     data: TableData, columns: Sequence[Column], files: NamedFiles, as_numbers: bool
@@ -300,6 +304,12 @@ class Together(LabelReader):
     def label(self, row: int) -> object:
         line: list[float] = []
         for answer, (columns, reader) in zip(self.answers, self._readers, strict=True):
+            if answer.is_mask:
+                path = self._path(row, columns[0], reader)
+                if isinstance(path, Unusable):
+                    return path
+                line.append(0.0 if path else math.nan)
+                continue
             if not reader.may_be_empty and not any(column.values[row] for column in columns):
                 line += [math.nan] * answer.labels
                 continue
@@ -308,6 +318,22 @@ class Together(LabelReader):
                 return own
             line += own if isinstance(own, list) else [own]  # type: ignore[list-item]
         return Unusable("it has no label") if all(map(math.isnan, line)) else line
+
+    def files(self, row: int) -> tuple[str, ...]:
+        """The path of each mask of a row; empty if it has none."""
+        each = zip(self.answers, self._readers, strict=True)
+        return tuple(
+            str(self._path(row, columns[0], reader))
+            for answer, (columns, reader) in each
+            if answer.is_mask
+        )
+
+    @staticmethod
+    def _path(row: int, column: Column, reader: LabelReader) -> str | Unusable:
+        if column.values[row].lower() in _UNKNOWN:
+            return ""
+        path = reader.label(row)
+        return path if isinstance(path, Unusable) else str(path)
 
 
 class Masks(LabelReader):
