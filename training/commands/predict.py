@@ -17,6 +17,7 @@ from .common import add_device, add_tta, needs_torch
 if TYPE_CHECKING:
     from ...compiler.plan.evaluate import Tta
     from ..inference.trained_model import TrainedModel
+    from ..tasks.multi_task import MultiTask
 
 EXAMPLES = """\
 cnn predict runs/net photo.jpg
@@ -32,7 +33,8 @@ series and scans, they are .npz files, with a class number for each step or voxe
 Where an image may have several classes, those are printed whose probability is at least their
 threshold, which training chose on the validation set: there, F1 of the class is largest.
 A network that learned numbers prints them in the units of the data it learned from; one with
-several outputs prints the answer of each. One that answers with images takes photographs of any
+several outputs prints the answer of each, and -o writes the masks among them: a_mask.png of the
+image a.jpg and the output `mask`. One that answers with images takes photographs of any
 size, as they are, and writes PNG files.
 A network with several inputs takes a file for each, by its name; or a folder with folders of these
 names, a table with such columns, a .npz file with such arrays."""
@@ -123,6 +125,8 @@ def run(options: argparse.Namespace) -> int:
     if model.task is not None and model.task.dense:
         dense = _pictures if model.task.images else _masks
         return dense(options, model, images, tta)
+    if isinstance(model.task, MultiTask) and model.task.has_maps:
+        return _of_outputs(options, model, model.task, images, tta)
     for name in ("output", "overlay", "polygons"):
         if getattr(options, name):
             raise UsageError(
@@ -210,6 +214,65 @@ def _masks(
         say("the masks are not written; -o masks/ writes them")
     elif bad < len(images):
         say(f"wrote {plural(len(images) - bad, 'mask')} into {files.folder}")
+    return ERRORS if bad else OK
+
+
+def _of_outputs(
+    options: argparse.Namespace,
+    model: TrainedModel,
+    task: MultiTask,
+    images: Sequence[tuple[str, Any]],
+    tta: Tta | None,
+) -> int:
+    """Predicts for several outputs, of which some are masks: these are written at once, into files
+    with the name of the output after that of the image."""
+    from ..display.outcome_text import as_text
+    from ..display.prediction_text import outputs_json, outputs_text
+    from ..inference.predict import predict
+    from .predicted_masks import MaskFiles, mask_names, polygons_json
+
+    assert model.preparation is not None
+    in_json = options.format == "json"
+    masks = [one for one in task.each if one.answer.is_mask]
+    files, names = None, [""] * len(images)
+    if options.output is not None:
+        if not options.output:
+            raise UsageError("the name of the folder to write is empty")
+        files = MaskFiles(Path(options.output), options.overlay, options.polygons)
+        names = mask_names(options.images, images)
+        every = [f"{name}_{one.name}" for name in names for one in masks]
+        files.must_be_free(every, images, force=options.force)
+    elif options.overlay or (options.polygons and not in_json):
+        raise UsageError("name the folder to write to: -o masks/")
+    predictions, further, bad = [], [], 0
+    answers = predict(model, images, top=options.top or _TOP, tta=tta)
+    for (_, image), name, each in zip(images, names, answers, strict=True):
+        if each.reason:
+            say(f"cnn: {each.image}: {each.reason}")
+            bad += 1
+        about: dict[str, dict[str, Any]] = {}
+        for one in masks if not each.reason else ():
+            own = each.outputs[one.name]
+            about[one.name] = {}
+            if files is not None:
+                file = f"{name}_{one.name}"
+                files.write(file, own, image, one.task.classes, model.preparation.read)
+                about[one.name]["mask"] = str(files.folder / f"{file}.png")
+            if options.polygons and in_json:
+                outlines = polygons_json(own, one.task.classes)["polygons"]
+                about[one.name]["polygons"] = outlines
+        further.append(about)
+        without = {output: own._replace(mask=None) for output, own in each.outputs.items()}
+        predictions.append(each._replace(outputs=without))
+    if in_json:
+        known = {"network": model.request.network.name, "weights": model.name}
+        print(as_text(outputs_json(known, predictions, task, further)))
+    elif bad < len(images):
+        print(outputs_text(predictions, task, style(options)))
+    if files is None:
+        say("the masks are not written; -o masks/ writes them")
+    elif bad < len(images):
+        say(f"wrote {plural(len(masks) * (len(images) - bad), 'mask')} into {files.folder}")
     return ERRORS if bad else OK
 
 

@@ -13,7 +13,7 @@ from ...compiler.report.style import BOLD, Style
 from ...compiler.shapes import AXES
 from ...dsl.printable import show
 from ..data.diagnostic import point_of
-from ..inference.prediction import Prediction
+from ..inference.prediction import Prediction, Share
 from ..tasks.multi_label import MultiLabel
 from ..tasks.multi_task import MultiTask, One
 from ..tasks.regression import Regression
@@ -163,16 +163,20 @@ def shares_json(prediction: Prediction, classes: Sequence[str]) -> dict[str, Any
     return {
         "image": prediction.image,
         **axes,
-        "predictions": [
-            {
-                "class": one.name,
-                "number": numbers[one.name],
-                "pixels": one.pixels,
-                "share": one.share,
-            }
-            for one in prediction.shares
-        ],
+        "predictions": _shares_json(prediction.shares, numbers),
     }
+
+
+def _shares_json(shares: Sequence[Share], numbers: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "class": one.name,
+            "number": numbers[one.name],
+            "pixels": one.pixels,
+            "share": one.share,
+        }
+        for one in shares
+    ]
 
 
 # ---- images ----------------------------------------------------------------------------------
@@ -292,6 +296,10 @@ def outputs_text(predictions: Sequence[Prediction], task: MultiTask, style: Styl
 def _output_column(one: One) -> Column[Prediction]:
     def text(prediction: Prediction) -> str:
         own: Prediction = prediction.outputs[one.name]
+        if one.answer.is_mask:
+            return ", ".join(
+                f"{show(each.name)} {100 * each.share:.1f} %" for each in own.shares[:_OF_MASKS]
+            )
         if one.task.numbers:
             each = zip(own.numbers, one.answer.scale.deviations, strict=True)
             return ", ".join(amount_of(number.value, deviation) for number, deviation in each)
@@ -304,10 +312,31 @@ def _output_column(one: One) -> Column[Prediction]:
     return Column(show(one.name), text, right=one.task.numbers, optional=False)
 
 
+_OF_MASKS = 3
+"""So many classes of a mask stand in the column of its output."""
+
+
 def outputs_json(
-    about: Mapping[str, object], predictions: Sequence[Prediction], task: MultiTask
+    about: Mapping[str, object],
+    predictions: Sequence[Prediction],
+    task: MultiTask,
+    masks: Sequence[Mapping[str, Mapping[str, Any]]] = (),
 ) -> dict[str, Any]:
-    """The predictions of each output."""
+    """The predictions of each output. `masks` has what else is known of the masks of each image:
+    their files and polygons."""
+    numbers = {
+        one.name: {name: number for number, name in enumerate(one.answer.classes)}
+        for one in task.each
+        if one.answer.is_mask
+    }
+
+    def of_output(place: int, name: str, own: Prediction) -> object:
+        if name not in numbers:
+            return _numbers_json(own) or _guesses_json(own)
+        shares = _shares_json(own.shares, numbers[name])
+        further = masks[place].get(name, {}) if masks else {}
+        return {"predictions": shares, **further}
+
     return {
         **about,
         "task": task.word,
@@ -318,11 +347,10 @@ def outputs_json(
             {
                 "image": each.image,
                 "outputs": {
-                    name: _numbers_json(own) or _guesses_json(own)
-                    for name, own in each.outputs.items()
+                    name: of_output(place, name, own) for name, own in each.outputs.items()
                 },
                 **({"problem": each.reason} if each.reason else {}),
             }
-            for each in predictions
+            for place, each in enumerate(predictions)
         ],
     }

@@ -286,9 +286,8 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
         help = "export it without --script: the file's metadata have the preprocessing of each"
         raise SpecError([Diagnostic("export-script", message, help=help)])
     several = _several(known)
-    if several is not None:
-        return outputs_script(model, preparation, several, predicts=predict)
-    if known.get("task") == Segmentation.word:
+    masks = known.get("task") == Segmentation.word
+    if masks or (several is not None and several.has_maps):
         if not preparation.of_images:
             nouns = plural_noun(noun_of(preparation.sample))
             message = f"the script writes masks of images, and this network takes {nouns}"
@@ -299,6 +298,9 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
             message = "the script resizes whole images, and this network sees a crop of them"
             help = f"write `evaluate {{ resize {height}x{width} }}`, or export without --script"
             raise SpecError([Diagnostic("export-script", message, help=help)])
+    if several is not None:
+        return outputs_script(model, preparation, several, predicts=predict)
+    if masks:
         return mask_script(model, preparation, classes)
     task = _image_task(known)
     if task is not None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..data.images.preprocessing import Preparation
+from ..masks.class_colors import class_colors
 from ..tasks.multi_label import MultiLabel
 from ..tasks.multi_task import MultiTask, One
 from ..tasks.regression import Regression
+from ..tasks.segmentation import Segmentation
 from .formats import SCRIPT_MARK, script_name
 from .sample_script import of_samples, sample_constants, sample_header, sample_preprocessing
 from .script import END, HEADER, constants, imports, preprocessing, wording
@@ -36,12 +38,15 @@ def outputs_script(model: str, preparation: Preparation, task: MultiTask, *, pre
         head = sample_constants(model, preparation, names, "OUTPUTS")
         functions = sample_preprocessing(preparation)
     kinds = {type(one.task) for one in task.each}
+    plain = [_ANSWER, _READ_FILE if preparation.of_images else of_samples(_READ_FILE, preparation)]
     pieces = [
         header.rstrip("\n") + "\n" + head + "\n".join(_constants(task, predicts)) + "\n",
-        _MAIN,
-        _ANSWER,
-        _READ_FILE if preparation.of_images else of_samples(_READ_FILE, preparation),
-        *(["" if predicts else _SOFTMAX] if kinds - {Regression, MultiLabel} else []),
+        *([_MAIN_OF_MASKS, _ANSWER_OF_MASKS, _MASK] if task.has_maps else [_MAIN, *plain]),
+        *(
+            ["" if predicts else _SOFTMAX]
+            if kinds - {Regression, MultiLabel, Segmentation}
+            else []
+        ),
         *functions,
     ]
     return "\n\n\n".join(piece.strip("\n") for piece in pieces if piece) + END
@@ -72,20 +77,28 @@ def _constants(task: MultiTask, predicts: bool) -> Iterator[str]:
             means, deviations = map(list, one.answer.scale)
             yield f"    {quoted(one.name)}: np.array([{means!r}, {deviations!r}]),"
         yield "}"
+    masks = [one for one in task.each if one.answer.is_mask]
+    if masks:
+        yield "COLORS = {  # of the classes of each mask, red, green and blue"
+        for one in masks:
+            colors = ", ".join(map(str, map(tuple, class_colors(one.task.classes).tolist())))
+            yield f"    {quoted(one.name)}: [{colors}],"
+        yield "}"
     yield f"PREDICTS = {predicts}  # whether the file outputs probabilities and numbers in units"
 
 
 def _kind(one: One) -> str:
     if isinstance(one.task, Regression):
         return "numbers"
+    if one.answer.is_mask:
+        return "mask"
     return "several classes" if isinstance(one.task, MultiLabel) else "class"
 
 
-_MAIN = main_text(
-    """\
+_ANSWERED = """\
             answers = answer(session, path)
-""",
-    """\
+"""
+_TOLD = """\
         print(path)
         for name, values in answers.items():
             print(f"  {name}")
@@ -100,7 +113,31 @@ _MAIN = main_text(
                 print(f"    {values[index]:8.4%}  {NAMES[name][index]}")
             if not len(order):
                 print("    (none of the classes)")
+"""
+_MAIN = main_text(_ANSWERED, _TOLD)
+
+_MAIN_OF_MASKS = main_text(
+    _ANSWERED
+    + """\
+            for name in COLORS:
+                picture = Image.fromarray(answers[name])
+                picture.putpalette([level for color in COLORS[name] for level in color])
+                picture.save(Path(path).with_name(f"{Path(path).stem}_{name}.png"))
 """,
+    _TOLD.replace(
+        """\
+            print(f"  {name}")
+""",
+        """\
+            print(f"  {name}")
+            if KINDS[name] == "mask":
+                shares = np.bincount(values.ravel(), minlength=len(NAMES[name])) / values.size
+                for index in np.argsort(-shares, kind="stable"):
+                    if shares[index]:
+                        print(f"    {shares[index]:8.4%}  {NAMES[name][index]}")
+                continue
+""",
+    ),
 )
 
 _ANSWER = '''
@@ -119,6 +156,36 @@ def answer(session, path):
             values = softmax(values)
         answers[name] = values
     return answers
+'''
+
+_ANSWER_OF_MASKS = (
+    _ANSWER.replace(
+        """    found = session.run(None, {session.get_inputs()[0].name: read(path)})
+""",
+        """    pixels = load(path)
+    found = session.run(None, {session.get_inputs()[0].name: prepare(pixels)[None]})
+""",
+    )
+    .replace(
+        """        if not PREDICTS and kind == "numbers":
+""",
+        """        if kind == "mask":
+            values = mask_of(values, pixels)
+        elif not PREDICTS and kind == "numbers":
+""",
+    )
+    .replace(
+        "The probabilities or numbers of each output, by its name.",
+        "The probabilities, the numbers or the mask of each output, by its name.",
+    )
+)
+
+_MASK = '''
+def mask_of(outputs, pixels):
+    """The class number of each pixel of an image, in the size of the image."""
+    size = pixels.shape[1], pixels.shape[0]
+    resized = (Image.fromarray(one).resize(size, Image.Resampling.BILINEAR) for one in outputs)
+    return np.argmax([np.asarray(one) for one in resized], axis=0).astype(np.uint8)
 '''
 
 _READ_FILE = """

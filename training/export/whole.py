@@ -60,17 +60,21 @@ def write_whole(
         [dim.dim_value for dim in last.type.tensor_type.shape.dim][1:]
         for last in network.graph.output
     ]
-    model = before(preparation, opset, ir, ("prepared", "size") if task.dense else ("prepared",))
+    wanted = ("prepared", "size") if task.has_maps else ("prepared",)
+    model = before(preparation, opset, ir, wanted)
     inside = onnx.compose.add_prefix(network, "network/")
     model = _joined(model, inside, [("prepared", inside.graph.input[0].name)])
     of_network = [value.name for value in inside.graph.output]
     for (prefix, one), outputs, shape in zip(answering(task), of_network, shapes, strict=True):
         if one.dense:
             back = _resize_back(shape[0], opset, ir)
-            model = _joined(model, back, [(outputs, "small"), ("size", "wanted")])
-            outputs = "large"
+            back = onnx.compose.add_prefix(back, f"back/{prefix}")
+            pairs = zip((outputs, "size"), (value.name for value in back.graph.input), strict=True)
+            model = _joined(model, back, list(pairs), keep=("size",))
+            outputs = back.graph.output[0].name
         behind = onnx.compose.add_prefix(_behind(one, shape, opset, ir), f"answer/{prefix}")
         model = _joined(model, behind, [(outputs, behind.graph.input[0].name)])
+    _without_output(model, "size")
     _named_outputs(model, "answer/")
     del model.metadata_props[:]
     for key, value in metadata.items():
@@ -110,7 +114,7 @@ def must_see_whole_images(preparation: Preparation, task: Task) -> None:
         message = "a graph with --whole says what is in an image, and this network makes images"
         help = "export it without --whole, or let `cnn predict -o folder/` write the images"
         raise SpecError([Diagnostic("export-whole", message, help=help)])
-    if not task.dense or fit.resize == fit.crop:
+    if not task.has_maps or fit.resize == fit.crop:
         return
     height, width = fit.crop
     message = "a graph resizes whole images, and this network answers for tiles of them"
@@ -118,9 +122,24 @@ def must_see_whole_images(preparation: Preparation, task: Task) -> None:
     raise SpecError([Diagnostic("export-whole", message, help=help)])
 
 
-def _joined(one: ModelProto, other: ModelProto, pairs: Sequence[tuple[str, str]]) -> ModelProto:
-    """Two graphs as one: outputs of the first are inputs of the second."""
-    rest = [value.name for value in one.graph.output if value.name not in dict(pairs)]
+def _without_output(model: ModelProto, name: str) -> None:
+    """Takes an output out that was only there for the parts behind it."""
+    rest = [value for value in model.graph.output if value.name != name]
+    del model.graph.output[:]
+    model.graph.output.extend(rest)
+
+
+def _joined(
+    one: ModelProto,
+    other: ModelProto,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    keep: Sequence[str] = (),
+) -> ModelProto:
+    """Two graphs as one: outputs of the first are inputs of the second. Those to `keep` stay
+    outputs, too, for a part that comes later."""
+    used = dict(pairs).keys() - {*keep}
+    rest = [value.name for value in one.graph.output if value.name not in used]
     kept = [*rest, *(value.name for value in other.graph.output)]
     return onnx.compose.merge_models(one, other, io_map=list(pairs), outputs=kept)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...compiler.plan.evaluate import Tta
@@ -20,7 +21,7 @@ from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
 from ..data.opened import Opened
 from ..metrics.comparison import Comparison, of_ensemble
-from ..metrics.evaluation import Measured, evaluate, measure, outcome_of
+from ..metrics.evaluation import Measured, evaluate, measure, outcome_of, without_likelihood
 from ..metrics.evaluation_batch import evaluation_batch
 from ..metrics.outcome import Outcome
 from ..metrics.tally import Tally
@@ -29,11 +30,12 @@ from ..restoration.baseline import against_inputs
 from ..runtime.allocator import freed_memory_kept
 from ..runtime.devices import using
 from ..tasks.multi_label import MultiLabel
-from ..tasks.multi_task import MultiTask
+from ..tasks.multi_task import MultiTally, MultiTask, One
 from ..tasks.task import Task
 from ..trainer.callbacks import Callback
 from .ensemble_module import EnsembleModule
-from .evaluate_whole import whole_views
+from .each_output import of_map, stacked, without_maps
+from .evaluate_whole import quality_of_views, whole_views
 from .original_image import original
 from .predict import averaged_answers
 from .trained_model import TrainedModel
@@ -166,7 +168,7 @@ def _dense(
 ) -> Outcome:
     """The outcome for masks and images, whose answers are not kept: the counts of all parts are
     added up."""
-    total = opened.task.tally(opened.loss, opened.device)
+    total = opened.task.tally(opened.loss, opened.device).thorough()
     module, quality = _module(model, opened), []
     for part in parts:
         if tta is None:
@@ -174,12 +176,56 @@ def _dense(
                 module, opened, part,
                 batch=_batch(model), callback=_Progress(progress), members=members,
             )  # fmt: skip
+        elif isinstance(opened.task, MultiTask):
+            measured = _views_of_each(model, opened, opened.task, part, tta, progress)
         else:
             measured = whole_views(model, opened, part, tta, progress)
         total.add_counts(measured.tally)
         quality.append(measured.answers)
     labels = torch.cat([opened.stores[part].labels.cpu() for part in parts])
-    return Measured(total, torch.cat(quality), opened.task).outcome(name, labels)
+    outcome = Measured(total, torch.cat(quality), opened.task).outcome(name, labels)
+    return without_likelihood(outcome) if tta is not None else outcome
+
+
+def _views_of_each(
+    model: TrainedModel,
+    opened: Opened,
+    task: MultiTask,
+    part: str,
+    tta: Tta,
+    progress: Progress,
+) -> Measured:
+    """The counts for several outputs, averaged over views: of maps over those of the whole image,
+    of the other answers over those that `tta` names."""
+    tally = task.tally(opened.loss, opened.device)
+    assert isinstance(tally, MultiTally)
+    tally.thorough()
+    labels = opened.stores[part].labels.cpu()
+    rest, columns = without_maps(model, task), []
+    others: Iterator[tuple[One, Tensor]] = iter(())
+    if rest is not None:
+        assert isinstance(rest.task, MultiTask)
+        others = rest.task.answered(_by_views(rest, opened, part, tta, progress))
+    masks = [one for one in task.each if one.answer.is_mask]
+    for (one, row), own in zip(task.rows(labels), tally.each, strict=True):
+        known = one.known(row).nonzero().squeeze(1)
+        if one.answer.is_map:
+            columns.append(
+                quality_of_views(
+                    of_map(model, task, one), opened, part, own, known.tolist(), masks.index(one),
+                    tta, progress,
+                )
+            )  # fmt: skip
+            continue
+        _, answers = next(others)
+        columns.append(answers)
+        if len(known):
+            outputs = one.task.outputs(answers[known])
+            unknown = one.answer.outputs - outputs.shape[1]
+            outputs = F.pad(outputs, (0, max(0, unknown)), value=torch.nan).to(opened.device)
+            own.add(outputs, one.read(row[known]).to(opened.device))
+    tally.sum_up(len(labels))
+    return Measured(tally, stacked(columns), task)
 
 
 def _module(model: TrainedModel, opened: Opened) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from ..data.images.image_file import quiet
 from ..data.loader.thread_pool import Progress
 from ..data.opened import Opened
 from ..metrics.evaluation import Measured
+from ..metrics.tally import Tally
 from .original_image import original_pair, original_with_mask
 from .trained_model import TrainedModel
 from .whole_image import WholeImages
@@ -41,6 +44,36 @@ def whole_views(
             quality.append(task.quality(outputs, label))
     progress("evaluating", count, count)
     return Measured(tally, torch.cat(quality).cpu(), task)
+
+
+def quality_of_views(
+    model: TrainedModel,
+    opened: Opened,
+    part: str,
+    tally: Tally,
+    known: Sequence[int],
+    number: int,
+    tta: Tta,
+    progress: Progress,
+) -> Tensor:
+    """How good the masks of one of several outputs are, which `model` answers alone: averaged over
+    views, for the images that have one (`known`), and NaN for the others. They are added to its
+    tally. `number` is the place of the mask among those of an image."""
+    assert model.task is not None
+    whole = WholeImages(model.modules, opened.preparation, model.task, model.device, tta)
+    count = len(opened.stores[part])
+    quality, masks = torch.full((count,), torch.nan), opened.stores[part].source.masks
+    with quiet(), torch.inference_mode():
+        for index in known:
+            progress("evaluating", index, count)
+            both = original_with_mask(opened, part, index)
+            every = opened.preparation.fit.whole(both, masks=masks)[-masks:]
+            mask = every[number][None].to(model.device, torch.uint8)
+            outputs = whole.outputs(both[None, :-masks])
+            tally.add(outputs, mask)
+            quality[index] = model.task.quality(outputs, mask)[0].cpu()
+    progress("evaluating", count, count)
+    return quality
 
 
 def _image_and_label(opened: Opened, part: str, index: int) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ from ..runtime.memory_errors import with_fewer
 from ..tasks.multi_label import MultiLabel
 from ..tasks.multi_task import MultiTask
 from ..tasks.task import Task
+from .each_output import predict_each, without_maps
 from .predict_whole import predict_whole
 from .prediction import Guess, Image, PredictedNumber, Prediction
 from .trained_model import TrainedModel
@@ -50,6 +51,11 @@ def predict(
     preparation, task = _known(model)
     if task.dense:
         yield from predict_whole(model, preparation, images, tta=tta)
+        return
+    if isinstance(task, MultiTask) and task.has_maps:
+        rest = without_maps(model, task)
+        others = predict(rest, images, top=top, tta=tta) if rest is not None else None
+        yield from predict_each(model, task, preparation, images, others, tta=tta)
         return
     views = TtaViews(tta, preparation.fit) if tta is not None else None
 

@@ -191,17 +191,19 @@ def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Los
     tally = task.tally(loss, torch.device("cpu")).thorough()
     tally.add(task.outputs(answers), labels)
     outcome = _outcome(part, tally, answers, labels, task)
-    return _without_likelihood(outcome) if bool(answers.isfinite().all()) else outcome
+    return without_likelihood(outcome) if bool(answers.isfinite().all()) else outcome
 
 
-def _without_likelihood(outcome: Outcome) -> Outcome:
-    """Averaged numbers have no likelihood: `gaussian_nll` needs their variances, too."""
+def without_likelihood(outcome: Outcome) -> Outcome:
+    """An outcome of answers that were averaged, for instance over views, where some have no loss.
+
+    Averaged numbers have no likelihood: `gaussian_nll` needs their variances, too."""
     known = {
         name: value
         for name, value in outcome.metrics.items()
         if not (isnan(value) and name.rpartition(".")[2] == "loss")
     }
-    outputs = {name: _without_likelihood(own) for name, own in outcome.outputs.items()}
+    outputs = {name: without_likelihood(own) for name, own in outcome.outputs.items()}
     return outcome._replace(metrics=known, outputs=outputs)
 
 

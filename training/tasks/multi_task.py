@@ -318,6 +318,13 @@ class MultiTally(Tally):
                 tally.add(own, one.read(own_labels))
         return ()
 
+    def sum_up(self, images: int) -> None:
+        """Sets the whole loss to that of the outputs, which were counted one by one."""
+        weights = [one.known_loss.weight for one in self.task.each]
+        pairs = zip(weights, self.each, strict=True)
+        self.sums[0] = images
+        self.sums[1] = sum(weight * float(tally.sums[1]) for weight, tally in pairs)
+
     def thorough(self) -> Self:
         for tally in self.each:
             tally.thorough()
