@@ -84,6 +84,16 @@ def several(random: numpy.random.Generator) -> Arrays:
     return {"x": x, "light": brightness(x) + 0.5, "kind": (x[:, 0, 0, 0] > 128).astype(int)}
 
 
+def mask_and_more(random: numpy.random.Generator) -> Arrays:
+    """Of some images the mask is not known, of others the number or the class."""
+    x = images(random)
+    mask = (x[..., 0] > 128).astype(numpy.uint8) + (x[..., 1] > 200)
+    light, kind = brightness(x) + 0.5, (x[:, 0, 0, 0] > 128).astype(float)
+    mask[5:12] = 255
+    light[10:15], kind[20:23] = numpy.nan, numpy.nan
+    return {"x": x, "mask": mask.astype(numpy.uint8), "light": light, "kind": kind}
+
+
 def series(random: numpy.random.Generator) -> Arrays:
     return {"x": random.normal(size=(COUNT, 2, 32)).astype("f4"), "y": numpy.arange(COUNT) % 3}
 
@@ -120,6 +130,14 @@ KINDS = {
         several,
         "loss light mae weight=0.5",
         "augment { flip horizontal }",
+    ),
+    "mask_among_several": Kind(
+        f"{IMAGE}\n maps: relu\n output light {{ pool avg global, flatten, fc 1 }}\n"
+        " output mask { from maps, upsample 2, conv 3 1x1 }\n"
+        " output kind { from maps, pool avg global, flatten, fc 2 }",
+        mask_and_more,
+        "loss light mae weight=0.5\n  loss mask focal dice=0.5",
+        "augment { flip horizontal, rotate 10 }",
     ),
     "series": Kind(
         "input 2x32\n conv 6 5 same, bn, relu\n pool avg global, flatten\n fc classes",

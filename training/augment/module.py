@@ -32,7 +32,8 @@ class Augmenter(nn.Module):
     their positions in the data: the random numbers of an image depend on seed, epoch and index
     alone; on a GPU, indices are best still on the CPU. Labels are returned unchanged or, where
     images are mixed, as shares of classes; masks (N x H x W) move along with their images, also
-    those that stand behind rows of other labels. The last `guests` images and labels are not returned: they are only there to be mixed with.
+    those that stand behind rows of other labels. The last `guests` images and labels are not
+    returned: they are only there to be mixed with.
     """
 
     def __init__(

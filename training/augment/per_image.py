@@ -120,8 +120,9 @@ class PerImage:
         """Images of uint8 or float32, which are not changed, to float32; and their masks (N x H x
         W), which move along, or their targets (N x C x H x W), which change as the images do.
         `drawn` are random numbers on the device of the images, `on_cpu` those drawn on the CPU.
-        With `several`, masks are N x masks x H x W. With `reuse`, the output of the last call is overwritten: allocating memory for a batch of
-        photographs takes as long as some of the passes."""
+        With `several`, masks are N x masks x H x W. With `reuse`, the output of the last call is
+        overwritten: allocating memory for a batch of photographs takes as long as some of the
+        passes."""
         passes = [
             (one(on_cpu if isinstance(one, ChosenOnCpu) else drawn), takes_bytes)
             for one, takes_bytes in self._passes

@@ -8,7 +8,7 @@ ends of each of its ranges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,6 +24,7 @@ from ..data.loader.store import WholeImages
 from ..data.opened import Opened
 from ..masks.mask_overlay import mask_overlay
 from ..show.pictures.side_by_side import of_each_input, side_by_side
+from ..tasks.rows_with_maps import with_maps, without_maps
 from .build import augmenter_of
 from .random_crop import RandomCrop
 
@@ -40,12 +41,13 @@ class Pictures:
     """Images and, where labels are masks, their masks."""
 
     images: tuple[Tensor, ...]
-    masks: tuple[Tensor, ...]
+    masks: Mapping[str, tuple[Tensor, ...]]
+    """By what they are called; of a network with several outputs, those of each."""
 
     def rows(self, label: str) -> Iterator[Row]:
         yield Row(label, self.images)
-        if self.masks:
-            yield Row("masks", self.masks)
+        for name, masks in self.masks.items():
+            yield Row(name, masks)
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,15 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     indices = in_turn(opened, images)
     batch = torch.stack([opened.image("train", index) for index in indices])
     labels = opened.stores["train"].labels.cpu()[indices]
-    masks = opened.task.dense and not opened.task.images
+    masks = opened.task.has_maps and not opened.task.images
     if opened.pairs is not None and opened.preparation.channels != opened.pairs.stored_channels:
         raise _unlike_targets(opened)
     if opened.pairs is not None and opened.pairs.enlarges > 1:
         raise _unlike_targets(opened)
-    if masks:
+    if opened.task.behind:
+        read = torch.stack([opened.stores["train"].read(index) for index in indices])
+        labels = with_maps(labels, read[:, -opened.task.behind :])
+    elif masks:
         labels = torch.stack([opened.mask("train", index) for index in indices])
     fusion = fuse(plan)
     together: list[Row] = []
@@ -113,7 +118,7 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
 def column_names(opened: Opened, indices: Sequence[int]) -> tuple[str, ...]:
     """The classes of training images, or the names of those that have not one class."""
     data = opened.dataset
-    if opened.task.dense:
+    if opened.task.dense or data.answers:
         return tuple(opened.name("train", index).rpartition("/")[2] for index in indices)
     if data.multi_label:
         return ("several",) * len(indices)
@@ -140,6 +145,8 @@ def _alone(
         crops = cut([store.whole(index) for index in indices], 0, indices, masks=masks)
         images = crops[:, : crops.shape[1] - masks]
         own = crops[:, -1].to(torch.uint8)
+        if opened.task.behind:
+            own = with_maps(labels[:, : store.labels.shape[1]], crops[:, -masks:])
         return Pictures(_viewed(opened, images), _overlays(opened, images, own))
     one = only(number, plan.augment, fusion.input_size, fusion.channels)
     return shown(opened, one, batch, indices, labels, 0) if one.passes else None
@@ -209,7 +216,8 @@ def shown(
 ) -> Pictures:
     """Augmented images as pixels: the normalization is undone."""
     preparation, plan = opened.preparation, opened.plan
-    augment = augmenter_of(fusion, preparation, plan.train.seed.value, len(opened.dataset.classes))
+    seed, classes = plan.train.seed.value, len(opened.dataset.classes)
+    augment = augmenter_of(fusion, preparation, seed, classes, behind=opened.task.behind)
     guests = torch.arange(len(batch) + augment.guests) % len(batch)
     augmented, moved = augment(batch[guests], labels[guests], torch.tensor(indices)[guests], epoch)
     std, mean = (torch.tensor(each).view(-1, 1, 1) for each in (preparation.std, preparation.mean))
@@ -227,17 +235,26 @@ def _unlike_targets(opened: Opened) -> SpecError:
     return SpecError([Diagnostic("no-sheet", message, place)])
 
 
-def _overlays(opened: Opened, images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
+def _overlays(opened: Opened, images: Tensor, labels: Tensor) -> dict[str, tuple[Tensor, ...]]:
     """The masks of images, in color over them; empty if labels are not masks."""
-    if not opened.task.dense or opened.task.images:
-        return ()
-    classes = opened.dataset.classes
-    pairs = zip(images, masks, strict=True)
     inputs = opened.preparation.inputs
-    return tuple(
-        mask_overlay(visible(of_each_input(image, inputs)[0]), mask, classes)
-        for image, mask in pairs
-    )
+
+    def over(masks: Tensor, classes: Sequence[str]) -> tuple[Tensor, ...]:
+        return tuple(
+            mask_overlay(visible(of_each_input(image, inputs)[0]), mask, classes)
+            for image, mask in zip(images, masks.to(torch.uint8), strict=True)
+        )
+
+    if opened.task.behind:
+        _, masks = without_maps(labels, opened.task.behind, images.shape[-2:])
+        answers = [answer for answer in opened.dataset.answers if answer.is_mask]
+        return {
+            answer.output: over(own, answer.classes)
+            for answer, own in zip(answers, masks.unbind(1), strict=True)
+        }
+    if not opened.task.dense or opened.task.images:
+        return {}
+    return {"masks": over(labels, opened.dataset.classes)}
 
 
 def _viewed(opened: Opened, images: Tensor) -> tuple[Tensor, ...]:

@@ -158,15 +158,18 @@ class Opened:
         inputs, targets = self.pairs.evaluated(image, torch.tensor([index]))
         return inputs[0], targets[0]
 
-    def mask(self, part: str, index: int) -> Tensor:
-        """The mask of one image, where labels are masks: uint8, on the CPU."""
-        return self.stores[part].read(index)[-1].to(torch.uint8)
+    def mask(self, part: str, index: int, number: int = 0) -> Tensor:
+        """The mask of one image, where labels are masks: uint8, on the CPU. Of several outputs, the
+        mask of this number."""
+        store = self.stores[part]
+        return store.read(index)[number - store.source.masks].to(torch.uint8)
 
-    def evaluated(self, part: str, index: int) -> tuple[Tensor, Tensor]:
-        """An image and its mask as they are evaluated: with tiles, not cropped. On the CPU."""
+    def evaluated(self, part: str, index: int, number: int = 0) -> tuple[Tensor, Tensor]:
+        """An image and its mask, or that of this number, as they are evaluated: with tiles, not
+        cropped. On the CPU."""
         store = self.stores[part]
         if self.tiling is None or isinstance(store, InMemory):
-            return self.image(part, index), self.mask(part, index)
+            return self.image(part, index), self.mask(part, index, number)
         whole = store.read_whole(index)
         return whole[: self.preparation.channels], whole[-1].to(torch.uint8)
 

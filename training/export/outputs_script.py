@@ -31,6 +31,8 @@ def outputs_script(model: str, preparation: Preparation, task: MultiTask, *, pre
             answers="answers",
             **wording(preparation),
         ).rstrip("\n") + imports(preparation)
+        if task.has_maps:
+            header = header.replace("\nNeeds ", _WRITES, 1)
         head = constants(model, preparation, names, "OUTPUTS")
         functions = preprocessing(preparation)
     else:
@@ -42,11 +44,7 @@ def outputs_script(model: str, preparation: Preparation, task: MultiTask, *, pre
     pieces = [
         header.rstrip("\n") + "\n" + head + "\n".join(_constants(task, predicts)) + "\n",
         *([_MAIN_OF_MASKS, _ANSWER_OF_MASKS, _MASK] if task.has_maps else [_MAIN, *plain]),
-        *(
-            ["" if predicts else _SOFTMAX]
-            if kinds - {Regression, MultiLabel, Segmentation}
-            else []
-        ),
+        *(["" if predicts else _SOFTMAX] if kinds - {Regression, MultiLabel, Segmentation} else []),
         *functions,
     ]
     return "\n\n\n".join(piece.strip("\n") for piece in pieces if piece) + END
@@ -94,6 +92,10 @@ def _kind(one: One) -> str:
         return "mask"
     return "several classes" if isinstance(one.task, MultiLabel) else "class"
 
+
+_WRITES = """
+The masks are written beside photo.jpg, as photo_OUTPUT.png, of the same size: class numbers, with a
+color for each. Needs """
 
 _ANSWERED = """\
             answers = answer(session, path)

@@ -6,31 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...compiler.plan.evaluate import Tta
 from ..data.images.preprocessing import Preparation
 from ..tasks.multi_task import MultiTask, One
+from .chosen_outputs import Chosen
 from .predict_whole import predict_whole
 from .prediction import Image, Prediction
 from .trained_model import TrainedModel
-
-
-class Chosen(nn.Module):
-    """A network that returns some of its outputs; one of them alone."""
-
-    def __init__(self, network: nn.Module, places: Sequence[int]) -> None:
-        super().__init__()
-        self.network = network
-        self.places = tuple(places)
-
-    def forward(self, images: Tensor) -> Any:
-        outputs = self.network(images)
-        chosen = tuple(outputs[place] for place in self.places)
-        return chosen if len(chosen) > 1 else chosen[0]
 
 
 def of_map(model: TrainedModel, task: MultiTask, one: One) -> TrainedModel:

@@ -33,8 +33,8 @@ from ..tasks.multi_label import MultiLabel
 from ..tasks.multi_task import MultiTally, MultiTask, One
 from ..tasks.task import Task
 from ..trainer.callbacks import Callback
-from .ensemble_module import EnsembleModule
 from .each_output import of_map, stacked, without_maps
+from .ensemble_module import EnsembleModule
 from .evaluate_whole import quality_of_views, whole_views
 from .original_image import original
 from .predict import averaged_answers

@@ -15,6 +15,7 @@ from ...compiler.network import Network
 from ...compiler.plan.plan import NamedInput
 from ..data.diagnostic import plural_noun
 from ..data.opened import Opened
+from ..inference.chosen_outputs import Chosen
 from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
 from ..metrics.verdict.facts import Facts
@@ -38,6 +39,13 @@ class Contents:
     """transfer.txt; empty without transfer learning."""
     of: str = ""
     """The output that the sections are about, if the network has several."""
+    mask: int = 0
+    """If that is a mask, its number among those of an image."""
+
+    @property
+    def of_word(self) -> str:
+        """The output as part of an HTML id; empty if the network has one."""
+        return f"{_word(self.of)}-" if self.of else ""
 
     def section(self, name: str, title: str, *parts: str) -> Html:
         """A section about the answers; its title says of which output, if there are several."""
@@ -48,13 +56,19 @@ class Contents:
     def each_output(self) -> Iterator[Contents]:
         """The same about each output."""
         answers = {answer.output: answer for answer in self.data.dataset.answers}
-        for name, outcome in self.outcome.outputs.items():
+        masks = [answer.output for answer in answers.values() if answer.is_mask]
+        for place, (name, outcome) in enumerate(self.outcome.outputs.items()):
             own = answers[name]
             described = replace(
                 self.data.dataset, classes=own.classes, task=own.task, scale=own.scale, answers=()
             )
             yield replace(
-                self, outcome=outcome, data=replace(self.data, dataset=described), of=name
+                self,
+                module=Chosen(self.module, [place]),
+                outcome=outcome,
+                data=replace(self.data, dataset=described),
+                of=name,
+                mask=masks.index(name) if own.is_mask else 0,
             )
 
     @property
@@ -131,7 +145,7 @@ class Contents:
 
     def image(self, index: int) -> Tensor:
         """An image, a series or a scan as the network sees it, before normalization."""
-        return self.data.image(self.outcome.part, self._row(index))
+        return self.data.image(self.outcome.part, self.row(index))
 
     @property
     def inputs(self) -> tuple[NamedInput, ...]:
@@ -139,9 +153,9 @@ class Contents:
         return self.data.preparation.inputs
 
     def name(self, index: int) -> str:
-        return self.data.name(self.outcome.part, self._row(index))
+        return self.data.name(self.outcome.part, self.row(index))
 
-    def _row(self, index: int) -> int:
+    def row(self, index: int) -> int:
         """The index in the part of an image of the outcome."""
         return index if self.outcome.rows is None else int(self.outcome.rows[index])
 

@@ -23,7 +23,7 @@ from ..runtime.devices import using
 from ..runtime.eval_mode import evaluating
 from ..show.pictures.side_by_side import of_each_input
 from .contents import Contents
-from .markup import Html, element, enlargeable, joined, section
+from .markup import Html, element, enlargeable, joined
 from .picture import LARGE, LARGEST, tag, viewable
 
 _WORST, _BEST = 6, 4
@@ -45,7 +45,7 @@ def mask_answers(contents: Contents) -> Html | None:
         f" {order}{of_scans}: the image, its mask, the answer, and where the answer is wrong: "
     )
     shown = [_group(contents, title, indices, answers) for title, indices in groups]
-    return section(
+    return contents.section(
         "masks",
         "Masks: right and wrong",
         element("p", in_nouns(about, noun), swatch(WRONG),
@@ -79,7 +79,7 @@ def _answers(contents: Contents, indices: Sequence[int]) -> dict[int, _Answer]:
     found = {}
     with using(contents.device), evaluating(contents.module), torch.inference_mode():
         for index in indices:
-            image, mask = data.evaluated(part, index)
+            image, mask = data.evaluated(part, contents.row(index), contents.mask)
             if data.tiling is None:
                 answered = outputs(image[None])
             else:
@@ -135,7 +135,9 @@ def _figure(contents: Contents, index: int, one: _Answer) -> Html:
         "figcaption", element("strong", f"mean IoU {iou}"), f", {name}", element("br"), said
     )
     return element(
-        "figure", enlargeable(f"mask-{index}", f"Enlarge {name}", small, opened), caption
+        "figure",
+        enlargeable(f"mask-{contents.of_word}{index}", f"Enlarge {name}", small, opened),
+        caption,
     )
 
 

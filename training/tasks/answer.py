@@ -4,7 +4,6 @@ them, and as weights record them. Needs no torch, as the classes of data are cou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -73,9 +72,9 @@ class Answer(NamedTuple):
         return len(self.classes) if self.is_image else int(self.is_mask)
 
     @property
-    def width(self) -> int:
-        """How many numbers its outputs have in the row of an image."""
-        return self.outputs * prod(self.size)
+    def shape(self) -> tuple[int, ...]:
+        """That of its outputs for an image."""
+        return self.outputs, *self.size
 
     def as_json(self) -> dict[str, Any]:
         """What is needed to turn outputs into answers."""

@@ -60,9 +60,7 @@ def several_tasks(answers: Sequence[Answer], losses: Sequence[Loss] = ()) -> Mul
     of = {loss.output: loss for loss in losses}
     each = []
     for answer in answers:
-        task = task_of(
-            answer.task, answer.classes, answer.scale, answer.thresholds, answer.ends_in
-        )
+        task = task_of(answer.task, answer.classes, answer.scale, answer.thresholds, answer.ends_in)
         loss = task.loss_for(of[answer.output]) if answer.output in of else None
         if loss is not None:
             loss = loss.replace(output=answer.output, weight=of[answer.output].weight)

@@ -179,12 +179,9 @@ class MultiTask(Task):
         """The outputs of each answer."""
         if not isinstance(outputs, Tensor):
             return [(one, own.float()) for one, own in zip(self.each, outputs, strict=True)]
-        widths = [one.answer.width for one in self.each]
+        widths = [prod(one.answer.shape) for one in self.each]
         rows = zip(self.each, torch.split(outputs, widths, outputs.ndim - 1), strict=True)
-        return [
-            (one, own.unflatten(-1, (-1, *one.answer.size)) if one.answer.is_map else own)
-            for one, own in rows
-        ]
+        return [(one, own.view(*own.shape[:-1], *one.answer.shape)) for one, own in rows]
 
     def answered(self, answers: Tensor) -> Iterator[tuple[One, Tensor]]:
         """The answers of each output; of a map, its quality."""
@@ -211,7 +208,7 @@ class MultiTask(Task):
         order = sorted(sizes, key=lambda place: self.each[place].answer.is_mask)
         behind = [prod(sizes[place]) for place in order]
         rows, *flat = torch.split(labels, [labels.shape[1] - sum(behind), *behind], 1)
-        maps = {p: own.unflatten(1, sizes[p]) for p, own in zip(order, flat, strict=True)}
+        maps = {p: own.view(len(own), *sizes[p]) for p, own in zip(order, flat, strict=True)}
         return [
             Labeled(one, row, maps.get(place, row))
             for place, (one, row) in enumerate(self.rows(rows))

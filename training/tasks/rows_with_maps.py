@@ -22,4 +22,4 @@ def with_maps(rows: Tensor, maps: Tensor) -> Tensor:
 def without_maps(labels: Tensor, channels: int, size: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The rows, and the maps behind them, of so many channels and of this height and width."""
     rows, maps = labels.tensor_split([labels.shape[1] - channels * prod(size)], 1)
-    return rows, maps.unflatten(1, (channels, *size))
+    return rows, maps.view(len(maps), channels, *size)

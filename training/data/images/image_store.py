@@ -90,11 +90,11 @@ class ImageStoring:
     def _reading(self, source: Files) -> dict[str, Any]:
         """How files that are not photographs alone are checked, with their masks or targets; what
         is remembered of a check depends on it."""
-        labels = [*source.mask_files, *([source.target_files] if source.target_files else [])]
-        alone = not labels and source.first_input is None
+        masks = source.mask_files
+        alone = not masks and source.target_files is None and source.first_input is None
         if alone and source.depth == 8 and self.channels in (1, 3):
             return {}
-        code = "".join(repr(each.code) for each in labels if isinstance(each, MaskFiles))
+        code = "".join(repr(each.code) for each in masks if isinstance(each, MaskFiles))
         how = f"{self.channels} {source.depth} {zlib.crc32(code.encode())}"
         return {"read": lambda index: with_mask(source, index, self.channels), "reader": how}
 

@@ -147,7 +147,8 @@ class Files:
     def labels_file(self, index: int) -> str | None:
         """The path of the mask of an image, or of its target; None if it has neither, and empty if
         that has no file of its own, if there are several, or if there are further inputs, too."""
-        further = [*self.mask_files, *([self.target_files] if self.target_files else [])]
+        further: list[MaskReader | TargetFiles] = [*self.mask_files]
+        further += [self.target_files] if self.target_files is not None else []
         if self.input_files or len(further) > 1:
             return ""
         return further[0].file(index) if further else None

@@ -24,6 +24,7 @@ from .file_names import clean, resolve
 from .images_wanted import ImagesWanted
 from .labels import Labels, Unfit
 from .npz_file import (
+    OutputMasks,
     arrays_of_inputs,
     class_names,
     labels_of,
@@ -53,8 +54,9 @@ def npz(
     with opened(data, path) as archive:
         pairs: dict[str, tuple[str, str]]
         labels: Labels
+        of_outputs: dict[str, OutputMasks] = {}
         if outputs:
-            pairs, labels = several_labels(data, archive, outputs, names)
+            pairs, labels, of_outputs = several_labels(data, archive, outputs, wanted, names)
         else:
             pairs = named_pairs(data, list(archive), names)
             masks = masks_in(data, archive, pairs, class_names(data, archive), wanted)
@@ -78,6 +80,12 @@ def npz(
                     f" {counted(len(numbers), 'label')} in `{label}`",
                     data,
                 )
+            for each in of_outputs.values():
+                masks = torch.from_numpy(each.parts[part])
+                have = (len(source.images), *source.images.shape[2:])
+                must_fit(data, images, each.names[part], have, tuple(masks.shape))
+                both = torch.cat([source.images, masks.unsqueeze(1).to(source.images.dtype)], 1)
+                source = replace(source, images=both, masks=source.masks + 1)
             parts[part] = source
             bad += wrong
     return Contents(

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ....compiler.plan.data import NamedArrays, Npz
-from ....compiler.shapes import Shape
+import numpy
+
+from ....compiler.plan.data import UNLABELLED, NamedArrays, Npz
+from ....compiler.shapes import Shape, axes_of
 from ....dsl.diagnostics import SpecError
 from ...untrusted.bad_file import BadFile, Kind
 from ...untrusted.npz import NpzArrays, SingleArray, open_npz
@@ -255,12 +257,14 @@ def labels_of(
 
 def several_labels(
     data: NamedArrays,
-    archive: Mapping[str, Any],
+    archive: NpzArrays,
     outputs: Mapping[str, bool],
+    wanted: Shape,
     inputs: Sequence[str] = (),
-) -> tuple[dict[str, tuple[str, str]], Labels]:
+) -> tuple[dict[str, tuple[str, str]], Labels, dict[str, OutputMasks]]:
     """The arrays of images and of the first labels of each part, and the labels of all outputs:
-    `age_train` or `y_age_train` for the output `age`; `age` if there are no parts."""
+    `age_train` or `y_age_train` for the output `age`; `age` if there are no parts. And the masks of
+    each output that answers with one."""
     there = list(archive)
     found: dict[str, dict[str, str]] = {}
     images: dict[str, str] = {}
@@ -306,7 +310,13 @@ def several_labels(
                 notes=(listing,),
             )
     each: dict[str, Labels] = {}
+    masks: dict[str, OutputMasks] = {}
     for name, as_numbers in outputs.items():
+        pairs = {part: (images[part], labels[name]) for part, labels in found.items()}
+        if all(len(archive.shape(label)) > 2 for _, label in pairs.values()):
+            masks[name] = masks_of_output(data, archive, name, pairs, wanted)
+            each[name] = masks[name].labels
+            continue
         arrays = [archive[labels[name]] for labels in found.values()]
         try:
             each[name] = labels_or_missing(arrays, (), as_numbers=as_numbers, name=name)
@@ -314,11 +324,53 @@ def several_labels(
             message = f"`{found['train'][name]}` in {data.path} cannot be labels: {error}"
             raise problem("data-shape", message, data) from None
     first = next(iter(outputs))
-    return {part: (images[part], found[part][first]) for part in images}, together(each)
+    pairs = {part: (images[part], found[part][first]) for part in images}
+    return pairs, together(each), masks
 
 
-def class_names(data: NamedArrays, archive: Mapping[str, Any]) -> tuple[str, ...]:
-    name = _first(list(archive), _CLASSES.split())
+class OutputMasks(NamedTuple):
+    """The masks of one of several outputs."""
+
+    labels: Labels
+    """Whether an image has a mask: 0, or NaN if no pixel of it has a label."""
+    names: dict[str, str]
+    """The name of the array of each part."""
+    parts: dict[str, Any]
+    """The class of each pixel: uint8, images x height x width."""
+
+
+def masks_of_output(
+    data: NamedArrays,
+    archive: NpzArrays,
+    output: str,
+    pairs: Mapping[str, tuple[str, str]],
+    wanted: Shape,
+) -> OutputMasks:
+    """The masks of one of several outputs; `pairs` has the arrays of images and masks of each
+    part. The names of their classes may be in an array, `mask_classes` for the output `mask`."""
+    if axes_of(wanted) != 2:
+        raise problem(
+            "data-shape",
+            f"the labels of the output `{output}` are masks; of several outputs, only those of"
+            " networks that take images may be",
+            data,
+            help="train a network with this output only",
+        )
+    found = masks_in(data, archive, pairs, class_names(data, archive, output), wanted)
+    assert found is not None  # they have more than two axes
+    parts = {part: found.numbers.of(array) for part, array in found.parts.items()}
+    there = [
+        numpy.where((each == UNLABELLED).all((1, 2)), numpy.nan, 0.0).astype(numpy.float32)
+        for each in parts.values()
+    ]
+    labels = Labels(there, found.classes, "segmentation")
+    return OutputMasks(labels, {part: label for part, (_, label) in pairs.items()}, parts)
+
+
+def class_names(data: NamedArrays, archive: Mapping[str, Any], output: str = "") -> tuple[str, ...]:
+    """The names of the classes; those of one of several outputs have an array of their own."""
+    names = [f"{output}_classes"] if output else _CLASSES.split()
+    name = _first(list(archive), names)
     if not name:
         return ()
     array = archive[name]
