@@ -81,10 +81,10 @@ def npz(
                     data,
                 )
             for each in of_outputs.values():
-                masks = torch.from_numpy(each.parts[part])
+                of_output = torch.from_numpy(each.parts[part])
                 have = (len(source.images), *source.images.shape[2:])
-                must_fit(data, images, each.names[part], have, tuple(masks.shape))
-                both = torch.cat([source.images, masks.unsqueeze(1).to(source.images.dtype)], 1)
+                must_fit(data, images, each.names[part], have, tuple(of_output.shape))
+                both = torch.cat([source.images, of_output.unsqueeze(1).to(source.images.dtype)], 1)
                 source = replace(source, images=both, masks=source.masks + 1)
             parts[part] = source
             bad += wrong
