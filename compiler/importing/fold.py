@@ -10,7 +10,7 @@ one after the other, and everything is folded again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -25,11 +25,14 @@ from .template import (
     Template,
     all_columns,
     exact,
-    lines,
+    is_closed,
+    is_round,
+    joined,
     overlay,
     overlay_lines,
-    varying,
+    raw_lines,
     walk,
+    without_label,
     words,
 )
 
@@ -63,12 +66,12 @@ class Block:
     def call(self, line: Line, count: int) -> Template:
         """The call that stands in the place of a line, of several laid over each other."""
         last = line[-1]
-        self.parts.append([*line[:-1], replace(last, labeled=False, pin=0, shape=-1)])
+        self.parts.append(without_label(line))
         instances = tuple(range(self.count, self.count + count))
         self.count += count
         return Template(
-            "call", "", item=last.item, labeled=last.labeled, pin=last.pin, block=self,
-            instances=instances,
+            "call", "", item=last.item, labeled=last.labeled, block=self, instances=instances,
+            extent=joined([line]), channels=line[0].channels,
         )  # fmt: skip
 
     def arguments_of(self, call: Template) -> list[Column]:
@@ -94,14 +97,16 @@ class Folded(NamedTuple):
 
 def unfolded(body: Body) -> Folded:
     """Line by line, without blocks and loops."""
-    return Folded([], lines(body, varying(body)))
+    return Folded([], raw_lines(body))
 
 
 def fold(body: Body) -> Folded:
     """The shortest way to say it that is found."""
     shapes = Shapes()
-    raw = _grouped(lines(body, varying(body)), shapes)
-    counts: Counter[int] = Counter(shapes.without_label(line) for line in walk(raw))
+    raw = _grouped(raw_lines(body), shapes)
+    counts: Counter[int] = Counter(
+        shapes.without_label(line) for line in walk(raw) if is_closed([line])
+    )
     given_up: set[int] = set()
     attempt = 0
     while True:
@@ -215,7 +220,8 @@ class _Attempt:
         result: Lines = []
         for line in body:
             shape = self.shapes.without_label(line)
-            if self.counts[shape] > 1 and shape not in self.given_up and _worth(line):
+            often = self.counts[shape] > 1 and shape not in self.given_up
+            if often and _worth(line) and is_closed([line]):
                 block = self.blocks.get(shape)
                 if block is None:
                     block = self.blocks[shape] = Block(shape, sum(map(_layers, line)))
@@ -359,9 +365,17 @@ class _Level:
                 at += 1
         return found
 
-    def repeat(self, body: Lines, count: int, first: bool = False) -> Template:
+    def repeat(
+        self, body: Lines, count: int, first: bool = False, rounds: Sequence[Lines] = ()
+    ) -> Template:
         column = Column("count", (count,) * self.count, family="count")
-        return Template("repeat", "repeat", columns=[column], paths=[body], first=first)
+        last = rounds[-1][-1][-1] if rounds else body[-1][-1]
+        outside = last.labeled and last.extent.own > last.extent.last
+        return Template(
+            "repeat", "repeat", columns=[column], paths=[body], first=first,
+            extent=joined([line for part in rounds or [body] for line in part]),
+            channels=body[0][0].channels, item=last.item if outside else None, labeled=outside,
+        )  # fmt: skip
 
     # ---- loops ----
 
@@ -371,18 +385,14 @@ class _Level:
             if len(body) < 2 * period:
                 break
             keys = [exact(line, self.shapes) for line in body]
+            bare = [exact(without_label(line), self.shapes) for line in body]
             result: Lines = []
             at = 0
             while at < len(body):
-                count = 1
-                while (
-                    keys[at : at + period] == keys[at + count * period : at + (count + 1) * period]
-                ):
-                    if at + (count + 1) * period > len(body):
-                        break
-                    count += 1
+                count = self.rounds(body, keys, bare, at, period)
                 if count > 1:
-                    result.append([self.repeat(body[at : at + period], count)])
+                    rounds = [body[at + n * period :][:period] for n in range(count)]
+                    result.append([self.repeat(rounds[0], count, rounds=rounds)])
                     at += count * period
                 else:
                     result.append(body[at])
@@ -390,13 +400,31 @@ class _Level:
             body = result
         return body
 
+    def rounds(
+        self, body: Lines, keys: list[Hashable], bare: list[Hashable], at: int, period: int
+    ) -> int:
+        """How many equal rounds begin with a line; the last one may end in a label."""
+        count, end = 1, at + period
+        if bare[at] != bare[min(end, len(bare) - 1)] or not is_round(body[at:end]):
+            return 1
+        while end + period <= len(body):
+            if keys[at : at + period] != keys[end : end + period]:
+                same = keys[at : at + period - 1] == keys[end : end + period - 1]
+                same = same and bare[at + period - 1] == bare[end + period - 1]
+                return count + (same and is_closed(body[end : end + period]))
+            if not is_round(body[end : end + period]):
+                return count + is_closed(body[end : end + period])
+            count, end = count + 1, end + period
+        return count
+
     def loops(self, body: Lines) -> Lines:
         """Rounds that differ in numbers as `for`, those that save most first."""
         for _ in range(PASSES):
             found: list[tuple[int, int, int, Template]] = []
-            shape = [self.shapes.of_line(line) for line in body]
+            shape = [self.shapes.without_label(line) for line in body]
             for period in range(1, min(PERIOD, len(body) // 2) + 1):
                 for start, rounds in _tandems(shape, period):
+                    start, rounds = _whole(body, start, period, rounds)
                     made = self.for_(body, start, period, rounds)
                     if made is not None and made[1] >= LEAST:
                         found.append((-made[1], start, start + period * rounds, made[0]))
@@ -424,6 +452,14 @@ class _Level:
         self, body: Lines, start: int, period: int, rounds: int
     ) -> tuple[Template, int] | None:
         parts = [body[start + period * n : start + period * (n + 1)] for n in range(rounds)]
+        if rounds < 2:
+            return None
+        last = parts[-1][-1][-1]
+        extent = joined([line for part in parts for line in part])
+        channels = parts[0][0][0].channels
+        outside = last.labeled and last.extent.own > last.extent.last
+        if outside:
+            parts[-1] = [*parts[-1][:-1], without_label(parts[-1][-1])]
         columns = [all_columns(part) for part in parts]
         if self.count > 1 and any(len({*column.values}) > 1 for each in columns for column in each):
             return None
@@ -441,7 +477,10 @@ class _Level:
         size += 4 * (rounds == 2) + 8 * any(each.family == "kernel" for each in solved.parameters)
         if rounds * (names + (names > 1)) > ROW:
             size += 2 * rounds  # the list does not fit on a line
-        loop = Template("for", "for", paths=[merged], rounds=parts, size=size)
+        loop = Template(
+            "for", "for", paths=[merged], rounds=parts, size=size, extent=extent,
+            channels=channels, item=last.item if outside else None, labeled=outside,
+        )  # fmt: skip
         return loop, before - size
 
     def finished(self, body: Lines) -> Lines:
@@ -450,8 +489,7 @@ class _Level:
         for line in body:
             first = line[0]
             if first.kind == "repeat" and len({*first.columns[0].values}) == 1:
-                count = first.columns[0].values[0] - first.first
-                flat += first.paths[0] * count
+                flat += _rounds(first)
             else:
                 flat.append(line)
         return [line for each in self.repeats(flat) for line in self.unrolled(each)]
@@ -463,7 +501,29 @@ class _Level:
             return [line]
         count = first.columns[0].values[0]
         inside = sum(map(words, first.paths[0]))
-        return first.paths[0] * count if (count - 1) * inside < 4 else [line]
+        return _rounds(first) if (count - 1) * inside < 4 else [line]
+
+
+def _rounds(repeat: Template) -> Lines:
+    """The lines of all rounds of a `repeat`, of the same number everywhere."""
+    count = repeat.columns[0].values[0] - repeat.first
+    body = repeat.paths[0] * count
+    if repeat.labeled and body:
+        last = replace(body[-1][-1], labeled=True, item=repeat.item, shape=-1)
+        body[-1] = [*body[-1][:-1], last]
+    return body
+
+
+def _whole(body: Lines, start: int, period: int, rounds: int) -> tuple[int, int]:
+    """Of equal rounds that follow one another, the most to which nothing else refers."""
+    best, first = (start, 0), start
+    for at in range(start, start + rounds * period, period):
+        part = body[at : at + period]
+        count = (at - first) // period + is_closed(part)
+        best = max(best, (first, count), key=lambda each: each[1])
+        if not is_round(part):
+            first = at + period
+    return best
 
 
 def _tandems(shape: Sequence[int], period: int) -> list[tuple[int, int]]:

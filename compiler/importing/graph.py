@@ -7,13 +7,13 @@ out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Span
 from ..language.signature import ArgumentError
 from ..ops import REGISTRY
-from ..ops.base import Op
+from ..ops.base import Op, Window
 from ..shapes import Shape, ShapeError, axes_of, size, text
 from .normal import normal
 
@@ -59,6 +59,11 @@ class Layer:
             return {}
         weights = self.op.weights(*(source.shape for source in self.inputs))
         return {weight.name: weight.shape for weight in weights}
+
+    @property
+    def window(self) -> Window | Literal["everything"]:
+        """The part of its input that each position of its output reads."""
+        return self.op.window(self.shape, *[source.shape for source in self.inputs])
 
     def __repr__(self) -> str:
         return f"<{self.index} {self.op.word} {self.name}>"

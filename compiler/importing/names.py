@@ -148,8 +148,8 @@ def _heads(body: Lines) -> Iterator[str]:
 
 def name_labels(folded: Folded, taken: set[str]) -> None:
     """Names for all that something refers to, and for outputs."""
-    used = set(taken)
     for body in [folded.lines, *(block.body for block in folded.blocks)]:
+        used = set(taken)
         for line in body:
             _name_in(line, used, ())
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal, cast
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..build.shortcuts import strides_along
 from ..ops.base import Op
 from ..ops.shortcut import projection
 from ..shapes import axes_of
@@ -18,8 +18,10 @@ from .graph import Graph, Layer
 from .normal import normal, unsettled
 
 MAX_DEPTH = 40
-"""Forms within forms. Deeper ones are labels, as are paths of `LONG` layers beside an empty one."""
-LONG = 16
+"""Forms within forms. Deeper ones are labels, as are paths of `LONG` steps beside an empty one."""
+LONG = 100
+SHORT = 4
+"""The most layers of a path that can be written behind a long one."""
 
 TRAILING = ("norm", "activation", "dropout")
 """Kinds of layers that stand on the line of the layer before them."""
@@ -44,6 +46,8 @@ class Item:
     """The statements whose labels it names: of `from`, `concat other`."""
     layer: Layer | None = None
     """The layer that it ends in."""
+    arriving: Layer | None = None
+    """The layer before it, or in front of its paths."""
     label: str = ""
     labeled: bool = False
     """Whether something refers to it."""
@@ -51,6 +55,10 @@ class Item:
     """Its name, if it is an output."""
     scope: tuple[str, ...] = ()
     """The labels around it, once there are names: they begin its own."""
+    at: int = 0
+    """Its number among all statements, those in its paths after it."""
+    read: int = -1
+    """The number of the last statement that refers to it."""
 
 
 Body = list[Item]
@@ -107,8 +115,6 @@ class _Structure:
         self.items: dict[int, Item] = {}
         """By layer, the statement that ends in it; a layer is written once."""
         self.returned = {output.layer.index for output in graph.outputs}
-        self.weight = list(accumulate(int(each.op.kind not in TRAILING) for each in graph.layers))
-        """By layer, how many before it would begin a line."""
 
     # ---- bodies ----
 
@@ -142,7 +148,8 @@ class _Structure:
 
     def plain(self, layer: Layer) -> Item:
         followers = [each.op for each in self.consumers[layer.index]]
-        item = Item("layer", layer.op.word, unsettled(layer.op, followers), layer=layer)
+        op = unsettled(layer.op, followers)
+        item = Item("layer", layer.op.word, op, layer=layer, arriving=layer.inputs[0])
         self.items[layer.index] = item
         return item
 
@@ -160,10 +167,10 @@ class _Structure:
         lengths = [source.index - above.index for source in merge.inputs]
         longer = int(lengths[1] > lengths[0])
         source = merge.inputs[longer]
-        if source.index in self.items or lengths[1 - longer] > LONG // 4:
+        if source.index in self.items or lengths[1 - longer] > SHORT:
             return None
-        many = self.weight[source.index] - self.weight[above.index]
-        return longer if many >= LONG or depth >= MAX_DEPTH or self.grows(source, above) else None
+        steps = self.dominators.depth[source.index] - self.dominators.depth[above.index]
+        return longer if steps >= LONG or depth >= MAX_DEPTH or self.grows(source, above) else None
 
     def grows(self, source: Layer, above: Layer) -> bool:
         """Whether a path makes maps smaller and larger again, as those of a U-Net do."""
@@ -171,8 +178,10 @@ class _Structure:
             if source is above or not source.inputs:
                 return False
             before = source.inputs[0].shape
-            if len(before) == len(source.shape) and before[1:] < source.shape[1:]:
-                return True
+            if len(before) == len(source.shape) == len(above.shape):
+                sides = zip(before[1:], source.shape[1:], above.shape[1:], strict=True)
+                if all(side < larger <= whole for side, larger, whole in sides):
+                    return len(before) > 1
             source = self.graph.layers[self.dominators.above[source.index]]
         return False
 
@@ -196,6 +205,7 @@ class _Structure:
             item = Item("merge", merge.op.word, targets=targets, layer=merge)
         else:
             item = Item("form", merge.op.word, paths=paths, bars=True, layer=merge)
+        item.arriving = merge.inputs[long]
         self.items[merge.index] = item
         return item
 
@@ -221,6 +231,7 @@ class _Structure:
         else:
             paths = [self.body(above, source, depth + 1) for source in merge.inputs]
         item = self.shaped(merge, above, paths)
+        item.arriving = above
         self.items[merge.index] = item
         return item
 
@@ -245,9 +256,9 @@ class _Structure:
             stem = self.body(above, parting, depth + 1)
             inner = [self.body(parting, source, depth + 2) for source in inputs[at:end]]
             if not inner[0] and len(inner) == 2:
-                form = Item("form", "dense", paths=inner[1:])
+                form = Item("form", "dense", paths=inner[1:], arriving=parting)
             else:
-                form = Item("form", "concat", paths=inner, bars=True)
+                form = Item("form", "concat", paths=inner, bars=True, arriving=parting)
             paths.append([*stem, form])
             at = end
         return paths
@@ -288,7 +299,8 @@ class _Structure:
         assert second is not None
         if any(len(self.consumers[each.index]) > 1 for each in (first, second)):
             return None
-        strides = _strides(body)
+        end: Any = merge.inputs[merge.inputs[0] is second]
+        strides = strides_along(cast(Any, above), end)
         if strides is None:
             return None
         made = projection(merge.shape[0], strides)
@@ -344,20 +356,6 @@ class _Structure:
                 place.labeled = True
                 inner.insert(0, Item("from", "from", targets=[place], layer=at))
         host.insert(index + 1, item)
-
-
-def _strides(body: Body) -> tuple[int, ...] | None:
-    """The product of strides of a path of plain layers."""
-    product: list[int] | None = None
-    for item in body:
-        if item.op is None:
-            return None
-        stride = getattr(item.op, "stride", None) if "stride" in item.op.fields else None
-        if stride is not None:
-            product = [a * b for a, b in zip(product or [1] * len(stride), stride, strict=True)]
-        elif "kernel" in item.op.fields:
-            return None
-    return None if product is None else tuple(product)
 
 
 def _walk(body: Body) -> Iterator[Item]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..language.signature import Field
 from .normal import shown, writing
@@ -33,6 +33,22 @@ class Column:
     """What it would be called as a parameter, if that is known."""
     rigid: bool = False
     """Whether arithmetic is not written in its place: sizes, factors."""
+
+
+class Extent(NamedTuple):
+    """Which statements are within one, by their numbers, and what is referred to."""
+
+    first: int = 0
+    last: int = 0
+    low: int = 1 << 60
+    """The first statement that something in it refers to."""
+    high: int = -1
+    """The last one that refers to something in it, beside itself."""
+    own: int = -1
+    """The last one that refers to it."""
+
+
+NOWHERE = Extent()
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +79,12 @@ class Template:
     labeled: bool = False
     """Whether its label, or its name as an output, is written here."""
     pin: int = 0
-    """Its own number, if it refers to something, or something to it: it is equal to nothing."""
+    """Its own number, if it is equal to nothing: an output has a name."""
+    back: tuple[int, ...] = ()
+    """How many statements before it those are that it refers to."""
+    extent: Extent = NOWHERE
+    channels: Values = ()
+    """How many channels arrive at it."""
     first: bool = False
     """Of a `repeat`: the same statement stands before it, so it makes one round less."""
     shape: int = -1
@@ -103,9 +124,45 @@ def template(item: Item, varying: set[tuple[str, str]]) -> Template:
         _split(made, item, varying)
     made.paths = [lines(path, varying) for path in item.paths]
     made.labeled = item.labeled or bool(item.output)
-    if made.labeled or item.targets or item.label:
+    if item.output or item.label:
         made.pin = id(item)
+    made.back = tuple([item.at - target.at for target in item.targets])
+    if item.arriving is not None and item.arriving.shape:
+        made.channels = (item.arriving.shape[0],)
+    inside = [each.extent for path in made.paths for line in path for each in line]
+    made.extent = Extent(
+        item.at,
+        max([item.at, *[each.last for each in inside]]),
+        min([*[target.at for target in item.targets], *[each.low for each in inside], 1 << 60]),
+        max([-1, *[max(each.high, each.own) for each in inside]]),
+        item.read,
+    )
     return made
+
+
+def numbered(body: Body) -> None:
+    """Numbers the statements, so that references are distances."""
+    number = 0
+    stack = list(reversed(body))
+    while stack:
+        item = stack.pop()
+        item.at, item.read = number, -1
+        number += 1
+        for path in reversed(item.paths):
+            stack.extend(reversed(path))
+        for target in item.targets:
+            target.read = number
+
+
+def is_closed(body: Lines) -> bool:
+    """Whether nothing in it refers to what is outside, nor the other way round, but for the label
+    of its last statement.
+    """
+    extents = [each.extent for line in body for each in line]
+    first, last = extents[0].first, extents[-1].last
+    return all(each.low >= first and each.high <= last for each in extents) and all(
+        each.own <= last for each in extents[:-1]
+    )
 
 
 def _split(made: Template, item: Item, varying: set[tuple[str, str]]) -> None:
@@ -155,6 +212,38 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def is_round(body: Lines) -> bool:
+    """Whether nothing outside refers to any of it."""
+    extents = body[-1][-1].extent
+    return is_closed(body) and extents.own <= extents.last
+
+
+def without_label(line: Line) -> Line:
+    """A line without the label of its last statement."""
+    last = line[-1]
+    if not last.labeled or last.pin:
+        return line
+    return [*line[:-1], replace(last, labeled=False, shape=-1)]
+
+
+def joined(body: Lines) -> Extent:
+    """The extent of statements that follow one another."""
+    extents = [each.extent for line in body for each in line]
+    return Extent(
+        extents[0].first,
+        extents[-1].last,
+        min([each.low for each in extents]),
+        max([*[each.high for each in extents], *[each.own for each in extents[:-1]]]),
+        extents[-1].own,
+    )
+
+
+def raw_lines(body: Body) -> Lines:
+    """The statements of a network on their lines."""
+    numbered(body)
+    return lines(body, varying(body))
+
+
 def lines(body: Body, varying: set[tuple[str, str]]) -> Lines:
     """The statements of a body on their lines."""
     kinds = [item.op.kind if item.op is not None else item.kind for item in body]
@@ -166,7 +255,8 @@ def lines(body: Body, varying: set[tuple[str, str]]) -> Lines:
         joins = bool(result) and before not in ("from", "side")
         joins = joins and not result[-1][-1].labeled  # which of them would have the label?
         if kind == "norm":
-            joins = joins and not norm_first and before not in ("input", "pool", "activation")
+            joins = joins and not norm_first
+            joins = joins and before not in ("input", "pool", "activation", "form")
         elif kind in TRAILING:
             apart = ("input", "pool", "form") if kind == "dropout" else ("input", "pool")
             joins = joins and before not in apart
@@ -204,7 +294,8 @@ class Shapes:
             columns = tuple([column.name for column in each.columns])
             block = id(each.block) if each.block is not None else 0
             rounds = tuple([exact(line, self) for part in each.rounds for line in part])
-            own = (each.kind, each.word, each.pin, each.key, each.options, each.bars, each.first)
+            references = (each.pin, each.back, each.labeled)
+            own = (each.kind, each.word, references, each.key, each.options, each.bars, each.first)
             each.shape = self.number((own, block, columns, inside, rounds))
         return each.shape
 
@@ -215,10 +306,7 @@ class Shapes:
 
     def without_label(self, line: Line) -> int:
         """The shape of a line whose last statement may have a label: that of a call can have it."""
-        last = line[-1]
-        if last.labeled and last.item is not None and not last.item.targets:
-            return self.of_line([*line[:-1], replace(last, pin=0, shape=-1)])
-        return self.of_line(line)
+        return self.of_line(without_label(line))
 
     def of_lines(self, body: Lines) -> int:
         return self.number(("body", *map(self.of_line, body)))
@@ -257,6 +345,7 @@ def overlay(parts: Sequence[Template]) -> Template:
             made.paths.append(overlay_lines([part.paths[index] for part in parts]))
     else:
         made.paths = first.paths
+    made.channels = tuple([count for part in parts for count in part.channels])
     made.instances = tuple([instance for part in parts for instance in part.instances])
     return made
 

@@ -68,9 +68,9 @@ def _statement(each: Template, expressions: Expressions) -> str:
         text = count.text
         if each.first:
             text = str(count.value - 1) if count.literal else f"{text} - 1"
-        return f"repeat {text} {_body(each.paths[0], expressions)}"
+        return f"{_label(each)}repeat {text} {_body(each.paths[0], expressions)}"
     if each.kind == "for":
-        return _for(each)
+        return _label(each) + _for(each)
     label = _label(each)
     if each.kind in ("from", "merge"):
         assert each.item is not None
