@@ -10,14 +10,16 @@ one after the other, and everything is folded again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from .parameters import Solved, solve
+from .sequences import grouped, opened
 from .structure import Body
 from .template import (
+    LINE,
     Column,
     Line,
     Lines,
@@ -30,6 +32,7 @@ from .template import (
     joined,
     overlay,
     overlay_lines,
+    path_size,
     raw_lines,
     walk,
     without_label,
@@ -42,10 +45,8 @@ PERIOD = 12
 """The most lines of a round of a loop."""
 ATTEMPTS = 40
 """How often one block is given up at a time; then all that do not pay off are."""
-LINE = 3
-"""Words that a line counts for, beside its own."""
-ROW = 30
-"""The most words of a list on one line."""
+ROW = 75
+"""The most characters of a list on one line."""
 LEAST = 4
 """Words that a block or a `for` must save."""
 
@@ -103,7 +104,21 @@ def unfolded(body: Body) -> Folded:
 def fold(body: Body) -> Folded:
     """The shortest way to say it that is found."""
     shapes = Shapes()
-    raw = _grouped(raw_lines(body), shapes)
+    raw = raw_lines(body)
+    ways = [raw, grouped(raw, shapes)]
+    found = [_folded(way, shapes) for way in ways]
+    return min(found, key=_size)
+
+
+def _size(folded: Folded) -> int:
+    """About how many words it has."""
+    bodies = [folded.lines, *[block.body for block in folded.blocks]]
+    parameters = sum([len(block.solved.parameters) for block in folded.blocks])
+    lines = sum([words(line) + LINE for body in bodies for line in body])
+    return lines + 2 * parameters + 2 * LINE * len(folded.blocks)
+
+
+def _folded(raw: Lines, shapes: Shapes) -> Folded:
     counts: Counter[int] = Counter(
         shapes.without_label(line) for line in walk(raw) if is_closed([line])
     )
@@ -120,47 +135,6 @@ def fold(body: Body) -> Folded:
         given_up |= worst
 
 
-def _grouped(raw: Lines, shapes: Shapes) -> Lines:
-    """With lines that are always followed by paths of one shape taken together with them: what
-    squeezes the channels before `concat` expands them.
-    """
-    before: dict[int, set[int]] = {}
-    for body in _bodies(raw):
-        shape = [shapes.of_line(line) for line in body]
-        for index, line in enumerate(body):
-            if line[0].kind == "form" and line[0].bars:
-                before.setdefault(shape[index], set()).add(shape[index - 1] if index else -1)
-    pairs = {(*first, after) for after, first in before.items() if len(first) == 1}
-
-    def grouped(body: Lines) -> Lines:
-        result: Lines = []
-        for line in body:
-            here = shapes.of_line(line)
-            pair = (shapes.of_line(result[-1]), here) if result else None
-            inside = [
-                replace(each, paths=[grouped(path) for path in each.paths], shape=-1)
-                if each.paths
-                else each
-                for each in line
-            ]
-            if pair in pairs and result[-1][0].kind == "layer" and pair[0] != here:
-                result[-1] = [Template("group", "", paths=[[result[-1], inside]])]
-            else:
-                result.append(inside)
-        return result
-
-    return grouped(raw)
-
-
-def _bodies(raw: Lines) -> Iterator[Lines]:
-    """All bodies, without recursion into what is not there."""
-    yield raw
-    for line in raw:
-        for each in line:
-            for path in each.paths:
-                yield from _bodies(path)
-
-
 def _unworthy(folded: Folded) -> list[tuple[float, Block]]:
     """The blocks that do not make the text shorter, with what they save, the worst first."""
     calls: dict[int, list[Template]] = {id(block): [] for block in folded.blocks}
@@ -172,10 +146,10 @@ def _unworthy(folded: Folded) -> list[tuple[float, Block]]:
     found: list[tuple[float, Block]] = []
     for block in folded.blocks:
         written = calls[id(block)]
-        own = sum(map(words, block.body)) + 2 * sum(1 for _ in walk(block.body)) - 2
-        saved: float = (len(written) - 1) * own - sum(words([call]) for call in written)
+        own = sum([words(line) + LINE for line in block.body])
+        saved: float = (len(written) - 1) * own - sum([words([call]) + LINE for call in written])
         many = len(block.solved.parameters)
-        saved -= 4 + 3 * many + 6 * max(many - 4, 0)  # nobody remembers the order of six numbers
+        saved -= 2 * LINE + 3 * many + 6 * max(many - 4, 0)  # nobody remembers six numbers in order
         if len(written) < 2:
             saved = float("-inf")
         if saved < LEAST:
@@ -228,7 +202,7 @@ class _Attempt:
                     heappush(self.heap, (-block.size, len(self.blocks), shape))
                 result.append([block.call(line, count)])
             elif line[0].kind == "group":
-                result += self.extracted(line[0].paths[0], count)
+                result += self.extracted(opened(line[0]), count)
             else:
                 result.append([self.inside(each, count) for each in line])
         return result
@@ -322,7 +296,7 @@ class _Level:
         while at < len(body):
             for kind in kinds:
                 part = body[at : at + len(kind)]
-                if tuple(map(self.shapes.of_line, part)) == kind:
+                if tuple(map(self.shapes.without_label, part)) == kind and is_closed(part):
                     result.append([self.repeat(part, 1)])
                     at += len(kind)
                     break
@@ -335,7 +309,8 @@ class _Level:
         """Maximal runs of lines of one shape."""
         found: list[Lines] = []
         for line in body:
-            if found and self.shapes.of_line(found[-1][0]) == self.shapes.of_line(line):
+            same = found and self.shapes.of_line(found[-1][0]) == self.shapes.of_line(line)
+            if same and is_round([line]) and is_round(found[-1][-1:]):
                 found[-1].append(line)
             else:
                 found.append([line])
@@ -371,6 +346,8 @@ class _Level:
         column = Column("count", (count,) * self.count, family="count")
         last = rounds[-1][-1][-1] if rounds else body[-1][-1]
         outside = last.labeled and last.extent.own > last.extent.last
+        if outside:
+            body = [*body[:-1], without_label(body[-1])]
         return Template(
             "repeat", "repeat", columns=[column], paths=[body], first=first,
             extent=joined([line for part in rounds or [body] for line in part]),
@@ -470,15 +447,16 @@ class _Level:
         names = len(solved.parameters)
         if not names:
             return None
-        size = sum(map(words, merged)) + 4 + names + rounds * (names + (names > 1))
-        before = sum(sum(map(words, part)) for part in parts) + rounds * (period - 1)
+        size = LINE + 4 + path_size(merged) + names + rounds * (names + (names > 1))
+        before = sum([words(line) + LINE for part in parts for line in part])
         # Nobody takes layers of other filter sizes for the same, nor two rounds for a loop, unless
         # much is saved.
         size += 4 * (rounds == 2) + 8 * any(each.family == "kernel" for each in solved.parameters)
-        if rounds * (names + (names > 1)) > ROW:
-            size += 2 * rounds  # the list does not fit on a line
+        shown = [each.show(value) for each in solved.parameters for value in each.values]
+        if sum(map(len, shown)) + 2 * len(shown) + 2 * rounds * (names > 1) > ROW:
+            size += LINE * (rounds + 1)  # the list does not fit on a line
         loop = Template(
-            "for", "for", paths=[merged], rounds=parts, size=size, extent=extent,
+            "for", "for", paths=[merged], rounds=parts, size=size - LINE, extent=extent,
             channels=channels, item=last.item if outside else None, labeled=outside,
         )  # fmt: skip
         return loop, before - size
@@ -501,15 +479,18 @@ class _Level:
             return [line]
         count = first.columns[0].values[0]
         inside = sum(map(words, first.paths[0]))
-        return _rounds(first) if (count - 1) * inside < 4 else [line]
+        if len(first.paths[0]) > 1 or first.paths[0][0][0].kind != "call":
+            inside += LINE * len(first.paths[0])
+        return _rounds(first) if (count - 1) * inside < LINE + 1 else [line]
 
 
 def _rounds(repeat: Template) -> Lines:
     """The lines of all rounds of a `repeat`, of the same number everywhere."""
     count = repeat.columns[0].values[0] - repeat.first
-    body = repeat.paths[0] * count
+    body: Lines = repeat.paths[0] * count
     if repeat.labeled and body:
-        last = replace(body[-1][-1], labeled=True, item=repeat.item, shape=-1)
+        extent = body[-1][-1].extent._replace(last=repeat.extent.last, own=repeat.extent.own)
+        last = replace(body[-1][-1], labeled=True, item=repeat.item, shape=-1, extent=extent)
         body[-1] = [*body[-1][:-1], last]
     return body
 

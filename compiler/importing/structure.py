@@ -7,21 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Any, Literal, cast
 
-from ...dsl.diagnostics import Diagnostic, SpecError
 from ..build.shortcuts import strides_along
 from ..ops.base import Op
 from ..ops.shortcut import projection
 from ..shapes import axes_of
 from .graph import Graph, Layer
 from .normal import normal, unsettled
+from .prove import free
 
 MAX_DEPTH = 40
 """Forms within forms. Deeper ones are labels, as are paths of `LONG` steps beside an empty one."""
 LONG = 100
 SHORT = 4
 """The most layers of a path that can be written behind a long one."""
+
+TANGLE = 30
+"""Paths of so many layers that cross are written one after the other, with labels."""
+WIDEST = 2000
+"""So many layers are looked at before a merge."""
 
 TRAILING = ("norm", "activation", "dropout")
 """Kinds of layers that stand on the line of the layer before them."""
@@ -107,11 +113,68 @@ class _Dominators:
         return at
 
 
+class _Regions:
+    """What lies between a merge and the layer that dominates it."""
+
+    def __init__(self, graph: Graph, consumers: list[list[Layer]], dominators: _Dominators) -> None:
+        self.graph = graph
+        self.consumers = consumers
+        self.dominators = dominators
+        self.entries: dict[int, int] = {}
+        """By merge, how often what lies before it reads the layer above, if that is all that leads
+        into it, and nothing else reads of it."""
+        self.sizes: dict[int, int] = {}
+        self.entangled: set[int] = set()
+        """Merges with others before them that are not closed."""
+        for layer in graph.layers:
+            if len(layer.inputs) > 1:
+                self.look(layer)
+
+    def look(self, merge: Layer) -> None:
+        above = self.dominators.above[merge.index]
+        reads: dict[int, int] = {}
+        stack: list[tuple[int, int]] = [(source.index, 1) for source in merge.inputs]
+        entered, size = 0, 0
+        while stack:
+            at, edges = stack.pop()
+            if at == above:
+                entered += edges
+                continue
+            reads[at] = reads.get(at, 0) + edges
+            if reads[at] > edges:
+                continue  # seen already
+            size += 1
+            inputs = self.graph.layers[at].inputs
+            if len(inputs) < 2:
+                stack.append((inputs[0].index, 1))
+            elif at in self.entries:
+                size += self.sizes[at]
+                stack.append((self.dominators.above[at], self.entries[at]))
+            else:
+                self.entangled.add(merge.index)
+                stack += [(source.index, 1) for source in inputs]
+            if len(reads) > WIDEST:
+                self.entangled.add(merge.index)
+                self.sizes[merge.index] = size
+                return
+        self.sizes[merge.index] = size
+        if all(count == len(self.consumers[at]) for at, count in reads.items()):
+            self.entries[merge.index] = entered
+
+    def tangled(self, merge: Layer) -> bool:
+        """Whether forms within forms would be hard to read."""
+        return merge.index in self.entangled and self.sizes[merge.index] >= TANGLE
+
+    def simple(self, merge: Layer) -> bool:
+        return merge.index in self.entries and merge.index not in self.entangled
+
+
 class _Structure:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.consumers = graph.consumers
         self.dominators = _Dominators(graph.layers)
+        self.regions = _Regions(graph, self.consumers, self.dominators)
         self.items: dict[int, Item] = {}
         """By layer, the statement that ends in it; a layer is written once."""
         self.returned = {output.layer.index for output in graph.outputs}
@@ -132,7 +195,11 @@ class _Structure:
                 at = at.inputs[0]
                 continue
             above = self.graph.layers[self.dominators.above[at.index]]
-            long = self.long_path(at, above, depth)
+            if self.regions.tangled(at) or depth >= MAX_DEPTH:
+                backwards += reversed(self.tangle(above, at, depth))
+                at = above
+                continue
+            long = self.long_path(at, above)
             if long is None:
                 backwards.append(self.form(at, above, depth))
                 at = above
@@ -158,19 +225,92 @@ class _Structure:
         item.labeled = True
         return Item("from", "from", targets=[item], layer=layer)
 
+    def tangle(self, start: Layer, end: Layer, depth: int) -> Body:
+        """The statements between two layers one after the other, with labels for all that is not
+        read directly after it. What is closed in itself is a form.
+        """
+        sources: dict[int, tuple[Layer, ...]] = {}
+        stack = [end]
+        while stack:
+            at = stack.pop()
+            if at is start or at.index in sources or at.index in self.items:
+                continue
+            inputs = at.inputs
+            if len(inputs) > 1 and self.regions.simple(at) and depth < MAX_DEPTH:
+                inputs = (self.graph.layers[self.dominators.above[at.index]],)
+            sources[at.index] = inputs
+            stack.extend(inputs)
+        readers: dict[int, list[int]] = {}
+        missing: dict[int, int] = {}
+        ready: list[int] = []
+        for index in sorted(sources):
+            before = {each.index for each in sources[index]} & {*sources}
+            missing[index] = len(before)
+            for each in before:
+                readers.setdefault(each, []).append(index)
+            if not before:
+                heappush(ready, index)
+        body: Body = []
+        last = start
+        done: set[int] = set()
+        following: list[int] = []
+        while len(done) < len(sources):
+            index = following[0] if following else heappop(ready)
+            if index in done:
+                continue
+            at = self.graph.layers[index]
+            body += self.statement(at, sources[index], last, start, depth)
+            last = at
+            done.add(index)
+            following = []
+            for reader in readers.get(index, ()):
+                missing[reader] -= 1
+                if not missing[reader]:
+                    following.append(reader)
+                    heappush(ready, reader)
+        return body
+
+    def statement(
+        self, at: Layer, sources: Sequence[Layer], last: Layer, start: Layer, depth: int
+    ) -> Body:
+        """A layer or a form behind another, with `from` in front of it if it does not read that."""
+        first = sources[0]
+        if len(sources) == 2 and free(at.op, 2) and sources[1] is last:
+            sources = (last, first)
+            first = last
+        before: Body = []
+        if first is not last and len(sources) < 3:
+            before = [Item("from", "from", targets=[self.named(first, start)], layer=first)]
+        if len(sources) > 1:
+            # One name is merged with what arrives; several are merged with one another.
+            named = sources[1:] if len(sources) < 3 else sources
+            targets = [self.named(source, start) for source in named]
+            item = Item("merge", at.op.word, targets=targets, layer=at, arriving=first)
+            self.items[at.index] = item
+        elif len(at.inputs) > 1:
+            item = self.form(at, first, depth)
+        else:
+            item = self.plain(at)
+        return [*before, item]
+
+    def named(self, layer: Layer, start: Layer) -> Item:
+        """The statement of a layer, which gets a label."""
+        assert layer is start or layer.index in self.items
+        return self.label_of(layer)
+
     # ---- merges ----
 
-    def long_path(self, merge: Layer, above: Layer, depth: int) -> int | None:
+    def long_path(self, merge: Layer, above: Layer) -> int | None:
         """Of two paths, the one that is so long that the other is better written with a label."""
         if len(merge.inputs) != 2 or above.index == 0:
             return None
-        lengths = [source.index - above.index for source in merge.inputs]
+        depths = self.dominators.depth
+        lengths = [depths[source.index] - depths[above.index] for source in merge.inputs]
         longer = int(lengths[1] > lengths[0])
         source = merge.inputs[longer]
         if source.index in self.items or lengths[1 - longer] > SHORT:
             return None
-        steps = self.dominators.depth[source.index] - self.dominators.depth[above.index]
-        return longer if steps >= LONG or depth >= MAX_DEPTH or self.grows(source, above) else None
+        return longer if lengths[longer] >= LONG or self.grows(source, above) else None
 
     def grows(self, source: Layer, above: Layer) -> bool:
         """Whether a path makes maps smaller and larger again, as those of a U-Net do."""
@@ -211,21 +351,14 @@ class _Structure:
 
     def label_of(self, layer: Layer) -> Item:
         """The statement of a layer that is not written yet, but will be: it comes before."""
+        if layer.index in self.items:
+            self.items[layer.index].labeled = True
+            return self.items[layer.index]
         if layer.index not in self.pending:
             self.pending[layer.index] = Item("layer", layer.op.word)
         return self.pending[layer.index]
 
     def form(self, merge: Layer, above: Layer, depth: int) -> Item:
-        if depth >= MAX_DEPTH:
-            raise SpecError(
-                [
-                    Diagnostic(
-                        "limit",
-                        f"this merges paths within more than {MAX_DEPTH} others",
-                        merge.span,
-                    )
-                ]
-            )
         if merge.op.word == "concat" and len(merge.inputs) > 2:
             paths = self.nested(merge.inputs, above, depth)
         else:
@@ -283,9 +416,9 @@ class _Structure:
                         "form", "residual", options=options, paths=[paths[1 - index]], layer=merge
                     )
             short = min((1, 0), key=lambda index: len(paths[index]))
-            return Item(
-                "form", "residual", paths=[paths[1 - short], paths[short]], bars=True, layer=merge
-            )
+            if len(paths[short]) < len(paths[1 - short]):
+                paths = [paths[1 - short], paths[short]]
+                word = "residual"
         return Item("form", word, paths=paths, bars=True, layer=merge)
 
     def projected(
@@ -353,6 +486,9 @@ class _Structure:
             order = [each for each in _walk(body) if id(each) in read or each is place]
             host, index = _find(body, order[-1])
             if order[-1] is not place:
+                if inner[0].kind == "from":
+                    host.insert(index + 1, item)
+                    return
                 place.labeled = True
                 inner.insert(0, Item("from", "from", targets=[place], layer=at))
         host.insert(index + 1, item)
@@ -378,6 +514,28 @@ def _find(body: Body, wanted: Item) -> tuple[Body, int]:
     return body, -1
 
 
+def _chained(graph: Graph) -> Graph:
+    """Concatenations that begin as another one does read that one: a layer of a dense block reads
+    what the layer before it read, and that layer.
+    """
+    if not any(each.op.word == "concat" and len(each.inputs) > 2 for each in graph.layers):
+        return graph
+    known: dict[tuple[int, ...], Layer] = {}
+    anew: list[Layer] = []
+    for layer in graph.layers:
+        inputs = tuple([anew[source.index] for source in layer.inputs])
+        if layer.op.word == "concat":
+            whole = tuple([source.index for source in layer.inputs])
+            for length in range(len(whole) - 1, 1, -1):
+                if whole[:length] in known:
+                    inputs = (anew[known[whole[:length]].index], *inputs[length:])
+                    break
+            known.setdefault(whole, layer)
+        anew.append(Layer(layer.index, layer.op, inputs, layer.name, layer.span, layer.shape))
+    outputs = [output._replace(layer=anew[output.layer.index]) for output in graph.outputs]
+    return graph._replace(layers=anew, outputs=outputs)
+
+
 def structure(graph: Graph) -> Body:
     """The statements of a network, the input first."""
-    return _Structure(graph).build()
+    return _Structure(_chained(graph)).build()

@@ -366,8 +366,12 @@ def walk(body: Lines) -> Iterator[Line]:
         yield line
 
 
+LINE = 3
+"""Words that a line counts for, beside its own."""
+
+
 def words(line: Line) -> int:
-    """About how many words a line has."""
+    """About how many words a line has; those in it count with their lines."""
     return sum(map(words_of, line))
 
 
@@ -377,6 +381,13 @@ def words_of(each: Template) -> int:
         for column in (*each.columns, *each.fixed):
             total += column.name in each.plain or any(v != column.usual for v in column.values)
         for path in each.paths:
-            total += 2 + sum(words(line) + 1 for line in path)
+            total += path_size(path) + each.bars * LINE
         each.size = total
     return each.size
+
+
+def path_size(path: Lines) -> int:
+    """The size of what stands in braces, or behind a bar."""
+    if len(path) < 2:
+        return 1 + sum(map(words, path))
+    return LINE + sum([words(line) + LINE for line in path])

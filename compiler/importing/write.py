@@ -51,13 +51,17 @@ def _lines(body: Lines, expressions: Expressions) -> list[str]:
     """The lines; equal calls share one."""
     written: list[str] = []
     before = ""
+    begun = False
     for line in body:
         text = ", ".join([_statement(each, expressions) for each in line])
-        if text == before and line[0].kind == "call" and len(written[-1]) < WIDTH // 2:
+        fits = bool(written) and len(written[-1]) + len(text) < WIDTH - 8 and "\n" not in text
+        again = text == before and line[0].kind == "call" and len(written[-1]) < WIDTH // 2
+        if again or (begun and fits and not any(each.labeled for each in line[:-1])):
             written[-1] += f", {text}"
         else:
             written.append(text)
         before = text
+        begun = len(line) == 1 and line[0].kind == "from" and not line[0].labeled
     return written
 
 
@@ -91,6 +95,9 @@ def _statement(each: Template, expressions: Expressions) -> str:
         return label + " ".join(words)
     if each.bars:
         paths = [_path(path, expressions) for path in each.paths]
+        flat = " ".join(paths)
+        if "\n" not in flat and len(flat) < WIDTH // 2:
+            return label + " ".join([*words, f"{{ {flat} }}"])
         return label + " ".join([*words, "{\n" + "\n".join(paths) + "\n}"])
     return label + " ".join([*words, _body(each.paths[0], expressions)])
 
