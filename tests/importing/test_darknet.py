@@ -55,7 +55,7 @@ def test_pools_pad_as_darknet_does() -> None:
 def test_shortcuts_and_routes() -> None:
     text = NET + CONV + CONV + "[shortcut]\nfrom=-2\nactivation=linear\n[route]\nlayers=-1,0\n"
     inner = "residual { conv 8 3x3 same, bn, leaky 0.1 }"
-    assert [line for line in lines(text) if "residual" in line] in ([inner], [f"| {inner}"])
+    assert any(inner in line for line in lines(text))
 
 
 def test_shortcuts_of_other_shapes_take_what_both_have() -> None:
