@@ -74,7 +74,13 @@ def tensor_part() -> Any:
     return _imported(_WEIGHTS)
 
 
+def evaluation_part() -> Any:
+    """The part that computes with weights."""
+    return _imported(_EVALUATION)
+
+
 _WEIGHTS = "training.importing.imported_weights"
+_EVALUATION = "training.importing.evaluate"
 
 
 def _imported(module: str) -> Any:
