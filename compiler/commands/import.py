@@ -20,6 +20,8 @@ EXAMPLES = """\
 cnn import deploy.prototxt
 cnn import darknet53.cfg -o darknet53.cnn
 cnn import tiny.cfg --weights tiny.weights -o tiny.cnn
+cnn import model.json --weights model.h5 -o model.cnn
+cnn import model.keras -o model.cnn
 cnn import yolov3.cfg --partial -o body.cnn"""
 
 _KNOWN = ", ".join(f"{each.tool} ({', '.join(each.endings)})" for each in FORMATS)

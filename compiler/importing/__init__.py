@@ -2,8 +2,10 @@
 
 readers.py     which formats there are; each is one function in a file of its own
   darknet.py     Darknet, .cfg
+  keras/         Keras, .json, whose places placed_json.py finds
   caffe.py       Caffe, .prototxt, in the text format that text_format.py reads (text_format.lark)
 graph.py       the imported network: layers as operations of the language, with name and place
+stored.py      where the weights lie, if they are in a file of their own
 normal.py      the one spelling of operations that do the same, and their arguments as text
 structure.py   graph -> statements: residual, concat, gate, paths, labels
 template.py    statements with the numbers apart, so that equal ones can be found

@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Span
@@ -16,6 +16,9 @@ from ..ops import REGISTRY
 from ..ops.base import Op, Window
 from ..shapes import Shape, ShapeError, axes_of, size, text
 from .normal import normal
+
+if TYPE_CHECKING:
+    from .stored import Stored
 
 MAX_LAYERS = 50_000
 """As many as a spec may have by default."""
@@ -103,6 +106,10 @@ class Graph(NamedTuple):
     """What the spec does not say, because it belongs to training or to the data."""
     run: Run | None = None
     """If it can be run here."""
+    stored: tuple[Stored, ...] = ()
+    """Where its weights lie, if they are in a file of their own."""
+    layout: tuple[str, ...] = ()
+    """What is laid out otherwise than in the file."""
 
     @property
     def has_weights(self) -> bool:

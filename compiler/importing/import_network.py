@@ -153,6 +153,10 @@ def _header(imported: Imported) -> list[str]:
         f" {len(graph.layers):,} layers with the same connections and arguments.",
         imported.compared,
     ]
+    if graph.has_weights and not imported.compared:
+        parts += ["Its weights are those of the file. The original was not run to compare outputs."]
+    if graph.layout:
+        parts += [f"{'; '.join(graph.layout)}."]
     remarks = list(dict.fromkeys(graph.remarks))
     if remarks:
         more = ", and others" if len(remarks) > 3 else ""

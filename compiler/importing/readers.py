@@ -58,14 +58,15 @@ class Format(NamedTuple):
     their own."""
     function: str
     weights: str = ""
-    """The module whose function `weigh` reads the weights from another file into the graph."""
+    """The module whose function `weigh` reads the weights from another file into the graph, where
+    `Graph.stored` says that they are."""
     weights_endings: tuple[str, ...] = ()
 
     def read(self, given: Given) -> Graph:
         """The network, with its weights if there are any; raises SpecError."""
         graph: Graph = getattr(_imported(self.module), self.function)(given)
         if given.weights and self.weights:
-            _imported(self.weights).weigh(graph, given.weights)
+            graph = _imported(self.weights).weigh(graph, given.weights)
         return graph
 
 
@@ -97,7 +98,12 @@ def _imported(module: str) -> Any:
 FORMATS = (
     Format("Caffe", (".prototxt", ".pbtxt"), "compiler.importing.caffe", "read_caffe"),
     Format("Darknet", (".cfg",), "compiler.importing.darknet", "read_darknet"),
-)
+    Format(
+        "Keras", (".json",), "compiler.importing.keras.model", "read_keras",
+        "training.importing.keras_weights", (".h5", ".hdf5", ".keras"),
+    ),
+    Format("Keras", (".h5", ".hdf5", ".keras"), "training.importing.keras_file", "read_keras_file"),
+)  # fmt: skip
 
 
 def format_of(name: str) -> Format | None:

@@ -6,4 +6,7 @@ torch_module.py       a module, by torch.export, as a graph (aten_graph.py) of A
 lowering.py           that graph -> a program: calls of compiler/importing/tensors
   aten.py              what each function becomes; einsum.py
 imported_weights.py   into its module, into a file; its outputs beside the original's
+stored_weights.py     weights from files of their own, brought into the layout of the layers
+  keras_weights.py      Keras, .h5 and .keras
+keras_file.py         files of Keras that have the structure in them
 """
