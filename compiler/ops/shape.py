@@ -186,7 +186,10 @@ class Permute(View):
         "permute": "Permute transpose swapaxes",
     }
 
-    axes: tuple[int, ...] = custom("the order of the axes", _read_axes, "an order like (1, 2, 0)")
+    axes: tuple[int, ...] = custom(
+        "the order of the axes", _read_axes, "an order like (1, 2, 0)",
+        write=lambda axes: f"({', '.join(map(str, axes))})",
+    )  # fmt: skip
 
     def output(self, *inputs: Shape) -> Shape:
         input_shape = as_map(inputs[0], self.word)
