@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 cnn import deploy.prototxt
+cnn import resnet50.onnx -o resnet50.cnn   # and resnet50.safetensors
 cnn import darknet53.cfg -o darknet53.cnn
 cnn import tiny.cfg --weights tiny.weights -o tiny.cnn
 cnn import model.json --weights model.h5 -o model.cnn

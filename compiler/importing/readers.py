@@ -103,6 +103,7 @@ FORMATS = (
         "training.importing.keras_weights", (".h5", ".hdf5", ".keras"),
     ),
     Format("Keras", (".h5", ".hdf5", ".keras"), "training.importing.keras_file", "read_keras_file"),
+    Format("ONNX", (".onnx",), "training.importing.from_onnx.onnx_network", "read_onnx_network"),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ torch_module.py       a module, by torch.export, as a graph (aten_graph.py) of A
   dropping.py          what drops in training, which a graph of the evaluation mode does not show
 lowering.py           that graph -> a program: calls of compiler/importing/tensors
   aten.py              what each function becomes; einsum.py
+from_onnx/            files of ONNX
 imported_weights.py   into its module, into a file; its outputs beside the original's
 stored_weights.py     weights from files of their own, brought into the layout of the layers
   keras_weights.py      Keras, .h5 and .keras

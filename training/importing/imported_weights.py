@@ -62,7 +62,8 @@ def difference(imported: Imported) -> Difference:
     module = module_of(imported)
     inputs = _inputs(imported.network, _precision(imported))
     with torch.no_grad(), evaluating(module):
-        own = module.to(inputs[0].dtype)(*inputs)
+        # A last softmax is applied by `predict`.
+        own = getattr(module.to(inputs[0].dtype), "predict", module)(*inputs)
     run = imported.graph.run
     theirs = [torch.as_tensor(each) for each in run([each.numpy() for each in inputs])]
     apart = _apart(_in_order(imported, own), theirs)

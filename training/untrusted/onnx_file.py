@@ -19,20 +19,25 @@ _GRAPH, _NODE, _TENSOR = 7, 1, 5
 
 def read_onnx(path: Path) -> Any:
     """The graph of a model with all its weights; raises BadFile."""
+    return read_onnx_model(path).graph
+
+
+def read_onnx_model(path: Path) -> Any:
+    """A model with all its weights; raises BadFile."""
     try:
         import onnx
     except ImportError:
-        raise BadFile("needs `onnx`", "missing-package", "pip install onnx") from None
+        raise BadFile("needs `onnx`", "missing-package", 'pip install "dotcnn[onnx]"') from None
     data = read_bytes(path, MAX_BYTES)
     if not data:
         raise damaged("it is empty")
     with guarded("it is not an ONNX graph"):
         _check_counts(memoryview(data))
-        graph = onnx.load_model_from_string(data).graph
+        model = onnx.load_model_from_string(data)
     del data
     with guarded():
-        _read_external(graph, path.parent, onnx.TensorProto.EXTERNAL)
-    return graph
+        _read_external(model.graph, path.parent, onnx.TensorProto.EXTERNAL)
+    return model
 
 
 def _check_counts(model: memoryview) -> None:

@@ -42,7 +42,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         with guarded():
             content = read(file)
     except BadFile as error:
-        raise _cannot_use(error, file, name) from None
+        raise cannot_use(error, file, name) from None
     tensors = unwrapped(content) if isinstance(content, Mapping) else {}
     if not tensors:
         what = "a dict without tensors" if isinstance(content, Mapping) else type(content).__name__
@@ -64,7 +64,8 @@ def _not_weights(file: Path) -> BadFile:
     return BadFile("is not a file of weights", "kind", f"files of weights end in {known}")
 
 
-def _cannot_use(error: BadFile, file: Path, name: str) -> SpecError:
+def cannot_use(error: BadFile, file: Path, name: str) -> SpecError:
+    """What is said of a file that cannot be used."""
     help = error.help
     if error.kind == "missing" and not help:
         help = _similar(file)

@@ -90,6 +90,11 @@ class Composer:
     def _value(self, call: Call) -> Any:
         self.call = call
         operands = [self._operand(each) for each in call.operands]
+        handler = HANDLERS.get(call.function)
+        if handler is None and call.settings.get("why"):
+            self.builder.cannot_say(call.function, str(call.settings["why"]), call.span)
+            self._end(operands)
+            return MISSING
         if any(each is MISSING for each in operands):
             self._end(operands)
             return MISSING
@@ -97,7 +102,6 @@ class Composer:
             known = fold(_with(call, operands))
             if known is not None:
                 return known
-        handler = HANDLERS.get(call.function)
         try:
             if handler is None:
                 raise Unsayable(f"the language has no layer for `{call.function}`")

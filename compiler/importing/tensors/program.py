@@ -47,7 +47,8 @@ entry for each spatial axis; axes count from 0, the batch included, never from t
 | deform_conv | x, offset, weight, bias, mask | as conv, offset_groups |
 | dropout dropout2d droppath | x | p |
 
-What is not in the table goes by the name that it has in its tool, and cannot be said.
+What is not in the table goes by the name that it has in its tool, and cannot be said; a setting
+`why` of it says the reason.
 """
 
 from __future__ import annotations
