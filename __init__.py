@@ -20,6 +20,7 @@ These take the folder of a run, which holds the trained weights:
     model = dotcnn.load("runs/net")                  # its best weights, as an nn.Module
     dotcnn.export("runs/net", "net.onnx")            # also .pt2, .safetensors
     dotcnn.match("net.cnn", other).load_into(model)  # another model's weights, matched by structure
+    dotcnn.from_module(other, (3, 224, 224)).text    # the spec of any torch module, proved
 
 A mistake in a spec, the data or a run raises `dotcnn.SpecError`. Its text is what the command line
 would print; `.diagnostics` has the same as objects, with source locations, codes and help.
@@ -29,7 +30,7 @@ Importing `dotcnn` is fast: torch is imported by the functions that need it, whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from .compiler.importing.import_network import Imported
     from .compiler.network import Network
     from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Callback", "Diagnostic", "SpecError", "check", "compile", "emit", "evaluate", "export", "load",
-    "match", "predict", "report", "train",
+    "Callback", "Diagnostic", "SpecError", "check", "compile", "emit", "evaluate", "export",
+    "from_module", "load", "match", "predict", "report", "train",
 ]  # fmt: skip
 
 _CLASSES = {
@@ -212,6 +214,34 @@ def match(
     network = compile(spec) if isinstance(spec, (str, Path)) else spec
     weights = read_weights(source) if isinstance(source, (str, Path)) else source
     return find(network, weights, example=example, adapt_channels=adapt_channels, by_order=by_order)
+
+
+def from_module(
+    module: nn.Module,
+    example: Tensor | Sequence[int] | None = None,
+    *,
+    name: str = "",
+    partial: bool = False,
+) -> Imported:
+    """Write the spec of a torch module, whoever wrote it, and prove that it is the same network.
+
+        imported = dotcnn.from_module(torchvision.models.resnet50(), (3, 224, 224))
+        print(imported.text)                         # blocks and loops, as a person would write
+        imported.save("net.cnn")                     # and its weights, net.safetensors
+
+    `example` is a batch of images, or the shape of one image; modules that say what they were made
+    for, as those of timm do, need none. `name` is that of the network; the default is the module's
+    class. The module is followed by torch.export, which runs its code on tensors without values,
+    and is not changed. The spec is compiled again, layer by layer the same network, and the outputs
+    for random images are those of the module in its evaluation mode.
+
+    `.network` is the compiled network, `.weights` has its weights, by their names in what `load`
+    gives; `.save(path)` writes both. Raises SpecError if the language cannot say a part of it, with
+    the modules where that is; with `partial`, the result ends before them.
+    """
+    from .training.importing.from_module import imported_module
+
+    return imported_module(module, example, name, partial)
 
 
 def export(

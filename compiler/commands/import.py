@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +32,6 @@ spec is compiled again before it is written: it is the same network, layer by la
 there are any, are written beside it as .safetensors; this needs `dotcnn[torch]`. Layers that the
 language cannot say are listed with their places, and nothing is written."""
 
-IMPORTED = re.compile(rb"\A# From .* imported by dotcnn")
-"""How files begin that this command wrote."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="NETWORK", help=f"a network of {_KNOWN}")
@@ -63,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..importing.import_network import import_network
+    from ..importing.save import MARK
 
     file, output = options.file, options.output
     format = format_of(file)
@@ -72,12 +69,12 @@ def run(options: argparse.Namespace) -> int:
     to_file = output is not None and output != "-"
     if to_file and Path(output).suffix.lower() != ".cnn":
         raise UsageError(f"{output} does not end in .cnn, as specs do")
-    keep_others_files(output, IMPORTED, "`cnn import`", options.force)
+    keep_others_files(output, MARK, "`cnn import`", options.force)
     given = Given(file, input_shape=options.input, weights=options.weights or "")
     imported = import_network(given, format, partial=options.partial)
     if imported.left_out:
         print_diagnostics(imported.left_out, options)
-    if imported.graph.has_weights:
+    if imported.graph.run is not None:
         imported = tensor_part().compared(imported)
     if not to_file:
         sys.stdout.write(imported.text)
@@ -89,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 def _check_weights(weights: str | None, format: Format) -> None:
     if weights is None:
         return
-    if not format.weights:
+    if not format.weights_endings:
         raise UsageError(f"--weights: the weights of {format.tool} are in the network's own file")
     if Path(weights).suffix.lower() not in format.weights_endings:
         endings = ", ".join(format.weights_endings)
@@ -98,18 +95,18 @@ def _check_weights(weights: str | None, format: Format) -> None:
 
 def _write(imported: Imported, output: Path, force: bool) -> None:
     """Writes the weights, if there are any, and then the spec."""
-    from ...dsl.atomic_file import written
+    from ..importing.save import refuse_others, save_spec, save_weights, weights_beside
 
-    weights = ""
-    if imported.graph.has_weights:
-        beside = output.with_suffix(".safetensors")
-        if beside.exists() and not output.exists() and not force:
-            raise UsageError(f"{beside} exists already; --force overwrites it")
-        with writing(beside), written(beside) as scratch:
-            tensor_part().write(imported, scratch)
-        weights = f", weights in {beside}"
-    with writing(output), written(output) as scratch:
-        scratch.write_text(imported.text, encoding="utf-8", newline="\n")
+    if not force:
+        try:
+            refuse_others(imported, output)
+        except FileExistsError as error:
+            raise UsageError(f"{error}; --force overwrites it") from None
+    with writing(weights_beside(output)):
+        beside = save_weights(imported, output)
+    with writing(output):
+        save_spec(imported, output)
+    weights = f", weights in {beside}" if beside else ""
     lines = sum(bool(line.strip()) for line in imported.text.splitlines())
     count = len(imported.graph.layers)
     say(f"{output}: {count:,} layers in {lines} lines, proved to be the same network{weights}")

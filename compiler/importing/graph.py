@@ -110,10 +110,15 @@ class Graph(NamedTuple):
     """Where its weights lie, if they are in a file of their own."""
     layout: tuple[str, ...] = ()
     """What is laid out otherwise than in the file."""
+    double: bool = False
+    """Whether `run` computes in 64 bits if what it is given has so many."""
+    initial: bool = False
+    """Its weights are initial values: they serve to compare outputs, and are not written."""
 
     @property
     def has_weights(self) -> bool:
-        return any(layer.weights for layer in self.layers)
+        """Whether it has weights that somebody trained."""
+        return not self.initial and any(layer.weights for layer in self.layers)
 
     @property
     def consumers(self) -> list[list[Layer]]:

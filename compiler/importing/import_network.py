@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -16,6 +17,7 @@ from .fold import fold, unfolded
 from .graph import Graph, Tensor, Unsaid, only_used
 from .prove import prove
 from .readers import Format, Given
+from .save import refuse_others, save_spec, save_weights
 from .structure import structure
 from .write import write
 
@@ -58,6 +60,21 @@ class Imported(NamedTuple):
             if layer.weights
             for key, tensor in layer.weights.items()
         }
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the spec and, if there are any, its weights beside it: `net.cnn`,
+        `net.safetensors`.
+
+        Raises FileExistsError if that would replace a file that no import wrote, unless `force` is
+        given, and OSError if a file cannot be written.
+        """
+        spec = Path(path)
+        if spec.suffix.lower() != ".cnn":
+            raise ValueError(f"{path} does not end in .cnn, as specs do")
+        if not force:
+            refuse_others(self, spec)
+        save_weights(self, spec)
+        save_spec(self, spec)
 
 
 def import_network(given: Given, format: Format, *, partial: bool = False) -> Imported:

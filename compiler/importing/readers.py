@@ -95,6 +95,9 @@ def _imported(module: str) -> Any:
     return import_module(f"dotcnn.{module}")
 
 
+_STATE_DICTS = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", ".npz")
+"""Files of a module's state dict."""
+
 FORMATS = (
     Format("Caffe", (".prototxt", ".pbtxt"), "compiler.importing.caffe", "read_caffe"),
     Format("Darknet", (".cfg",), "compiler.importing.darknet", "read_darknet"),
@@ -104,6 +107,13 @@ FORMATS = (
     ),
     Format("Keras", (".h5", ".hdf5", ".keras"), "training.importing.keras_file", "read_keras_file"),
     Format("ONNX", (".onnx",), "training.importing.from_onnx.onnx_network", "read_onnx_network"),
+    Format(
+        "torchvision", ("torchvision:",), "training.importing.by_name", "read_torchvision",
+        weights_endings=_STATE_DICTS,
+    ),
+    Format(
+        "timm", ("timm:",), "training.importing.by_name", "read_timm", weights_endings=_STATE_DICTS
+    ),
 )  # fmt: skip
 
 

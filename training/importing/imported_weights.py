@@ -4,7 +4,7 @@ where that can be run, and written as safetensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,10 +36,14 @@ class Difference(NamedTuple):
         return DOUBLE if self.bits == 64 else SINGLE
 
 
+class WrongPrecision(Exception):
+    """The original does not compute in this one: it has numbers of another in its code."""
+
+
 def compared(imported: Imported) -> Imported:
     """With a sentence about its outputs beside those of the original; raises SpecError if they
     differ."""
-    if imported.graph.run is None:
+    if imported.graph.run is None or imported.left_out:
         return imported
     apart = difference(imported)
     if not apart.of_the_largest <= apart.allowed:
@@ -49,8 +53,9 @@ def compared(imported: Imported) -> Imported:
         )
         help = "this is a mistake in dotcnn; please report it with the file"
         raise SpecError([Diagnostic("import", message, file=imported.origin, help=help)])
+    whose = "random" if imported.graph.initial else "its"
     said = (
-        f"With its weights, the outputs for {IMAGES} random images are those of the original to"
+        f"With {whose} weights, the outputs for {IMAGES} random images are those of the original to"
         f" {apart.of_the_largest:.0e} of the largest, in {apart.bits} bits."
     )
     return imported._replace(compared=said)
@@ -58,16 +63,24 @@ def compared(imported: Imported) -> Imported:
 
 def difference(imported: Imported) -> Difference:
     """Runs both, which has to be possible."""
-    assert imported.graph.run is not None
-    module = module_of(imported)
-    inputs = _inputs(imported.network, _precision(imported))
-    with torch.no_grad(), evaluating(module):
-        # A last softmax is applied by `predict`.
-        own = getattr(module.to(inputs[0].dtype), "predict", module)(*inputs)
     run = imported.graph.run
-    theirs = [torch.as_tensor(each) for each in run([each.numpy() for each in inputs])]
-    apart = _apart(_in_order(imported, own), theirs)
-    return Difference(apart, 64 if inputs[0].dtype == torch.float64 else 32)
+    assert run is not None
+    module = module_of(imported)
+    values: Iterable[Any] = imported.weights.values()
+    doubles = any(str(each.dtype).endswith("float64") for each in values)
+    for dtype in [torch.float64] * (imported.graph.double or doubles) + [torch.float32]:
+        inputs = _inputs(imported.network, dtype)
+        with torch.no_grad(), evaluating(module):
+            # A last softmax is applied by `predict`.
+            own = getattr(module.to(dtype), "predict", module)(*inputs)
+        try:
+            theirs = [torch.as_tensor(each) for each in run([each.numpy() for each in inputs])]
+        except WrongPrecision:
+            continue
+        apart = _apart(_in_order(imported, own), theirs)
+        return Difference(apart, 64 if dtype == torch.float64 else 32)
+    message = "the original cannot be run on random images, so its outputs are not compared"
+    raise SpecError([Diagnostic("import", message, file=imported.origin)])
 
 
 def module_of(imported: Imported) -> nn.Module:
@@ -98,12 +111,6 @@ def _tensor(value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach()
     return torch.from_numpy(numpy.require(value, requirements=["C", "W", "A"]))
-
-
-def _precision(imported: Imported) -> torch.dtype:
-    values: Mapping[str, Any] = imported.weights
-    doubles = any(str(value.dtype).endswith("float64") for value in values.values())
-    return torch.float64 if doubles else torch.float32
 
 
 def _inputs(network: Network, dtype: torch.dtype) -> list[Tensor]:

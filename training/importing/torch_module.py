@@ -1,192 +1,71 @@
-"""A module of torch as a Program: torch.export runs it on tensors without values and notes the
-functions of ATen, each with the path of the module that called it. Nothing of the module is
-changed.
-"""
+"""A module of torch as a network, which can be run."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
-from torch.fx import Node
-from torch.utils._pytree import tree_flatten_with_path, tree_map_only
+from torch.func import functional_call
+from torch.utils._pytree import tree_leaves
 
+from ...compiler.importing.graph import Graph
+from ...compiler.importing.tensors.compose import graph_of
 from ...compiler.importing.tensors.program import Program
 from ...compiler.shapes import Shape
-from ...dsl.diagnostics import Diagnostic, SpecError
+from ..runtime.eval_mode import evaluating
 from .aten import program_of
-from .aten_graph import AtenGraph, Held, Out, Ref, Step
 from .dropping import marked
+from .exported_module import exported_graph, quiet, tensors_of_module
+from .imported_weights import WrongPrecision
+from .training_mode import minds_training, with_training
 
 _PRIMES = (5, 11, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
+
+
+def graph_of_module(module: nn.Module, input: Shape, name: str) -> Graph:
+    """The network of a module, with its weights, for images of this shape; raises SpecError."""
+    graph = graph_of(program_of_module(module, input, name))
+    return graph._replace(run=partial(_run, module), double=True)
+
+
+def _run(module: nn.Module, batches: Sequence[Any]) -> list[Any]:
+    """The outputs of the module, computed as precisely as the inputs are."""
+    inputs = [torch.from_numpy(each) for each in batches]
+    tensors = {
+        key: each.detach().cpu().to(inputs[0].dtype) if each.is_floating_point() else each.cpu()
+        for key, each in tensors_of_module(module).items()
+    }
+    try:
+        with torch.no_grad(), quiet(), evaluating(module):
+            outputs = functional_call(module, tensors, tuple(inputs))
+    except RuntimeError as error:
+        raise WrongPrecision(str(error)) from None
+    return [each for each in tree_leaves(outputs) if isinstance(each, Tensor)]
 
 
 def program_of_module(module: nn.Module, input: Shape, name: str) -> Program:
     """The calls of a module on images of this shape; raises SpecError."""
     batch = _batch(module, input)
-    exported = _exported(module, torch.zeros(batch, *input, dtype=_precision(module)), name)
-    return program_of(_graph(module, exported, name, batch))
+    first = next(module.parameters(), torch.zeros(()))
+    dtype = first.dtype if first.is_floating_point() else torch.float32
+    example = torch.zeros(batch, *input, dtype=dtype, device=first.device)
+    with evaluating(module), marked(module):
+        program = program_of(exported_graph(module, example, name))
+        if not minds_training(module):
+            return program
+        module.train()
+        return with_training(program, lambda: exported_graph(module, example, name))
 
 
 def _batch(module: nn.Module, input: Shape) -> int:
     """A number that divides no size of a weight, so that it is known again in a shape."""
-    sizes = {*input, *chain.from_iterable(each.shape for each in _tensors(module).values())}
+    sizes = {
+        *input,
+        *chain.from_iterable(each.shape for each in tensors_of_module(module).values()),
+    }
     free = (prime for prime in _PRIMES if all(size % prime for size in sizes))
     return next(free, _PRIMES[-1])
-
-
-def _precision(module: nn.Module) -> torch.dtype:
-    kinds = [each.dtype for each in module.parameters() if each.is_floating_point()]
-    return kinds[0] if kinds else torch.float32
-
-
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """All parameters and buffers; shared ones under each of their names."""
-    return {
-        **dict(module.named_buffers(remove_duplicate=False)),
-        **dict(module.named_parameters(remove_duplicate=False)),
-    }
-
-
-# ---- torch.export --------------------------------------------------------------------------------
-
-
-def _exported(module: nn.Module, example: Tensor, name: str) -> ExportedProgram:
-    try:
-        with _quiet(), evaluation(module), marked(module):
-            return torch.export.export(module, (example,), strict=False)
-    except Exception as error:  # noqa: BLE001 - this runs code of the module
-        raise _cannot(name, error) from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings, and attention written out instead of torch's one function for all of it."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        torch.backends.mha.set_fastpath_enabled(False)
-        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
-        yield
-
-
-@contextmanager
-def evaluation(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode; restores the mode of each part."""
-    modes = {inner: inner.training for inner in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for inner, mode in modes.items():
-            inner.training = mode
-
-
-def _cannot(name: str, error: Exception) -> SpecError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    why = lines[0] if lines else type(error).__name__
-    message = f"torch.export cannot follow the module `{name}`: {why[:300]}"
-    return SpecError([Diagnostic("import", message)])
-
-
-# ---- its graph -----------------------------------------------------------------------------------
-
-
-def _graph(module: nn.Module, exported: ExportedProgram, name: str, batch: int) -> AtenGraph:
-    tensors = _tensors(module)
-    trained = {key for key, _ in module.named_parameters(remove_duplicate=False)}
-    first: dict[int, str] = {}
-    for key, tensor in tensors.items():
-        first.setdefault(id(tensor), key)
-    inputs: list[Out] = []
-    held: dict[str, Held] = {}
-    kinds = {spec.arg.name: spec for spec in exported.graph_signature.input_specs}
-    steps: list[Step] = []
-    results: list[tuple[str, str]] = []
-    for node in exported.graph.nodes:
-        if node.op == "placeholder":
-            spec = kinds[node.name]
-            if spec.kind == InputKind.USER_INPUT:
-                inputs.append(Out(node.name, _shape(node.meta["val"])))
-            elif spec.target in tensors:
-                tensor = tensors[spec.target]
-                key = first[id(tensor)]
-                held[node.name] = Held(tensor, key, key in trained)
-            else:
-                held[node.name] = Held(exported.constants[spec.target], spec.target, False)
-        elif node.op == "call_function":
-            steps += _steps(node, name)
-        elif node.op == "output":
-            results = _results(node, exported, name)
-    return AtenGraph(name, inputs, held, steps, results, batch)
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(map(int, value.shape)) if isinstance(value, Tensor) else ()
-
-
-def _steps(node: Node, name: str) -> list[Step]:
-    target: Any = node.target
-    value = node.meta.get("val")
-    if not isinstance(target, torch._ops.OpOverload):
-        if getattr(target, "__name__", "") == "getitem":
-            return []  # an output of the step before
-        message = f"`{name}` depends on its data: `{getattr(target, '__name__', target)}`"
-        raise SpecError([Diagnostic("import", message)])
-    several = isinstance(value, tuple | list)
-    if isinstance(value, tuple | list):
-        outputs = [Out(f"{node.name}[{n}]", _shape(each)) for n, each in enumerate(value)]
-    else:
-        outputs = [Out(node.name, _shape(value))]
-    arguments: dict[str, Any] = {}
-    for n, argument in enumerate(target._schema.arguments):
-        if n < len(node.args):
-            given = node.args[n]
-        else:
-            given = node.kwargs.get(argument.name, argument.default_value)
-        arguments[argument.name] = tree_map_only(Node, _ref, given)
-    path = _path(node)
-    return [Step(str(target), arguments, outputs, path, several)]
-
-
-def _ref(node: Node) -> Ref:
-    target: Any = node.target
-    if getattr(target, "__name__", "") == "getitem":
-        return Ref(f"{node.args[0].name}[{node.args[1]}]")  # type: ignore[union-attr]
-    return Ref(node.name)
-
-
-def _path(node: Node) -> str:
-    """The path of the innermost module that calls it."""
-    stack = node.meta.get("nn_module_stack") or {}
-    path = ""
-    for inner, _ in stack.values():
-        path = inner
-    return path.partition("@")[0]
-
-
-def _results(node: Node, exported: ExportedProgram, name: str) -> list[tuple[str, str]]:
-    specs = exported.graph_signature.output_specs
-    mine: Sequence[Any] = node.args[0]  # type: ignore[assignment]
-    given = [
-        each for each, spec in zip(mine, specs, strict=True) if spec.kind.name == "USER_OUTPUT"
-    ]
-    spec = exported.call_spec.out_spec
-    tree = torch.utils._pytree.tree_unflatten(given, spec)
-    results: list[tuple[str, str]] = []
-    for keys, leaf in tree_flatten_with_path(tree)[0]:
-        if isinstance(leaf, Node):
-            called = ".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in keys)
-            results.append((_ref(leaf).name, called))
-        elif leaf is not None:
-            message = f"the module `{name}` gives something else than tensors: {leaf!r:.60}"
-            raise SpecError([Diagnostic("import", message)])
-    return results

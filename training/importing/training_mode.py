@@ -1,0 +1,101 @@
+"""What a module does in training only, beside what dropping.py knows: auxiliary heads. They are
+taken from a graph of the training mode, if what that computes is otherwise the network of the
+evaluation mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from torch import Tensor, nn
+
+from ...compiler.importing.tensors.program import Call, Constant, Operand, Program, Result
+from ...dsl.diagnostics import SpecError
+from .aten import program_of
+from .aten_graph import AtenGraph, Ref, Step, function_of
+
+USUAL = 0.3
+"""The weight of an auxiliary loss, as GoogLeNet has it. It belongs to the code that trains."""
+
+
+def minds_training(module: nn.Module) -> bool:
+    """Whether the code of a module that is not torch's own asks in which mode it is."""
+    kinds = {type(part) for part in module.modules() if "forward" not in vars(part)}
+    classes = {each for kind in kinds for each in kind.__mro__}
+    return any(
+        "training" in getattr(getattr(member, "__code__", None), "co_names", ())
+        for each in classes
+        if not each.__module__.startswith("torch.nn")
+        for member in vars(each).values()
+    )
+
+
+def with_training(program: Program, exported: Callable[[], AtenGraph]) -> Program:
+    """The program with the results that the training mode adds, and what drops in it."""
+    try:
+        training = program_of(_quiet(exported()))
+    except SpecError:  # it depends on random numbers, say
+        return program
+    known = _keys(program)
+    own = _keys(training)
+    mains = [known[id(each.call)] for each in program.results]
+    found = {own[id(each.call)]: each for each in training.results}
+    if not all(main in found for main in mains):
+        if len(training.results) > len(program.results):
+            said = "what it gives in training only, which is computed otherwise"
+            return program._replace(remarks=[*program.remarks, said])
+        return program
+    more = [each for key, each in found.items() if key not in mains]
+    if not more and len(training.calls) == len(program.calls):
+        return program
+    results = [Result(each.call, each.name, USUAL) for each in more]
+    results += [found[main]._replace(name=each.name)
+                for main, each in zip(mains, program.results, strict=True)]  # fmt: skip
+    return training._replace(results=results, remarks=program.remarks)
+
+
+def _quiet(graph: AtenGraph) -> AtenGraph:
+    """Without what batch norms do in training."""
+    return graph._replace(steps=[_of_evaluation(each) for each in graph.steps if not
+                                 _counts(each, graph)])  # fmt: skip
+
+
+def _of_evaluation(step: Step) -> Step:
+    given = step.arguments
+    if function_of(step.target) == "batch_norm" and given["running_mean"] is not None:
+        return step._replace(arguments={**given, "training": False})
+    return step
+
+
+def _counts(step: Step, graph: AtenGraph) -> bool:
+    """Whether it counts the batches of a batch norm."""
+    first = next(iter(step.arguments.values()), None)
+    if not isinstance(first, Ref) or first.name not in graph.held:
+        return False
+    return graph.held[first.name].name.endswith("num_batches_tracked")
+
+
+_DROPS = ("dropout", "dropout2d", "droppath")
+
+
+def _keys(program: Program) -> dict[int, int]:
+    """What each call computes when nothing is dropped, by its identity."""
+    keys: dict[int, int] = {}
+
+    def key(operand: Operand) -> Hashable:
+        if isinstance(operand, Call):
+            return keys[id(operand)]
+        if isinstance(operand, Constant):  # a computed one has another name in each graph
+            value = operand.value
+            assert isinstance(value, Tensor)
+            return operand.shape, float(value.detach().sum())
+        return operand
+
+    for call in program.calls:
+        operands = tuple([key(each) for each in call.operands])
+        if call.function in _DROPS:
+            keys[id(call)] = keys[id(call.operands[0])]
+        else:
+            settings = tuple([(name, str(value)) for name, value in call.settings.items()])
+            keys[id(call)] = hash((call.function, operands, settings, call.shape))
+    return keys
