@@ -101,6 +101,7 @@ _STATE_DICTS = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", "
 FORMATS = (
     Format("Caffe", (".prototxt", ".pbtxt"), "compiler.importing.caffe", "read_caffe"),
     Format("Darknet", (".cfg",), "compiler.importing.darknet", "read_darknet"),
+    Format("torch.export", (".pt2",), "training.importing.pt2", "read_pt2"),
     Format(
         "Keras", (".json",), "compiler.importing.keras.model", "read_keras",
         "training.importing.keras_weights", (".h5", ".hdf5", ".keras"),

@@ -7,6 +7,7 @@ torch_module.py       a module as a network that can be run
   exported_module.py   by torch.export, as a graph (aten_graph.py) of ATen's functions
   dropping.py          what drops in training, which a graph of the evaluation mode does not show
   training_mode.py     what else there is in training only: auxiliary heads
+pt2.py                a .pt2 file as such a graph; nothing in it is unpickled
 lowering.py           that graph -> a program: calls of compiler/importing/tensors
   aten.py              what each function becomes; einsum.py
 from_onnx/            files of ONNX

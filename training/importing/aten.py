@@ -14,7 +14,17 @@ import torch
 from ...compiler.importing.tensors.program import Call, Constant, Operand, Program
 from .aten_graph import AtenGraph, Step, function_of
 from .einsum import einsum_calls
-from .lowering import UNARY, Function, Given, Lowered, Lowering, shape, tensor_of, tensors_of
+from .lowering import (
+    COMPUTED,
+    UNARY,
+    Function,
+    Given,
+    Lowered,
+    Lowering,
+    shape,
+    tensor_of,
+    tensors_of,
+)
 
 _FUNCTIONS: dict[str, Function] = {}
 
@@ -22,6 +32,11 @@ _FUNCTIONS: dict[str, Function] = {}
 def program_of(graph: AtenGraph) -> Program:
     """The graph as calls; raises SpecError."""
     return Lowering(graph, _FUNCTIONS).program()
+
+
+def known(target: str) -> bool:
+    """Whether a function is one of those here: none of them reads a file or a clock."""
+    return function_of(target) in _FUNCTIONS or function_of(target) in COMPUTED
 
 
 def _for(*names: str) -> Callable[[Function], Function]:

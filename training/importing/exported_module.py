@@ -5,7 +5,7 @@ each with the path of the module that called it. Nothing of the module is change
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -18,6 +18,14 @@ from torch.utils._pytree import tree_flatten_with_path, tree_map_only, tree_unfl
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .aten_graph import AtenGraph, Held, Out, Ref, Step
+
+_PRIMES = (5, 11, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
+
+
+def free_batch(sizes: Collection[int]) -> int:
+    """A number of images that divides none of these sizes, so that it is known again in a shape."""
+    free = (prime for prime in _PRIMES if all(size % prime for size in sizes))
+    return next(free, _PRIMES[-1])
 
 
 def exported_graph(module: nn.Module, example: Tensor, name: str) -> AtenGraph:

@@ -133,7 +133,7 @@ class Lowering:
 
     def _computed(self, step: Step, given: Given, function: str) -> Lowered:
         """What a function gives whose operands are known."""
-        if function not in _COMPUTED:
+        if function not in COMPUTED:
             return self.named(step, function, tensors_of(given))
         self.refuse_large(step)
         _, name, overload = step.target.split(".")
@@ -255,7 +255,7 @@ def tensors_of(given: Given) -> list[Operand]:
 def _changes(step: Step) -> bool:
     """Whether it changes its first operand in place."""
     name = step.target.split(".")[1] if "." in step.target else step.target
-    return name.endswith("_") and not name.startswith("__")
+    return name.endswith("_") and not name.startswith("__") and name != "detach_"
 
 
 def _plain(value: Any) -> Any:
@@ -300,7 +300,7 @@ _VIEWS = {
 }  # fmt: skip
 """What may give a tensor in the memory of its operand."""
 
-_COMPUTED = {
+COMPUTED = {
     *_VIEWS, *UNARY, "arange", "zeros", "ones", "full", "zeros_like", "ones_like", "full_like",
     "eye", "linspace", "scalar_tensor", "lift_fresh_copy", "clone", "_to_copy", "index",
     "index_select", "add", "sub", "rsub", "mul", "div", "pow", "floor_divide", "remainder",

@@ -19,11 +19,9 @@ from ...compiler.shapes import Shape
 from ..runtime.eval_mode import evaluating
 from .aten import program_of
 from .dropping import marked
-from .exported_module import exported_graph, quiet, tensors_of_module
+from .exported_module import exported_graph, free_batch, quiet, tensors_of_module
 from .imported_weights import WrongPrecision
 from .training_mode import minds_training, with_training
-
-_PRIMES = (5, 11, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
 
 
 def graph_of_module(module: nn.Module, input: Shape, name: str) -> Graph:
@@ -62,10 +60,5 @@ def program_of_module(module: nn.Module, input: Shape, name: str) -> Program:
 
 
 def _batch(module: nn.Module, input: Shape) -> int:
-    """A number that divides no size of a weight, so that it is known again in a shape."""
-    sizes = {
-        *input,
-        *chain.from_iterable(each.shape for each in tensors_of_module(module).values()),
-    }
-    free = (prime for prime in _PRIMES if all(size % prime for size in sizes))
-    return next(free, _PRIMES[-1])
+    shapes = [each.shape for each in tensors_of_module(module).values()]
+    return free_batch({*input, *chain.from_iterable(shapes)})

@@ -56,18 +56,28 @@ def with_training(program: Program, exported: Callable[[], AtenGraph]) -> Progra
 
 def _quiet(graph: AtenGraph) -> AtenGraph:
     """Without what batch norms do in training."""
-    return graph._replace(steps=[_of_evaluation(each) for each in graph.steps if not
-                                 _counts(each, graph)])  # fmt: skip
+    return graph._replace(steps=[of_evaluation(each) for each in graph.steps if not
+                                 counts_batches(each, graph)])  # fmt: skip
 
 
-def _of_evaluation(step: Step) -> Step:
+def of_evaluation(step: Step) -> Step:
+    """A step as it is in the evaluation mode."""
     given = step.arguments
-    if function_of(step.target) == "batch_norm" and given["running_mean"] is not None:
-        return step._replace(arguments={**given, "training": False})
-    return step
+    mode = _MODE_OF.get(function_of(step.target), "")
+    if mode not in given or ("running_mean" in given and given["running_mean"] is None):
+        return step
+    return step._replace(arguments={**given, mode: False})
 
 
-def _counts(step: Step, graph: AtenGraph) -> bool:
+_MODE_OF = {
+    "batch_norm": "training", "dropout": "train", "feature_dropout": "train",
+    "alpha_dropout": "train", "feature_alpha_dropout": "train", "native_dropout": "train",
+    "native_batch_norm": "training",
+}  # fmt: skip
+"""What each function calls the mode."""
+
+
+def counts_batches(step: Step, graph: AtenGraph) -> bool:
     """Whether it counts the batches of a batch norm."""
     first = next(iter(step.arguments.values()), None)
     if not isinstance(first, Ref) or first.name not in graph.held:
