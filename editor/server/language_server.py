@@ -26,6 +26,7 @@ from . import hover as hovering
 from . import lenses as lensing
 from . import navigation as navigating
 from . import outline as outlining
+from . import preview as previewing
 from . import signature as signing
 from . import tokens as coloring
 from .document import Document
@@ -250,6 +251,27 @@ def make_server() -> Server:
     def formatting(document: Document, params: lsp.DocumentFormattingParams) -> Any:
         return formatted(document)
 
+    # ---- the panel beside the text; parameters of requests of one's own come as they are ----
+
+    def own(method: str, answer: Callable[[Document, dict[str, Any]], Any]) -> None:
+        @feature(method)
+        def answered(params: Any) -> Any:
+            given = plain(params)
+            document = server.documents.get(str(given.get("uri", "")))
+            return None if document is None else answer(document, given)
+
+    own("dotcnn/preview", previewing.preview)
+    own("dotcnn/explain", previewing.explained)
+    own("dotcnn/diff", previewing.differences)
+
+    @feature("dotcnn/gallery")
+    def gallery(params: Any) -> Any:
+        return previewing.gallery()
+
+    @feature("dotcnn/gallerySpec")
+    def gallery_spec(params: Any) -> Any:
+        return previewing.gallery_text(plain(params))
+
     @server.command(lensing.NEXT_CALL)
     def next_call(uri: str, block: str) -> None:
         document = server.documents.get(uri)
@@ -263,6 +285,15 @@ def make_server() -> Server:
             server.workspace_code_lens_refresh(None)
 
     return server
+
+
+def plain(value: Any) -> Any:
+    """Parameters as dictionaries and lists: pygls makes named tuples of them."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(each) for name, each in value._asdict().items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
 
 
 def formatted(document: Document) -> list[lsp.TextEdit] | None:
