@@ -1,6 +1,6 @@
-"""What a panel beside the text shows of its network: drawing, table, totals, the emitted module, the
-arithmetic of a layer, differences from a spec of the gallery. The requests are the server's own; the
-playground and the extension of VS Code ask them.
+"""What a panel beside the text shows of its network: drawing, table, totals, emitted module, the
+arithmetic of a layer, differences from a spec of the gallery. These requests are the server's own:
+the playground asks them, and so does the extension of VS Code.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _table(analysis: Analysis, document: Document) -> Json:
 
 
 def _line(node: Node, source: object) -> int | None:
-    """Where the text makes it, from 0: the line itself, or that of the call of an imported block."""
+    """Where the text makes it, from 0: its line, or that of the call of an imported block."""
     if node.span.source is source:
         return node.span.line - 1
     for scope in node.scope.chain():
@@ -161,7 +161,7 @@ def gallery() -> list[Json]:
             {
                 "name": path.stem,
                 "family": path.parent.name if path.parent != GALLERY else "",
-                "title": title or path.stem,
+                "title": title.removesuffix(".cnn") or path.stem,
                 "authors": authors,
                 "year": year,
                 "uri": path.as_uri(),
