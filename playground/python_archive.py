@@ -1,5 +1,5 @@
-"""Packs what the page runs in Python: the language, the compiler, the language server and the gallery,
-with the libraries that the server needs; and copies Python itself beside it.
+"""Packs what the page runs in Python: the language, the compiler, the language server and the
+gallery, with the libraries that the server needs; and copies Python itself beside it.
 
     python playground/python_archive.py DIST
 """
@@ -36,9 +36,8 @@ def own_files() -> list[tuple[Path, str]]:
 def library_files() -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
     for library in LIBRARIES:
-        for each in distribution(library).files or ():
-            if each.suffix == ".py":
-                found.append((Path(str(each.locate())), each.as_posix()))
+        files = distribution(library).files or ()
+        found += [(Path(str(f.locate())), f.as_posix()) for f in files if f.suffix == ".py"]
     return found
 
 

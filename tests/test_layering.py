@@ -245,6 +245,14 @@ SAME_NAMES = {
     "write": "the text of a spec, and the page of a run",
     "values": "what expressions come to, and advice about how they are written",
     "signature": "arguments declared, and as editors show them",
+    "attention": "the layer, and how calls on tensors say it",
+    "compose": "calls on tensors into layers, and blocks of a drawing into one",
+    "layout": "of emitted text, and of maps whose channels are last",
+    "norms": "pools that take a norm, and Keras' normalizations",
+    "preprocessing": "Keras' layers of it, and of images",
+    "shapes": "of maps, and of Keras' maps",
+    "standardized": "convolutions with standardized weights: the layer, and as calls on tensors",
+    "views": "of a page, and tensors that are others seen differently",
 }
 """Why modules of different packages share a name."""
 
