@@ -12,6 +12,10 @@ from dotcnn.compiler.importing.import_network import Imported, import_network
 from dotcnn.compiler.importing.normal import normal
 from dotcnn.compiler.importing.readers import Given, format_of
 from dotcnn.compiler.network import Network
+from dotcnn.compiler.ops import REGISTRY
+from dotcnn.compiler.ops.base import Op
+from dotcnn.compiler.ops.merge import Chunk
+from dotcnn.compiler.shapes import Shape
 from dotcnn.dsl.source import Source
 
 
@@ -34,7 +38,7 @@ def as_imported(network: Network) -> Graph:
     layers: list[Layer] = []
     for node in network.nodes:
         inputs = tuple([layers[source.index] for source in node.inputs])
-        op = normal(node.op.replace(), inputs[0].shape) if inputs else node.op
+        op = normal(_own_word(node.op, inputs[0].shape), inputs[0].shape) if inputs else node.op
         layers.append(Layer(node.index, op, inputs, "", node.span, node.shape))
     outputs = [
         GraphOutput(layers[each.node.index], each.name.rpartition(".")[2], each.weight)
@@ -46,6 +50,15 @@ def as_imported(network: Network) -> Graph:
     ]
     outputs.sort(key=lambda each: (each.aux is None, each.layer.index))
     return Graph(network.name, layers, outputs, [], [])
+
+
+def _own_word(op: Op, shape: Shape) -> Op:
+    """The parts that `split` makes are slices elsewhere."""
+    if not isinstance(op, Chunk):
+        return op.replace()
+    sizes = op.sizes or (shape[0] // op.count,) * op.count
+    start = sum(sizes[: op.index])
+    return REGISTRY["slice"].make(channels=(start, start + sizes[op.index]))
 
 
 def compiled(text: str) -> Network:

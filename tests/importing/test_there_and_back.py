@@ -12,6 +12,7 @@ from dotcnn.compiler.importing.prove import prove
 from dotcnn.compiler.importing.structure import structure
 from dotcnn.compiler.importing.write import write
 from dotcnn.compiler.network import Network
+from dotcnn.compiler.ops.merge import Chunk
 from dotcnn.compiler.ops.scale import Scaled
 from dotcnn.dsl import gallery
 from importing.imported import as_imported
@@ -25,7 +26,7 @@ def expressible(network: Network) -> bool:
         for node in network.nodes
         if node.op.word or isinstance(node.op, Scaled)
     )
-    known = all(node.op.word or isinstance(node.op, Scaled) for node in network.nodes)
+    known = all(node.op.word or isinstance(node.op, (Scaled, Chunk)) for node in network.nodes)
     return (
         plain
         and known
