@@ -94,8 +94,9 @@ COMPOSITES = (
 def composed(program: Program) -> None:
     """Writes each composite as one call. What it was made of stays, if something else reads it."""
     counts = _reads(program)
-    for call in reversed(program.calls):
+    for call in program.calls:
         _plain(call)
+    for call in reversed(program.calls):
         for composite in _BY_FUNCTION.get(_outermost(call), ()):
             found = _Match(counts).match(composite.tree, call)
             if found is not None and (composite.where is None or composite.where(found)):
@@ -120,7 +121,6 @@ def _plain(call: Call) -> None:
     (x,) = call.operands
     low, high = call.settings["low"], call.settings["high"]
     if isinstance(x, Call):
-        _plain(x)
         inner = x.settings if x.function == "clamp" else {"low": 0, "high": None}
         if x.function in ("clamp", "relu") and (
             (low is None and inner["high"] is None) or (high is None and inner["low"] is None)
