@@ -279,6 +279,8 @@ class _Structure:
             sources = (last, first)
             first = last
         before: Body = []
+        if at.op.paths and len(sources) > 1:
+            return self.by_name(at, sources, last, start)
         if first is not last and len(sources) < 3:
             before = [Item("from", "from", targets=[self.named(first, start)], layer=first)]
         if len(sources) > 1:
@@ -293,6 +295,19 @@ class _Structure:
             item = self.plain(at)
         return [*before, item]
 
+    def by_name(self, at: Layer, sources: Sequence[Layer], last: Layer, start: Layer) -> Body:
+        """A form whose paths are labels: `attention { | from q | from k | from v }`."""
+        paths: list[Body] = []
+        for source in sources:
+            target = self.named(source, start)
+            target.labeled = True
+            paths.append([Item("from", "from", targets=[target], layer=source)])
+        before = paths[0] if len(at.op.paths) == 1 and sources[0] is not last else []
+        item = self.over_paths(at, paths)
+        item.arriving = sources[0]
+        self.items[at.index] = item
+        return [*before, item]
+
     def named(self, layer: Layer, start: Layer) -> Item:
         """The statement of a layer, which gets a label."""
         assert layer is start or layer.index in self.items
@@ -302,7 +317,9 @@ class _Structure:
 
     def long_path(self, merge: Layer, above: Layer) -> int | None:
         """Of two paths, the one that is so long that the other is better written with a label."""
-        if len(merge.inputs) != 2 or above.index == 0:
+        if len(merge.op.paths) == 1 and merge.inputs[0] is not above:
+            return 0  # it reads what arrives
+        if len(merge.inputs) != 2 or above.index == 0 or merge.op.paths:
             return None
         depths = self.dominators.depth
         lengths = [depths[source.index] - depths[above.index] for source in merge.inputs]
@@ -340,7 +357,9 @@ class _Structure:
                     rest.insert(0, Item("from", "from", targets=[label], layer=above))
                 paths.append(rest)
         label.labeled = True
-        if long == 0 and all(len(path) == 1 for path in paths[1:]):
+        if merge.op.paths:
+            item = self.over_paths(merge, paths)
+        elif long == 0 and all(len(path) == 1 for path in paths[1:]):
             targets = [target for path in paths[1:] for target in path[0].targets]
             item = Item("merge", merge.op.word, targets=targets, layer=merge)
         else:
@@ -419,7 +438,17 @@ class _Structure:
             if len(paths[short]) < len(paths[1 - short]):
                 paths = [paths[1 - short], paths[short]]
                 word = "residual"
-        return Item("form", word, paths=paths, bars=True, layer=merge)
+        return self.over_paths(merge, paths)
+
+    def over_paths(self, merge: Layer, paths: list[Body]) -> Item:
+        """A form with its arguments: `attention heads=2 { | queries | keys | values }`. Of what
+        reads the stream and one path more, `deform 64 3x3 { shifts }`, only that is written."""
+        op = None
+        if merge.op.fields:
+            op = unsettled(merge.op, [each.op for each in self.consumers[merge.index]])
+        alone = len(merge.op.paths) == 1
+        inner = paths[1:] if alone else paths
+        return Item("form", merge.op.word, op, paths=inner, bars=not alone, layer=merge)
 
     def projected(
         self, above: Layer, merge: Layer, body: Body, short: Body

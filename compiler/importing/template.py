@@ -246,7 +246,9 @@ def raw_lines(body: Body) -> Lines:
 
 def lines(body: Body, varying: set[tuple[str, str]]) -> Lines:
     """The statements of a body on their lines."""
-    kinds = [item.op.kind if item.op is not None else item.kind for item in body]
+    kinds = [
+        item.op.kind if item.op is not None and item.kind != "form" else item.kind for item in body
+    ]
     norm_first = bool(kinds) and kinds[0] == "norm"
     result: Lines = []
     for index, item in enumerate(body):

@@ -241,7 +241,7 @@ def _input(to: Composer, call: Call) -> View:
 @says("conv")
 def _conv(to: Composer, call: Call, x: Value, weight: Value, bias: Value) -> View:
     settings = call.settings
-    x, pad = _joined_padding(to, call, x, settings["pad"])
+    pad = settings["pad"]
     further: dict[str, Any] = {}
     weights: dict[str, Constant] = {}
     own = call.operands[1]
@@ -281,21 +281,6 @@ def _constant(value: Any) -> Constant | None:
 
 
 Pads = Sequence[tuple[int, int]]
-
-
-def _joined_padding(
-    to: Composer, call: Call, x: Value, pad: Pads, value: float = 0.0
-) -> tuple[Any, Pads]:
-    """Padding in front of a layer is that of the layer, if it has the same effect."""
-    source = call.operands[0]
-    if not isinstance(source, Call) or source.function != "pad":
-        return x, pad
-    sides, mode = source.settings["sides"], source.settings["mode"]
-    same = mode == "constant" and source.settings["value"] == value
-    if not same or any(map(any, sides[:2])) or min(map(min, sides)) < 0:
-        return x, pad
-    sums = [(a + c, b + d) for (a, b), (c, d) in zip(sides[2:], pad, strict=True)]
-    return to.values[id(source.operands[0])], sums
 
 
 def _padding(
@@ -561,10 +546,7 @@ def _pool(to: Composer, call: Call, x: Value) -> View:
     settings = dict(call.settings)
     largest = call.function == "max_pool"
     counted = settings.pop("count_pad", True)
-    lowest = float("-inf") if largest else 0.0
     pad = settings.pop("pad")
-    if largest or counted:
-        x, pad = _joined_padding(to, call, x, pad, lowest)
     source = to.map(x)
     ceil = settings.pop("ceil")
     window = {name: tuple(settings[name]) for name in ("kernel", "stride", "dilation")}
@@ -921,7 +903,7 @@ def _matmul(to: Composer, call: Call, a: Value, b: Value) -> Value:
     if isinstance(a, Scores) and isinstance(b, View):
         return _said(to, weighted(to, a, b))
     if isinstance(a, View) and isinstance(b, View):
-        return Scores.of(a, b)
+        return Scores.of(a, b).times(call.settings["scale"])
     raise Unsayable("it multiplies matrices that are not those of an attention")
 
 

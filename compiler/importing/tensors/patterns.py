@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .joined import join
 from .program import Call, Constant, Operand, Program
 
 CONSTANTS = ("w", "b")
@@ -104,6 +105,7 @@ def composed(program: Program) -> None:
                 break
     for call in program.calls:
         _affine(call, counts)
+    join(program, counts)
 
 
 def _plain(call: Call) -> None:
