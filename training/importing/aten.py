@@ -144,6 +144,14 @@ def _addmm(to: Lowering, given: Given, step: Step) -> Lowered:
     return to.call("add", [product, to.scaled(bias, given["beta"])], step.outputs[0].shape)
 
 
+@_for("addcmul")
+def _addcmul(to: Lowering, given: Given, step: Step) -> Lowered:
+    one, two = given["tensor1"], given["tensor2"]
+    size = torch.broadcast_shapes(shape(one), shape(two))
+    product = to.scaled(to.call("mul", [one, two], size), given["value"])
+    return to.call("add", [given["self"], product], step.outputs[0].shape)
+
+
 @_for("baddbmm")
 def _baddbmm(to: Lowering, given: Given, step: Step) -> Lowered:
     product = to.scaled(to.matmul(given["batch1"], given["batch2"]), given["alpha"])

@@ -66,9 +66,8 @@ def difference(imported: Imported) -> Difference:
     run = imported.graph.run
     assert run is not None
     module = module_of(imported)
-    values: Iterable[Any] = imported.weights.values()
-    doubles = any(str(each.dtype).endswith("float64") for each in values)
-    for dtype in [torch.float64] * (imported.graph.double or doubles) + [torch.float32]:
+    doubles = imported.graph.double or _precision(imported) == torch.float64
+    for dtype in [torch.float64] * doubles + [torch.float32]:
         inputs = _inputs(imported.network, dtype)
         with torch.no_grad(), evaluating(module):
             # A last softmax is applied by `predict`.
@@ -85,9 +84,15 @@ def difference(imported: Imported) -> Difference:
 
 def module_of(imported: Imported) -> nn.Module:
     """The emitted module with the weights of the original."""
-    module = live(imported.network, __version__)
+    module = live(imported.network, __version__).to(_precision(imported))
     module.load_state_dict(state_dict(imported), strict=True)
     return module
+
+
+def _precision(imported: Imported) -> torch.dtype:
+    values: Iterable[Any] = imported.weights.values()
+    doubles = any(str(each.dtype).endswith("float64") for each in values)
+    return torch.float64 if doubles else torch.float32
 
 
 def state_dict(imported: Imported) -> dict[str, Tensor]:

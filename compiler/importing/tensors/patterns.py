@@ -3,8 +3,8 @@ expressions. Sums and products have no order, and what they are made of has no p
 `x / sqrt(v)`, `x * v ** -0.5` and `x * rsqrt(v)` are the same product of powers, and numbers in it
 are one number. So each pattern is one line in one spelling, for all spellings of everybody.
 
-In a pattern, names stand for any tensor (the same everywhere), capital letters for a number, a
-setting or an axis, `w`, `b` and other names in `CONSTANTS` for a weight.
+In a pattern, `x` stands for any tensor, the same everywhere, be it a weight that is standardized;
+capital letters stand for a number, a setting or an axis, `w` and `b` for weights.
 """
 
 from __future__ import annotations
@@ -407,7 +407,7 @@ class _Match:
     ) -> Iterator[dict[str, Any]]:
         match pattern:
             case _Any(name=name):
-                wanted = Constant if name in CONSTANTS else Call
+                wanted = Constant if name in CONSTANTS else Call | Constant
                 if name in known:
                     if known[name] is operand:
                         yield known
