@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ...compiler.importing.tensors.program import Call, Constant, Operand, Program
+from ...compiler.importing.tensors.program import Call, Constant, Operand, Program, Shape
 from .aten_graph import AtenGraph, Step, function_of
 from .einsum import einsum_calls
 from .lowering import (
@@ -147,7 +147,7 @@ def _addmm(to: Lowering, given: Given, step: Step) -> Lowered:
 @_for("addcmul")
 def _addcmul(to: Lowering, given: Given, step: Step) -> Lowered:
     one, two = given["tensor1"], given["tensor2"]
-    size = torch.broadcast_shapes(shape(one), shape(two))
+    size: Shape = torch.broadcast_shapes(shape(one), shape(two))  # type: ignore[no-untyped-call]
     product = to.scaled(to.call("mul", [one, two], size), given["value"])
     return to.call("add", [given["self"], product], step.outputs[0].shape)
 
