@@ -58,6 +58,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("import", _COMPILER, "write the network of another tool as a spec: Caffe, Darknet"),
         Command("check", _COMPILER, "find mistakes in specs"),
         Command("fmt", _COMPILER, "format specs, keeping every comment"),
+        Command("play", _COMPILER, "a page that shows shapes, costs and the drawing as you type"),
         Command("lsp", _COMPILER, "serve editors: mistakes, shapes, completion while you type"),
         Command("gallery", _COMPILER, "list the specs that come with dotcnn, with size and source"),
     ),

@@ -52,6 +52,8 @@ class Server(LanguageServer):
         self.waiting: dict[str, asyncio.TimerHandle] = {}
         self.resting: asyncio.TimerHandle | None = None
         self.texts = 0
+        self.after_change: Callable[[Document], None] | None = None
+        """Called with each document that was changed."""
         self.options: dict[str, Any] = {}
         """`hints` (true or false) and `terminal`: the editor has commands that train and show."""
 
@@ -140,6 +142,8 @@ def make_server() -> Server:
         text = server.workspace.get_text_document(document.uri).source
         document.change(text, params.text_document.version)
         server.changed(document)
+        if server.after_change is not None:
+            server.after_change(document)
 
     @feature(lsp.TEXT_DOCUMENT_DID_SAVE)
     def saved(params: lsp.DidSaveTextDocumentParams) -> None:

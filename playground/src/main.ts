@@ -91,6 +91,20 @@ const client = new LSPClient({
       }
       return false // the editor underlines them, too
     },
+    // Of `cnn play`: its file was changed by something else, or cannot be written.
+    'dotcnn/text': (_, params) => {
+      if (params.uri === uri) {
+        const { scrollTop } = editor.scrollDOM
+        editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: params.text } })
+        editor.scrollDOM.scrollTop = scrollTop
+        say('The file was changed outside, and read again')
+      }
+      return true
+    },
+    'dotcnn/notWritten': (_, params) => {
+      say(`The file cannot be written: ${params.reason}`)
+      return true
+    },
   },
   extensions: [serverDiagnostics(), serverCompletion(), hoverTooltips(), signatureHelp()],
 })
@@ -391,8 +405,16 @@ async function firstText(): Promise<[string, string]> {
 
 async function main() {
   makeTabs()
-  const [text, at] = await firstText()
+  let [text, at] = await firstText()
   client.connect(server.transport)
+  if (socket) {
+    await client.initializing
+    const file = await ask<{ uri: string; name: string; text: string } | null>('dotcnn/playFile', {})
+    if (file) {
+      ;[text, at] = [file.text, file.uri]
+      document.title = file.name
+    }
+  }
   open(text, at)
   await server.ready
   await client.initializing
