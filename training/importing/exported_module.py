@@ -141,6 +141,11 @@ def _path(node: Node) -> str:
     return path.partition("@")[0]
 
 
+def named_leaves(outputs: Any) -> list[tuple[str, Any]]:
+    """What a module gives: each tensor with its place in dicts and tuples, `logits`, `0.1`."""
+    return [(".".join(map(_key, keys)), leaf) for keys, leaf in tree_flatten_with_path(outputs)[0]]
+
+
 def _key(key: Any) -> str:
     """A step into a dict, a list or a named tuple."""
     return str(next((getattr(key, of) for of in ("key", "idx", "name") if hasattr(key, of)), key))
@@ -155,9 +160,8 @@ def _results(node: Node, exported: ExportedProgram, name: str) -> list[tuple[str
     spec = exported.call_spec.out_spec
     tree = tree_unflatten(given, spec)
     results: list[tuple[str, str]] = []
-    for keys, leaf in tree_flatten_with_path(tree)[0]:
+    for called, leaf in named_leaves(tree):
         if isinstance(leaf, Node):
-            called = ".".join(map(_key, keys))
             results.append((_ref(leaf).name, called))
         elif leaf is not None:
             message = f"the module `{name}` gives something else than tensors: {leaf!r:.60}"

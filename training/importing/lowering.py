@@ -67,6 +67,8 @@ class Lowering:
                 message = f"`{self.graph.name}` gives {called or 'something'} that no input changes"
                 raise SpecError([Diagnostic("import", message)])
             results.append(Result(value, called))
+        # The main one is taken to be what is computed last.
+        results.sort(key=lambda each: each.call.index)
         calls = _used(self.calls, [each.call for each in results])
         return Program(self.graph.name, calls, results, self.graph.batch, [])
 

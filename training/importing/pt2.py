@@ -53,7 +53,9 @@ def read_pt2(given: Given) -> Graph:
         message = f"{given.name} {error}"
         raise SpecError([Diagnostic("import", message, file=given.name, help=error.help)]) from None
     graph = saved.graph()
-    return graph_of(program_of(graph))._replace(run=saved.run, double=True)
+    read = graph_of(program_of(graph))
+    saved.order = [each.name for each in read.outputs]
+    return read._replace(run=saved.run, double=True)
 
 
 class _Entry(NamedTuple):
@@ -166,6 +168,8 @@ class _Saved:
         self.batch = self._batch() if self.open else self.told[self.input][0]
         self._refuse_state(module)
         self.results = list(_results(module))
+        self.order: list[str] = []
+        """Names of the outputs as they are compared."""
         self.last = self._last_uses()
 
     def _hold(self, kind: str, entry: Any, archive: _Archive, first: dict[str, str]) -> None:
@@ -231,7 +235,8 @@ class _Saved:
             with torch.no_grad():
                 walk = self._walk(filled, lambda each: _as(each, images.dtype))
                 *_, (_, _, values) = walk
-            found.append([values[name][: len(part)] for name, _ in self.results])
+            by_name = {called: values[name][: len(part)] for name, called in self.results}
+            found.append([by_name[name] for name in self.order])
         return [torch.cat(each) for each in zip(*found, strict=True)]
 
     def _walk(
@@ -283,10 +288,17 @@ class _Saved:
             if any(each.numel() > MAX_NUMBERS for each in large):
                 raise self._cannot(entry, f"it gives more than {MAX_NUMBERS:,} numbers")
             return made
-        given = [[torch.empty(self.told.get(one, ()), device="meta") for one in _names([name])]
-                 for name in entry.outputs]  # fmt: skip
-        return [each if isinstance(name, list) else each[0]
-                for each, name in zip(given, entry.outputs, strict=True)]  # fmt: skip
+        empty = [[self._told(one) for one in _names([each])] for each in entry.outputs]
+        given = [
+            each if isinstance(name, list) else each[0]
+            for each, name in zip(empty, entry.outputs, strict=True)
+            if each
+        ]
+        return given[0] if len(given) == 1 else tuple(given)
+
+    def _told(self, name: str) -> Tensor:
+        """A tensor of the shape that the file says."""
+        return torch.empty(self.told.get(name, ()), device="meta")
 
     def _cannot(self, entry: _Entry, why: str) -> SpecError:
         where = f"`{entry.path}`: " if entry.path else ""

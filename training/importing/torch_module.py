@@ -8,9 +8,8 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call
-from torch.utils._pytree import tree_leaves
 
 from ...compiler.importing.graph import Graph
 from ...compiler.importing.tensors.compose import graph_of
@@ -19,7 +18,7 @@ from ...compiler.shapes import Shape
 from ..runtime.eval_mode import evaluating
 from .aten import program_of
 from .dropping import marked
-from .exported_module import exported_graph, free_batch, quiet, tensors_of_module
+from .exported_module import exported_graph, free_batch, named_leaves, quiet, tensors_of_module
 from .imported_weights import WrongPrecision
 from .training_mode import minds_training, with_training
 
@@ -27,11 +26,12 @@ from .training_mode import minds_training, with_training
 def graph_of_module(module: nn.Module, input: Shape, name: str) -> Graph:
     """The network of a module, with its weights, for images of this shape; raises SpecError."""
     graph = graph_of(program_of_module(module, input, name))
-    return graph._replace(run=partial(_run, module), double=True)
+    names = [each.name for each in graph.outputs if each.aux is None]
+    return graph._replace(run=partial(_run, module, names), double=True)
 
 
-def _run(module: nn.Module, batches: Sequence[Any]) -> list[Any]:
-    """The outputs of the module, computed as precisely as the inputs are."""
+def _run(module: nn.Module, names: Sequence[str], batches: Sequence[Any]) -> list[Any]:
+    """The outputs of these names, computed as precisely as the inputs are."""
     inputs = [torch.from_numpy(each) for each in batches]
     tensors = {
         key: each.detach().cpu().to(inputs[0].dtype) if each.is_floating_point() else each.cpu()
@@ -42,7 +42,8 @@ def _run(module: nn.Module, batches: Sequence[Any]) -> list[Any]:
             outputs = functional_call(module, tensors, tuple(inputs))
     except RuntimeError as error:
         raise WrongPrecision(str(error)) from None
-    return [each for each in tree_leaves(outputs) if isinstance(each, Tensor)]
+    by_name = dict(named_leaves(outputs))
+    return [by_name[name] for name in names]
 
 
 def program_of_module(module: nn.Module, input: Shape, name: str) -> Program:
