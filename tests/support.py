@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 """Data sets, weights and reference figures, too large for the repository: beside it, or absent."""
 
-_NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "runs", "tests"}
+_NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "playground", "runs", "tests"}
 
 
 def package_files(pattern: str) -> list[Path]:
