@@ -7,84 +7,117 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from ...shapes import Shape
 from ..graph import Layer
-from .known import computed, reshaped
-from .program import Constant
-from .views import BATCH, Axis, Part, View, merged, permuted
-
-if TYPE_CHECKING:
-    from .compose import Composer
+from .composer import Composer, Unsayable, Value, constant, says
+from .known import computed, number_of, reshaped
+from .known import permuted as turned
+from .program import Call, Constant
+from .scores import Scores, Unit
+from .views import BATCH, Axis, Part, View, length, merged, permuted, whole
 
 _CLOSE = 1e-5
 
 
-class Unfolded(NamedTuple):
-    """What could not be read as an attention."""
-
-    why: str
-
-
-class Scores(NamedTuple):
-    """The product of two views as matrices, scaled, with something added, and normalized."""
-
-    left: View
-    right: View
-    scale: float = 1.0
-    added: Constant | None = None
-    softmax: bool = False
-    why: str = ""
-    """Why it is no attention, if it is not."""
-
-    @classmethod
-    def of(cls, left: View, right: View) -> Scores:
-        return cls(left, right)
-
-    def times(self, number: float) -> Scores:
-        if self.softmax or self.added is not None:
-            return self._replace(why="it scales the weights of an attention")
-        return self._replace(scale=self.scale * number)
-
-    def plus(self, added: Constant) -> Scores:
-        if self.softmax:
-            return self._replace(why="it adds to the weights of an attention")
-        both = added if self.added is None else computed("add", self.added, added)
-        return self._replace(added=both)
-
-    def normalized(self, axis: int) -> Scores:
-        if self.softmax or axis != len(self.left.axes) - 1:
-            return self._replace(why="its softmax is not over the keys")
-        return self._replace(softmax=True)
-
-    def reshaped(self, shape: Shape) -> Scores:
-        same = tuple([side for side in shape if side > 1]) == tuple(
-            [side for side in self.shape if side > 1]
-        )
-        return (
-            self
-            if same and len(shape) == len(self.left.axes)
-            else self._replace(why="its scores get another shape")
-        )
-
-    def permuted(self, axes: Sequence[int]) -> Scores:
-        return self._replace(why="its scores are permuted")
-
-    @property
-    def shape(self) -> Shape:
-        return (*self.left.shape[:-1], self.right.shape[-1])
+@says("softmax")
+def _softmax(to: Composer, call: Call, x: Value) -> Value:
+    axis = call.settings["axis"]
+    if isinstance(x, Scores):
+        return x.normalized(axis)
+    view = to.settled(x)
+    own, shape = view.axes[axis], view.layer.shape
+    if own == whole(shape, 0):
+        return view.of(to.add("softmax", view.layer))
+    if len(own) == 1 and own[0].axis == 0 and own[0].step * own[0].size == shape[0]:
+        return view.of(to.add("softmax", view.layer, parts=own[0].size))
+    places = {n for n, side in enumerate(shape) if n and side > 1}
+    if {part.axis for part in own} == places and length(own) == prod(shape[1:]):
+        return view.of(to.add("softmax", view.layer, over="places"))
+    view = to.by_channel(view, axis)
+    return view.of(to.add("softmax", view.layer))
 
 
-def weighted(to: Composer, scores: Scores, values: View) -> View | Unfolded:
+@says("matmul")
+def _matmul(to: Composer, call: Call, a: Value, b: Value) -> Value:
+    if isinstance(a, Scores) and isinstance(b, View):
+        return _weighted(to, a.times(call.settings["scale"]), b)
+    if isinstance(a, Unit) and isinstance(b, Unit):
+        last = len(a.view.axes) - 1
+        scores = Scores(a.view, b.view, unit=(a.axis, b.axis) == (last, last - 1))
+        return scores.times(call.settings["scale"])
+    if isinstance(a, View) and isinstance(b, View):
+        return Scores(a, b).times(call.settings["scale"])
+    raise Unsayable("it multiplies matrices that are not those of an attention")
+
+
+@says("attention")
+def _attention(to: Composer, call: Call, q: Value, k: Value, v: Value, mask: Value = None) -> Value:
+    if not (isinstance(q, View) and isinstance(k, View) and isinstance(v, View)):
+        raise Unsayable("it attends to something else than the input")
+    return _attended(to, q, k, v, call.settings["scale"], constant(mask))
+
+
+@says("normalize")
+def _normalize(to: Composer, call: Call, x: Value) -> Unit:
+    axes = call.settings["axes"]
+    if not isinstance(x, View) or len(axes) != 1:
+        raise Unsayable("it divides by the length of something else than a vector")
+    return Unit(x, axes[0])
+
+
+def with_scores(call: Call, one: Value, two: Value) -> Scores:
+    """Sums and products of the scores of an attention."""
+    scores, other = (one, two) if isinstance(one, Scores) else (two, one)
+    assert isinstance(scores, Scores)
+    number = number_of(other) if isinstance(other, (int, float, Constant)) else None
+    if call.function in ("mul", "div") and isinstance(other, Constant) and other.shape != ():
+        return scores.heated(other)
+    if call.function in ("mul", "div") and number is not None:
+        return scores.times(number)
+    if call.function == "add" and isinstance(other, Constant):
+        return scores.plus(other)
+    raise Unsayable("it changes the scores of an attention in a way that the language lacks")
+
+
+def _weighted(to: Composer, scores: Scores, values: View) -> View:
     """The values, weighted by scores."""
     if scores.why:
-        return Unfolded(scores.why)
+        raise Unsayable(scores.why)
     if not scores.softmax:
-        return Unfolded("it multiplies matrices that are not those of an attention")
-    rank = len(scores.right.axes)
-    keys = permuted(scores.right, (*range(rank - 2), rank - 1, rank - 2))
-    return attended(to, scores.left, keys, values, scores.scale, scores.added)
+        raise Unsayable("it multiplies matrices that are not those of an attention")
+    if scores.unit:
+        return _of_channels(to, scores, values)
+    if scores.temperature is not None:
+        raise Unsayable("its scores have a learned factor")
+    return _attended(to, scores.left, _turned(scores.right), values, scores.scale, scores.added)
+
+
+def _turned(view: View) -> View:
+    """The last two axes exchanged."""
+    rank = len(view.axes)
+    return permuted(view, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def _of_channels(to: Composer, scores: Scores, values: View) -> View:
+    """`cross_covariance`: each channel gets a mean of channels."""
+    views = [_turned(scores.left), scores.right, _turned(values)]
+    queries, keys, others = (_read(each) for each in views)
+    count = queries.heads.size if queries.heads else 1
+    places = [_divided(each) for each in (queries, keys, others)]
+    if any(each != {} for each in places) or scores.added is not None:
+        raise Unsayable("it attends to channels within windows")
+    temperature = scores.temperature
+    if temperature is not None and scores.scale != 1:
+        temperature = computed("mul", temperature, scores.scale)
+    if temperature is None or prod(temperature.shape) != count:
+        raise Unsayable("its temperature is not that of the heads")
+    one = _one_map(queries, keys, others, count)
+    given = {"heads": count, **(one.given if one else {})}
+    inputs = [one.layer] if one else _inputs(to, (queries, keys, others), count)
+    layer = to.add("cross_covariance", *inputs, **given)
+    to.weigh(layer, temperature=temperature)
+    return _turned(_result(layer, views[0], count, views[2].shape[-1]))
 
 
 class _Operand(NamedTuple):
@@ -98,15 +131,15 @@ class _Operand(NamedTuple):
     places: Axis
 
 
-def _read(view: View) -> _Operand | str:
+def _read(view: View) -> _Operand:
     *before, places, channels = view.axes
     outside = [part for axis in before for part in axis]
     heads = [part for part in outside if part.axis == 0]
     windows = sorted([part for part in outside if part.axis > 0], key=lambda p: p.axis)
     if [p for p in outside if p.axis < BATCH] or len(heads) > 1 or len(channels) > 1:
-        return "its heads are not parts of the channels"
+        raise Unsayable("its heads are not parts of the channels")
     if any(p.axis != 0 for p in channels) or any(p.axis < 1 for p in places):
-        return "it does not attend to places by their channels"
+        raise Unsayable("it does not attend to places by their channels")
     return _Operand(
         view,
         heads[0] if heads else None,
@@ -116,58 +149,55 @@ def _read(view: View) -> _Operand | str:
     )
 
 
-def attended(
+def _attended(
     to: Composer, q: View, k: View, v: View, scale: float, added: Constant | None
-) -> View | Unfolded:
-    """The layer `attention` of three views, or why there is none."""
-    operands = [_read(each) for each in (q, k, v)]
-    for each in operands:
-        if isinstance(each, str):
-            return Unfolded(each)
-    queries, keys, values = (each for each in operands if isinstance(each, _Operand))
+) -> View:
+    """The layer `attention` of three views."""
+    queries, keys, values = operands = (_read(q), _read(k), _read(v))
     count = queries.heads.size if queries.heads else 1
-    each_key = queries.channels.size if queries.channels else 1
-    each_value = values.channels.size if values.channels else 1
-    ratio = scale * each_key**0.5
-    given: dict[str, Any] = {"heads": count}
-    divided = [_divided(each) for each in (queries, keys, values)]
+    ratio = scale * q.shape[-1] ** 0.5
+    divided = [_divided(each) for each in operands]
     if any(each is None for each in divided):
-        return Unfolded("it attends to places in an order that windows and grids do not have")
-    names = {next(iter(each), "") for each in divided if each is not None}
-    if len({str(each) for each in divided}) > 1 or len(names) > 1:
-        return Unfolded("its queries and keys are in different windows")
-    given.update(divided[0] or {})
+        raise Unsayable("it attends to places in an order that windows and grids do not have")
+    if len({str(each) for each in divided}) > 1:
+        raise Unsayable("its queries and keys are in different windows")
+    given: dict[str, Any] = {"heads": count, **(divided[0] or {})}
     one = _one_map(queries, keys, values, count)
-    inputs: list[Layer]
     if one is not None and abs(ratio - 1) < _CLOSE:
         inputs, given = [one.layer], {**given, **one.given}
     else:
-        views = [to.settled(each.view) for each in (queries, keys, values)]
-        inputs = [each.layer for each in views]
-        for read, layer in zip((queries, keys, values), inputs, strict=True):
-            own = read.channels.size if read.channels else 1
-            heads = read.heads.size if read.heads else 1
-            if layer.shape[0] != own * heads or (heads not in (1, count)):
-                return Unfolded("its channels are not those of its heads")
+        inputs = _inputs(to, operands, count)
         if abs(ratio - 1) >= _CLOSE:
             inputs[0] = to.add("scale_by", inputs[0], factor=ratio)
-    bias: Constant | None = None
+    table: Constant | None = None
     if added is not None:
         part = given.get("windows") or given.get("grid")
         sides = [part or each.view.layer.shape[1:] for each in (queries, keys)]
         table = _position(added, count, *sides)
-        if isinstance(table, Unfolded):
-            return table
-        bias = table
         given["position"] = "bias"
     layer = to.add("attention", *inputs, **given)
-    if bias is not None:
-        to.weigh(layer, position_bias=bias)
+    if table is not None:
+        to.weigh(layer, position_bias=table)
+    return _result(layer, q, count, v.shape[-1])
+
+
+def _inputs(to: Composer, operands: Sequence[_Operand], count: int) -> list[Layer]:
+    """Queries, keys and values as maps of their own."""
+    layers = [to.settled(each.view).layer for each in operands]
+    for each, layer in zip(operands, layers, strict=True):
+        heads = each.heads.size if each.heads else 1
+        if layer.shape[0] != heads * each.view.shape[-1] or heads not in (1, count):
+            raise Unsayable("its channels are not those of its heads")
+    return layers
+
+
+def _result(layer: Layer, queries: View, count: int, channels: int) -> View:
+    """What it gives, as a tensor with the axes of the queries."""
     axes = [
-        merged([Part(0, each_value, count) if part.axis == 0 else part for part in axis])
-        for axis in q.axes[:-1]
+        merged([Part(0, channels, count) if part.axis == 0 else part for part in axis])
+        for axis in queries.axes[:-1]
     ]
-    return View(layer, (*axes, merged([Part(0, 1, each_value)])), (0,) * len(layer.shape))
+    return View(layer, (*axes, merged([Part(0, 1, channels)])), (0,) * len(layer.shape))
 
 
 class _One(NamedTuple):
@@ -222,17 +252,15 @@ def _divided(operand: _Operand) -> dict[str, Any] | None:
     return None
 
 
-def _position(
-    added: Constant, heads: int, queries: Sequence[int], keys: Sequence[int]
-) -> Constant | Unfolded:
+def _position(added: Constant, heads: int, queries: Sequence[int], keys: Sequence[int]) -> Constant:
     """The learned number of each distance, of a table with one for each query and key."""
-    why = Unfolded("what it adds to its scores depends on more than the distance")
+    why = Unsayable("what it adds to its scores depends on more than the distance")
     wide = tuple([side for side in added.shape if side > 1])
     count, others = prod(queries), prod(keys)
     if prod(added.shape) != heads * count * others or wide != tuple(
         [side for side in (heads, count, others) if side > 1]
     ):
-        return why
+        raise why
     value: Any = reshaped(added, (heads, count, others)).value
     rows: list[int] = []
     columns: list[int] = []
@@ -253,5 +281,5 @@ def _position(
             index.append(place)
     again = table[:, index].reshape(heads, count, others)
     if not bool((again == value).all()):
-        return why
-    return computed("permute", Constant(table, added.name), axes=(1, 0)) or why
+        raise why
+    return turned(Constant(table, added.name), (1, 0))

@@ -35,6 +35,12 @@ def permuted(constant: Constant, order: Sequence[int]) -> Constant:
     return result
 
 
+def filled(number: float, like: Constant) -> Constant | None:
+    """A weight of one number everywhere."""
+    zero = computed("mul", like, 0.0)
+    return zero and computed("add", zero, number)
+
+
 def number_of(operand: Operand) -> float | None:
     """The value of a tensor of one number."""
     if isinstance(operand, Constant):

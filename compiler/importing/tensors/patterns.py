@@ -70,12 +70,16 @@ COMPOSITES = (
         " / sqrt(mean((x - mean(x, axes=A, keep=True))**2, axes=A, keep=True) + E)",
         "axes=A, eps=E",
     ),
+    Composite(
+        "normalize",
+        "x / clamp(norm(x, axes=A, keep=True, p=2.0), low=E, high=None)",
+        "axes=A",
+        lambda found: found["E"] <= 1e-6,
+    ),
     Composite("rms_norm", "x / sqrt(mean(x**2, axes=A, keep=True) + E)", "axes=A, eps=E"),
     Composite(
         "simple_norm", "x / sqrt(var(x, axes=A, keep=True, unbiased=True) + E)", "axes=A, eps=E"
     ),
-    # The deviation from the mean is usual; this is the same norm of a filter (weight
-    # standardization), and of a map.
     Composite(
         "grn",
         "x + b + w * x * norm(x, axes=A, keep=True, p=2.0)"
@@ -109,7 +113,10 @@ def composed(program: Program) -> None:
 
 
 def _plain(call: Call) -> None:
-    """One spelling for limits: `minimum(x, 6)` is a clamp, from 0 to 6 it is relu6."""
+    """One spelling for limits: `minimum(x, 6)` is a clamp, from 0 to 6 it is relu6. Sums and
+    products spread their operands by themselves."""
+    if call.function in ("add", "sub", "mul", "div"):
+        call.operands = tuple([_unspread(each, call) for each in call.operands])
     if call.function in ("minimum", "maximum"):
         numbers = [each for each in call.operands if _number(each) is not None]
         tensors = [each for each in call.operands if isinstance(each, Call)]
@@ -136,6 +143,15 @@ def _plain(call: Call) -> None:
     named = {(0, 6): "relu6", (0, None): "relu"}.get(limits)  # type: ignore[arg-type]
     if named:
         call.function, call.settings = named, {}
+
+
+def _unspread(operand: Operand, call: Call) -> Operand:
+    if not isinstance(operand, Call) or operand.function != "expand":
+        return operand
+    (inner,) = operand.operands
+    others = [each for each in call.operands if each is not operand]
+    whole = any(isinstance(each, Call) and each.shape == call.shape for each in others)
+    return inner if whole and isinstance(inner, Call) else operand
 
 
 def _become(call: Call, composite: Any, found: Mapping[str, Any]) -> None:

@@ -1,0 +1,164 @@
+"""Parts of tensors, and other orders of their numbers: views where they can be, else layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph import Layer
+from . import views
+from .composer import Composer, Unsayable, Value, says
+from .filters import padded
+from .program import Call
+from .scores import Scores, Unit
+from .views import REPEATED, Axis, Part, View, joined, length, whole, without
+
+
+@says("reshape")
+def _reshape(to: Composer, call: Call, x: Value) -> Value:
+    if isinstance(x, Scores):
+        return x.reshaped(call.shape)
+    assert isinstance(x, View)
+    view = views.reshaped(x, call.shape)
+    if view is None:
+        view = views.reshaped(to.plain(to.map(x)), call.shape)
+    if view is None:
+        source = to.map(x)
+        if call.shape[0] != to.batch or len(call.shape) > 5:
+            raise Unsayable("it makes images of parts of images")
+        return to.plain(to.add("reshape", source, to=call.shape[1:]))
+    return view
+
+
+@says("permute")
+def _permute(to: Composer, call: Call, x: Value) -> Value:
+    if isinstance(x, (Scores, Unit)):
+        return x.permuted(call.settings["axes"])
+    assert isinstance(x, View)
+    return views.permuted(x, call.settings["axes"])
+
+
+@says("expand")
+def _expand(to: Composer, call: Call, x: Value) -> View:
+    assert isinstance(x, View)
+    axes = ((),) * (len(call.shape) - len(x.axes)) + x.axes
+    wide: list[Axis] = [
+        axis if length(axis) == side else (Part(REPEATED, 0, side),)
+        for axis, side in zip(axes, call.shape, strict=True)
+    ]
+    return x._replace(axes=tuple(wide))
+
+
+@says("slice")
+def _slice(to: Composer, call: Call, x: Value) -> View:
+    assert isinstance(x, View)
+    axis, start, stop = (call.settings[name] for name in ("axis", "start", "stop"))
+    step = call.settings.get("step", 1)
+    view = views.sliced(x, axis, start, stop, step)
+    if view is None:
+        view = views.sliced(to.by_channel(x, axis), axis, start, stop, step)
+    if view is None:
+        raise Unsayable("it cuts a part out of joined axes")
+    return view
+
+
+@says("select")
+def _select(to: Composer, call: Call, x: Value) -> View:
+    assert isinstance(x, View)
+    axis, index = call.settings["axis"], call.settings["index"]
+    index %= max(length(x.axes[axis]), 1)
+    view = views.sliced(x, axis, index, index + 1, 1)
+    if view is None:
+        view = views.sliced(to.by_channel(x, axis), axis, index, index + 1, 1)
+    if view is None:
+        raise Unsayable("it cuts a part out of joined axes")
+    return without(view, [axis], keep=False)
+
+
+@says("concat")
+def _concat(to: Composer, call: Call, *parts: Value) -> View:
+    axis = call.settings["axis"]
+    maps = [part for part in parts if isinstance(part, View)]
+    if len(maps) < len(parts):
+        raise Unsayable("it joins a map and numbers that are not computed from the input")
+    if len(maps) == 1:
+        return maps[0]
+    again = joined(maps, axis)
+    if again is not None:
+        return again
+    each = [to.by_channel(part, axis) for part in maps]
+    one = each[0]
+    others = [[a for n, a in enumerate(part.axes) if n != axis] for part in each]
+    if any(other != others[0] for other in others):
+        axes = [axis, *(n for n in range(1, len(one.axes)) if n != axis)]
+        layers = [to.map(part._replace(axes=tuple([part.axes[n] for n in [0, *axes]])))
+                  for part in each]  # fmt: skip
+        back = [[0, *axes].index(n) for n in range(len(one.axes))]
+        return views.permuted(to.plain(to.concat(layers)), back)
+    layer = to.concat([part.layer for part in each])
+    replaced = (*one.axes[:axis], whole(layer.shape, 0), *one.axes[axis + 1 :])
+    return one.of(layer)._replace(axes=replaced)
+
+
+@says("pad")
+def _pad(to: Composer, call: Call, x: Value) -> View:
+    sides, mode = call.settings["sides"], call.settings["mode"]
+    value = call.settings["value"]
+    source = to.map(x)
+    if any(sides[0]):
+        raise Unsayable("it adds images to the batch")
+    if any(sides[1]):
+        if min(sides[1]) < 0 or mode != "constant" or value or any(map(any, sides[2:])):
+            raise Unsayable("it pads channels")
+        return to.plain(_more_channels(to, source, sides[1]))
+    if value in (float("inf"), float("-inf")):
+        raise Unsayable("it pads with infinity, and no pooling follows")
+    names = {"constant": "zeros", "edge": "replicate", "wrap": "circular"}
+    return to.plain(padded(to, source, sides[2:], names.get(mode, mode), value))
+
+
+def _more_channels(to: Composer, source: Layer, sides: tuple[int, int]) -> Layer:
+    """Channels of zeros before and after those of a map."""
+    channels = source.shape[0]
+    parts: list[Layer] = []
+    for side in sides:
+        if side > 64 * channels:
+            raise Unsayable("it pads channels")
+        zero = to.add("scale_by", source, factor=0.0) if side else source
+        parts += [zero] * (side // channels)
+        if side % channels:
+            parts.append(to.add("slice", zero, channels=(0, side % channels)))
+        if side is sides[0]:
+            parts.append(source)
+    return to.add("concat", *parts)
+
+
+@says("upsample")
+def _upsample(to: Composer, call: Call, x: Value) -> View:
+    source = to.map(x)
+    mode, target = call.settings["mode"], tuple(call.settings["to"])
+    sides = source.shape[1:]
+    given: dict[str, Any] = {"to": target}
+    if all(n % side == 0 for n, side in zip(target, sides, strict=True)):
+        given = {"factor": tuple([n // side for n, side in zip(target, sides, strict=True)])}
+    elif mode == "nearest-exact":
+        raise Unsayable("it repeats the nearest pixels in another way")
+    mode = "nearest" if mode == "nearest-exact" else mode
+    corners = bool(call.settings["align_corners"]) and mode != "nearest"
+    return to.plain(to.add("upsample", source, mode=mode, align_corners=corners, **given))
+
+
+@says("pixel_shuffle", "pixel_unshuffle")
+def _pixels(to: Composer, call: Call, x: Value) -> View:
+    return to.plain(to.add(call.function, to.map(x), block=call.settings["factor"]))
+
+
+@says("channel_shuffle")
+def _shuffle(to: Composer, call: Call, x: Value) -> View:
+    return to.plain(to.add("shuffle", to.map(x), groups=call.settings["groups"]))
+
+
+@says("input")
+def _input(to: Composer, call: Call) -> View:
+    if to.builder.layers:
+        raise Unsayable("the network has several inputs")
+    return to.plain(to.builder.input(call.shape[1:], call.name, call.span))
