@@ -3,21 +3,29 @@
     python benchmarks/camvid.py reach [--epochs 30]   a U-Net on Tiny Darknet's weights: test mIoU
     python benchmarks/camvid.py peer [--epochs 10]    a U-Net of segmentation_models_pytorch, from
                                                       random weights, by dotcnn and by hand
+    python benchmarks/camvid.py outputs [--epochs 8]  a small U-Net at 128x96 that answers with a
+                                                      mask, a class and a number, by dotcnn and by
+                                                      hand; and each answer alone
 
-`peer` needs segmentation_models_pytorch, and what that needs, on PYTHONPATH. Both train the same
-network with the same batch size, flips, loss and learning rates, and the seconds of a step are
-compared: run it when nothing else runs, or go by those of the processor. Both need ../shared (see
-tests/support.py), of which --images N takes N images of each part.
+The class is whether there are people on foot or bicycles (over 1 % of the labeled pixels), the
+number the share of sky in percent; both are counted in the masks. `peer` needs
+segmentation_models_pytorch, and what that needs, on PYTHONPATH. Both train the same network with
+the same batch size, flips, loss and learning rates, and the seconds of a step are compared: run it
+when nothing else runs, or go by those of the processor. All need ../shared (see tests/support.py),
+of which --images N takes N images of each part.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import re
 import shutil
 import sys
 import tempfile
 import time
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +128,48 @@ train {
 
 augment { flip horizontal }
 evaluate { normalize imagenet }
+"""
+
+
+OUTPUTS = """
+block twice(width) { repeat 2 { conv width 3x3 same, bn, relu } }
+
+network Street {
+  input image 3x96x128
+
+  one: twice 16
+  pool max 2x2
+  two: twice 32
+  pool max 2x2
+  three: twice 64
+  pool max 2x2
+  deep: twice 96
+
+  output people { from deep, pool avg global, flatten, fc 2 }
+  output sky { from deep, pool avg global, flatten, fc 1 }
+  output mask {
+    from deep
+    upsample 2 mode=bilinear, concat { | | from three }, twice 64
+    upsample 2 mode=bilinear, concat { | | from two }, twice 32
+    upsample 2 mode=bilinear, concat { | | from one }, twice 16
+    conv 11 3x3 same
+  }
+}
+
+train {
+  data table "DATA/scenes.csv" ignore=11
+  epochs EPOCHS
+  batch 8
+  optimizer adamw lr=2e-3 weight_decay=1e-2 decay_all=on
+  schedule cosine
+  loss mask cross_entropy dice=1
+  loss sky mae
+  validate EPOCHS
+  precision fp32
+}
+
+augment { flip horizontal }
+evaluate { resize 96x128, normalize imagenet }
 """
 
 
@@ -260,15 +310,175 @@ def peer(folder: Path, data: Path, epochs: int) -> None:
         )
 
 
+# ---- several answers at once -----------------------------------------------------------------
+
+SIZE = 96, 128
+PEOPLE, SKY = (9, 10), 0
+
+
+def answers_of(mask: numpy.ndarray) -> tuple[bool, float]:
+    """Whether there are people in a scene, and its share of sky in percent."""
+    labeled = max(1, int((mask != VOID).sum()))
+    people = numpy.isin(mask, PEOPLE).sum() / labeled > 0.01
+    return bool(people), 100 * float((mask == SKY).sum() / labeled)
+
+
+def write_scenes(data: Path) -> None:
+    """A table with the mask, the class and the number of each image."""
+    with (data / "scenes.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("image", "mask", "people", "sky", "part"))
+        for name in ("train", "val", "test"):
+            for image in sorted((data / name / "images").iterdir()):
+                mask = data / name / "masks" / f"{image.stem}.png"
+                people, sky = answers_of(numpy.array(Image.open(mask)))
+                files = (each.relative_to(data) for each in (image, mask))
+                rows.writerow((*files, "yes" if people else "no", f"{sky:.4f}", name))
+
+
+class Street(nn.Module):
+    """The network of `OUTPUTS`, by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def twice(before: int, width: int) -> nn.Sequential:
+            layers: list[nn.Module] = []
+            for channels in (before, width):
+                layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
+                layers += [nn.BatchNorm2d(width), nn.ReLU()]
+            return nn.Sequential(*layers)
+
+        widths = (3, 16, 32, 64, 96)
+        self.down = nn.ModuleList([twice(*pair) for pair in pairwise(widths)])
+        self.up = nn.ModuleList([twice(160, 64), twice(96, 32), twice(48, 16)])
+        self.mask = nn.Conv2d(16, 11, 3, padding=1)
+        self.people, self.sky = nn.Linear(96, 2), nn.Linear(96, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        maps = []
+        for place, layers in enumerate(self.down):
+            images = layers(F.max_pool2d(images, 2) if place else images)
+            maps.append(images)
+        vector = images.mean((2, 3))
+        for layers, other in zip(self.up, maps[-2::-1], strict=True):
+            images = F.interpolate(images, scale_factor=2, mode="bilinear")
+            images = layers(torch.cat([images, other], 1))
+        return self.mask(images), self.people(vector), self.sky(vector)
+
+
+def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """One minus the Dice coefficient of each class that an image has."""
+    known = (masks != VOID).unsqueeze(1)
+    truth = F.one_hot(masks, 12)[..., :11].permute(0, 3, 1, 2) * known
+    shares = logits.softmax(1) * known
+    both, sizes = (shares * truth).sum((2, 3)), (shares + truth).sum((2, 3))
+    there = truth.sum((2, 3)) > 0
+    return ((1 - 2 * both / sizes.clamp(min=1e-6)) * there).sum(1).div(there.sum(1)).mean()
+
+
+def scenes(data: Path, name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images and masks of the size of the network's input, and the answers."""
+    images, masks = part(data, name)
+    answers = [answers_of(mask.numpy()) for mask in masks]
+    images = F.interpolate(images, SIZE, mode="bilinear", antialias=True)
+    masks = F.interpolate(masks[:, None], SIZE, mode="nearest-exact")[:, 0]
+    people, sky = zip(*answers, strict=True)
+    return images, masks.long(), torch.tensor(people).long(), torch.tensor(sky)
+
+
+def street_by_hand(data: Path, epochs: int) -> tuple[tuple[float, float], dict[str, float]]:
+    """Seconds of a step, also on the processor, and the metrics on the test part."""
+    torch.manual_seed(0)
+    model = Street()
+    images, masks, people, sky = scenes(data, "train")
+    mean, deviation = sky.mean(), sky.std(correction=0)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-2)
+    steps = epochs * -(-len(images) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    began = now()
+    for _ in range(epochs):
+        for indices in torch.randperm(len(images)).split(BATCH):
+            flips = torch.rand(len(indices)) < 0.5
+            batch, truth = images[indices], masks[indices]
+            batch = torch.where(flips[:, None, None, None], batch.flip(-1), batch)
+            truth = torch.where(flips[:, None, None], truth.flip(-1), truth)
+            logits, of_people, of_sky = model(prepared(batch))
+            each = F.cross_entropy(logits, truth, ignore_index=VOID, reduction="none")
+            of_image = each.flatten(1).sum(1) / (truth != VOID).flatten(1).sum(1)
+            loss = of_image.mean() + dice_loss(logits, truth)
+            loss = loss + F.cross_entropy(of_people, people[indices])
+            wanted = (sky[indices] - mean) / deviation
+            loss = loss + (of_sky[:, 0] - wanted).abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    ended = now()
+    seconds = (ended[0] - began[0]) / steps, (ended[1] - began[1]) / steps
+    images, masks, people, sky = scenes(data, "test")
+    table, right, error = torch.zeros(11, 11), 0, 0.0
+    model.eval()
+    with torch.inference_mode():
+        for indices in torch.arange(len(images)).split(BATCH):
+            logits, of_people, of_sky = model(prepared(images[indices]))
+            known = masks[indices] != VOID
+            pairs = 11 * masks[indices][known] + logits.argmax(1)[known]
+            table += pairs.bincount(minlength=121).view(11, 11)
+            right += int((of_people.argmax(1) == people[indices]).sum())
+            error += float((of_sky[:, 0] * deviation + mean - sky[indices]).abs().sum())
+    hits = table.diagonal()
+    miou = float((hits / (table.sum(0) + table.sum(1) - hits)).nanmean())
+    found = {"mask.miou": miou, "people.top1": right / len(sky), "sky.mae": error / len(sky)}
+    return seconds, found
+
+
+def street(folder: Path, data: Path, epochs: int, outputs: str) -> tuple[Clock, dict[str, float]]:
+    """The steps of a run by dotcnn with some of the outputs, and its metrics on the test part."""
+    text = OUTPUTS.replace("DATA", str(data)).replace("EPOCHS", str(epochs))
+    for name in {"people", "sky", "mask"} - {*outputs.split()}:
+        text = re.sub(rf"  output {name} {{(\n    .*)*.*}}?\n( *}}\n)?", "", text)
+        text = re.sub(rf"  loss {name} .*\n", "", text)
+    if " " not in outputs:  # a network with one output has no names for losses, nor labels
+        text = text.replace(f"loss {outputs} ", "loss ")
+        text = text.replace('scenes.csv"', f'scenes.csv" label={outputs}')
+    clock = Clock()
+    (folder / "street.cnn").write_text(text)
+    run = folder / outputs.replace(" ", "_")
+    dotcnn.train(folder / "street.cnn", output=run, device="cpu", callback=clock)
+    metrics = dotcnn.evaluate(run, part="test", device="cpu").metrics
+    if " " not in outputs:
+        metrics = {f"{outputs}.{name}": value for name, value in metrics.items()}
+    return clock, {name: metrics[name] for name in metrics if name in MEASURED}
+
+
+MEASURED = ("mask.miou", "people.top1", "sky.mae")
+
+
+def several(folder: Path, data: Path, epochs: int) -> None:
+    write_scenes(data)
+    theirs, found = street_by_hand(data, epochs)
+    print(f"by hand: {found}; a step {theirs[0]:.3f} s, {theirs[1]:.3f} of the processor")
+    for outputs in ("people sky mask", "mask", "people", "sky"):
+        clock, own = street(folder, data, epochs, outputs)
+        ratio = clock.each[1] / theirs[1]
+        print(f"{outputs}: {own}; a step {clock.each[0]:.3f} s, {clock.each[1]:.3f} of the"
+              f" processor ({ratio:.3f} times by hand)")  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=("reach", "peer"), default="reach")
+    parser.add_argument("what", nargs="?", choices=("reach", "peer", "outputs"), default="reach")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--images", type=int, help="of each part; by default all")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = unpacked(Path(folder), options.images)
-        {"reach": reach, "peer": peer}[options.what](Path(folder), data, options.epochs)
+        kinds = {"reach": reach, "peer": peer, "outputs": several}
+        kinds[options.what](Path(folder), data, options.epochs)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from .apply_overrides import apply
 from .augment.augmentation import Augmentation
 from .data import Data, NoData
 from .directive import SERIES, Context, Directive
-from .loss import Loss, learns_images
-from .plan import Evaluate, NamedInput, Train, TrainPlan, Transfer, slots
+from .loss import Loss, is_map, learns_images
+from .plan import Evaluate, MapOutput, NamedInput, Train, TrainPlan, Transfer, slots
 from .read import Reader
 from .transfer import From
 
@@ -325,7 +325,16 @@ def assemble(network: Network, context: Context) -> TrainPlan:
         tuple(
             [NamedInput(node.name, node.shape[0], _like(network, node)) for node in context.inputs]
         ),
+        tuple(_maps(network)),
     )
+
+
+def _maps(network: Network) -> Iterator[MapOutput]:
+    """Those of several outputs that answer for each pixel."""
+    for output in network.outputs if len(network.outputs) > 1 else ():
+        last = output.node
+        if is_map(last):
+            yield MapOutput(output.name, last.shape, last.op.word if last.op.probabilities else "")
 
 
 def _like(network: Network, input: Node) -> str:

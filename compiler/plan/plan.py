@@ -74,6 +74,15 @@ class PlanError(ValueError):
     """A plan.json that cannot be read."""
 
 
+class MapOutput(NamedTuple):
+    """One of several outputs, which answers for each pixel."""
+
+    name: str
+    shape: Shape
+    ends_in: str
+    """The word of its last layer, if that gives probabilities, as of the network's `ends_in`."""
+
+
 class NamedInput(NamedTuple):
     """One of several inputs. A sample of the data is all inputs concatenated by channels."""
 
@@ -189,6 +198,8 @@ class TrainPlan:
     module that is trained leaves it out."""
     inputs: tuple[NamedInput, ...] = ()
     """The inputs of a network that has several; else none."""
+    maps: tuple[MapOutput, ...] = ()
+    """Of a network with several outputs, those that answer for each pixel."""
 
     @property
     def normalization(self) -> Normalization:
@@ -240,6 +251,7 @@ class TrainPlan:
             "transfer": _section(self.transfer) if self.transfer else None,
             **({"ends_in": self.ends_in} if self.ends_in else {}),
             **({"inputs": self.inputs} if self.inputs else {}),
+            **({"maps": self.maps} if self.maps else {}),
         }
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -328,6 +340,7 @@ class _Reader:
             self.section(Transfer, "transfer", transfer) if transfer else None,
             ends_in=str(data.get("ends_in", "")),
             inputs=tuple([_named_input(each) for each in data.get("inputs", ())]),
+            maps=tuple([_map_output(each) for each in data.get("maps", ())]),
         )
 
     def evaluate(self, data: dict[str, Any]) -> Evaluate:
@@ -397,6 +410,11 @@ def _shape(value: Any) -> Shape:
     if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
         raise PlanError(f"{value!r} is not a shape")
     return tuple(value)
+
+
+def _map_output(value: Any) -> MapOutput:
+    name, shape, ends_in = value
+    return MapOutput(str(name), _shape(shape), str(ends_in))
 
 
 def _named_input(value: Any) -> NamedInput:

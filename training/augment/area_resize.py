@@ -26,6 +26,7 @@ class AreaResize:
         return Moving(
             lambda images, _: _resized(images, self._size, self._mode, self._clips),
             lambda masks, _: _resized(masks, self._size, "nearest"),
+            lambda answers, _: _resized(answers.float(), self._size, self._mode),
         )
 
 
@@ -40,8 +41,11 @@ class AreaCrop:
     def __call__(self, drawn: Tensor) -> Moving:
         size = self._step.output_size
         boxes = parts(drawn[self._at], self._directive, self._step.input_size)
+        cut = self._of_images(boxes, size)
         return Moving(
-            self._of_images(boxes, size), lambda masks, piece: nearest(masks, boxes[piece], size)
+            cut,
+            lambda masks, piece: nearest(masks, boxes[piece], size),
+            lambda answers, piece: cut(answers.float(), piece),
         )
 
     def _of_images(self, boxes: Tensor, size: tuple[int, int]) -> BoundPass:
@@ -69,12 +73,13 @@ def cut_by_matrices(images: Tensor, boxes: Tensor, size: tuple[int, int]) -> Ten
 
 
 def nearest(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same for masks (N x 1 x H x W): each pixel is the nearest one."""
+    """The same for masks (N x masks x H x W): each pixel is the nearest one."""
     left, top, width, height = boxes.unbind(1)
     rows = _nearest(top, height, size[0], masks.shape[-2])
     columns = _nearest(left, width, size[1], masks.shape[-1])
     places = (rows.unsqueeze(2) * masks.shape[-1] + columns.unsqueeze(1)).flatten(1)
-    return masks.flatten(1).gather(1, places).view(len(masks), 1, *size)
+    of_each = places.unsqueeze(1).expand(-1, masks.shape[1], -1)
+    return masks.flatten(2).gather(2, of_each).view(*masks.shape[:2], *size)
 
 
 def _nearest(start: Tensor, length: Tensor, out: int, side: int) -> Tensor:

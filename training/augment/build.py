@@ -10,6 +10,7 @@ from torch import Tensor
 from ...compiler.plan.fusion import Fusion, fuse
 from ...compiler.plan.plan import TrainPlan
 from ..data.images.preprocessing import Preparation
+from ..tasks.rows_with_maps import NOTHING_BEHIND, Behind
 from .module import Augmenter
 from .registry import Normalization
 from .series_module import SeriesAugmenter
@@ -21,11 +22,11 @@ def augmenter(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
-    behind: int = 0,
+    behind: Behind = NOTHING_BEHIND,
 ) -> Augmenter | SeriesAugmenter | None:
     """The augmentation of a plan; None if the plan has none. It runs on the device of the images.
     `mixable` turns labels into what can be mixed. With `reuse`, a call may overwrite the images
-    that the call before returned. `behind` is the number of masks behind the rows of labels."""
+    that the call before returned. `behind` are the maps behind the rows of labels."""
     if not plan.augment:
         return None
     seed, classes = plan.train.seed.value, plan.outputs[0]
@@ -42,7 +43,7 @@ def augmenter_of(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
-    behind: int = 0,
+    behind: Behind = NOTHING_BEHIND,
 ) -> Augmenter | SeriesAugmenter:
     """An augmentation module for passes that are already fused."""
     if fusion.sample:

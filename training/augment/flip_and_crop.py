@@ -33,6 +33,10 @@ class FlipAndCrop:
         """The same for the masks of the images; what comes from outside them has no label."""
         return self._copied(masks, piece, (UNLABELLED,))
 
+    def answers(self, images: Tensor, piece: slice) -> Tensor:
+        """The same for images that are answered beside other things, with black around them."""
+        return self._copied(images, piece, (0.0,))
+
     def _copied(self, images: Tensor, piece: slice, fill: Fill) -> Tensor:
         rows, columns = self._rows[piece], self._columns[piece]
         flat = (rows.unsqueeze(2) * images.shape[-1] + columns.unsqueeze(1)).flatten(1)

@@ -37,7 +37,7 @@ class Geometry:
         out, fill = self._out, self._fill
         if self._moves:
             copied = FlipAndCrop(transforms, drawn[0], out, fill)
-            return Moving(copied, copied.masks)
+            return Moving(copied, copied.masks, copied.answers)
         field = None
         if self._displacement is not None:
             transforms.append(Transform(IDENTITY, self._border, out))
@@ -51,4 +51,8 @@ class Geometry:
         def masks(masks: Tensor, piece: slice) -> Tensor:
             return warp_masks(masks, inverse, piece, field(piece) if field is not None else None)
 
-        return Moving(moved, masks)
+        def answers(images: Tensor, piece: slice) -> Tensor:
+            shift = field(piece) if field is not None else None
+            return warp(images.to(torch.float32), inverse, piece, (0.0,), shift)
+
+        return Moving(moved, masks, answers)

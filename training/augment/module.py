@@ -12,7 +12,7 @@ from ...compiler.plan.augment.passes import BLUR, COLOR, ERASE, HUE, MOVE, NOISE
 from ...compiler.plan.fusion import Fusion, Pass
 from ..optim.losses import one_hot
 from ..runtime.to_device import to_device
-from ..tasks.rows_with_maps import with_maps, without_maps
+from ..tasks.rows_with_maps import NOTHING_BEHIND, Behind, with_maps, without_maps
 from . import area_resize, erase, gaussian, noise, policies  # noqa: F401 - they enter what they do
 from .color import Colors
 from .geometry import Geometry
@@ -31,8 +31,8 @@ class Augmenter(nn.Module):
     `images` are uint8, or float32 from 0 to 255, N x C x H x W; they are not changed. `indices` are
     their positions in the data: the random numbers of an image depend on seed, epoch and index
     alone; on a GPU, indices are best still on the CPU. Labels are returned unchanged or, where
-    images are mixed, as shares of classes; masks (N x H x W) move along with their images, also
-    those that stand behind rows of other labels. The last `guests` images and labels are not
+    images are mixed, as shares of classes; masks (N x H x W) move along with their images, and so
+    do maps that stand behind rows of other labels. The last `guests` images and labels are not
     returned: they are only there to be mixed with.
     """
 
@@ -49,15 +49,15 @@ class Augmenter(nn.Module):
         step: int = 1,
         inputs: Sequence[int] = (),
         clips: bool = True,
-        behind: int = 0,
+        behind: Behind = NOTHING_BEHIND,
     ) -> None:
         """`mixable` turns labels into what can be mixed; by default, shares of `classes`. `reverse`
         reverses the channels at the end (BGR); `normalization` is in the channel order of the
         input. `reuse`: on a CPU, a call may overwrite the images that the call before
         returned. Crops start at multiples of `step`. `inputs` are the channels of each of several
         inputs of the network: they are moved alike, and colors are changed alike in those that have
-        some, or, if none has, in all. `clips`: pixels stay from 0 to 255. `behind` is the number of
-        masks behind the rows of labels."""
+        some, or, if none has, in all. `clips`: pixels stay from 0 to 255. `behind` are the maps
+        behind the rows of labels."""
         super().__init__()
         self._reuse, self._behind = reuse, behind
         self.fusion = fusion
@@ -86,24 +86,24 @@ class Augmenter(nn.Module):
             raise ValueError(f"{len(images)} images are too few: mixing needs {self.guests} more")
         drawn = self._draws(epoch, to_device(indices, images.device))
         on_cpu = self._draws_on_cpu(epoch, indices)
-        masks: Tensor | None = None
-        """Those behind the rows of labels."""
-        if self._behind:
-            labels, masks = without_maps(labels, self._behind, images.shape[-2:])
+        maps: Tensor | None = None
+        if self._behind.channels:
+            labels, maps = without_maps(labels, self._behind.channels, images.shape[-2:])
         for step in self._steps:
-            if isinstance(step, PerImage) and masks is not None:
-                images, masks = step(images, drawn, on_cpu, self._reuse, masks, several=True)
+            if isinstance(step, PerImage) and maps is not None:
+                images, maps = step(images, drawn, on_cpu, self._reuse, maps, self._behind)
             elif isinstance(step, PerImage):
                 moving = labels if labels.ndim in (MASKS, IMAGES) else None
                 images, moving = step(images, drawn, on_cpu, self._reuse, moving)
                 labels = labels if moving is None else moving
             else:
                 mixed = shares(labels, self._classes, self._mixable)
-                if masks is not None:  # pasted as images are
-                    _, masks = step(images, masks, drawn)
-                images, labels = step(images.to(torch.float32), mixed, drawn)
+                images = images.to(torch.float32)
+                if maps is not None:  # mixed as images are
+                    _, maps = step(images, maps, drawn)
+                images, labels = step(images, mixed, drawn)
                 drawn, on_cpu = drawn[:, : len(images)], on_cpu[:, : len(images)]
-        return images, labels if masks is None else with_maps(labels, masks)
+        return images, labels if maps is None else with_maps(labels, maps)
 
 
 def shares(

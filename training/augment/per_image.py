@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..tasks.rows_with_maps import Behind
 from .entries import constant
 
 BoundPass = Callable[[Tensor, slice], Tensor]
@@ -23,10 +24,12 @@ change it in place."""
 
 @dataclass(frozen=True, eq=False)
 class Moving:
-    """A bound pass that moves pixels: masks (N x masks x H x W) move along with their images."""
+    """A bound pass that moves pixels: masks (N x masks x H x W) move along with their images, and
+    so do images that are answered beside other things, with black where nothing is seen."""
 
     images: BoundPass
     masks: BoundPass
+    answers: BoundPass
 
     def __call__(self, images: Tensor, piece: slice) -> Tensor:
         return self.images(images, piece)
@@ -114,21 +117,22 @@ class PerImage:
         on_cpu: Tensor,
         reuse: bool = False,
         masks: Tensor | None = None,
-        *,
-        several: bool = False,
+        behind: Behind | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Images of uint8 or float32, which are not changed, to float32; and their masks (N x H x
         W), which move along, or their targets (N x C x H x W), which change as the images do.
         `drawn` are random numbers on the device of the images, `on_cpu` those drawn on the CPU.
-        With `several`, masks are N x masks x H x W. With `reuse`, the output of the last call is
-        overwritten: allocating memory for a batch of photographs takes as long as some of the
+        With `behind`, masks are maps of several outputs. With `reuse`, the output of the last call
+        is overwritten: allocating memory for a batch of photographs takes as long as some of the
         passes."""
         passes = [
             (one(on_cpu if isinstance(one, ChosenOnCpu) else drawn), takes_bytes)
             for one, takes_bytes in self._passes
         ]
-        if masks is not None and several:
-            masks = _moved(masks, passes)
+        if masks is not None and behind is not None:
+            answers, own = masks[:, : behind.images], masks[:, behind.images :]
+            answers, own = _moved(answers, passes, images=True), _moved(own, passes)
+            masks = torch.cat([answers, own.to(answers.dtype)], 1)
         elif masks is not None and masks.ndim == images.ndim:
             of_targets = [
                 one
@@ -165,12 +169,14 @@ class PerImage:
         return memory
 
 
-def _moved(masks: Tensor, passes: Sequence[tuple[BoundPass, bool]]) -> Tensor:
-    """Masks (N x masks x H x W), moved as passes move their images."""
-    for one, _ in passes:
+def _moved(
+    maps: Tensor, passes: Sequence[tuple[BoundPass, bool]], *, images: bool = False
+) -> Tensor:
+    """Masks, or images (N x channels x H x W), moved as passes move their images."""
+    for one, _ in passes if maps.shape[1] else ():
         if isinstance(one, Moving):
-            masks = one.masks(masks, slice(0, len(masks)))
-    return masks
+            maps = (one.answers if images else one.masks)(maps, slice(0, len(maps)))
+    return maps
 
 
 def _targets(targets: Tensor, passes: Sequence[tuple[BoundPass, bool]]) -> Tensor:

@@ -104,10 +104,16 @@ class Policy(ChosenOnCpu):
 
         def move(masks: Tensor, piece: slice) -> Tensor:
             for kinds, strengths in rounds:
-                masks = self._round_of_masks(masks, kinds[piece], strengths[piece])
+                masks = self._round_of_maps(masks, kinds[piece], strengths[piece])
             return masks
 
-        return Moving(change, move)
+        def move_answers(answers: Tensor, piece: slice) -> Tensor:
+            answers = answers.float()
+            for kinds, strengths in rounds:
+                answers = self._round_of_maps(answers, kinds[piece], strengths[piece], images=True)
+            return answers
+
+        return Moving(change, move, move_answers)
 
     def _round(self, images: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
         """Applies its operation to each image."""
@@ -138,17 +144,21 @@ class Policy(ChosenOnCpu):
             changed.index_copy_(0, at, done)
         return changed.round_()
 
-    def _round_of_masks(self, masks: Tensor, kinds: list[int], strengths: Tensor) -> Tensor:
-        """Moves the masks of the images that are moved."""
+    def _round_of_maps(
+        self, maps: Tensor, kinds: list[int], strengths: Tensor, *, images: bool = False
+    ) -> Tensor:
+        """Moves the masks of the images that are moved, or the images that are answered."""
         members = _members(kinds)
         places = torch.tensor([index for name in _GEOMETRY for index in members[name]]).long()
         if not len(places):
-            return masks
-        at = to_device(places, masks.device)
-        some = masks.index_select(0, at)
+            return maps
+        at = to_device(places, maps.device)
+        some = maps.index_select(0, at)
         counts = {name: len(members[name]) for name in _GEOMETRY}
         inverse = self._inverse(some, counts, strengths[places])
-        return masks.index_copy(0, at, warp_masks(some, inverse, slice(0, len(some))))
+        piece = slice(0, len(some))
+        moved = warp(some, inverse, piece) if images else warp_masks(some, inverse, piece)
+        return maps.index_copy(0, at, moved)
 
     def _strengths(self, chosen: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
         """Strengths in the units of each operation, with a random sign if the operation has one."""

@@ -3,12 +3,13 @@ take less time. It comes last, on the images of a whole batch."""
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.plan import TrainPlan
-from ..tasks.rows_with_maps import with_maps, without_maps
+from ..tasks.rows_with_maps import NOTHING_BEHIND, Behind, with_maps, without_maps
 from .module import IMAGES, MASKS
 
 
@@ -24,22 +25,25 @@ class Progressive:
         ]
 
     def batch(
-        self, images: Tensor, labels: Tensor, epoch: int, behind: int = 0
+        self, images: Tensor, labels: Tensor, epoch: int, behind: Behind = NOTHING_BEHIND
     ) -> tuple[Tensor, Tensor]:
         """A batch at the size of an epoch: masks and targets become smaller with their images; each
-        pixel of a mask is the nearest one. `behind` is the number of masks behind the rows of
+        pixel of a mask is the nearest one. `behind` are the maps behind the rows of
         labels."""
         resized = self(images, epoch)
-        if behind and resized.shape != images.shape:
-            rows, masks = without_maps(labels, behind, images.shape[-2:])
-            smaller = F.interpolate(masks, resized.shape[-2:], mode="nearest-exact")
-            return resized, with_maps(rows, smaller)
+        size = resized.shape[-2:]
+        if behind.channels and resized.shape != images.shape:
+            rows, maps = without_maps(labels, behind.channels, images.shape[-2:])
+            answers, masks = maps[:, : behind.images], maps[:, behind.images :]
+            smaller = [F.interpolate(masks, size, mode="nearest-exact")] if behind.masks else []
+            if behind.images:
+                smaller.insert(0, F.interpolate(answers, size, mode="bilinear", antialias=True))
+            return resized, with_maps(rows, torch.cat(smaller, 1))
         if labels.ndim == IMAGES and resized.shape != images.shape:
             times = labels.shape[-1] // images.shape[-1]
             larger = times * resized.shape[-2], times * resized.shape[-1]
             labels = F.interpolate(labels.float(), larger, mode="bilinear", antialias=True)
         if labels.ndim == MASKS and resized.shape != images.shape:
-            size = resized.shape[-2:]
             labels = F.interpolate(labels.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
         return resized, labels
 

@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images and, where labels are masks, their masks."""
+    """Images and, where labels are masks or images, these."""
 
     images: tuple[Tensor, ...]
     masks: Mapping[str, tuple[Tensor, ...]]
@@ -76,9 +76,9 @@ def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
         raise _unlike_targets(opened)
     if opened.pairs is not None and opened.pairs.enlarges > 1:
         raise _unlike_targets(opened)
-    if opened.task.behind:
+    if behind := opened.task.behind.channels:
         read = torch.stack([opened.stores["train"].read(index) for index in indices])
-        labels = with_maps(labels, read[:, -opened.task.behind :])
+        labels = with_maps(labels, read[:, -behind:])
     elif masks:
         labels = torch.stack([opened.mask("train", index) for index in indices])
     fusion = fuse(plan)
@@ -145,8 +145,9 @@ def _alone(
         crops = cut([store.whole(index) for index in indices], 0, indices, masks=masks)
         images = crops[:, : crops.shape[1] - masks]
         own = crops[:, -1].to(torch.uint8)
-        if opened.task.behind:
-            own = with_maps(labels[:, : store.labels.shape[1]], crops[:, -masks:])
+        if behind := opened.task.behind.channels:
+            images = crops[:, :-behind]
+            own = with_maps(labels[:, : store.labels.shape[1]], crops[:, -behind:])
         return Pictures(_viewed(opened, images), _overlays(opened, images, own))
     one = only(number, plan.augment, fusion.input_size, fusion.channels)
     return shown(opened, one, batch, indices, labels, 0) if one.passes else None
@@ -245,13 +246,16 @@ def _overlays(opened: Opened, images: Tensor, labels: Tensor) -> dict[str, tuple
             for image, mask in zip(images, masks.to(torch.uint8), strict=True)
         )
 
-    if opened.task.behind:
-        _, masks = without_maps(labels, opened.task.behind, images.shape[-2:])
-        answers = [answer for answer in opened.dataset.answers if answer.is_mask]
-        return {
-            answer.output: over(own, answer.classes)
-            for answer, own in zip(answers, masks.unbind(1), strict=True)
-        }
+    if behind := opened.task.behind.channels:
+        _, maps = without_maps(labels, behind, images.shape[-2:])
+        rows, start = {}, 0
+        for answer in sorted(opened.dataset.answers, key=lambda answer: answer.is_mask):
+            own, start = maps[:, start : start + answer.channels], start + answer.channels
+            if answer.is_mask:
+                rows[answer.output] = over(own[:, 0], answer.classes)
+            elif answer.is_image:
+                rows[answer.output] = tuple(map(visible, own.round().clamp(0, 255).byte()))
+        return rows
     if not opened.task.dense or opened.task.images:
         return {}
     return {"masks": over(labels, opened.dataset.classes)}

@@ -224,24 +224,33 @@ def _of_outputs(
     images: Sequence[tuple[str, Any]],
     tta: Tta | None,
 ) -> int:
-    """Predicts for several outputs, of which some are masks: these are written at once, into files
-    with the name of the output after that of the image."""
+    """Predicts for several outputs, of which some are masks or images: these are written at once,
+    into files with the name of the output after that of the image."""
     from ..display.outcome_text import as_text
     from ..display.prediction_text import outputs_json, outputs_text
     from ..inference.predict import predict
-    from .predicted_masks import MaskFiles, mask_names, polygons_json
+    from .predicted_masks import MaskFiles, PictureFiles, mask_names, polygons_json
 
     assert model.preparation is not None
     in_json = options.format == "json"
-    masks = [one for one in task.each if one.answer.is_mask]
+    maps = [one for one in task.each if one.answer.is_map]
+    for option in ("overlay", "polygons"):
+        if getattr(options, option) and not any(one.answer.is_mask for one in maps):
+            raise UsageError(f"--{option} is for masks, and {model.name} answers with none")
     files, names = None, [""] * len(images)
     if options.output is not None:
         if not options.output:
             raise UsageError("the name of the folder to write is empty")
-        files = MaskFiles(Path(options.output), options.overlay, options.polygons)
+        folder = Path(options.output)
         names = mask_names(options.images, images)
-        every = [f"{name}_{one.name}" for name in names for one in masks]
-        files.must_be_free(every, images, force=options.force)
+        files = {
+            one.name: MaskFiles(folder, options.overlay, options.polygons)
+            if one.answer.is_mask else PictureFiles(folder)
+            for one in maps
+        }  # fmt: skip
+        for output, own_files in files.items():
+            every = [f"{name}_{output}" for name in names]
+            own_files.must_be_free(every, images, force=options.force)
     elif options.overlay or (options.polygons and not in_json):
         raise UsageError("name the folder to write to: -o masks/")
     predictions, further, bad = [], [], 0
@@ -251,28 +260,32 @@ def _of_outputs(
             say(f"cnn: {each.image}: {each.reason}")
             bad += 1
         about: dict[str, dict[str, Any]] = {}
-        for one in masks if not each.reason else ():
+        for one in maps if not each.reason else ():
             own = each.outputs[one.name]
             about[one.name] = {}
             if files is not None:
                 file = f"{name}_{one.name}"
-                files.write(file, own, image, one.task.classes, model.preparation.read)
-                about[one.name]["mask"] = str(files.folder / f"{file}.png")
-            if options.polygons and in_json:
+                files[one.name].write(file, own, image, one.task.classes, model.preparation.read)
+                kind = "mask" if one.answer.is_mask else "file"
+                about[one.name][kind] = str(files[one.name].folder / f"{file}.png")
+            if one.answer.is_mask and options.polygons and in_json:
                 outlines = polygons_json(own, one.task.classes)["polygons"]
                 about[one.name]["polygons"] = outlines
         further.append(about)
-        without = {output: own._replace(mask=None) for output, own in each.outputs.items()}
+        without = {
+            output: own._replace(mask=None, picture=None) for output, own in each.outputs.items()
+        }
         predictions.append(each._replace(outputs=without))
     if in_json:
         known = {"network": model.request.network.name, "weights": model.name}
         print(as_text(outputs_json(known, predictions, task, further)))
     elif bad < len(images):
         print(outputs_text(predictions, task, style(options)))
+    what = "mask" if all(one.answer.is_mask for one in maps) else "image"
     if files is None:
-        say("the masks are not written; -o masks/ writes them")
+        say(f"the {what}s are not written; -o {what}s/ writes them")
     elif bad < len(images):
-        say(f"wrote {plural(len(masks) * (len(images) - bad), 'mask')} into {files.folder}")
+        say(f"wrote {plural(len(maps) * (len(images) - bad), what)} into {options.output}")
     return ERRORS if bad else OK
 
 

@@ -162,6 +162,9 @@ def _line_of(answer: Answer, nouns: str) -> str:
         each = zip(answer.classes, *answer.scale, strict=True)
         what = ", ".join(f"{name} {mean:.5g} ± {deviation:.3g}" for name, mean, deviation in each)
         text = f"{counted(len(answer.classes), 'number')} ({what})"
+    elif answer.is_image:
+        channels = counted(len(answer.classes), "channel")
+        text = f"an image of {channels} ({', '.join(answer.classes)})"
     else:
         several = "any of " if answer.task == "multi_label" else ""
         names = listed(list(answer.classes), 12)

@@ -91,6 +91,8 @@ def _counted(answers: Sequence[Answer], store: Store) -> Iterator[Answer]:
         known = own[~own.isnan().all(1)]
         if answer.is_mask:
             counts = tuple(next(masks)[: len(answer.classes)].tolist())
+        elif answer.is_image:
+            counts = (len(known),) * len(answer.classes)
         elif answer.task == Regression.word:
             counts = tuple((~own.isnan()).sum(0).tolist())
         elif answer.labels == 1 and answer.task != MultiLabel.word:

@@ -32,6 +32,8 @@ from ...compiler.plan.plan import TrainPlan
 from ..augment.random_crop import RandomCrop
 from ..restoration.input_and_target import InputAndTarget, as_stored, scale_of
 from ..runtime.process_group import ALONE, Processes
+from ..tasks.answer import Answer
+from ..tasks.image_to_image import ImageToImage
 from ..tasks.multi_task import MultiTask
 from ..tasks.regression import Regression
 from ..tasks.task import Task
@@ -130,13 +132,12 @@ def _opened(
     elif whole.answers:
         scales = known.scales if isinstance(known, MultiTask) else {}
         whole, divided = each_standardized(whole, divided, scales)
-    if not plan.has_samples:
-        maps = evaluation_fit(plan).crop
-        sized = [each._replace(size=maps) if each.is_map else each for each in whole.answers]
-        whole = replace(whole, answers=tuple(sized))
+    if any(answer.is_map for answer in whole.answers):
+        whole = replace(whole, answers=tuple(map(partial(_as_map, plan), whole.answers)))
     parts, depth = divided.parts, Depth()
     if isinstance(parts["train"], Files):
-        depth = depth_of(parts["train"], keeps=as_images is None)
+        answers_images = as_images is not None or any(each.is_image for each in whole.answers)
+        depth = depth_of(parts["train"], keeps=not answers_images)
         must_be_readable(data, depth)
         depth = depth if bits is None else depth._replace(kept=bits)
         parts = {
@@ -228,17 +229,27 @@ def _contents(
     losses = train.losses if len(train.losses) > 1 else ()
     outputs = {str(loss.output): isinstance(loss, NumberLoss) for loss in losses}
     if isinstance(known, MultiTask):
-        outputs = {one.name: isinstance(one.task, Regression) for one in known.each}
+        numeric = (Regression, ImageToImage)
+        outputs = {one.name: isinstance(one.task, numeric) for one in known.each}
     if arrays and outputs:
         return arrays.for_outputs(outputs).contents(plan.sample, plan.inputs)
     if arrays:
         of_arrays = arrays.as_numbers() if as_numbers else arrays
         found = of_arrays.contents(plan.sample, plan.inputs)
         return found if as_images is None else as_images.contents(data, found)
+    pictures = {each.name: each.shape[0] for each in plan.maps if outputs.get(each.name)}
     return contents(
-        data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, as_images=as_images,
-        inputs=plan.inputs,
+        data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, pictures=pictures,
+        as_images=as_images, inputs=plan.inputs,
     )  # fmt: skip
+
+
+def _as_map(plan: TrainPlan, answer: Answer) -> Answer:
+    """An answer with the size of its map, if it is one, and what its output ends in."""
+    if not answer.is_map:
+        return answer
+    ends = {each.name: each.ends_in for each in plan.maps}
+    return answer._replace(size=evaluation_fit(plan).crop, ends_in=ends.get(answer.output, ""))
 
 
 def _read_by_each(

@@ -28,6 +28,7 @@ from .loader.store import (
 )
 
 MOST_WORKERS = 16
+ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +138,9 @@ class Opened:
         masks = store.source.masks
         if self.pairs is not None:
             return self.pairs.split(images)
-        if masks and store.labels.ndim == 2:
+        if store.maps:
             rows = store.labels.cpu()[indices]
-            return images[:, :-masks], with_maps(rows, images[:, -masks:])
+            return images[:, : -store.maps], with_maps(rows, images[:, -store.maps :])
         if masks:
             return images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return images, store.labels.cpu()[indices]
@@ -158,18 +159,23 @@ class Opened:
         inputs, targets = self.pairs.evaluated(image, torch.tensor([index]))
         return inputs[0], targets[0]
 
-    def mask(self, part: str, index: int, number: int = 0) -> Tensor:
-        """The mask of one image, where labels are masks: uint8, on the CPU. Of several outputs, the
-        mask of this number."""
-        store = self.stores[part]
-        return store.read(index)[number - store.source.masks].to(torch.uint8)
+    def mask(self, part: str, index: int, channels: slice = ALL) -> Tensor:
+        """The mask of one image, where labels are masks: uint8, on the CPU. Of several outputs,
+        that in these channels."""
+        return self.maps(part, index, channels)[0].to(torch.uint8)
 
-    def evaluated(self, part: str, index: int, number: int = 0) -> tuple[Tensor, Tensor]:
-        """An image and its mask, or that of this number, as they are evaluated: with tiles, not
+    def maps(self, part: str, index: int, channels: slice = ALL) -> Tensor:
+        """The masks and images that are to be answered for one image, or some of their channels: on
+        the CPU."""
+        store = self.stores[part]
+        return store.read(index)[-store.source.further :][channels]
+
+    def evaluated(self, part: str, index: int, channels: slice = ALL) -> tuple[Tensor, Tensor]:
+        """An image and its mask, or that in these channels, as they are evaluated: with tiles, not
         cropped. On the CPU."""
         store = self.stores[part]
         if self.tiling is None or isinstance(store, InMemory):
-            return self.image(part, index), self.mask(part, index, number)
+            return self.image(part, index), self.mask(part, index, channels)
         whole = store.read_whole(index)
         return whole[: self.preparation.channels], whole[-1].to(torch.uint8)
 

@@ -296,6 +296,8 @@ def outputs_text(predictions: Sequence[Prediction], task: MultiTask, style: Styl
 def _output_column(one: One) -> Column[Prediction]:
     def text(prediction: Prediction) -> str:
         own: Prediction = prediction.outputs[one.name]
+        if one.answer.is_image:
+            return "an image"
         if one.answer.is_mask:
             return ", ".join(
                 f"{show(each.name)} {100 * each.share:.1f} %" for each in own.shares[:_OF_MASKS]
@@ -320,22 +322,25 @@ def outputs_json(
     about: Mapping[str, object],
     predictions: Sequence[Prediction],
     task: MultiTask,
-    masks: Sequence[Mapping[str, Mapping[str, Any]]] = (),
+    maps: Sequence[Mapping[str, Mapping[str, Any]]] = (),
 ) -> dict[str, Any]:
-    """The predictions of each output. `masks` has what else is known of the masks of each image:
-    their files and polygons."""
+    """The predictions of each output. `maps` has what else is known of the masks and images that
+    are answered for each image: their files and polygons."""
     numbers = {
         one.name: {name: number for number, name in enumerate(one.answer.classes)}
         for one in task.each
         if one.answer.is_mask
     }
 
+    images = {one.name for one in task.each if one.answer.is_image}
+
     def of_output(place: int, name: str, own: Prediction) -> object:
+        further = maps[place].get(name, {}) if maps else {}
+        if name in images:
+            return further
         if name not in numbers:
             return _numbers_json(own) or _guesses_json(own)
-        shares = _shares_json(own.shares, numbers[name])
-        further = masks[place].get(name, {}) if masks else {}
-        return {"predictions": shares, **further}
+        return {"predictions": _shares_json(own.shares, numbers[name]), **further}
 
     return {
         **about,

@@ -298,6 +298,10 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
             message = "the script resizes whole images, and this network sees a crop of them"
             help = f"write `evaluate {{ resize {height}x{width} }}`, or export without --script"
             raise SpecError([Diagnostic("export-script", message, help=help)])
+    if several is not None and several.behind.images:
+        message = "the script prints answers and writes masks, and one of the outputs is an image"
+        help = "export it without --script, or let `cnn predict -o folder/` write the images"
+        raise SpecError([Diagnostic("export-script", message, help=help)])
     if several is not None:
         return outputs_script(model, preparation, several, predicts=predict)
     if masks:

@@ -87,10 +87,7 @@ def evaluating(
 
         def answers(*inputs: Tensor) -> tuple[Tensor, ...]:
             outputs = network(*inputs)[:count]
-            return tuple(
-                own.softmax(1) if one.answer.is_mask else one.task.answers(own)
-                for one, own in zip(tasks, outputs, strict=True)
-            )
+            return tuple(one.meaning(own) for one, own in zip(tasks, outputs, strict=True))
 
         return Predicting(trained.module, answers)
     if predict and not hasattr(trained.module, "predict"):

@@ -110,7 +110,7 @@ def must_see_whole_images(preparation: Preparation, task: Task) -> None:
         help = "export it with --script: the script has the preprocessing"
         raise SpecError([Diagnostic("export-whole", message, help=help)])
     fit = preparation.fit
-    if task.images:
+    if any(one.images for _, one in answering(task)):
         message = "a graph with --whole says what is in an image, and this network makes images"
         help = "export it without --whole, or let `cnn predict -o folder/` write the images"
         raise SpecError([Diagnostic("export-whole", message, help=help)])

@@ -206,14 +206,12 @@ def _views_of_each(
     if rest is not None:
         assert isinstance(rest.task, MultiTask)
         others = rest.task.answered(_by_views(rest, opened, part, tta, progress))
-    masks = [one for one in task.each if one.answer.is_mask]
     for (one, row), own in zip(task.rows(labels), tally.each, strict=True):
         known = one.known(row).nonzero().squeeze(1)
         if one.answer.is_map:
             columns.append(
                 quality_of_views(
-                    of_map(model, task, one), opened, part, own, known.tolist(), masks.index(one),
-                    tta, progress,
+                    of_map(model, task, one), opened, part, own, known.tolist(), one, tta, progress
                 )
             )  # fmt: skip
             continue

@@ -13,7 +13,8 @@ from ..data.loader.thread_pool import Progress
 from ..data.opened import Opened
 from ..metrics.evaluation import Measured
 from ..metrics.tally import Tally
-from .original_image import original_pair, original_with_mask
+from ..tasks.multi_task import MultiTask, One
+from .original_image import original_pair, original_with_maps
 from .trained_model import TrainedModel
 from .whole_image import WholeImages
 
@@ -52,26 +53,28 @@ def quality_of_views(
     part: str,
     tally: Tally,
     known: Sequence[int],
-    number: int,
+    one: One,
     tta: Tta,
     progress: Progress,
 ) -> Tensor:
-    """How good the masks of one of several outputs are, which `model` answers alone: averaged over
-    views, for the images that have one (`known`), and NaN for the others. They are added to its
-    tally. `number` is the place of the mask among those of an image."""
+    """How good the masks or images of one of several outputs are, which `model` answers alone:
+    averaged over views, for the images that have one (`known`), and NaN for the others. They are
+    added to its tally."""
     assert model.task is not None
     whole = WholeImages(model.modules, opened.preparation, model.task, model.device, tta)
     count = len(opened.stores[part])
-    quality, masks = torch.full((count,), torch.nan), opened.stores[part].source.masks
+    quality, source = torch.full((count,), torch.nan), opened.stores[part].source
+    assert isinstance(opened.task, MultiTask)
+    channels = opened.task.channels_of(one)
     with quiet(), torch.inference_mode():
         for index in known:
             progress("evaluating", index, count)
-            both = original_with_mask(opened, part, index)
-            every = opened.preparation.fit.whole(both, masks=masks)[-masks:]
-            mask = every[number][None].to(model.device, torch.uint8)
-            outputs = whole.outputs(both[None, :-masks])
-            tally.add(outputs, mask)
-            quality[index] = model.task.quality(outputs, mask)[0].cpu()
+            both = original_with_maps(opened, part, index)
+            every = opened.preparation.fit.whole(both, masks=source.masks)[-source.further :]
+            label = one.read(every[None, channels].to(model.device))
+            outputs = whole.outputs(both[None, : -source.further])
+            tally.add(outputs, label)
+            quality[index] = model.task.quality(outputs, label)[0].cpu()
     progress("evaluating", count, count)
     return quality
 
@@ -80,5 +83,5 @@ def _image_and_label(opened: Opened, part: str, index: int) -> tuple[Tensor, Ten
     """A whole image, and its mask or the image to answer at the size of the network's outputs."""
     if opened.pairs is not None:
         return original_pair(opened, part, index)
-    both = original_with_mask(opened, part, index)
+    both = original_with_maps(opened, part, index)
     return both[:-1], opened.preparation.fit.whole(both, masks=1)[-1].to(torch.uint8)

@@ -55,14 +55,15 @@ def original_pair(opened: Opened, part: str, index: int) -> tuple[Tensor, Tensor
     return inputs[0], targets[0]
 
 
-def original_with_mask(opened: Opened, part: str, index: int) -> Tensor:
-    """An image of a part with its mask as the last channel. Raises BadImage."""
+def original_with_maps(opened: Opened, part: str, index: int) -> Tensor:
+    """An image of a part with its mask as the last channel; of several outputs, with the images and
+    the masks that they are to answer. Raises BadImage."""
     source, channels = opened.stores[part].source, opened.preparation.channels
     if isinstance(source, Arrays):
-        mask = source.images[index][-source.masks :]
-        return torch.cat([original(opened, part, index), mask])
+        maps = source.images[index][-source.further :]
+        return torch.cat([original(opened, part, index), maps])
     assert isinstance(source, Files)
     try:
-        return with_mask(source, index, channels + source.masks)
+        return with_mask(source, index, channels + source.further)
     except BadImage as error:
         raise BadImage(f"{source.name(index)}: {error.reason}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +21,12 @@ from ..metrics.outcome import Outcome
 from ..metrics.verdict.facts import Facts
 from ..metrics.verdict.verdict import verdict
 from ..tasks.classification import Classification
+from ..tasks.multi_task import MultiTask
+from ..tasks.task import Task
 from ..trainer.callbacks import EpochRecord
 from .markup import Html, section
+
+ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +43,8 @@ class Contents:
     """transfer.txt; empty without transfer learning."""
     of: str = ""
     """The output that the sections are about, if the network has several."""
-    mask: int = 0
-    """If that is a mask, its number among those of an image."""
+    channels: slice = field(default_factory=lambda: ALL)
+    """If that is a mask or an image, its channels among those behind an image."""
 
     @property
     def of_word(self) -> str:
@@ -56,7 +60,6 @@ class Contents:
     def each_output(self) -> Iterator[Contents]:
         """The same about each output."""
         answers = {answer.output: answer for answer in self.data.dataset.answers}
-        masks = [answer.output for answer in answers.values() if answer.is_mask]
         for place, (name, outcome) in enumerate(self.outcome.outputs.items()):
             own = answers[name]
             described = replace(
@@ -66,9 +69,13 @@ class Contents:
                 self,
                 module=Chosen(self.module, [place]),
                 outcome=outcome,
-                data=replace(self.data, dataset=described),
+                data=replace(
+                    self.data,
+                    dataset=described,
+                    plan=replace(self.data.plan, ends_in=own.ends_in),
+                ),
                 of=name,
-                mask=masks.index(name) if own.is_mask else 0,
+                channels=_channels(self.data.task, place),
             )
 
     @property
@@ -161,6 +168,13 @@ class Contents:
 
     def class_of(self, index: int) -> str:
         return self.classes[int(self.outcome.labels[index])]
+
+
+def _channels(task: Task, place: int) -> slice:
+    """The channels of the map of one of several outputs."""
+    assert isinstance(task, MultiTask)
+    one = task.each[place]
+    return task.channels_of(one) if one.answer.is_map else ALL
 
 
 def _word(name: str) -> str:

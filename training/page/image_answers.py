@@ -6,6 +6,7 @@ The answers of an evaluation are not kept, only their PSNR; those that are shown
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from ..runtime.devices import using
 from ..runtime.eval_mode import evaluating
 from .contents import Contents
 from .histogram import histogram
-from .markup import Html, element, enlargeable, joined, section
+from .markup import Html, element, enlargeable, joined
 from .picture import LARGE, LARGEST, tag, viewable
 
 _WORST, _MIDDLE, _BEST = 6, 4, 4
@@ -41,7 +42,7 @@ def image_answers(contents: Contents) -> Html | None:
     base = next(
         (each.base["psnr"] for each in contents.outcome.comparisons if each.against == INPUT), None
     )
-    return section(
+    return contents.section(
         "images",
         "Images: input, answer and target",
         histogram("PSNR of the answers", known, "PSNR, dB", mark=base, mark_name="the inputs"),
@@ -73,17 +74,24 @@ class _Answer(NamedTuple):
 
 
 def _answers(contents: Contents, indices: Sequence[int]) -> dict[int, _Answer]:
-    data, part, task = contents.data, contents.outcome.part, contents.data.task
+    data, task = contents.data, contents.data.task
     found = {}
     with using(contents.device), evaluating(contents.module), torch.inference_mode():
         for index in indices:
-            image, target = data.input_and_target(part, index)
+            image, target = _input_and_target(contents, index)
             prepared = data.preparation.prepare(image[None].to(contents.device))
             answer = task.answers(contents.module(prepared))[0].cpu()
-            found[index] = _Answer(
-                _as_large(image, target), answer, target, _psnr_of_input(image, target)
-            )
+            before = math.inf if contents.of else _psnr_of_input(image, target)
+            found[index] = _Answer(_as_large(image, target), answer, target, before)
     return found
+
+
+def _input_and_target(contents: Contents, index: int) -> tuple[Tensor, Tensor]:
+    data, part, row = contents.data, contents.outcome.part, contents.row(index)
+    if data.pairs is not None:
+        return data.input_and_target(part, row)
+    target = data.maps(part, row, contents.channels)  # that of one of several outputs
+    return data.image(part, row), target.to(torch.uint8)
 
 
 def _as_large(image: Tensor, target: Tensor) -> Tensor:
@@ -120,9 +128,8 @@ def _figure(contents: Contents, index: int, one: _Answer) -> Html:
     said = f"PSNR {value}{before}"
     opened = joined([element("div", *large, class_="row four"), element("p", f"{name}: {said}")])
     caption = element("figcaption", element("strong", f"PSNR {value}"), f", {name}{before}")
-    return element(
-        "figure", enlargeable(f"image-{index}", f"Enlarge {name}", small, opened), caption
-    )
+    key = f"image-{contents.of_word}{index}"
+    return element("figure", enlargeable(key, f"Enlarge {name}", small, opened), caption)
 
 
 def _pictures(one: _Answer, name: str, largest: int) -> list[Html]:

@@ -79,7 +79,7 @@ def _answers(contents: Contents, indices: Sequence[int]) -> dict[int, _Answer]:
     found = {}
     with using(contents.device), evaluating(contents.module), torch.inference_mode():
         for index in indices:
-            image, mask = data.evaluated(part, contents.row(index), contents.mask)
+            image, mask = data.evaluated(part, contents.row(index), contents.channels)
             if data.tiling is None:
                 answered = outputs(image[None])
             else:

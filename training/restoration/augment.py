@@ -18,6 +18,7 @@ from ..augment.build import augmenter
 from ..augment.module import Augmenter
 from ..augment.series_module import SeriesAugmenter
 from ..data.images.preprocessing import Preparation
+from ..tasks.rows_with_maps import NOTHING_BEHIND, Behind
 from .input_and_target import InputAndTarget, as_stored
 
 
@@ -61,10 +62,10 @@ def augmenter_for(
     *,
     mixable: Callable[[Tensor], Tensor] | None = None,
     reuse: bool = False,
-    behind: int = 0,
+    behind: Behind = NOTHING_BEHIND,
 ) -> Augmenter | SeriesAugmenter | AugmentPairs | None:
     """The augmentation of a plan, also where labels are images; None if there is nothing to do.
-    `behind` is the number of masks behind the rows of labels."""
+    `behind` are the maps behind the rows of labels."""
     if pairs is not None:
         return AugmentPairs(plan, preparation, pairs, reuse=reuse)
     return augmenter(plan, preparation, mixable=mixable, reuse=reuse, behind=behind)

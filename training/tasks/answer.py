@@ -23,6 +23,9 @@ NO_SCALE = Scale((), ())
 NO_OUTPUTS: Mapping[str, bool] = MappingProxyType({})
 """Of a network with one output: no names."""
 
+NO_CHANNELS: Mapping[str, int] = MappingProxyType({})
+"""Where no output answers with an image."""
+
 
 class Answer(NamedTuple):
     output: str

@@ -29,7 +29,9 @@ from ..metrics.tally import Tally
 from ..optim.losses import LossFunction, one_hot
 from .answer import Answer, Scale
 from .classification import Classification
+from .image_to_image import ImageToImage
 from .multi_label import MultiLabel
+from .rows_with_maps import Behind, without_maps
 from .task import Outputs, Task
 
 
@@ -64,6 +66,13 @@ class One:
         if not isinstance(task, MultiLabel):
             return replace(self, task=task)
         return replace(self, task=task, answer=self.answer._replace(thresholds=task.thresholds))
+
+    def meaning(self, outputs: Tensor) -> Tensor:
+        """What outputs stand for: probabilities, also of each pixel, numbers in their units, or
+        levels from 0 to 1."""
+        if isinstance(self.task, ImageToImage):
+            return self.task.levels(outputs).clamp(0, 1)
+        return outputs.softmax(1) if self.answer.is_mask else self.task.answers(outputs)
 
     def known(self, labels: Tensor) -> Tensor:
         """The rows that have a label."""
@@ -119,8 +128,20 @@ class MultiTask(Task):
         return any(one.answer.is_map for one in self.each)
 
     @property
-    def behind(self) -> int:
-        return sum(one.answer.channels for one in self.each)
+    def behind(self) -> Behind:
+        answers = [one.answer for one in self.each]
+        images = sum(answer.channels for answer in answers if answer.is_image)
+        return Behind(images, sum(answer.is_mask for answer in answers))
+
+    def channels_of(self, one: One) -> slice:
+        """The channels of the map of an answer among the maps behind rows."""
+        ahead = self.each if one.answer.is_mask else ()
+        start = sum(other.answer.channels for other in ahead if other.answer.is_image)
+        for other in self.each:
+            if other.name == one.name:
+                break
+            start += other.answer.channels if other.answer.task == one.answer.task else 0
+        return slice(start, start + one.answer.channels)
 
     @property
     def guessing(self) -> float:
@@ -200,18 +221,12 @@ class MultiTask(Task):
 
     def labeled(self, labels: Tensor, outputs: Sequence[tuple[One, Tensor]]) -> list[Labeled]:
         """The labels of each answer; maps are as large as the `outputs` of their answer."""
-        sizes = {
-            place: (one.answer.channels, *own.shape[2:])
-            for place, (one, own) in enumerate(outputs)
-            if one.answer.is_map
-        }
-        order = sorted(sizes, key=lambda place: self.each[place].answer.is_mask)
-        behind = [prod(sizes[place]) for place in order]
-        rows, *flat = torch.split(labels, [labels.shape[1] - sum(behind), *behind], 1)
-        maps = {p: own.view(len(own), *sizes[p]) for p, own in zip(order, flat, strict=True)}
+        size = next((own.shape[2:] for one, own in outputs if one.answer.is_map), ())
+        channels = self.behind.channels
+        rows, maps = without_maps(labels, channels, size) if channels else (labels, labels)
         return [
-            Labeled(one, row, maps.get(place, row))
-            for place, (one, row) in enumerate(self.rows(rows))
+            Labeled(one, row, maps[:, self.channels_of(one)] if one.answer.is_map else row)
+            for one, row in self.rows(rows)
         ]
 
     def mixable(self, labels: Tensor) -> Tensor:

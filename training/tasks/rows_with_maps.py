@@ -9,9 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class Behind(NamedTuple):
+    """The maps behind rows of labels."""
+
+    images: int = 0
+    """The number of channels of images, from 0 to 255."""
+    masks: int = 0
+
+    @property
+    def channels(self) -> int:
+        return self.images + self.masks
+
+
+NOTHING_BEHIND = Behind()
 
 
 def with_maps(rows: Tensor, maps: Tensor) -> Tensor:

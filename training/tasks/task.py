@@ -15,6 +15,7 @@ from ...compiler.plan.loss import CrossEntropy, Loss
 from ...compiler.plan.train import Metrics
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction, one_hot
+from .rows_with_maps import NOTHING_BEHIND, Behind
 from .task_recipe import TaskRecipe
 
 Outputs = Tensor | Sequence[Tensor]
@@ -119,9 +120,9 @@ class Task(ABC):
         return self.dense
 
     @property
-    def behind(self) -> int:
-        """How many masks stand behind the rows of labels; none unless there are several outputs."""
-        return 0
+    def behind(self) -> Behind:
+        """The maps that stand behind the rows of labels; none unless there are several outputs."""
+        return NOTHING_BEHIND
 
     def validated(self, tally: Tally) -> Task:
         """The same task with what a validation finds out, such as thresholds."""

@@ -65,6 +65,9 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
         for each in masks:
             mask = each.read(index)
             digest.update(b"no mask" if mask is None else bytes_of(mask))
+        for own in store.source.image_maps:
+            image = own.read(index)
+            digest.update(b"no image" if image is None else bytes_of(image))
         if targets is not None:
             _add_file(digest, os.path.join(targets.root, targets.paths[index]), "")
 

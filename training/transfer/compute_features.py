@@ -27,7 +27,7 @@ def answer_shape(opened: Opened) -> tuple[int, ...]:
     if opened.pairs is not None:
         return tuple(opened.input_and_target("train", 0)[1].shape)
     store = opened.stores["train"]
-    if store.masks and store.labels.ndim == 2:  # those of several outputs
+    if store.maps:
         _, labels = opened.training_images([0], 0)
         return tuple(labels.shape[1:])
     return tuple(opened.mask("train", 0).shape) if store.masks else ()

@@ -67,7 +67,7 @@ class _Unchanged(Preparation):
 class _Features(InMemory):
     """Features of images; their labels are not among their channels."""
 
-    masks = 0
+    masks = maps = 0
 
 
 class _Batches(Batches):

@@ -9,7 +9,7 @@ from ....dsl.diagnostics import Edit
 from ...language.kinds import number
 from ...language.problems import Problem
 from ..directive import Context, conflict
-from ..loss import Focal, Loss, ends_in_map, learns_images, maps_of
+from ..loss import IMAGES, Focal, Loss, maps_of
 from .augmentation import Augmentation, probability
 from .passes import MIX, Cost, PassKind, Size, numbers
 
@@ -52,7 +52,9 @@ class Mixup(Mixing):
     p: float = probability()
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        if self.origin is not None and ends_in_map(context) and not learns_images(context):
+        maps = maps_of(context)
+        losses = [loss for loss in Loss.filled(context) if loss.output in maps]
+        if self.origin is not None and any(IMAGES not in loss.tasks for loss in losses):
             yield context.unfit(
                 self.origin.span,
                 "`mixup` blends images, and a pixel of a mask has one class",

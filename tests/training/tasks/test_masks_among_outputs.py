@@ -74,10 +74,10 @@ def spec(
 
 def write(folder: Path, count: int = 40, change: Callable[[list[str]], object] = len) -> Path:
     """Images of a red and a blue square with masks and a class; `change` is called with each row:
-    the image, the mask, the class and the edge of the squares."""
+    the image, the mask, the class, the edge of the squares and their distance."""
     with (folder / "set.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["image", "mask", "warm", "edge"])
+        rows.writerow(["image", "mask", "warm", "edge", "depth"])
         for number in range(count):
             image, mask = squares(number)
             warm = number % 2
@@ -88,6 +88,9 @@ def write(folder: Path, count: int = 40, change: Callable[[list[str]], object] =
             save(folder / "edges" / f"{number}.png", edge.astype(numpy.uint8))
             row = [f"images/{number}.png", f"masks/{number}.png", ["cold", "warm"][warm]]
             row.append(f"edges/{number}.png")
+            depth = numpy.where(mask > 0, 200, numpy.arange(SIZE[0])[:, None] * 4)
+            save(folder / "depths" / f"{number}.png", depth.astype(numpy.uint8))
+            row.append(f"depths/{number}.png")
             change(row)
             rows.writerow(row)
     (folder / "mask_classes.txt").write_text("ground\nred\nblue\n")
@@ -286,7 +289,16 @@ def test_directives_that_make_no_sense(sections: str, message: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "augmentation", ["flip horizontal", "rotate 20", "crop pad=4", "elastic 20", "cutmix"]
+    "augmentation",
+    [
+        "flip horizontal",
+        "rotate 20",
+        "crop pad=4",
+        "elastic 20",
+        "cutmix",
+        "randaugment",
+        "flip horizontal, crop scale=30%..60%",
+    ],
 )
 def test_masks_move_as_those_of_a_network_with_one_output(
     augmentation: str, tmp_path: Path
@@ -312,6 +324,101 @@ def test_masks_move_as_those_of_a_network_with_one_output(
     assert len(moved_rows) == len(rows) - together.guests
     if augmentation == "cutmix":
         assert (moved_rows[:, 1:3].sum(1) == 1).all()  # shares of the classes
+
+
+# ---- images beside masks -----------------------------------------------------------------------
+
+DEPTH = "output depth { from one, conv 1 3x3 same, sigmoid }"
+
+
+def test_the_loss_of_an_image_is_that_of_images() -> None:
+    """A mask, an image whose output ends in a sigmoid, and a mask: images stand before masks."""
+    answers = [
+        Answer("m", "segmentation", ("a", "b"), size=(4, 6)),
+        Answer("d", "image_to_image", ("gray",), size=(4, 6), complete=False, ends_in="sigmoid"),
+        Answer("e", "segmentation", ("a", "b", "c"), size=(4, 6)),
+    ]
+    losses = [CrossEntropy.make(output="m"), Mae.make(output="d"), CrossEntropy.make(output="e")]
+    both = several_tasks(answers, losses)
+    assert [both.channels_of(one) for one in both.each] == [slice(1, 2), slice(0, 1), slice(2, 3)]
+    random = torch.Generator().manual_seed(0)
+    outputs = [
+        torch.randn(2, *each, generator=random) for each in ((2, 4, 6), (1, 4, 6), (3, 4, 6))
+    ]
+    levels = torch.randint(0, 256, (2, 1, 4, 6), generator=random)
+    masks = [torch.randint(0, most, (2, 1, 4, 6), generator=random) for most in (2, 3)]
+    rows = torch.tensor([[0.0, 0.0, 0.0], [0.0, math.nan, 0.0]])
+    labels = with_maps(rows, torch.cat([levels, *masks], 1))
+    of_image = (outputs[1][0].sigmoid() - levels[0] / 255).abs().mean() / 2
+    of_masks = sum(F.cross_entropy(outputs[2 * n], masks[n][:, 0]) for n in range(2))
+    loss = both.loss(Mae.make(), None)
+    assert float(loss(outputs, labels)) == pytest.approx(float(of_image + of_masks))
+    assert float(loss(both.packed(outputs), labels)) == pytest.approx(float(of_image + of_masks))
+    tally = both.tally(Mae.make(), torch.device("cpu"))
+    tally.add(both.packed(outputs), labels)
+    error = (outputs[1][0].sigmoid() - levels[0] / 255).square().mean()
+    assert tally.metrics()["d.psnr"] == pytest.approx(-10 * math.log10(float(error)), abs=0.02)
+    assert both.kept(both.packed(outputs), labels).isnan().tolist() == [
+        [False, False, False], [False, True, False],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    ["flip horizontal", "rotate 20", "crop scale=40%..80%, flip horizontal", "cutmix", "mixup"],
+)
+def test_images_to_answer_move_with_their_images(augmentation: str, tmp_path: Path) -> None:
+    """One that is the first channel of its image stays that, where only pixels are moved."""
+    text = spec(write(tmp_path, 12), sections=f"augment {{ {augmentation} }}", outputs=DEPTH)
+    text = text.replace("optimizer", "loss depth l1\n optimizer")
+    text = "\n".join(line for line in text.splitlines() if "output mask" not in line)
+    for number in range(12):
+        image = Image.open(tmp_path / "images" / f"{number}.png")
+        image.getchannel(0).save(tmp_path / "depths" / f"{number}.png")
+    data = opened(text)
+    together = augmenter(
+        data.plan, data.preparation, mixable=data.task.mixable, behind=data.task.behind
+    )
+    assert together is not None
+    (images, labels, indices), *_ = data.evaluation("train", batch=6)()
+    moved, labels = together(images, labels, indices, 3)
+    _, depths = without_maps(labels, 1, SIZE)
+    mean, std = data.preparation.mean[0], data.preparation.std[0]
+    assert torch.allclose(depths[:, 0], (moved[:, 0] * std + mean) * 255, atol=0.01)
+
+
+@pytest.mark.slow
+def test_an_image_is_learned_beside_a_mask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without(row: list[str]) -> None:
+        if row[0] in ("images/3.png", "images/9.png"):
+            row[4] = ""
+
+    sections = "augment { flip horizontal, color brightness=0.2 }\nevaluate { tta flip }"
+    text = spec(write(tmp_path, change=without), 8, "loss depth l1 weight=2", sections, DEPTH)
+    result = trained(tmp_path / "run", text)
+    assert result.metrics["depth.psnr"] > 16
+    outcome = evaluate(tmp_path / "run", device="cpu", tta=True)
+    assert outcome.outputs["depth"].metrics["psnr"] > 16
+    assert (
+        "Images: input, answer and target: depth" in (tmp_path / "run" / "report.html").read_text()
+    )
+    (prediction,) = predict(tmp_path / "run", str(tmp_path / "images" / "0.png"))
+    picture = prediction.outputs["depth"].picture
+    assert picture is not None
+    assert picture.shape == (1, *SIZE)
+    wanted = numpy.array(Image.open(tmp_path / "depths" / "0.png")).astype(float)
+    assert abs(picture[0].numpy() - wanted).mean() < 40
+    photograph, out = str(tmp_path / "images" / "0.png"), str(tmp_path / "out")
+    assert main(["predict", str(tmp_path / "run"), photograph, "-o", out]) == 0
+    assert sorted(file.name for file in Path(out).iterdir()) == ["0_depth.png", "0_mask.png"]
+    assert (numpy.array(Image.open(Path(out) / "0_depth.png")) == picture[0].numpy()).all()
+    export(tmp_path / "run", tmp_path / "net.onnx", predict=True)
+    with pytest.raises(SpecError, match="one of the outputs is an image"):
+        export(tmp_path / "run", tmp_path / "other.onnx", script=True)
+    with pytest.raises(SpecError, match="this network makes images"):
+        export(tmp_path / "run", tmp_path / "other.onnx", whole=True)
 
 
 # ---- a whole run -------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class ImageStoring:
         """How files that are not photographs alone are checked, with their masks or targets; what
         is remembered of a check depends on it."""
         masks = source.mask_files
-        alone = not masks and source.target_files is None and source.first_input is None
+        alone = not source.further and source.first_input is None
         if alone and source.depth == 8 and self.channels in (1, 3):
             return {}
         code = "".join(repr(each.code) for each in masks if isinstance(each, MaskFiles))

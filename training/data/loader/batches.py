@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
     """A class, or a row of numbers, for each image; or its mask or the image to answer, uint8. Of a
-    network with several outputs, a row, with its masks behind it."""
+    network with several outputs, a row, with its images and masks behind it."""
     indices: Tensor
     """Indices of the images in the part, int64, on the CPU: the random numbers of an image depend
     on these, and the augmentation reads some of them."""
@@ -216,10 +216,10 @@ class Batches:
             else:
                 images, labels = self._pairs.evaluated(images, indices)
             return Batch(images, labels, indices)
-        masks = self.store.masks
-        if masks and self.store.labels.ndim == 2:  # those of several outputs
+        masks, maps = self.store.masks, self.store.maps
+        if maps:
             rows = labels[:, : self.store.labels.shape[1]]
-            return Batch(images[:, :-masks], with_maps(rows, images[:, -masks:]), indices)
+            return Batch(images[:, :-maps], with_maps(rows, images[:, -maps:]), indices)
         if masks:
             images, labels = images[:, :-masks], images[:, -masks:].squeeze(1).to(torch.uint8)
         return Batch(images, labels, indices)

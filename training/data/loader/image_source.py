@@ -101,6 +101,8 @@ class Files:
     """For a network with several inputs, which of them these files are."""
     input_files: tuple[InputFiles, ...] = ()
     """For a network with several inputs, the files of the others."""
+    image_maps: tuple[ImageMaps, ...] = ()
+    """The images to answer, in the same order, of each of several outputs that answers with one."""
     depth: int = 8
     """The bits of a channel that are read: 8, 16, or 32 for numbers in units of their own."""
 
@@ -116,8 +118,9 @@ class Files:
 
     @property
     def targets(self) -> int:
-        """The number of further channels that are the image to answer."""
-        return 0 if self.target_files is None else self.target_files.channels
+        """The number of further channels that are the image to answer, or several."""
+        own = 0 if self.target_files is None else self.target_files.channels
+        return own + sum(each.channels for each in self.image_maps)
 
     @property
     def further(self) -> int:
@@ -147,7 +150,7 @@ class Files:
     def labels_file(self, index: int) -> str | None:
         """The path of the mask of an image, or of its target; None if it has neither, and empty if
         that has no file of its own, if there are several, or if there are further inputs, too."""
-        further: list[MaskReader | TargetFiles] = [*self.mask_files]
+        further: list[MaskReader | TargetFiles | ImageMaps] = [*self.mask_files, *self.image_maps]
         further += [self.target_files] if self.target_files is not None else []
         if self.input_files or len(further) > 1:
             return ""
@@ -167,6 +170,7 @@ class Files:
             labels=self.labels[indices],
             mask_files=tuple([each.select(indices) for each in self.mask_files]),
             target_files=targets,
+            image_maps=tuple([each.select(indices) for each in self.image_maps]),
             input_files=tuple(
                 [each._replace(paths=each.paths.select(indices)) for each in self.input_files]
             ),
@@ -218,6 +222,29 @@ class MaskFiles:
         return os.path.join(self.root, path) if path else ""
 
     def select(self, indices: Tensor) -> MaskFiles:
+        return replace(self, paths=self.paths.select(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class ImageMaps:
+    """The images that one of several outputs is to answer, each in a file of its own."""
+
+    root: str
+    paths: Strings
+    """The path of each relative to `root`; empty if an image has none."""
+    channels: int
+
+    def read(self, index: int) -> Tensor | None:
+        """The image to answer: uint8, channels x height x width; None if there is none. Raises
+        BadImage."""
+        path = self.file(index)
+        return decode(path, self.channels) if path else None
+
+    def file(self, index: int) -> str:
+        path = self.paths[index]
+        return os.path.join(self.root, path) if path else ""
+
+    def select(self, indices: Tensor) -> ImageMaps:
         return replace(self, paths=self.paths.select(indices))
 
 

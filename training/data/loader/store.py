@@ -24,7 +24,7 @@ from ..images.image_file import BadImage
 from ..images.resize import Fit
 from ..samples.sample_fit import SampleFit
 from ..samples.sample_source import Samples
-from .image_source import Arrays, Files, ImageSource, MaskReader
+from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskReader
 from .thread_pool import Progress, each, unwatched
 
 
@@ -66,6 +66,11 @@ class InMemory:
         """The number of the last channels of `images` that are masks."""
         return self.source.masks
 
+    @property
+    def maps(self) -> int:
+        """The number of the last channels that are labels behind rows of others."""
+        return self.source.further if self.labels.ndim == 2 else 0
+
     def read(self, index: int) -> Tensor:
         return self.images[index].cpu()
 
@@ -95,6 +100,11 @@ class WholeImages:
     def masks(self) -> int:
         """The number of further channels that are masks."""
         return self.source.masks
+
+    @property
+    def maps(self) -> int:
+        """The number of the last channels that are labels behind rows of others."""
+        return self.source.further if self.labels.ndim == 2 else 0
 
     @property
     def bytes_of_image(self) -> int:
@@ -191,22 +201,41 @@ def with_mask(files: Files, index: int, channels: int) -> Tensor:
     image = decode(files.content(index), channels - files.further, files.depth)
     if files.target_files is not None:
         return files.target_files.with_target(image, index)
-    masks = [_mask_of(files.mask_files, place, index, image) for place in range(files.masks)]
-    return torch.cat([image, *masks]) if masks else image
+    maps = [_image_of(each, index, image) for each in files.image_maps]
+    maps += [_mask_of(each, index, image) for each in files.mask_files]
+    return torch.cat([image, *maps]) if maps else image
 
 
-def _mask_of(readers: Sequence[MaskReader], place: int, index: int, image: Tensor) -> Tensor:
+def _image_of(maps: ImageMaps, index: int, image: Tensor) -> Tensor:
+    """The image that is to be answered for another; black if there is none, which counts for
+    nothing."""
+    try:
+        answer = maps.read(index)
+    except BadImage as error:
+        raise BadImage(f"its target: {error.reason}") from None
+    if answer is None:
+        return image.new_zeros(maps.channels, *image.shape[1:])
+    _must_be_as_large("target", answer, image)
+    return answer
+
+
+def _must_be_as_large(what: str, answer: Tensor, image: Tensor) -> None:
+    (height, width), (tall, broad) = answer.shape[-2:], image.shape[-2:]
+    if (height, width) != (tall, broad):
+        message = f"its {what} has {width} x {height} pixels, and the image {broad} x {tall}"
+        raise BadImage(message)
+
+
+def _mask_of(masks: MaskReader, index: int, image: Tensor) -> Tensor:
     """One of the masks of an image as a channel; without any label if it has none."""
     try:
-        mask = readers[place].read(index)
+        mask = masks.read(index)
     except BadImage as error:
         about = "" if error.reason.startswith(_OF_MASKS) else "its mask: "
         raise BadImage(f"{about}{error.reason}") from None
     if mask is None:
         return torch.full_like(image[:1], UNLABELLED)
-    if mask.shape != image.shape[1:]:
-        (height, width), (tall, broad) = mask.shape, image.shape[1:]
-        raise BadImage(f"its mask has {width} x {height} pixels, and the image {broad} x {tall}")
+    _must_be_as_large("mask", mask, image)
     return mask[None]
 
 

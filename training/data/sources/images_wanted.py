@@ -29,8 +29,7 @@ from ..loader.image_source import (
     with_target,
 )
 from ..loader.packed_strings import Strings
-
-_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
+from .channel_names import channel_names
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class ImagesWanted:
     @property
     def channels(self) -> tuple[str, ...]:
         """The names of the channels of answers."""
-        count = self.output[0]
-        return _NAMES.get(count) or tuple(f"channel {number + 1}" for number in range(count))
+        return channel_names(self.output[0])
 
     def sized(self, plan: TrainPlan, train: ImageSource) -> TrainPlan:
         """The plan with `resize auto` decided: images keep their size where their pixels count, and

@@ -23,7 +23,7 @@ from ....compiler.plan.data import (
     TableData,
 )
 from ....compiler.shapes import Shape
-from ...tasks.answer import NO_OUTPUTS
+from ...tasks.answer import NO_CHANNELS, NO_OUTPUTS
 from ..diagnostic import listed, problem
 from ..loader.image_source import Arrays, Contents, ImageSource
 from .coco import coco
@@ -49,13 +49,15 @@ def contents(
     *,
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
+    pictures: Mapping[str, int] = NO_CHANNELS,
     as_images: ImagesWanted | None = None,
     inputs: Inputs = (),
 ) -> Contents:
     """The data set of a `data` line; paths are relative to `base`. With `as_numbers`, whole
     labels are numbers, not classes; with `as_images`, what is to be answered are images. For a
-    network with several outputs, `outputs` has their names, and whether each predicts numbers; for
-    one with several inputs, `inputs` has those. Raises SpecError if the data does not exist or
+    network with several outputs, `outputs` has their names, and whether each predicts numbers,
+    and `pictures` the number of channels of those that answer with an image; for one with several
+    inputs, `inputs` has those. Raises SpecError if the data does not exist or
     cannot be used.
     """
     must_have_inputs(data, inputs)
@@ -70,7 +72,10 @@ def contents(
         return as_images.contents(data, contents(data, base, wanted))
     match data:
         case TableData():
-            return table(data, base, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs)
+            return table(
+                data, base, wanted, as_numbers=as_numbers, outputs=outputs, pictures=pictures,
+                inputs=inputs,
+            )  # fmt: skip
         case Npz():
             return npz(data, base, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs)
     if outputs and not isinstance(data, ArraysInMemory | NoData):

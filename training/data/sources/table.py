@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from ....compiler.plan.data import PARTS, TableData
 from ....compiler.plan.loss import IMAGES
 from ....compiler.shapes import Shape
-from ...tasks.answer import NO_OUTPUTS, Answer
+from ...tasks.answer import NO_CHANNELS, NO_OUTPUTS, Answer
 from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile
 from ..samples.sample_endings import is_sample, may_hold
+from .channel_names import channel_names
 from .file_names import clean, is_image, resolve
 from .mask_folder import CLASSES, Pairs, read_table, scanned, table_in
 from .named_files import NamedFiles
@@ -33,6 +34,7 @@ from .table_labels import (
     Targets,
     Together,
     Unusable,
+    has_files,
     is_binary,
     is_numeric,
     number_in,
@@ -67,8 +69,8 @@ class TableLabels:
     further: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     """For a network with several inputs, the paths of the others."""
     files: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
-    """For a network with several outputs, the path of the mask for each that answers with one;
-    empty if an image has none."""
+    """For a network with several outputs, the path of the mask or the image for each that answers
+    with one; empty if an image has none."""
     images: dict[str, list[str]] = field(default_factory=dict)
     """Paths relative to `root`."""
     labels: dict[str, list[object]] = field(default_factory=dict)
@@ -88,14 +90,16 @@ def table(
     *,
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
+    pictures: Mapping[str, int] = NO_CHANNELS,
     inputs: Inputs = (),
 ) -> Contents:
     """The data set of a table; raises SpecError. `shape` is that of a sample, if it is not an
     image. For a network with several outputs, `outputs` has their names, and whether each predicts
-    numbers; for one with several inputs, `inputs` has those."""
+    numbers, `pictures` the number of channels of those that answer with an image; for one with
+    several inputs, `inputs` has those."""
     import torch
 
-    from ..loader.image_source import Contents, Files, InputFiles, MaskFiles
+    from ..loader.image_source import Contents, Files, ImageMaps, InputFiles, MaskFiles
     from ..loader.packed_strings import Strings
 
     samples = shape if is_sample(shape) else None
@@ -107,8 +111,10 @@ def table(
     masks = found.task == "segmentation"
     classes, code = (found.classes, None) if not masks else _mask_code(data, found, found.labels)
     codes = _codes_of_outputs(data, found)
+    names_of = {name: names for name, (names, _) in codes.items()}
+    names_of |= {name: channel_names(channels) for name, channels in pictures.items()}
     answers = [
-        answer._replace(classes=codes[answer.output][0]) if answer.is_mask else answer
+        answer._replace(classes=names_of[answer.output]) if answer.is_map else answer
         for answer in found.answers
     ]
     parts: dict[str, ImageSource] = {}
@@ -121,10 +127,15 @@ def table(
             assert code is not None
             of_images = MaskFiles(found.root, Strings(map(str, labels)), code)
             files = replace(files, mask_files=(of_images,))
-        if codes:
-            paths = zip(codes.values(), zip(*found.files[part], strict=True), strict=True)
-            each = [MaskFiles(found.root, Strings(names), own) for (_, own), names in paths]
-            files = replace(files, mask_files=tuple(each))
+        maps = [answer for answer in answers if answer.is_map]
+        for answer, paths in zip(maps, zip(*found.files[part], strict=True), strict=True):
+            names, count = Strings(paths), len(answer.classes)
+            if answer.is_mask:
+                own = MaskFiles(found.root, names, codes[answer.output][1])
+                files = replace(files, mask_files=(*files.mask_files, own))
+            else:
+                other = ImageMaps(found.root, names, count)
+                files = replace(files, image_maps=(*files.image_maps, other))
         if inputs:
             columns = zip(inputs[1:], zip(*found.further[part], strict=True), strict=True)
             others = [InputFiles(each, found.root, Strings(paths)) for each, paths in columns]
@@ -549,11 +560,13 @@ def _of_outputs(
                 f" outputs: `label=({', '.join('…' for _ in outputs)})`",
             )
         reader = reader_of(data, columns, files, as_numbers)
-        if reader.task == "segmentation" and of_samples:
+        if as_numbers and len(columns) == 1 and has_files(columns[0], files):
+            reader = Targets(columns[0], files)
+        if reader.task in ("segmentation", IMAGES) and of_samples:
             raise problem(
                 "no-labels",
-                f"the labels of the output `{name}` are masks; of several outputs, only those of"
-                " networks that take images may be",
+                f"the labels of the output `{name}` are files of masks or images; of several"
+                " outputs, only those of networks that take images may be",
                 data,
                 help="train a network with this output only",
             )

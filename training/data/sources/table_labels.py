@@ -99,7 +99,7 @@ def _kind_of(columns: Sequence[Column], files: NamedFiles) -> str:
         return "numbers" if all(is_numeric(column) for column in columns) else "class"
     (column,) = columns
     values = {value for value in column.values if value}
-    if sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5:
+    if has_files(column, files):
         return "masks"
     if is_numeric(column):
         numbers = [number for value in values if (number := number_in(value)) is not None]
@@ -107,6 +107,12 @@ def _kind_of(columns: Sequence[Column], files: NamedFiles) -> str:
             "numbers" if any(n != n.__trunc__() for n in numbers if math.isfinite(n)) else "class"
         )
     return "several" if _separator(column, _SEPARATORS + _blank(column)) else "class"
+
+
+def has_files(column: Column, files: NamedFiles) -> bool:
+    """Whether most values are the names of image files."""
+    values = {value for value in column.values if value}
+    return sum(map(files.wanted, values)) > len(values) / 2 and files.share(column) > 0.5
 
 
 def _blank(column: Column) -> str:
@@ -304,7 +310,7 @@ class Together(LabelReader):
     def label(self, row: int) -> object:
         line: list[float] = []
         for answer, (columns, reader) in zip(self.answers, self._readers, strict=True):
-            if answer.is_mask:
+            if answer.is_map:
                 path = self._path(row, columns[0], reader)
                 if isinstance(path, Unusable):
                     return path
@@ -320,12 +326,12 @@ class Together(LabelReader):
         return Unusable("it has no label") if all(map(math.isnan, line)) else line
 
     def files(self, row: int) -> tuple[str, ...]:
-        """The path of each mask of a row; empty if it has none."""
+        """The path of each mask and image of a row; empty if it has none."""
         each = zip(self.answers, self._readers, strict=True)
         return tuple(
             str(self._path(row, columns[0], reader))
             for answer, (columns, reader) in each
-            if answer.is_mask
+            if answer.is_map
         )
 
     @staticmethod
