@@ -5,6 +5,8 @@ file.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shutil
 import tempfile
@@ -15,6 +17,7 @@ from typing import NamedTuple
 
 from dotcnn.benchmarks.import_suite.corpora import files, given
 from dotcnn.benchmarks.import_suite.table import Options
+from dotcnn.cli import main
 from dotcnn.compiler.importing.readers import format_of
 from fuzz.isolated import Outcome, command
 
@@ -36,10 +39,12 @@ def run(options: Options) -> int:
     if not cases:
         print("there are no files")
         return 0
+    loaded(cases)
     random = Random(options.seed)
     counts: dict[str, Counter[str]] = {}
     most: dict[str, tuple[float, float]] = {}
     faults: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(options.count):
             case = cases[number % len(cases)]
@@ -48,10 +53,17 @@ def run(options: Options) -> int:
             counts.setdefault(case.kind, Counter())[what] += 1
             seconds, megabytes = most.get(case.kind, (0.0, 0.0))
             most[case.kind] = max(seconds, outcome.seconds), max(megabytes, outcome.megabytes)
+            if what == "refused":
+                first = outcome.said.splitlines()[0].removeprefix("error")
+                refusals[f"{case.kind} {re.sub('[0-9]+', 'N', first)[:120]}"] += 1
             if what not in ("spec", "refused"):
                 if not faults[f"{case.kind} {what}"]:
                     keep(Path(scratch), case, number, outcome, options)
                 faults[f"{case.kind} {what}"] += 1
+    if options.keep is not None:
+        said = [f"{times:5}  {line}" for line, times in refusals.most_common()]
+        options.keep.mkdir(parents=True, exist_ok=True)
+        (options.keep / "refusals.txt").write_text("\n".join(said))
     print(f"{'kind':14}{'files':>8}{'spec':>8}{'refused':>9}{'faults':>8}{'most s':>8}{'MB':>7}")
     for kind, count in sorted(counts.items()):
         total = sum(count.values())
@@ -78,6 +90,15 @@ def found() -> list[Case]:
         if weights is not None:
             cases.append(Case(path, weights, weights))
     return cases
+
+
+def loaded(cases: list[Case]) -> None:
+    """Imports once what each kind of file needs, so that no fork does it for itself."""
+    first = {case.kind: case for case in cases}
+    for case in first.values():
+        weights = ["--weights", str(case.weights)] if case.weights else []
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            main(["import", str(case.file), *weights])
 
 
 def damage(case: Case, scratch: Path, random: Random, number: int) -> Outcome:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 import dotcnn
-from dotcnn.benchmarks.import_suite.modules import from_module
 from dotcnn.benchmarks.import_suite.spec_lines import spec_lines
 from dotcnn.benchmarks.import_suite.table import Options, Table
 from dotcnn.compiler.importing.import_network import Imported, folded
@@ -31,5 +30,4 @@ def by_module(name: str) -> Imported:
     """Emitted, and read again as a module of torch."""
     network = dotcnn.compile(name)
     torch.manual_seed(0)
-    examples = [torch.randn(1, *node.shape) for node in network.inputs]
-    return from_module(dotcnn.load(network).eval(), examples)
+    return dotcnn.from_module(dotcnn.load(network).eval(), network.input.shape)

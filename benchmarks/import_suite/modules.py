@@ -9,34 +9,23 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import dotcnn
 from dotcnn.benchmarks.import_suite.corpora import SHARED, from_file
 from dotcnn.benchmarks.import_suite.spec_lines import spec_lines
 from dotcnn.benchmarks.import_suite.table import Options, Table
 from dotcnn.compiler.importing.import_network import Imported
-from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.training.runtime.import_torchvision import torchvision
 from timm_names import figures, reached, timm
 
 ZOO = SHARED / "reference" / "torchvision_zoo.csv"
 LARGEST = 200_000_000
 """Weights of a network of timm: larger ones need more memory than most machines have."""
-
-
-def from_module(module: nn.Module, examples: Sequence[Tensor]) -> Imported:
-    read: Any = getattr(dotcnn, "from_module", None)
-    if read is None:
-        raise SpecError([Diagnostic("import", "there is no from_module yet")])
-    imported: Imported = read(module, *examples)
-    return imported
 
 
 def zoo() -> dict[str, int]:
@@ -58,7 +47,7 @@ def torchvision_networks(options: Options) -> int:
         if options.wants(name):
 
             def read(name: str = name, side: int = side) -> Imported:
-                return from_module(made(name), [torch.randn(1, 3, side, side)])
+                return dotcnn.from_module(made(name), (3, side, side))
 
             table.add(name, spec_lines(name), read)
             gc.collect()
@@ -105,7 +94,7 @@ def timm_networks(options: Options) -> int:
         def read(name: str = row.name) -> Imported:
             torch.manual_seed(0)
             module = package.create_model(name).eval()
-            return from_module(module, [torch.randn(1, *figures()[name].input)])
+            return dotcnn.from_module(module, figures()[name].input)
 
         table.add(row.name, spec_lines(row.spec), read)
         gc.collect()

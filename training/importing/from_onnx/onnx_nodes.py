@@ -26,11 +26,11 @@ class Node:
 
     def __init__(self, proto: Any, span: Span, bound: Mapping[str, Any] | None = None) -> None:
         self.proto = proto
-        self.op: str = proto.op_type
-        self.domain: str = "" if proto.domain in _STANDARD else proto.domain
-        self.name: str = proto.name
-        self.inputs: list[str] = list(proto.input)
-        self.outputs: list[str] = list(proto.output)
+        self.op = _text(proto.op_type)
+        self.domain = "" if proto.domain in _STANDARD else _text(proto.domain)
+        self.name = _text(proto.name)
+        self.inputs = [_text(each) for each in proto.input]
+        self.outputs = [_text(each) for each in proto.output]
         self.span = span
         self.bound = bound or {}
         """What the attributes of a function are in this call of it."""
@@ -173,7 +173,13 @@ class Listing:
         return start
 
 
-def _short(name: str) -> str:
+def _text(name: str | bytes) -> str:
+    """protobuf gives bytes for a name that is no UTF-8."""
+    return name if isinstance(name, str) else name.decode("utf-8", "backslashreplace")
+
+
+def _short(name: str | bytes) -> str:
+    name = _text(name)
     plain = "".join([c if c.isprintable() else "?" for c in name[: _LONGEST + 1]])
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"
 
