@@ -13,6 +13,7 @@ from ..ops import REGISTRY
 from ..shapes import Shape, ShapeError, size
 from .graph import Graph, GraphBuilder, GraphOutput, Result
 from .readers import Given
+from .stored import Stored
 
 _LINE = re.compile(r"[^\r\n]+")
 _SECTION = re.compile(r"\[([^\]]*)\]\s*(?:[#;].*)?\Z")
@@ -39,6 +40,11 @@ ACTIVATIONS: dict[str, list[tuple[str, dict[str, object]]]] = {
     ],
 }  # fmt: skip
 """Darknet's activations in our words; `ramp` is a sum, and some, such as `stair`, have none."""
+
+LAYOUT = (
+    "Images come in as RGB from 0 to 1, as in Darknet",
+    "the eps of batch norms is that of Darknet on a GPU, 1e-5",
+)
 
 TRAINING_ONLY = {"cost": "a loss", "data": "the data"}
 DETECTION = frozenset("yolo region detection iseg gaussian_yolo".split())
@@ -104,6 +110,9 @@ class _Reader:
         self.builder = GraphBuilder()
         self.results: list[Result] = []
         """What each section gives, in order; a section counts from 0 after `[net]`."""
+        self.stored: list[Stored] = []
+        self.lost = False
+        """Whether a section with weights was left out, so that no one knows where others begin."""
 
     def read(self) -> Graph:
         sections = _sections(self.source)
@@ -141,6 +150,7 @@ class _Reader:
                 else:
                     self.unsaid(section, _why(section.kind), result)
                     result = None
+                    self.lost |= section.kind not in DETECTION
             self.results.append(result)
         return self.finished(result, net)
 
@@ -155,7 +165,37 @@ class _Reader:
         if not outputs and not builder.mistakes and not builder.unsaid:
             builder.mistake("darknet", "this network has no layers", net.span)
         name = self.source.name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        return builder.finished(name, outputs)
+        graph = builder.finished(name, outputs)
+        return graph._replace(stored=tuple(self.stored), layout=LAYOUT if self.stored else ())
+
+    # ---- weights ----
+
+    def store(self, section: Section, *parts: tuple[Result, str, str]) -> None:
+        """Weights in the order in which a file has them: the layer, the key there, and Darknet's
+        name; the layer is None where a part is left out."""
+        owner = f"[{section.kind}] in line {section.span.line}"
+        for layer, key, name in parts:
+            if layer is not None and not self.lost:
+                shape = layer.wanted[key]
+                number = len(self.stored)
+                self.stored.append(Stored(layer, key, (owner,), (), number, name, shape))
+
+    def store_layer(self, section: Section, layer: Result, norm: Result) -> None:
+        """The weights of a convolution or a fully connected layer, and of its batch norm."""
+        if layer is None:
+            self.lost = True
+            return
+        biases = (norm, "bias", "biases") if norm is not None else (layer, "bias", "biases")
+        normed = (
+            (norm, "weight", "scales"),
+            (norm, "running_mean", "rolling_mean"),
+            (norm, "running_var", "rolling_variance"),
+        )
+        weights = (layer, "weight", "weights")
+        if layer.op.word == "fc":
+            self.store(section, biases, weights, *normed)
+        else:
+            self.store(section, biases, *normed, weights)
 
     # ---- settings ----
 
@@ -244,6 +284,7 @@ class _Reader:
         for flag, why in OF_ITS_OWN.items():
             if flag in section.values and (section.values[flag].text != "0" or "index" in flag):
                 self.unsaid(section, why, source)
+                self.lost = True
                 return None
         result = self.add(
             "conv", section, source,
@@ -251,9 +292,9 @@ class _Reader:
             pad=(pad, pad), dilation=(dilation, dilation),
             groups=self.whole(section, "groups", 1, 1), bias=not normed,
         )  # fmt: skip
-        if normed:
-            result = self.add("bn", section, result)
-        return self.activated(section, result, "logistic")
+        norm = self.add("bn", section, result) if normed else None
+        self.store_layer(section, result, norm)
+        return self.activated(section, norm if normed else result, "logistic")
 
     def maxpool(self, section: Section, source: Result) -> Result:
         if self.whole(section, "maxpool_depth", 0):
@@ -305,9 +346,9 @@ class _Reader:
         normed = bool(self.whole(section, "batch_normalize", 0))
         out = self.whole(section, "output", 1, 1)
         result = self.add("fc", section, flat, out=out, bias=not normed)
-        if normed:
-            result = self.add("bn", section, result)
-        return self.activated(section, result, "logistic")
+        norm = self.add("bn", section, result) if normed else None
+        self.store_layer(section, result, norm)
+        return self.activated(section, norm if normed else result, "logistic")
 
     def reference(self, section: Section, text: str, span: Span) -> tuple[bool, Result]:
         """What a number such as `-3` or `61` refers to; False if nothing."""
@@ -422,9 +463,9 @@ class _Reader:
             out=self.whole(section, "filters", 1, 1), kernel=(size, size), stride=(stride, stride),
             pad=(pad, pad), bias=not normed,
         )  # fmt: skip
-        if normed:
-            result = self.add("bn", section, result)
-        return self.activated(section, result, "logistic")
+        norm = self.add("bn", section, result) if normed else None
+        self.store_layer(section, result, norm)
+        return self.activated(section, norm if normed else result, "logistic")
 
     def reorg(self, section: Section, source: Result) -> Result:
         """Blocks of pixels become channels, of a map of other sides that has the same numbers."""
@@ -481,7 +522,18 @@ class _Reader:
         return self.activated(section, source, "linear")
 
     def batchnorm(self, section: Section, source: Result) -> Result:
-        return self.add("bn", section, source)
+        """Without biases: its weights have none."""
+        result = self.add("bn", section, source)
+        self.lost |= result is None
+        if result is not None:
+            self.stored.append(Stored(result, "bias", constant=(0.0,)))
+        self.store(
+            section,
+            (result, "weight", "scales"),
+            (result, "running_mean", "rolling_mean"),
+            (result, "running_var", "rolling_variance"),
+        )
+        return result
 
     def lrn(self, section: Section, source: Result) -> Result:
         size = self.whole(section, "size", 5, 1)

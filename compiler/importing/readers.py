@@ -100,7 +100,10 @@ _STATE_DICTS = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", "
 
 FORMATS = (
     Format("Caffe", (".prototxt", ".pbtxt"), "compiler.importing.caffe", "read_caffe"),
-    Format("Darknet", (".cfg",), "compiler.importing.darknet", "read_darknet"),
+    Format(
+        "Darknet", (".cfg",), "compiler.importing.darknet", "read_darknet",
+        "training.importing.darknet_weights", (".weights", ".backup"),
+    ),
     Format("torch.export", (".pt2",), "training.importing.pt2", "read_pt2"),
     Format(
         "Keras", (".json",), "compiler.importing.keras.model", "read_keras",

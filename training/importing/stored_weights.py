@@ -57,6 +57,8 @@ def _misfit(found: Any, stored: Stored, file: str) -> str:
         return f"{name} has the shape {has} in {file}, and {needs} is needed"
     if found.dtype.kind == "f" and not numpy.isfinite(found).all():
         return f"{name} has numbers in {file} that are infinite or NaN"
+    if stored.key == "running_var" and found.size and found.min() < 0:
+        return f"{name} has variances below 0 in {file}"
     return ""
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from .bad_file import BadFile, damaged, guarded, too_large
 from .open_file import open_regular, read_bytes, size_of
+from .protobuf_wire import parts
 
 MAX_BYTES = 2**31
 """The limit of protobuf itself."""
 MAX_MESSAGES = 500_000
 """The most nodes and tensors: an empty one takes two bytes in a file, but hundreds in memory."""
 
+_WRONG = "it is not an ONNX graph"
 _GRAPH, _NODE, _TENSOR = 7, 1, 5
 """Field numbers of the graph in a model, and of nodes and tensors in the graph."""
 
@@ -31,7 +33,7 @@ def read_onnx_model(path: Path) -> Any:
     data = read_bytes(path, MAX_BYTES)
     if not data:
         raise damaged("it is empty")
-    with guarded("it is not an ONNX graph"):
+    with guarded(_WRONG):
         _check_counts(memoryview(data))
         model = onnx.load_model_from_string(data)
     del data
@@ -44,44 +46,12 @@ def _check_counts(model: memoryview) -> None:
     """Counts the nodes and tensors of the graph without parsing them; raises BadFile for too
     many."""
     count = 0
-    for field, part in _fields(model):
+    for field, part in parts(model, _WRONG):
         if field == _GRAPH:
-            for inner, _ in _fields(part):
+            for inner, _ in parts(part, _WRONG):
                 count += inner in (_NODE, _TENSOR)
                 if count > MAX_MESSAGES:
                     raise too_large(f"has more than {MAX_MESSAGES:,} nodes and tensors")
-
-
-def _fields(message: memoryview) -> Any:
-    """The fields of bytes in a protobuf message: the number of each, and its bytes."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        match tag & 7:
-            case 0:
-                _, at = _varint(message, at)
-            case 1:
-                at += 8
-            case 2:
-                length, at = _varint(message, at)
-                yield tag >> 3, message[at : at + length]
-                at += length
-            case 5:
-                at += 4
-            case _:
-                raise damaged("it is not an ONNX graph")
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-        if shift > 63:
-            raise damaged("it is not an ONNX graph")
 
 
 def _read_external(graph: Any, folder: Path, external: int) -> None:
