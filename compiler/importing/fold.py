@@ -15,8 +15,9 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from .parameters import Solved, solve
+from .parameters import Arriving, Solved, solve
 from .sequences import grouped, opened
+from .shortcuts import matched
 from .structure import Body
 from .template import (
     LINE,
@@ -25,8 +26,10 @@ from .template import (
     Lines,
     Shapes,
     Template,
+    Values,
     all_columns,
     exact,
+    first_columns,
     is_closed,
     is_round,
     joined,
@@ -60,6 +63,8 @@ class Block:
         self.parts: list[Line] = []
         self.count = 0
         """How many lines it stands for."""
+        self.channels: Values = ()
+        """How many channels arrive at each of them."""
         self.body: Lines = []
         self.solved = Solved([], [])
         self.name = ""
@@ -104,7 +109,7 @@ def unfolded(body: Body) -> Folded:
 def fold(body: Body) -> Folded:
     """The shortest way to say it that is found."""
     shapes = Shapes()
-    raw = raw_lines(body)
+    raw = matched(raw_lines(body), shapes)
     ways = [raw, grouped(raw, shapes)]
     found = [_folded(way, shapes) for way in ways]
     return min(found, key=_size)
@@ -115,7 +120,8 @@ def _size(folded: Folded) -> int:
     bodies = [folded.lines, *[block.body for block in folded.blocks]]
     parameters = sum([len(block.solved.parameters) for block in folded.blocks])
     lines = sum([words(line) + LINE for body in bodies for line in body])
-    return lines + 2 * parameters + 2 * LINE * len(folded.blocks)
+    lets = sum([len(block.solved.lets) for block in folded.blocks])
+    return lines + 2 * parameters + 2 * LINE * len(folded.blocks) + (LINE + 3) * lets
 
 
 def _folded(raw: Lines, shapes: Shapes) -> Folded:
@@ -149,6 +155,7 @@ def _unworthy(folded: Folded) -> list[tuple[float, Block]]:
         own = sum([words(line) + LINE for line in block.body])
         saved: float = (len(written) - 1) * own - sum([words([call]) + LINE for call in written])
         many = len(block.solved.parameters)
+        saved -= (LINE + 3) * len(block.solved.lets)
         saved -= 2 * LINE + 3 * many + 6 * max(many - 4, 0)  # nobody remembers six numbers in order
         if len(written) < 2:
             saved = float("-inf")
@@ -177,6 +184,7 @@ class _Attempt:
         while self.heap:
             block = self.blocks[heappop(self.heap)[2]]
             line = [overlay(parts) for parts in zip(*block.parts, strict=True)]
+            block.channels = line[0].channels
             if line[0].kind == "group":
                 block.body = self.extracted(line[0].paths[0], block.count)
             else:
@@ -186,7 +194,8 @@ class _Attempt:
         for block in order:
             block.body = _fold_lines(block.body, block.count, self.shapes)
             _hint(block.body)
-            block.solved = solve(all_columns(block.body), defaults=True)
+            arriving = Arriving(block.channels, first_columns(block.body))
+            block.solved = solve(all_columns(block.body), (), arriving, defaults=True)
         return Folded(order, _fold_lines(body, 1, self.shapes))
 
     def extracted(self, body: Lines, count: int) -> Lines:
@@ -443,11 +452,13 @@ class _Level:
         if self.count > 1:
             parts = [_narrowed(part) for part in parts]
         merged = _Level(self.shapes, rounds).finished(overlay_lines(parts))
-        solved = solve(all_columns(merged))
+        channels = tuple([count for part in parts for count in part[0][0].channels])
+        solved = solve(all_columns(merged), (), Arriving(channels, first_columns(merged)))
         names = len(solved.parameters)
         if not names:
             return None
-        size = LINE + 4 + path_size(merged) + names + rounds * (names + (names > 1))
+        size = LINE + 4 + path_size(merged) + (LINE + 3) * len(solved.lets)
+        size += names + 6 * max(names - 5, 0) + rounds * (names + (names > 1))
         before = sum([words(line) + LINE for part in parts for line in part])
         # Nobody takes layers of other filter sizes for the same, nor two rounds for a loop, unless
         # much is saved.
@@ -456,7 +467,7 @@ class _Level:
         if sum(map(len, shown)) + 2 * len(shown) + 2 * rounds * (names > 1) > ROW:
             size += LINE * (rounds + 1)  # the list does not fit on a line
         loop = Template(
-            "for", "for", paths=[merged], rounds=parts, size=size - LINE, extent=extent,
+            "for", "for", paths=[merged], rounds=parts, size=size - LINE, extent=extent, solved=solved,
             channels=channels, item=last.item if outside else None, labeled=outside,
         )  # fmt: skip
         return loop, before - size

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..language.signature import REQUIRED
 from .template import Column, Values
 
-NAMES = {"out": "width", "count": "depth", "multiplier": "multiplier", "p": "dropout"}
+NAMES = {"out": "width", "count": "depth", "p": "dropout", "channels": "part"}
 """What a parameter is called after the argument that it sets; others have the argument's name."""
 
 
@@ -36,6 +36,16 @@ class Solved(NamedTuple):
     parameters: list[Parameter]
     expressions: list[Expression]
     """For each column."""
+    lets: tuple[str, ...] = ()
+    """Names for multiples of the channels that arrive: `let wide = 6*channels`."""
+
+
+class Arriving(NamedTuple):
+    """How many channels arrive at a part, each time."""
+
+    channels: Values = ()
+    first: frozenset[int] = frozenset()
+    """The columns, by their ids, where as many still arrive."""
 
 
 class _Group:
@@ -46,7 +56,9 @@ class _Group:
         self.values = column.values
         self.family = column.family
         self.rigid = column.rigid
-        self.expression = ""
+        self.base: tuple[_Group, int, int] = (self, 1, 1)
+        self.alone = True
+        """Whether no other one is a multiple of it."""
 
 
 def literal(column: Column) -> Expression:
@@ -55,7 +67,11 @@ def literal(column: Column) -> Expression:
 
 
 def solve(
-    columns: Sequence[Column], taken: Sequence[str] = (), *, defaults: bool = False
+    columns: Sequence[Column],
+    taken: Sequence[str] = (),
+    arriving: Arriving = Arriving(),
+    *,
+    defaults: bool = False,
 ) -> Solved:
     """Parameters and expressions for columns of numbers; `taken` are names that are something
     else. With `defaults`, what is mostly left out has one.
@@ -69,20 +85,78 @@ def solve(
             else:
                 groups[key] = _Group(column)
     bases = _bases(list(groups.values()))
-    parameters = _named(bases, taken, defaults)
-    by_base = dict(zip(map(id, bases), parameters, strict=True))
+    relative = [_relative(base, arriving.channels) for base in bases]
+    given = [
+        _Group(Column("expand", each.values, family="expand")) if each.values else base
+        for base, each in zip(bases, relative, strict=True)
+        if not each.text
+    ]
+    parameters = iter(_named(given, taken, defaults))
+    ordered: list[Parameter] = []
+    names: dict[int, str] = {}
+    lets: list[str] = []
+    used = {*taken}
+    for base, each in zip(bases, relative, strict=True):
+        if not each.text:
+            ordered.append(next(parameters))
+            used.add(ordered[-1].name)
+    parameters = iter(ordered)
+    for base, each in zip(bases, relative, strict=True):
+        own = None if each.text else next(parameters)
+        if not each.text and not each.values:
+            assert own is not None
+            names[id(base)] = own.name
+            continue
+        text = each.text or f"{own.name if own is not None else ''}*channels"
+        single = [
+            column for column in columns if groups.get((column.family, column.values)) is base
+        ]
+        if len(single) == 1 and id(single[0]) in arriving.first and base.alone:
+            names[id(base)] = text
+            continue
+        wide = each.text.partition("//")[2] == ""
+        name = _unused("wide" if wide else "narrow", used)
+        lets.append(f"let {name} = {text}")
+        names[id(base)] = name
     expressions: list[Expression] = []
     for column in columns:
         if not _varies(column):
             expressions.append(literal(column))
             continue
         group = groups[column.family, column.values]
-        base, times, over = group.base  # type: ignore[attr-defined]
-        name = by_base[id(base)].name
+        base, times, over = group.base
+        name = names[id(base)]
         text = f"{times}*{name}" if times > 1 else f"{name}//{over}" if over > 1 else name
         expressions.append(Expression(text))
-    order = sorted(parameters, key=lambda each: each.default is not None)
-    return Solved(order, expressions)
+    order = sorted(ordered, key=lambda each: each.default is not None)
+    return Solved(order, expressions, tuple(lets))
+
+
+class _Relative(NamedTuple):
+    """How a number is said by the channels that arrive."""
+
+    text: str = ""
+    """If it is always the same multiple of them."""
+    values: Values = ()
+    """Otherwise, how many times as large it is."""
+
+
+def _relative(base: _Group, channels: Values) -> _Relative:
+    if base.family != "out" or len(channels) != len(base.values) or len(channels) < 3:
+        return _Relative()
+    if any(type(each) is not int or each < 1 for each in (*base.values, *channels)):
+        return _Relative()
+    pairs = list(zip(base.values, channels, strict=True))
+    times, over = pairs[0][0] // pairs[0][1], pairs[0][1] // pairs[0][0]
+    if times and all(own == times * count for own, count in pairs):
+        return _Relative(f"{times}*channels" if times > 1 else "channels")
+    if over and all(own * over == count for own, count in pairs):
+        return _Relative(f"channels//{over}")
+    if all(own % count == 0 for own, count in pairs):
+        values = tuple([own // count for own, count in pairs])
+        if 2 * len({*values}) <= len({*base.values}):
+            return _Relative("", values)
+    return _Relative()
 
 
 def _varies(column: Column) -> bool:
@@ -96,10 +170,10 @@ def _bases(groups: list[_Group]) -> list[_Group]:
         for base in bases:
             factor = _factor(base, group)
             if factor is not None:
-                group.base = (base, *factor)  # type: ignore[attr-defined]
+                group.base = (base, *factor)
+                base.alone = False
                 break
         else:
-            group.base = (group, 1, 1)  # type: ignore[attr-defined]
             bases.append(group)
     order = {id(group): index for index, group in enumerate(groups)}
     return sorted(bases, key=lambda group: order[id(group)])
@@ -133,11 +207,7 @@ def _named(bases: Sequence[_Group], taken: Sequence[str], defaults: bool) -> lis
         if not name and len(widths) == 2 and base.family == "out":
             first = sum(widths[0].values) < sum(widths[1].values)
             name = ("narrow" if base is widths[0] else "wide") if first else ""
-        name = name or NAMES.get(base.family, base.family)
-        number, plain = 2, name
-        while name in used:
-            name, number = f"{plain}{number}", number + 1
-        used.add(name)
+        name = _unused(name or NAMES.get(base.family, base.family), used)
         usual = base.columns[0].usual
         default = None
         if defaults and usual is not None and usual is not REQUIRED and usual in base.values:
@@ -145,3 +215,11 @@ def _named(bases: Sequence[_Group], taken: Sequence[str], defaults: bool) -> lis
         shower = base.columns[0].show
         parameters.append(Parameter(name, base.values, shower, base.family, base.rigid, default))
     return parameters
+
+
+def _unused(name: str, used: set[str]) -> str:
+    number, plain = 2, name
+    while name in used:
+        name, number = f"{plain}{number}", number + 1
+    used.add(name)
+    return name

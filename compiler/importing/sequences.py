@@ -50,15 +50,21 @@ def grouped(raw: Lines, shapes: Shapes) -> Lines:
 
 def group(lines: Lines) -> Template:
     """Lines as one; what refers to the last of them refers to all of them."""
-    last = lines[-1][-1]
-    extent = joined(lines)
-    outside = last.labeled and extent.own > extent.last
-    if outside:
-        lines = [*lines[:-1], without_label(lines[-1])]
+    extent, item = joined(lines), lines[-1][-1].item
+    lines, outside = relabeled(lines)
     return Template(
         "group", "", paths=[lines], extent=extent, channels=lines[0][0].channels,
-        labeled=outside, item=last.item if outside else None,
+        labeled=outside, item=item if outside else None,
     )  # fmt: skip
+
+
+def relabeled(lines: Lines) -> tuple[Lines, bool]:
+    """Lines without the label of the last of them, if what is outside refers to it: it is then the
+    label of what has these lines in it."""
+    last = lines[-1][-1]
+    if not last.labeled or last.extent.own <= last.extent.last:
+        return lines, False
+    return [*lines[:-1], without_label(lines[-1])], True
 
 
 def opened(made: Template) -> Lines:

@@ -76,6 +76,8 @@ class Template:
     """Of a call: which of the statements of its block they are."""
     rounds: list[Lines] = field(default_factory=list)
     """Of a `for`: its rounds; `paths` has them laid over each other."""
+    solved: Any = None
+    """Of a `for`: its names, and what stands in the places of its numbers."""
     labeled: bool = False
     """Whether its label, or its name as an output, is written here."""
     pin: int = 0
@@ -85,6 +87,8 @@ class Template:
     extent: Extent = NOWHERE
     channels: Values = ()
     """How many channels arrive at it."""
+    guarded: bool = False
+    """Whether it is left out where its number is 0."""
     first: bool = False
     """Of a `repeat`: the same statement stands before it, so it makes one round less."""
     shape: int = -1
@@ -297,7 +301,16 @@ class Shapes:
             block = id(each.block) if each.block is not None else 0
             rounds = tuple([exact(line, self) for part in each.rounds for line in part])
             references = (each.pin, each.back, each.labeled)
-            own = (each.kind, each.word, references, each.key, each.options, each.bars, each.first)
+            own = (
+                each.kind,
+                each.word,
+                each.guarded,
+                references,
+                each.key,
+                each.options,
+                each.bars,
+                each.first,
+            )
             each.shape = self.number((own, block, columns, inside, rounds))
         return each.shape
 
@@ -328,6 +341,24 @@ def all_columns(body: Lines) -> list[Column]:
 
     collect(body)
     return found
+
+
+def first_columns(body: Lines) -> frozenset[int]:
+    """The numbers of statements at which arrives what arrives at the body, by their ids."""
+    found: set[int] = set()
+
+    def collect(lines: Lines) -> None:
+        if not lines:
+            return
+        first = lines[0][0]
+        if first.kind in ("layer", "call"):
+            found.update(map(id, first.columns))
+        elif first.kind == "form":
+            for path in first.paths:
+                collect(path)
+
+    collect(body)
+    return frozenset(found)
 
 
 def exact(line: Line, shapes: Shapes) -> Hashable:

@@ -11,7 +11,7 @@ from ...dsl.source import Source
 from ..language.vocabulary import layer_words
 from .fold import Block, Folded
 from .names import identifier, name_blocks, name_labels
-from .parameters import Expression, literal, solve
+from .parameters import Expression, literal
 from .structure import Item
 from .template import Column, Lines, Template, all_columns
 
@@ -36,7 +36,7 @@ def _block(block: Block) -> str:
         for each in block.solved.parameters
     )
     head = f"block {block.name}({parameters})" if parameters else f"block {block.name}"
-    body = "\n".join(_lines(block.body, iter(block.solved.expressions)))
+    body = "\n".join([*block.solved.lets, *_lines(block.body, iter(block.solved.expressions))])
     return f"{head} {{\n{body}\n}}"
 
 
@@ -53,7 +53,7 @@ def _lines(body: Lines, expressions: Expressions) -> list[str]:
     before = ""
     begun = False
     for line in body:
-        text = ", ".join([_statement(each, expressions) for each in line])
+        text = ", ".join(filter(None, [_statement(each, expressions) for each in line]))
         fits = bool(written) and len(written[-1]) + len(text) < WIDTH - 8 and "\n" not in text
         again = text == before and line[0].kind == "call" and len(written[-1]) < WIDTH // 2
         if again or (begun and fits and not any(each.labeled for each in line[:-1])):
@@ -89,8 +89,12 @@ def _statement(each: Template, expressions: Expressions) -> str:
             return f"output {each.item.label} {body}"
         head = f"{each.item.label}: " if each.item.label else ""
         return f"{head}aux {' '.join(each.options)} {body}"
+    if each.guarded and own[0][1].literal and not own[0][1].value:
+        return ""
     own += [(column, literal(column)) for column in each.fixed]
     words = [each.word, *_layer_arguments(each, own), *each.options]
+    if each.guarded and not own[0][1].literal:
+        return f"if {own[0][1].text} > 0 {{ {' '.join(words)} }}"
     if each.kind == "layer":
         return label + " ".join(words)
     if each.bars:
@@ -142,8 +146,7 @@ def _path(path: Lines, expressions: Expressions) -> str:
 
 
 def _for(each: Template) -> str:
-    merged = each.paths[0]
-    solved = solve(all_columns(merged))
+    merged, solved = each.paths[0], each.solved
     names = [parameter.name for parameter in solved.parameters]
     rounds = [
         [parameter.show(parameter.values[n]) for parameter in solved.parameters]
@@ -151,6 +154,9 @@ def _for(each: Template) -> str:
     ]
     items = [f"({', '.join(one)})" if len(one) > 1 else one[0] for one in rounds]
     body = _body(merged, iter(solved.expressions))
+    if solved.lets:
+        inner = body.removeprefix("{").removesuffix("}").strip()
+        body = "{\n" + "\n".join([*solved.lets, inner]) + "\n}"
     return f"for {', '.join(names)} in [{', '.join(items)}] {body}"
 
 
