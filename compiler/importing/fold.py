@@ -10,12 +10,23 @@ one after the other, and everything is folded again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from .parameters import Arriving, Solved, solve
+from .progressions import (
+    DROP,
+    EVENLY,
+    copied_line,
+    in_round,
+    index_for,
+    indexed,
+    is_schedule,
+    scheduled,
+    steps_between,
+)
 from .sequences import grouped, opened
 from .shortcuts import matched
 from .structure import Body
@@ -28,7 +39,6 @@ from .template import (
     Template,
     Values,
     all_columns,
-    exact,
     first_columns,
     is_closed,
     is_round,
@@ -109,7 +119,7 @@ def unfolded(body: Body) -> Folded:
 def fold(body: Body) -> Folded:
     """The shortest way to say it that is found."""
     shapes = Shapes()
-    raw = matched(raw_lines(body), shapes)
+    raw = matched(scheduled(raw_lines(body)), shapes)
     ways = [raw, grouped(raw, shapes)]
     found = [_folded(way, shapes) for way in ways]
     return min(found, key=_size)
@@ -270,25 +280,45 @@ class _Level:
 
     def staged(self, body: Lines) -> Lines:
         """Runs of lines of equal shape as stages: a line, and a `repeat` of one that differs from
-        it where it has defaults.
+        it where it has defaults; or all as a `repeat`, if numbers grow in it.
         """
         result: Lines = []
         for run in self.runs(body):
-            groups = self.groups(run)
-            stages = self.stages(groups)
-            if len(run) < 2 or len(stages) < 2 or all(total == 1 for _, _, total in stages):
+            stages = self.stages(self.groups(run))
+            if len(run) < 2 or len(stages) < 2 or all(stage.total == 1 for stage in stages):
                 result += run
                 continue
             reset = {
                 index
-                for head, tail, _ in stages
-                for index, (one, two) in enumerate(_pairs(head, tail))
-                if one.values != two.values
+                for stage in stages
+                for index, (one, two) in enumerate(_pairs(stage.head, stage.tail))
+                if one.values != two.values and index not in stage.steps
             }
-            for head, tail, total in stages:
+            if any(stage.steps for stage in stages):
+                result += self.growing(run, stages, reset)
+                continue
+            for head, tail, total, _ in stages:
                 rest = tail if total > 1 else _reset(tail, reset)
                 result += [head, [self.repeat([rest], total, first=True)]]
         return result
+
+    def growing(self, run: Lines, stages: list[_Stage], reset: set[int]) -> Lines:
+        """Stages as `repeat depth as i { unit max(1, stride - i) drop=before + i }`."""
+        steps = next(stage.steps for stage in stages if stage.steps)
+        columns = [all_columns([stage.head]) for stage in stages]
+        if any(
+            {*(value if isinstance(value, tuple) else (value,))} - {1, 2}
+            for each in columns
+            for index in reset
+            for value in each[index].values
+        ):
+            return run
+        index = index_for(run)
+        return [
+            [self.repeat(indexed([stage.head], steps, frozenset(reset), index), stage.total,
+                         index=index)]
+            for stage in stages
+        ]  # fmt: skip
 
     def wrapped(self, body: Lines) -> Lines:
         """Each group of equal lines as a `repeat`, those of one line too, where others of its shape
@@ -325,32 +355,50 @@ class _Level:
                 found.append([line])
         return found
 
-    def groups(self, run: Lines) -> list[tuple[Line, int]]:
-        """Maximal runs of equal lines."""
-        found: list[tuple[Line, int]] = []
+    def groups(self, run: Lines) -> list[_Stage]:
+        """Maximal runs of lines that are equal but for what grows."""
+        found: list[_Stage] = []
+        before: Line = []
         for line in run:
-            if found and exact(found[-1][0], self.shapes) == exact(line, self.shapes):
-                found[-1] = line, found[-1][1] + 1
+            columns = all_columns([line])
+            steps = steps_between(all_columns([before]), columns) if before else None
+            if steps is not None and not is_schedule(columns, steps):
+                steps = None
+            if steps is not None and found[-1].total > 1 and steps != found[-1].steps:
+                steps = None
+            if steps is None:
+                found.append(_Stage(line, line, 1, {}))
             else:
-                found.append((line, 1))
-        return found
+                found[-1] = _Stage(found[-1].head, line, found[-1].total + 1, steps)
+            before = line
+        return [stage._replace(tail=stage.head) for stage in found]
 
-    def stages(self, groups: list[tuple[Line, int]]) -> list[tuple[Line, Line, int]]:
-        """The first line, the others, and how many they are together."""
-        found: list[tuple[Line, Line, int]] = []
+    def stages(self, groups: list[_Stage]) -> list[_Stage]:
+        """The first line, the others, how many they are together, and what grows."""
+        found: list[_Stage] = []
         at = 0
         while at < len(groups):
-            line, count = groups[at]
-            if count == 1 and at + 1 < len(groups) and _follows(line, groups[at + 1][0]):
-                found.append((line, groups[at + 1][0], 1 + groups[at + 1][1]))
+            stage = groups[at]
+            after = groups[at + 1] if at + 1 < len(groups) else None
+            steps = _follows(stage.head, after.head) if after is not None else None
+            usable = after is not None and steps is not None and stage.total == 1
+            if usable and (not steps or after.total == 1 or steps == after.steps):  # type: ignore[union-attr]
+                assert after is not None
+                assert steps is not None
+                found.append(_Stage(stage.head, after.head, 1 + after.total, steps or after.steps))
                 at += 2
             else:
-                found.append((line, line, count))
+                found.append(stage)
                 at += 1
         return found
 
     def repeat(
-        self, body: Lines, count: int, first: bool = False, rounds: Sequence[Lines] = ()
+        self,
+        body: Lines,
+        count: int,
+        first: bool = False,
+        rounds: Sequence[Lines] = (),
+        index: str = "",
     ) -> Template:
         column = Column("count", (count,) * self.count, family="count")
         last = rounds[-1][-1][-1] if rounds else body[-1][-1]
@@ -358,7 +406,7 @@ class _Level:
         if outside:
             body = [*body[:-1], without_label(body[-1])]
         return Template(
-            "repeat", "repeat", columns=[column], paths=[body], first=first,
+            "repeat", "repeat", columns=[column], paths=[body], first=first, index=index,
             extent=joined([line for part in rounds or [body] for line in part]),
             channels=body[0][0].channels, item=last.item if outside else None, labeled=outside,
         )  # fmt: skip
@@ -370,15 +418,19 @@ class _Level:
         for period in range(1, PERIOD + 1):
             if len(body) < 2 * period:
                 break
-            keys = [exact(line, self.shapes) for line in body]
-            bare = [exact(without_label(line), self.shapes) for line in body]
+            keys = [self.shapes.of_line(line) for line in body]
+            bare = [self.shapes.without_label(line) for line in body]
             result: Lines = []
             at = 0
             while at < len(body):
-                count = self.rounds(body, keys, bare, at, period)
+                count, steps = self.rounds(body, keys, bare, at, period)
                 if count > 1:
                     rounds = [body[at + n * period :][:period] for n in range(count)]
-                    result.append([self.repeat(rounds[0], count, rounds=rounds)])
+                    first, index = rounds[0], ""
+                    if steps:
+                        index = index_for(first)
+                        first = indexed(first, steps, frozenset(), index)
+                    result.append([self.repeat(first, count, rounds=rounds, index=index)])
                     at += count * period
                 else:
                     result.append(body[at])
@@ -387,21 +439,32 @@ class _Level:
         return body
 
     def rounds(
-        self, body: Lines, keys: list[Hashable], bare: list[Hashable], at: int, period: int
-    ) -> int:
-        """How many equal rounds begin with a line; the last one may end in a label."""
+        self, body: Lines, keys: list[int], bare: list[int], at: int, period: int
+    ) -> tuple[int, dict[int, int]]:
+        """How many rounds begin with a line that are equal but for what grows. The last one may end
+        in a label.
+        """
         count, end = 1, at + period
-        if bare[at] != bare[min(end, len(bare) - 1)] or not is_round(body[at:end]):
-            return 1
+        steps: dict[int, int] = {}
         while end + period <= len(body):
-            if keys[at : at + period] != keys[end : end + period]:
-                same = keys[at : at + period - 1] == keys[end : end + period - 1]
-                same = same and bare[at + period - 1] == bare[end + period - 1]
-                return count + (same and is_closed(body[end : end + period]))
-            if not is_round(body[end : end + period]):
-                return count + is_closed(body[end : end + period])
-            count, end = count + 1, end + period
-        return count
+            part = body[end : end + period]
+            last = keys[at : at + period] != keys[end : end + period]
+            if bare[end - period : end] != bare[end : end + period] or (
+                last and keys[at : at + period - 1] != keys[end : end + period - 1]
+            ):
+                break
+            before = body[end - period : end]
+            found = steps_between(all_columns(before), all_columns(part))
+            if found is None or (count > 1 and found != steps) or not is_round(before):
+                break
+            if not is_closed(part):
+                break
+            count, end, steps = count + 1, end + period, found
+            if last or not is_round(part):
+                break
+        if count < EVENLY and not is_schedule(all_columns(body[at : at + period]), steps):
+            return 1, {}
+        return count, steps
 
     def loops(self, body: Lines) -> Lines:
         """Rounds that differ in numbers as `for`, those that save most first."""
@@ -452,12 +515,11 @@ class _Level:
         if self.count > 1:
             parts = [_narrowed(part) for part in parts]
         merged = _Level(self.shapes, rounds).finished(overlay_lines(parts))
-        channels = tuple([count for part in parts for count in part[0][0].channels])
-        solved = solve(all_columns(merged), (), Arriving(channels, first_columns(merged)))
+        solved = solve(all_columns(merged))
         names = len(solved.parameters)
         if not names:
             return None
-        size = LINE + 4 + path_size(merged) + (LINE + 3) * len(solved.lets)
+        size = LINE + 4 + path_size(merged)
         size += names + 6 * max(names - 5, 0) + rounds * (names + (names > 1))
         before = sum([words(line) + LINE for part in parts for line in part])
         # Nobody takes layers of other filter sizes for the same, nor two rounds for a loop, unless
@@ -467,8 +529,8 @@ class _Level:
         if sum(map(len, shown)) + 2 * len(shown) + 2 * rounds * (names > 1) > ROW:
             size += LINE * (rounds + 1)  # the list does not fit on a line
         loop = Template(
-            "for", "for", paths=[merged], rounds=parts, size=size - LINE, extent=extent, solved=solved,
-            channels=channels, item=last.item if outside else None, labeled=outside,
+            "for", "for", paths=[merged], rounds=parts, size=size - LINE, extent=extent,
+            solved=solved, channels=channels, item=last.item if outside else None, labeled=outside,
         )  # fmt: skip
         return loop, before - size
 
@@ -477,7 +539,8 @@ class _Level:
         flat: Lines = []
         for line in body:
             first = line[0]
-            if first.kind == "repeat" and len({*first.columns[0].values}) == 1:
+            same = first.kind == "repeat" and len({*first.columns[0].values}) == 1
+            if same and (not first.index or first.columns[0].values[0] == 1):
                 flat += _rounds(first)
             else:
                 flat.append(line)
@@ -498,7 +561,9 @@ class _Level:
 def _rounds(repeat: Template) -> Lines:
     """The lines of all rounds of a `repeat`, of the same number everywhere."""
     count = repeat.columns[0].values[0] - repeat.first
-    body: Lines = repeat.paths[0] * count
+    body: Lines = [
+        line for number in range(count) for line in in_round(repeat.paths[0], repeat.index, number)
+    ]
     if repeat.labeled and body:
         extent = body[-1][-1].extent._replace(last=repeat.extent.last, own=repeat.extent.own)
         last = replace(body[-1][-1], labeled=True, item=repeat.item, shape=-1, extent=extent)
@@ -539,32 +604,39 @@ def _pairs(one: Line, two: Line) -> list[tuple[Column, Column]]:
     return list(zip(all_columns([one]), all_columns([two]), strict=True))
 
 
-def _follows(head: Line, tail: Line) -> bool:
-    """Whether a line differs from the one before it only where it has defaults."""
-    return all(
-        one.values == two.values or all(value == two.usual for value in two.values)
-        for one, two in _pairs(head, tail)
-    )
+class _Stage(NamedTuple):
+    """Lines that are equal, but for the first."""
+
+    head: Line
+    tail: Line
+    """The second."""
+    total: int
+    steps: dict[int, int]
+    """What grows from line to line."""
+
+
+def _follows(head: Line, tail: Line) -> dict[int, int] | None:
+    """What grows from a line to the one after it, if they differ beside only where the second has
+    defaults.
+    """
+    steps: dict[int, int] = {}
+    for index, (one, two) in enumerate(_pairs(head, tail)):
+        if one.values == two.values or all(value == two.usual for value in two.values):
+            continue
+        found = steps_between([one], [two])
+        if not found or one.family != DROP:
+            return None
+        steps[index] = found[0]
+    return steps
 
 
 def _reset(line: Line, columns: set[int]) -> Line:
     """The line with its defaults in some columns."""
-    made = _copied(line)
+    made = copied_line(line)
     for index, column in enumerate(all_columns([made])):
         if index in columns:
             column.values = (column.usual,) * len(column.values)
     return made
-
-
-def _copied(line: Line) -> Line:
-    return [
-        replace(
-            each,
-            columns=[replace(column) for column in each.columns],
-            paths=[[_copied(inner) for inner in path] for path in each.paths],
-        )
-        for each in line
-    ]
 
 
 def _narrowed(body: Lines) -> Lines:

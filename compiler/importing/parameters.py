@@ -4,14 +4,17 @@ the same multiple of another is written so, `4*width`. Names are those of the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from ..language.signature import REQUIRED
+from .progressions import written
 from .template import Column, Values
 
 NAMES = {"out": "width", "count": "depth", "p": "dropout", "channels": "part"}
 """What a parameter is called after the argument that it sets; others have the argument's name."""
+MANY = 5
+"""So many different values that agree are one parameter."""
 
 
 class Expression(NamedTuple):
@@ -63,29 +66,34 @@ class _Group:
 
 def literal(column: Column) -> Expression:
     value = column.values[0]
-    return Expression(column.show(value), value, True)
+    if column.once and value == column.usual:
+        return Expression(column.show(value), value, True)
+    return Expression(written(column, column.show(value)), value, not column.index)
+
+
+NOTHING = Arriving()
 
 
 def solve(
     columns: Sequence[Column],
     taken: Sequence[str] = (),
-    arriving: Arriving = Arriving(),
+    arriving: Arriving = NOTHING,
     *,
     defaults: bool = False,
 ) -> Solved:
     """Parameters and expressions for columns of numbers; `taken` are names that are something
     else. With `defaults`, what is mostly left out has one.
     """
-    groups: dict[tuple[str, Values], _Group] = {}
+    groups: dict[tuple[str, Hashable], _Group] = {}
     for column in columns:
         if _varies(column):
-            key = (column.family, column.values)
+            key = _key(column)
             if key in groups:
                 groups[key].columns.append(column)
             else:
                 groups[key] = _Group(column)
-    bases = _bases(list(groups.values()))
-    relative = [_relative(base, arriving.channels) for base in bases]
+    bases = _bases(list(groups.values()), arriving.channels)
+    relative = _all_relative(bases, arriving)
     given = [
         _Group(Column("expand", each.values, family="expand")) if each.values else base
         for base, each in zip(bases, relative, strict=True)
@@ -96,7 +104,7 @@ def solve(
     names: dict[int, str] = {}
     lets: list[str] = []
     used = {*taken}
-    for base, each in zip(bases, relative, strict=True):
+    for each in relative:
         if not each.text:
             ordered.append(next(parameters))
             used.add(ordered[-1].name)
@@ -115,7 +123,8 @@ def solve(
             names[id(base)] = text
             continue
         wide = each.text.partition("//")[2] == ""
-        name = _unused("wide" if wide else "narrow", used)
+        same = "width" if text == "channels" else "wide"
+        name = _unused(same if wide else "narrow", used)
         lets.append(f"let {name} = {text}")
         names[id(base)] = name
     expressions: list[Expression] = []
@@ -123,13 +132,42 @@ def solve(
         if not _varies(column):
             expressions.append(literal(column))
             continue
-        group = groups[column.family, column.values]
+        group = groups[_key(column)]
         base, times, over = group.base
         name = names[id(base)]
         text = f"{times}*{name}" if times > 1 else f"{name}//{over}" if over > 1 else name
-        expressions.append(Expression(text))
+        expressions.append(Expression(written(column, text)))
     order = sorted(ordered, key=lambda each: each.default is not None)
     return Solved(order, expressions, tuple(lets))
+
+
+def _key(column: Column) -> tuple[str, Hashable]:
+    """Equal for numbers that are one parameter: those of one family that always agree, and others
+    that agree too often for it to be chance.
+    """
+    shown = tuple([column.show(value) for value in column.values])
+    agree = len({*shown}) >= MANY and column.family != "out" and not column.index
+    return ("", shown) if agree else (column.family, column.values)
+
+
+def _all_relative(bases: Sequence[_Group], arriving: Arriving) -> list[_Relative]:
+    """A block whose only width is that of what arrives has it as a parameter all the same, unless
+    it is written in one place.
+    """
+    found = [_relative(base, arriving.channels) for base in bases]
+    widths = [base.family == "out" for base in bases]
+    if any(
+        wide and not each.text and not each.values for wide, each in zip(widths, found, strict=True)
+    ):
+        return found
+    return [
+        each if _is_inline(base, arriving) else _Relative()
+        for base, each in zip(bases, found, strict=True)
+    ]
+
+
+def _is_inline(base: _Group, arriving: Arriving) -> bool:
+    return len(base.columns) == 1 and id(base.columns[0]) in arriving.first and base.alone
 
 
 class _Relative(NamedTuple):
@@ -163,10 +201,10 @@ def _varies(column: Column) -> bool:
     return any(value != column.values[0] for value in column.values[1:])
 
 
-def _bases(groups: list[_Group]) -> list[_Group]:
+def _bases(groups: list[_Group], channels: Values) -> list[_Group]:
     """Groups that no other one is a multiple of; of each other one, its base and the factor."""
     bases: list[_Group] = []
-    for group in sorted(groups, key=lambda group: -len(group.columns)):
+    for group in sorted(groups, key=lambda each: (-len(each.columns), each.values != channels)):
         for base in bases:
             factor = _factor(base, group)
             if factor is not None:

@@ -7,9 +7,11 @@ Where only those with a shortcut drop it at random, `if drop > 0 { droppath drop
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
+from .progressions import DROP
 from .sequences import relabeled
 from .template import (
     Line,
@@ -23,6 +25,9 @@ from .template import (
 )
 
 MATCH = "shortcut=match"
+BY_NUMBER = "number"
+BY_SHAPE = "shape"
+"""A `droppath` is left out where its number is 0, or where there is no shortcut."""
 SHORTEST = 2
 """The fewest lines of a body."""
 
@@ -44,14 +49,18 @@ class _Search:
         """Bodies of residuals that project it."""
         self.matching: dict[int, int] = {}
         """Shapes of bodies that are somewhere without a shortcut, and how many lines they have."""
-        self.dropped: set[int] = set()
-        """Those of them that end in a `droppath` if they have a shortcut."""
+        self.dropped: dict[int, str] = {}
+        """Those of them that end in a `droppath` if they have a shortcut, and how that is said."""
+        self.order: list[tuple[int, int]] = []
+        """The numbers of all `droppath` of a schedule, with their places."""
 
     def collect(self, body: Lines) -> None:
         for line in body:
             for each in line:
                 for path in each.paths:
                     self.collect(path)
+                if each.word == "droppath" and each.columns and each.columns[0].family == DROP:
+                    self.order.append((each.extent.first, each.columns[0].values[0]))
                 if _is_plain_residual(each) and len(each.paths[0]) >= SHORTEST:
                     shape = self.shape(each.paths[0])
                     if _keeps(each.channels, each):
@@ -70,19 +79,30 @@ class _Search:
             body = residuals[0].paths[0]
             wanted.setdefault(len(body), {})[shape] = shape
             rest = _without_drop(body)
-            if rest is not None and all(map(_drops, residuals)):
+            if rest is not None and (_scheduled(body) or all(map(_drops, residuals))):
                 wanted[len(body)].setdefault(self.shape(rest), shape)
         self.wanted = dict(sorted(wanted.items(), reverse=True))
+        self.changed: list[tuple[Lines, int]] = []
         for shape, own in self.places(raw):
             self.matching[own] = len(self.residuals[own][0].paths[0])
             if shape != own:
-                self.dropped.add(own)
+                residual = self.residuals[own][0]
+                self.dropped[own] = BY_SHAPE if _scheduled(residual.paths[0]) else BY_NUMBER
+        # What drops by its shape has to have other channels where it has no shortcut.
+        for lines, own in self.changed:
+            by_number = self.dropped.get(own) == BY_SHAPE and _same_channels(lines)
+            if by_number and all(map(_drops, self.residuals[own])):
+                self.dropped[own] = BY_NUMBER
+            elif by_number:
+                self.matching.pop(own, None)
+                self.dropped.pop(own, None)
 
     def places(self, body: Lines, inner: bool = False) -> Iterator[tuple[int, int]]:
         """The shapes of such lines, and of the bodies of residuals that they are."""
         for at, line in enumerate(body):
             found = None if inner else self.found(body, at)
             if found is not None:
+                self.changed.append((body[at : at + found[0]], found[2]))
                 yield found[1:]
             for each in line:
                 for path in each.paths:
@@ -91,7 +111,7 @@ class _Search:
     def found(self, body: Lines, at: int) -> tuple[int, int, int] | None:
         for length, shapes in self.wanted.items():
             lines = body[at : at + length]
-            if len(lines) < length or not is_closed(lines):
+            if len(lines) < length or len(body) == length or not is_closed(lines):
                 continue
             shape = self.shape(lines)
             if shape in shapes and not _keeps_shape(lines) and self.alike(lines, shapes[shape]):
@@ -107,6 +127,13 @@ class _Search:
             for index, column in enumerate(own)
             if column.family == "kernel"
         )
+
+    def number_at(self, place: int) -> int:
+        """The number that a schedule would have at a place: one less than the next one."""
+        at = bisect_left(self.order, (place, 0))
+        if at < len(self.order):
+            return max(self.order[at][1] - 1, 0)
+        return self.order[-1][1] + 1
 
     def replaced(self, body: Lines, inner: bool = False) -> Lines:
         """A body with residuals in the place of such lines; those of a residual are none."""
@@ -138,7 +165,10 @@ class _Search:
                     options = (MATCH,)
                 if shape in self.dropped:
                     last = paths[0][-1]
-                    paths[0] = [*paths[0][:-1], [*last[:-1], _guarded(last[-1])]]
+                    drop = _guarded(last[-1], self.dropped[shape])
+                    paths[0] = [*paths[0][:-1], [*last[:-1], drop]]
+                    if self.dropped[shape] == BY_SHAPE:
+                        paths[0].insert(0, _arriving(paths[0]))
             made.append(replace(each, paths=paths, options=options, shape=-1, size=0))
         return made
 
@@ -149,8 +179,12 @@ class _Search:
         lines, label = relabeled(lines)
         if residual in self.dropped and shape != residual:
             drop = self.residuals[residual][0].paths[0][-1][-1]
-            absent = replace(drop, columns=[replace(drop.columns[0], values=(0,))])
-            lines = [*lines[:-1], [*lines[-1], _guarded(absent)]]
+            how = self.dropped[residual]
+            number = self.number_at(extent.last) if how == BY_SHAPE else 0
+            absent = replace(drop, columns=[replace(drop.columns[0], values=(number,))])
+            lines = [*lines[:-1], [*lines[-1], _guarded(absent, how)]]
+            if how == BY_SHAPE:
+                lines.insert(0, _arriving(lines))
         return Template(
             "form", "residual", paths=[lines], options=(MATCH,), extent=extent,
             channels=lines[0][0].channels, labeled=label, item=last.item,
@@ -190,8 +224,30 @@ def _without_drop(body: Lines) -> Lines | None:
     return [*body[:-1], body[-1][:-1]]
 
 
-def _guarded(drop: Template) -> Template:
-    """`if drop > 0 { droppath drop }`."""
+def _scheduled(body: Lines) -> bool:
+    last = body[-1][-1]
+    return last.word == "droppath" and any(each.family == DROP for each in last.columns)
+
+
+def _same_channels(lines: Lines) -> bool:
+    first, last = lines[0][0].item, lines[-1][-1].item
+    assert first is not None
+    assert first.arriving is not None
+    assert last is not None
+    assert last.layer is not None
+    return first.arriving.shape[0] == last.layer.shape[0]
+
+
+def _guarded(drop: Template, how: str) -> Template:
+    """`if drop > 0 { droppath drop }`, or `if channels == arriving { … }`."""
     column = drop.columns[0]
-    own = replace(column, usual=0, family="drop")
-    return replace(drop, columns=[own], guarded=True, labeled=False, back=(), shape=-1, size=0)
+    own = replace(column, usual=0, family=DROP) if how == BY_NUMBER else column
+    return replace(drop, columns=[own], guarded=how, labeled=False, back=(), shape=-1, size=0)
+
+
+def _arriving(lines: Lines) -> Line:
+    first = lines[0][0]
+    extent = first.extent._replace(last=first.extent.first, high=-1, own=-1, low=1 << 60)
+    made = Template("let", "let arriving = channels", extent=extent, channels=first.channels)
+    made.size = 3
+    return [made]

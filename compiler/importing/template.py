@@ -4,6 +4,7 @@ can be laid over each other: every number is then a column, with a value for eac
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -33,6 +34,14 @@ class Column:
     """What it would be called as a parameter, if that is known."""
     rigid: bool = False
     """Whether arithmetic is not written in its place: sizes, factors."""
+    form: str = "{}"
+    """What it stands in: `0.2*{}/23`."""
+    index: str = ""
+    """The name for the number of the round that it depends on."""
+    step: int = 0
+    """How much it grows with each round."""
+    once: bool = False
+    """Whether it has its value in the first round only, and 1 in the others."""
 
 
 class Extent(NamedTuple):
@@ -55,7 +64,7 @@ NOWHERE = Extent()
 class Template:
     """A statement."""
 
-    kind: Literal["layer", "form", "from", "merge", "side", "call", "repeat", "for", "group"]
+    kind: Literal["layer", "form", "from", "merge", "side", "call", "repeat", "for", "group", "let"]
     word: str
     key: Hashable = ()
     """What has to be equal in two of the same shape, beside the word and what is inside."""
@@ -87,8 +96,10 @@ class Template:
     extent: Extent = NOWHERE
     channels: Values = ()
     """How many channels arrive at it."""
-    guarded: bool = False
-    """Whether it is left out where its number is 0."""
+    guarded: str = ""
+    """When it is left out, if it ever is."""
+    index: str = ""
+    """Of a `repeat`: the name for the number of its round."""
     first: bool = False
     """Of a `repeat`: the same statement stands before it, so it makes one round less."""
     shape: int = -1
@@ -245,7 +256,34 @@ def joined(body: Lines) -> Extent:
 def raw_lines(body: Body) -> Lines:
     """The statements of a network on their lines."""
     numbered(body)
-    return lines(body, varying(body))
+    return _parted(lines(body, varying(body)))
+
+
+def _parted(raw: Lines) -> Lines:
+    """With the activation behind a form on a line of its own where the same form stands alone more
+    often.
+    """
+    shapes = Shapes()
+    alone: Counter[int] = Counter()
+    for line in walk(raw):
+        if line[0].kind == "form":
+            alone[shapes.of(line[0])] += 1 if len(line) == 1 else -1
+
+    def parted(body: Lines) -> Lines:
+        result: Lines = []
+        for line in body:
+            for each in line:
+                if each.paths:
+                    each.paths = [parted(path) for path in each.paths]
+            apart = len(line) > 1 and line[0].kind == "form" and alone[shapes.of(line[0])] > 0
+            result += [[line[0]], line[1:]] if apart else [line]
+        return result
+
+    raw = parted(raw)
+    for line in walk(raw):
+        for each in line:
+            each.shape, each.size = -1, 0
+    return raw
 
 
 def lines(body: Body, varying: set[tuple[str, str]]) -> Lines:
@@ -297,7 +335,9 @@ class Shapes:
     def of(self, each: Template) -> int:
         if each.shape < 0:
             inside = tuple([self.of_lines(path) for path in each.paths])
-            columns = tuple([column.name for column in each.columns])
+            columns = tuple(
+                [(each.name, each.form, each.index, each.step, each.once) for each in each.columns]
+            )
             block = id(each.block) if each.block is not None else 0
             rounds = tuple([exact(line, self) for part in each.rounds for line in part])
             references = (each.pin, each.back, each.labeled)
@@ -351,7 +391,9 @@ def first_columns(body: Lines) -> frozenset[int]:
         if not lines:
             return
         first = lines[0][0]
-        if first.kind in ("layer", "call"):
+        if first.kind == "let":
+            collect(lines[1:])
+        elif first.kind in ("layer", "call"):
             found.update(map(id, first.columns))
         elif first.kind == "form":
             for path in first.paths:

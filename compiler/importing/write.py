@@ -12,6 +12,8 @@ from ..language.vocabulary import layer_words
 from .fold import Block, Folded
 from .names import identifier, name_blocks, name_labels
 from .parameters import Expression, literal
+from .progressions import DROP
+from .shortcuts import BY_NUMBER, BY_SHAPE
 from .structure import Item
 from .template import Column, Lines, Template, all_columns
 
@@ -72,7 +74,10 @@ def _statement(each: Template, expressions: Expressions) -> str:
         text = count.text
         if each.first:
             text = str(count.value - 1) if count.literal else f"{text} - 1"
-        return f"{_label(each)}repeat {text} {_body(each.paths[0], expressions)}"
+        index = f"as {each.index} " if each.index else ""
+        return f"{_label(each)}repeat {text} {index}{_body(each.paths[0], expressions)}"
+    if each.kind == "let":
+        return each.word
     if each.kind == "for":
         return _label(each) + _for(each)
     label = _label(each)
@@ -89,11 +94,13 @@ def _statement(each: Template, expressions: Expressions) -> str:
             return f"output {each.item.label} {body}"
         head = f"{each.item.label}: " if each.item.label else ""
         return f"{head}aux {' '.join(each.options)} {body}"
-    if each.guarded and own[0][1].literal and not own[0][1].value:
+    if each.guarded == BY_NUMBER and own[0][1].literal and not own[0][1].value:
         return ""
     own += [(column, literal(column)) for column in each.fixed]
     words = [each.word, *_layer_arguments(each, own), *each.options]
-    if each.guarded and not own[0][1].literal:
+    if each.guarded == BY_SHAPE:
+        return f"if channels == arriving {{ {' '.join(words)} }}"
+    if each.guarded == BY_NUMBER and not own[0][1].literal:
         return f"if {own[0][1].text} > 0 {{ {' '.join(words)} }}"
     if each.kind == "layer":
         return label + " ".join(words)
@@ -154,9 +161,6 @@ def _for(each: Template) -> str:
     ]
     items = [f"({', '.join(one)})" if len(one) > 1 else one[0] for one in rounds]
     body = _body(merged, iter(solved.expressions))
-    if solved.lets:
-        inner = body.removeprefix("{").removesuffix("}").strip()
-        body = "{\n" + "\n".join([*solved.lets, inner]) + "\n}"
     return f"for {', '.join(names)} in [{', '.join(items)}] {body}"
 
 
@@ -168,7 +172,7 @@ def _layer_arguments(each: Template, own: Sequence[tuple[Column, Expression]]) -
     for name in each.plain:
         if name not in by_name:
             break
-        plain.append(by_name.pop(name)[1].text)
+        plain.append(_in_place(by_name.pop(name)[1].text))
     named = {
         name: f"{name}={given.text}"
         for name, (column, given) in by_name.items()
@@ -179,6 +183,11 @@ def _layer_arguments(each: Template, own: Sequence[tuple[Column, Expression]]) -
     stride = named.pop("stride", None)
     rest = [flag for flag in flags if "=" in flag]
     return [*plain, *filter(None, [stride]), *words, *named.values(), *rest]
+
+
+def _in_place(text: str) -> str:
+    """An argument without a name, in parentheses if it would fall apart."""
+    return f"({text})" if " + " in text and not text.endswith(")") else text
 
 
 def _is_point(own: Sequence[tuple[Column, Expression]]) -> bool:
@@ -192,12 +201,12 @@ def _call_arguments(own: Sequence[tuple[Column, Expression]]) -> list[str]:
     given: list[str] = []
     in_order = True
     for column, expression in own:
-        if column.usual is None:
-            given.append(expression.text)
+        if column.usual is None and column.family != DROP:
+            given.append(_in_place(expression.text))
         elif expression.literal and expression.value == column.usual:
             in_order = False
         elif in_order and column.family == "kernel":
-            given.append(expression.text)
+            given.append(_in_place(expression.text))
         else:
             in_order = False
             given.append(f"{column.name}={expression.text}")
