@@ -8,6 +8,7 @@ from ...dsl.builder import RESERVED
 from ...dsl.parser import parse
 from ...dsl.printer import WIDTH, print_spec
 from ...dsl.source import Source
+from ..build.scoping import not_for_modules
 from ..language.vocabulary import layer_words
 from .fold import Block, Folded
 from .names import identifier, name_blocks, name_labels
@@ -27,7 +28,9 @@ def write(folded: Folded, name: str) -> str:
     name_labels(folded, taken | {block.name for block in folded.blocks})
     parts = [_block(block) for block in folded.blocks]
     body = "\n".join(_lines(folded.lines, _literals(folded.lines)))
-    parts.append(f"network {identifier(name, capital=True)} {{\n{body}\n}}")
+    called = identifier(name, capital=True)
+    called = f"{called}Net" if not_for_modules(called) else called
+    parts.append(f"network {called} {{\n{body}\n}}")
     text = "\n\n".join(parts) + "\n"
     return print_spec(parse(Source("<imported>", text)))
 

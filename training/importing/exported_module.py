@@ -4,9 +4,11 @@ each with the path of the module that called it. Nothing of the module is change
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import torch
@@ -33,9 +35,11 @@ def exported_graph(module: nn.Module, example: Tensor, name: str) -> AtenGraph:
     try:
         with quiet():
             exported = torch.export.export(module, (example,), strict=False)
+            return _graph(module, exported, name, len(example))
+    except SpecError:
+        raise
     except Exception as error:  # noqa: BLE001 - this runs code of the module
         raise _cannot(name, error) from None
-    return _graph(module, exported, name, len(example))
 
 
 def tensors_of_module(module: nn.Module) -> dict[str, Tensor]:
@@ -48,19 +52,28 @@ def tensors_of_module(module: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without warnings, and attention written out instead of torch's one function for all of it."""
+    """Without warnings, prints and logs; attention is written out, and not torch's one function for
+    all of it."""
     fast = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(io.StringIO()))
+        stack.enter_context(redirect_stderr(io.StringIO()))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         torch.backends.mha.set_fastpath_enabled(False)
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.CRITICAL)
         yield
 
 
 def _cannot(name: str, error: Exception) -> SpecError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     why = lines[0] if lines else type(error).__name__
+    if "data-dependent" in why or "DataDependent" in type(error).__name__:
+        message = f"what the module `{name}` computes depends on the values of its input"
+        help = "a network of the language computes the same for every image"
+        return SpecError([Diagnostic("import", message, help=help)])
     message = f"torch.export cannot follow the module `{name}`: {why[:300]}"
     return SpecError([Diagnostic("import", message)])
 
@@ -142,8 +155,11 @@ def _path(node: Node) -> str:
 
 
 def named_leaves(outputs: Any) -> list[tuple[str, Any]]:
-    """What a module gives: each tensor with its place in dicts and tuples, `logits`, `0.1`."""
-    return [(".".join(map(_key, keys)), leaf) for keys, leaf in tree_flatten_with_path(outputs)[0]]
+    """What a module gives: each tensor with its place in dicts and tuples: `logits`, `output1`."""
+    leaves = [
+        (".".join(map(_key, keys)), leaf) for keys, leaf in tree_flatten_with_path(outputs)[0]
+    ]
+    return [(f"output{name}" if name[:1].isdigit() else name, leaf) for name, leaf in leaves]
 
 
 def _key(key: Any) -> str:

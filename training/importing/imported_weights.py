@@ -54,8 +54,9 @@ def compared(imported: Imported) -> Imported:
         help = "this is a mistake in dotcnn; please report it with the file"
         raise SpecError([Diagnostic("import", message, file=imported.origin, help=help)])
     whose = "random" if imported.graph.initial else "its"
+    with_them = f"With {whose} weights, the" if imported.weights else "The"
     said = (
-        f"With {whose} weights, the outputs for {IMAGES} random images are those of the original to"
+        f"{with_them} outputs for {IMAGES} random images are those of the original to"
         f" {apart.of_the_largest:.0e} of the largest, in {apart.bits} bits."
     )
     return imported._replace(compared=said)

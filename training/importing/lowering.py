@@ -39,6 +39,9 @@ class Lowering:
         self.stale: dict[str, str] = {}
         """Tensors whose storage was changed through another one, and the function that did it."""
         self.trained = {held.name for held in graph.held.values() if held.trained}
+        self.weighed: dict[str, str] = {}
+        """The module that used a weight first: what layers share, the language cannot say."""
+        self.remarks: dict[str, None] = {}
         self.path = ""
         lines = [_line(step) for step in graph.steps]
         self.source = Source(graph.name, "".join(lines) or "\n")
@@ -63,14 +66,15 @@ class Lowering:
         results: list[Result] = []
         for name, called in self.graph.results:
             value = self.value(Ref(name))
-            if not isinstance(value, Call):
-                message = f"`{self.graph.name}` gives {called or 'something'} that no input changes"
+            if not isinstance(value, Call) or value.function == "input":
+                what = f" for `{called}`" if called else ""
+                message = f"the module `{self.graph.name}` computes nothing{what}"
                 raise SpecError([Diagnostic("import", message)])
             results.append(Result(value, called))
         # The main one is taken to be what is computed last.
         results.sort(key=lambda each: each.call.index)
         calls = _used(self.calls, [each.call for each in results])
-        return Program(self.graph.name, calls, results, self.graph.batch, [])
+        return Program(self.graph.name, calls, results, self.graph.batch, [*self.remarks])
 
     # ---- one step --------------------------------------------------------------------------------
 
@@ -82,7 +86,13 @@ class Lowering:
         table = all(self.is_table(each) for each in tensors)
         if in_place:
             self._keeps_state(step, function)
-        if table:
+        parametrized = function not in self.functions and not any(
+            isinstance(each, Call) for each in tensors
+        )
+        parametrized = parametrized and function in COMPUTED
+        if parametrized and not table:
+            self.remarks[f"how `{function.strip('_')}` computes weights"] = None
+        if table or parametrized:
             results: Lowered = self._computed(step, given, function)
         else:
             lower = self.functions.get(function)
@@ -167,6 +177,11 @@ class Lowering:
     def _append(
         self, function: str, operands: tuple[Operand, ...], settings: Given, shape: Shape, name: str
     ) -> Call:
+        weight = operands[1] if function in _WEIGHED else None
+        if isinstance(weight, Constant) and weight.name in self.trained:
+            if weight.name in self.weighed:
+                function = f"{function} with the weights of {self.weighed[weight.name]}"
+            self.weighed.setdefault(weight.name, name or "a layer before")
         made = Call(len(self.calls), function, operands, settings, shape, name, self.span)
         self.calls.append(made)
         return made
@@ -293,6 +308,12 @@ UNARY = (
 )  # fmt: skip
 """Functions of one tensor, the same there and here."""
 
+_WEIGHED = {
+    "conv", "deconv", "linear", "batch_norm", "layer_norm", "group_norm", "instance_norm",
+    "rms_norm", "prelu",
+}  # fmt: skip
+"""Functions whose second operand is a weight."""
+
 _VIEWS = {
     "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as",
     "permute", "transpose", "swapaxes", "swapdims", "t", "numpy_T", "mT", "movedim", "moveaxis",
@@ -312,6 +333,6 @@ COMPUTED = {
     "masked_fill", "floor", "ceil", "round", "sign", "repeat", "outer", "new_zeros", "new_ones",
     "new_full", "pad", "constant_pad_nd", "matmul", "softmax", "int", "long", "bool", "argsort",
     "repeat_interleave", "tile", "linalg_vector_norm", "einsum", "atan2", "log1p", "expm1", "fill",
-    "copy",
+    "copy", "_weight_norm", "mv", "dot", "vdot",
 }  # fmt: skip
 """Functions that are computed here where their operands are known."""

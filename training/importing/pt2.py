@@ -465,6 +465,7 @@ def _results(module: Any) -> Iterator[tuple[str, str]]:
             continue
         called = next(names, "")
         if "as_tensor" in entry["arg"]:
+            called = f"output{called}" if called[:1].isdigit() else called
             yield entry["arg"]["as_tensor"]["name"], called
         elif "as_none" not in entry["arg"]:
             raise BadFile("gives something else than tensors", "kind")

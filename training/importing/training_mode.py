@@ -48,7 +48,7 @@ def with_training(program: Program, exported: Callable[[], AtenGraph]) -> Progra
     more = [each for key, each in found.items() if key not in mains]
     if not more and len(training.calls) == len(program.calls):
         return program
-    results = [Result(each.call, each.name, USUAL) for each in more]
+    results = [Result(each.call, each.name.replace("output", "aux"), USUAL) for each in more]
     results += [found[main]._replace(name=each.name)
                 for main, each in zip(mains, program.results, strict=True)]  # fmt: skip
     return training._replace(results=results, remarks=program.remarks)
