@@ -12,11 +12,10 @@ import {
 import { cnn, colors, decorated, setMarkedLines, showHints, type Hint } from './spec'
 import { behindSocket, inWorker, type Server } from './server'
 import { packed, unpacked } from './link'
-import * as views from './views'
-import { element, type Explained, type Preview } from './views'
+import { Panel, type Entry } from './panel'
+import { element } from './views'
 import './style.css'
 
-interface Entry { name: string; family: string; title: string; uri: string }
 interface Diagnostic {
   range: { start: Place; end: Place }
   message: string
@@ -25,7 +24,6 @@ interface Diagnostic {
 }
 interface Place { line: number; character: number }
 interface Action { title: string; edit?: { changes: Record<string, { range: Diagnostic['range']; newText: string }[]> } }
-type Tab = 'Drawing' | 'Table' | 'Emitted torch' | 'Explain' | 'Diff'
 
 const FIRST = `# A network is a list of layers. Change one, and see what follows.
 
@@ -47,22 +45,14 @@ network Small {
   fc 10
 }
 `
-const TABS: Tab[] = ['Drawing', 'Table', 'Emitted torch', 'Explain', 'Diff']
-const PARTS: Partial<Record<Tab, string>> = { Drawing: 'drawing', Table: 'table', 'Emitted torch': 'emitted' }
 const SLOW = 15_000
 
 const byId = (id: string) => document.getElementById(id)!
-const [said, mistakes, totals, tabs, view] = ['said', 'mistakes', 'totals', 'tabs', 'view'].map(byId)
+const [said, mistakes] = ['said', 'mistakes'].map(byId)
 const pick = byId('pick') as HTMLInputElement
 
 let editor: EditorView
-let tab: Tab = 'Drawing'
-let unfolded = ''
-let chosen: Explained | null = null
-let preview: Preview | null = null
-let gallery: Entry[] = []
 let uri = 'file:///work/net.cnn'
-let compareWith = ''
 
 const say = (text: string) => (said.textContent = text)
 
@@ -111,6 +101,7 @@ const client = new LSPClient({
 
 let slow: ReturnType<typeof setTimeout> | undefined
 async function ask<T>(method: string, params: unknown): Promise<T> {
+  await server.ready()
   clearTimeout(slow)
   slow = setTimeout(restart, SLOW)
   try {
@@ -128,7 +119,9 @@ function restart() {
   server.restart()
   client.connect(server.transport)
   open(text, uri)
+  void server.ready().then(() => say(''))
 }
+addEventListener('dotcnn-restart', restart)
 
 // ---- the text ----------------------------------------------------------------------------------
 
@@ -150,8 +143,7 @@ function extensions(): Extension {
 
 function open(text: string, at: string) {
   uri = at
-  chosen = null
-  unfolded = ''
+  panel.open(at)
   editor?.destroy()
   editor = new EditorView({
     parent: byId('editor'),
@@ -216,17 +208,18 @@ async function fixes(each: Diagnostic, row: HTMLElement) {
 
 // ---- what it comes to --------------------------------------------------------------------------
 
-let asked = 0
+const panel = new Panel(ask, byId('totals'), byId('tabs'), byId('view'), (chosen, reveal) => {
+  editor.dispatch({ effects: setMarkedLines.of(chosen?.line != null ? [chosen.line] : []) })
+  if (!reveal) return
+  say(chosen ? `${chosen.layer}: ${chosen.title}` : '')
+  if (chosen?.line != null) {
+    const at = editor.state.doc.line(chosen.line + 1).from
+    editor.dispatch({ effects: EditorView.scrollIntoView(at, { y: 'nearest', yMargin: 60 }) })
+  }
+})
+
 async function refresh() {
-  const number = ++asked
-  void hints()
-  const part = PARTS[tab]
-  const parts = part ? [part] : []
-  const found = await ask<Preview | null>('dotcnn/preview', { uri, parts, unfold: unfolded })
-  if (number !== asked) return
-  preview = found
-  showTotals()
-  await showTab()
+  await Promise.all([hints(), panel.refresh()])
 }
 
 async function hints() {
@@ -238,96 +231,10 @@ async function hints() {
   showHints(editor, found ?? [])
 }
 
-function showTotals() {
-  totals.classList.toggle('earlier', preview !== null && !preview.current)
-  if (!preview) {
-    totals.textContent = ''
-    return
-  }
-  const wanted = ['layers', 'parameters', 'multiply-adds']
-  const facts = preview.facts.filter(([name]) => wanted.includes(name))
-  totals.replaceChildren(
-    element('strong', preview.name),
-    ...facts.map(([name, figure]) => element('span', `${figure} ${name}`)),
-    ...(preview.current ? [] : [element('em', 'as it was before the mistake')]),
-  )
-}
-
-async function showTab() {
-  for (const button of tabs.querySelectorAll('button')) {
-    const own = button.textContent === tab
-    button.setAttribute('aria-selected', String(own))
-    button.tabIndex = own ? 0 : -1
-  }
-  const scroll = [view.scrollLeft, view.scrollTop]
-  view.setAttribute('aria-label', tab)
-  if (tab === 'Explain') view.replaceChildren(views.explained(chosen))
-  else if (tab === 'Diff') await showDiff()
-  else if (!preview) view.replaceChildren(element('p', 'A network that compiles is shown here.'))
-  else if (tab === 'Drawing' && preview.drawing) {
-    const drawn = views.drawing(preview, chooseLayer, (part) => {
-      unfolded = unfolded === part ? '' : part
-      void refresh()
-    })
-    if (unfolded) {
-      const fold = element('button', 'Fold again')
-      fold.onclick = () => {
-        unfolded = ''
-        void refresh()
-      }
-      drawn.prepend(fold)
-    }
-    view.replaceChildren(drawn)
-  } else if (tab === 'Table' && preview.table) view.replaceChildren(views.table(preview, chooseLayer))
-  else if (tab === 'Emitted torch' && preview.emitted !== undefined) view.replaceChildren(views.emitted(preview))
-  view.scrollTo(scroll[0], scroll[1])
-  markChosen(false)
-}
-
-async function showDiff() {
-  const around = element('div', '', 'diff')
-  const select = element('select')
-  select.setAttribute('aria-label', 'Compare with')
-  select.append(new Option('Compare with …', ''), ...gallery.map((each) => new Option(each.name, each.name)))
-  select.value = compareWith
-  select.onchange = () => {
-    compareWith = select.value
-    void showTab()
-  }
-  around.append(select)
-  view.replaceChildren(around)
-  if (!compareWith) return
-  const text = await ask<string | null>('dotcnn/diff', { uri, other: compareWith })
-  around.append(element('pre', text ?? 'There is no network to compare.'))
-}
-
-// ---- one layer, in three places ----------------------------------------------------------------
-
-function markChosen(scroll: boolean) {
-  const layers = new Set(chosen ? [chosen.layer, ...chosen.same_line] : [])
-  views.mark(view, layers, scroll)
-  const lines = chosen?.line != null ? [chosen.line] : []
-  editor.dispatch({ effects: setMarkedLines.of(lines) })
-}
-
-async function chooseLayer(layer: string) {
-  chosen = await ask<Explained | null>('dotcnn/explain', { uri, layer })
-  if (chosen?.line != null) {
-    const line = editor.state.doc.line(chosen.line + 1)
-    editor.dispatch({ effects: EditorView.scrollIntoView(line.from, { y: 'nearest', yMargin: 60 }) })
-  }
-  markChosen(false)
-  if (tab === 'Explain') await showTab()
-  else say(chosen ? `${chosen.layer}: ${chosen.title}` : '')
-}
-
 async function chooseAtCursor() {
   const head = editor.state.selection.main.head
   const line = editor.state.doc.lineAt(head)
-  const position = { line: line.number - 1, character: head - line.from }
-  chosen = await ask<Explained | null>('dotcnn/explain', { uri, position })
-  markChosen(true)
-  if (tab === 'Explain') await showTab()
+  await panel.chooseAt({ line: line.number - 1, character: head - line.from })
 }
 
 function goTo(line: number, character: number) {
@@ -338,29 +245,8 @@ function goTo(line: number, character: number) {
 
 // ---- the head of the page ----------------------------------------------------------------------
 
-function makeTabs() {
-  for (const name of TABS) {
-    const button = element('button', name)
-    button.role = 'tab'
-    button.setAttribute('aria-controls', 'view')
-    button.onclick = () => {
-      tab = name
-      void refresh()
-    }
-    button.onkeydown = (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-      if (!step) return
-      const next = (TABS.indexOf(tab) + step + TABS.length) % TABS.length
-      const other = tabs.querySelectorAll('button')[next]
-      other.focus()
-      other.click()
-    }
-    tabs.append(button)
-  }
-}
-
 async function openFromGallery(name: string) {
-  const entry = gallery.find((each) => each.name === name)
+  const entry = panel.gallery.find((each) => each.name === name)
   if (!entry) {
     say(`The gallery has no ${name}`)
     return
@@ -404,7 +290,6 @@ async function firstText(): Promise<[string, string]> {
 }
 
 async function main() {
-  makeTabs()
   let [text, at] = await firstText()
   client.connect(server.transport)
   if (socket) {
@@ -416,12 +301,12 @@ async function main() {
     }
   }
   open(text, at)
-  await server.ready
+  await server.ready()
   await client.initializing
   say('')
-  gallery = await ask<Entry[]>('dotcnn/gallery', {})
+  panel.gallery = await ask<Entry[]>('dotcnn/gallery', {})
   byId('gallery').replaceChildren(
-    ...gallery.map((each) => new Option(`${each.family}: ${each.title}`, each.name)),
+    ...panel.gallery.map((each) => new Option(`${each.family}: ${each.title}`, each.name)),
   )
   const named = new URLSearchParams(location.search).get('spec')
   if (named && !location.hash) await openFromGallery(named)

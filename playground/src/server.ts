@@ -6,8 +6,8 @@ type Handler = (message: string) => void
 
 export interface Server {
   transport: Transport
-  /** Resolves when it answers; what it says of its start goes to `progress`. */
-  ready: Promise<void>
+  /** Resolves when it can answer; after a restart, anew. What it says of its start goes to `progress`. */
+  ready(): Promise<void>
   /** Ends it, and starts another one. */
   restart?: () => void
 }
@@ -18,10 +18,11 @@ export function inWorker(progress: (text: string) => void, ended: () => void): S
   let waiting: string[] = []
   let started = false
   let resolve: () => void
-  const ready = new Promise<void>((done) => (resolve = done))
+  let ready: Promise<void>
 
   function start() {
     started = false
+    ready = new Promise<void>((done) => (resolve = done))
     worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
     worker.onmessage = ({ data }: MessageEvent<{ kind: string; text: string }>) => {
       if (data.kind === 'progress') progress(data.text)
@@ -44,7 +45,7 @@ export function inWorker(progress: (text: string) => void, ended: () => void): S
       subscribe: (handler) => void handlers.add(handler),
       unsubscribe: (handler) => void handlers.delete(handler),
     },
-    ready,
+    ready: () => ready,
     restart() {
       worker.terminate()
       ended()
@@ -75,6 +76,6 @@ export function behindSocket(url: string, progress: (text: string) => void): Ser
       subscribe: (handler) => void handlers.add(handler),
       unsubscribe: (handler) => void handlers.delete(handler),
     },
-    ready,
+    ready: () => ready,
   }
 }

@@ -102,6 +102,24 @@ test('nothing of a spec becomes HTML', async () => {
   assert.equal(await page.$('#mistakes img, #mistakes b, #view img'), null)
 })
 
+test('ten thousand layers stay usable', async () => {
+  const block = 'block b { ' + 'conv 8 3x3 same, relu\n'.repeat(50) + '}\n'
+  await write(page, block + 'network Long {\n  input 8x8x8\n  repeat 100 { b }\n}\n')
+  const long = () => document.querySelector('#totals')?.textContent.includes('10,000')
+  await page.waitForFunction(long, undefined, { timeout: 60_000 })
+  await page.keyboard.type('# typed')
+  await page.waitForFunction(() => document.querySelector('#editor').textContent.includes('# typed'))
+})
+
+test('a text that keeps the compiler busy ends it, and the page goes on', async () => {
+  await write(page, NET)
+  await page.evaluate(() => window.dispatchEvent(new Event('dotcnn-restart')))
+  await page.waitForFunction(() => document.querySelector('#said').textContent.includes('starts again'))
+  await page.waitForFunction(() => document.querySelector('#said').textContent === '', undefined, { timeout: 60_000 })
+  await write(page, NET.replace('Net', 'Again'))
+  await page.waitForFunction(() => document.querySelector('#totals')?.textContent.includes('Again'))
+})
+
 test('a phone, and the dark', async () => {
   const phone = await opened(browser, url, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' })
   const wide = await phone.evaluate(() => document.documentElement.scrollWidth > innerWidth)
