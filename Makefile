@@ -16,7 +16,7 @@ ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check-all fuzz bench playground test-editor clean
+.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -70,13 +70,21 @@ playground: $(STAMP) ## the page that compiles in the browser, in playground/dis
 	rm -rf editor/page && mkdir editor/page && cp -r playground/dist/index.html playground/dist/assets editor/page/
 	rm -f editor/page/assets/worker-*
 
-test-editor: playground ## the page in Chromium, the language server with Neovim
+editor: playground ## the extension for VS Code, editor/vscode/dotcnn.vsix
+	rm -rf editor/vscode/bundled editor/vscode/out
+	$(BIN)/python playground/python_archive.py --files editor/vscode/bundled
+	cp LICENSE editor/vscode/
+	cd editor/vscode && npm ci --silent --no-audit --no-fund && npx tsc -p . && npm run --silent package
+
+test-editor: editor ## the page in Chromium, the server with Neovim, the extension as far as node goes
 	playground/set-up chromium nvim
+	cd editor/vscode && PYTHON=$(CURDIR)/$(BIN)/python npm test --silent
 	cd playground && npm test --silent
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/editor
 
 clean: ## remove what was built and cached; the environment stays
-	rm -rf build dist playground/dist playground/node_modules editor/page *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(VENV)/typecheck/.mypy_cache
+	rm -rf build dist playground/dist playground/node_modules editor/page \
+	  editor/vscode/out editor/vscode/bundled editor/vscode/node_modules editor/vscode/dotcnn.vsix *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache $(VENV)/typecheck/.mypy_cache
 	find . -path './.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # Made from nothing every time, so that a requirement taken out of pyproject.toml is gone. The stamp lies inside and

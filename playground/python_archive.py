@@ -2,6 +2,7 @@
 gallery, with the libraries that the server needs; and copies Python itself beside it.
 
     python playground/python_archive.py DIST
+    python playground/python_archive.py --files FOLDER     # the same as files, without Python
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ def library_files() -> list[tuple[Path, str]]:
     return found
 
 
+def as_files(folder: Path) -> None:
+    for file, name in [*own_files(), *library_files()]:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.read_bytes())
+
+
 def main(folder: Path) -> None:
     target = folder / "python"
     target.mkdir(parents=True, exist_ok=True)
@@ -54,4 +62,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1] == "--files":
+        as_files(Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]))
