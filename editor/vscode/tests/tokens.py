@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import dotcnn
@@ -14,4 +15,4 @@ for path in sorted((Path(dotcnn.__file__).parent / "specs").rglob("*.cnn")):
     lexed = lex(Source(path.name, text))
     tokens = [list(each) for each in zip(lexed.types, lexed.starts, lexed.ends, strict=True)]
     tokens += [["COMMENT", each.span.start, each.span.end] for each in lexed.comments]
-    print(json.dumps({"name": path.stem, "text": text, "tokens": tokens}))
+    sys.stdout.write(json.dumps({"name": path.stem, "text": text, "tokens": tokens}) + "\n")
