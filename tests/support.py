@@ -32,6 +32,8 @@ def _package_files() -> tuple[Path, ...]:
     for folder, inside, names in os.walk(ROOT):
         here = Path(folder).relative_to(ROOT)
         left_out = _NOT_THE_PACKAGE if folder == str(ROOT) else {"__pycache__"}
+        if here == Path("editor"):  # what is written in TypeScript, and what is built
+            left_out = {"__pycache__", "page", "vscode"}
         inside[:] = [name for name in inside if name[0] != "." and name not in left_out]
         found += [here / name for name in names if name[0] != "."]
     return tuple(sorted(found))
