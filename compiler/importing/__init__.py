@@ -7,7 +7,6 @@ readers.py     which formats there are; each is one function in a file of its ow
                  its layers are in caffe_layers.py, their values are read by caffe_values.py
   alignment.py   where one map lies on another, for crops that do not say it
 graph.py       the imported network: layers as operations of the language, with name and place
-stored.py      where the weights lie, if they are in a file of their own
 normal.py      the one spelling of operations that do the same, and their arguments as text
 structure.py   graph -> statements: residual, concat, gate, paths, labels
 template.py    statements with the numbers apart, so that equal ones can be found

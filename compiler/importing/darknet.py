@@ -11,9 +11,8 @@ from ...dsl.source import Source, Span
 from ..language import foreign
 from ..ops import REGISTRY
 from ..shapes import Shape, ShapeError, size
-from .graph import Graph, GraphBuilder, GraphOutput, Result
+from .graph import Graph, GraphBuilder, GraphOutput, Result, Stored
 from .readers import Given
-from .stored import Stored
 
 _LINE = re.compile(r"[^\r\n]+")
 _SECTION = re.compile(r"\[([^\]]*)\]\s*(?:[#;].*)?\Z")

@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Span
@@ -16,9 +16,6 @@ from ..ops import REGISTRY
 from ..ops.base import Op, Window
 from ..shapes import Shape, ShapeError, axes_of, size, text
 from .normal import normal
-
-if TYPE_CHECKING:
-    from .stored import Stored
 
 MAX_LAYERS = 50_000
 """As many as a spec may have by default."""
@@ -70,6 +67,35 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{self.index} {self.op.word} {self.name}>"
+
+
+class Stored(NamedTuple):
+    """One weight of a layer, as a file of weights has it. The reader of the structure says it;
+    training/importing/stored_weights.py fetches it, from files of any format."""
+
+    layer: Layer
+    key: str
+    """In the layer's state dict: `running_mean`."""
+    owner: tuple[str, ...] = ()
+    """Whose it is in the file: the name of its layer there, after those of the models around it.
+    Empty for constants."""
+    place: tuple[str, ...] = ()
+    """Where the owner is, in formats that number layers by their kinds."""
+    position: int = 0
+    """Which of the owner's tensors it is."""
+    name: str = ""
+    """What that is called there: `moving_mean`."""
+    shape: Shape = ()
+    """Its shape in the file."""
+    axes: tuple[int, ...] = ()
+    """The axes of the file in our order, before it gets the shape that the layer has; empty if they
+    are in order."""
+    flat: tuple[Shape, ...] = ()
+    """The maps, channels first, that its first axis goes through channels last."""
+    part: int | None = None
+    """Which part of the first axis it is."""
+    constant: tuple[float, ...] = ()
+    """Its values, if no file has them: one for all, or one for each channel."""
 
 
 class GraphOutput(NamedTuple):

@@ -81,12 +81,12 @@ def test_axes_count_from_the_other_end() -> None:
     assert lines(sequential(conv(), norm)) == ["conv 4 3x3 bias=on, bn affine=bias"]
     assert "along another axis" in problems(sequential(layer("BatchNormalization", axis=1)))[0]
     permuted = layer("Permute", dims=[2, 1, 3])
-    assert lines(sequential(permuted)) == ["permute 0x2x1"]
+    assert lines(sequential(permuted)) == ["permute (0, 2, 1)"]
     there = layer("Reshape", target_shape=[4, 16, 3])
     assert lines(sequential(there)) == ["reshape 3x4x16"]
     other = layer("Reshape", target_shape=[8, 4, 6])
     assert lines(sequential(other)) == [
-        "permute 1x2x0", "reshape 8x4x6", "permute 2x0x1"
+        "permute (1, 2, 0)", "reshape 8x4x6", "permute (2, 0, 1)"
     ]  # fmt: skip
 
 
@@ -122,10 +122,7 @@ def test_keras_1() -> None:
         "pool max 2x2",
         "dropout 0.25",
         "flatten",
-        "maximum {",
-        "| fc 6",
-        "| fc 6",
-        "}",
+        "maximum { | fc 6 | fc 6 }",
         "scale_by 1.2, hardsigmoid",
     ]
 

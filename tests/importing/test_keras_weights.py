@@ -43,7 +43,7 @@ def weights() -> dict[str, dict[str, Array]]:
     random = numpy.random.default_rng(0)
 
     def some(*shape: int) -> Array:
-        return random.uniform(0.5, 1.5, shape).astype("float32") * random.choice([-1, 1], shape)
+        return (random.uniform(0.5, 1.5, shape) * random.choice([-1, 1], shape)).astype("float32")
 
     return {
         "conv2d": {"kernel": some(3, 3, 3, 6), "bias": some(6)},

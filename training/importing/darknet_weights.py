@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from ...compiler.importing.graph import Graph
-from ...compiler.importing.stored import Stored
+from ...compiler.importing.graph import Graph, Stored
 from ...compiler.shapes import size
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..untrusted.bad_file import BadFile, damaged, guarded, too_large

@@ -4,12 +4,8 @@ with the configuration as an attribute, and `.keras`, an archive of both.
 
 from __future__ import annotations
 
-import io
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import IO
 
 from ...compiler.importing.graph import Graph
 from ...compiler.importing.keras.model import read_model
@@ -20,17 +16,16 @@ from ..untrusted.bad_file import BadFile, damaged
 from ..untrusted.hdf5_file import open_hdf5
 from ..untrusted.json_text import load_json
 from ..untrusted.open_file import open_regular, size_of
-from ..untrusted.zip_archive import may_unpack_to, open_zip, read_member
+from ..untrusted.zip_archive import open_zip, read_member
+from .keras_weights import WEIGHTS, member_stream, weights_of
+from .stored_weights import refused
 
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+CONFIG, METADATA = "config.json", "metadata.json"
 MAX_TEXT = 50_000_000
 
 
 def read_keras_file(given: Given) -> Graph:
     """The network of a `.h5` or `.keras`, with its weights."""
-    from .keras_weights import weights_of
-    from .stored_weights import refused
-
     file = PurePath(given.name).name
     try:
         with open_regular(Path(given.name)) as stream:
@@ -50,8 +45,6 @@ def read_keras_file(given: Given) -> Graph:
 
 
 def _of_archive(given: Given, archive: zipfile.ZipFile, file: str) -> Graph:
-    from .keras_weights import weights_of
-
     config = read_member(archive, CONFIG, MAX_TEXT).decode("utf-8", "replace")
     version = ""
     if METADATA in archive.namelist():
@@ -62,16 +55,6 @@ def _of_archive(given: Given, archive: zipfile.ZipFile, file: str) -> Graph:
         return graph
     with member_stream(archive, WEIGHTS) as (stream, size), open_hdf5(stream, size) as root:
         return weights_of(graph, root, file)
-
-
-@contextmanager
-def member_stream(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], int]]:
-    """A member of an archive, in memory, with its size."""
-    if name not in archive.namelist():
-        raise damaged(f"{name} is missing in it")
-    packed = archive.getinfo(name)
-    data = read_member(archive, name, may_unpack_to(packed.compress_size))
-    yield io.BytesIO(data), len(data)
 
 
 def _source(given: Given, config: str) -> Source:

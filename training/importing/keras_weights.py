@@ -7,20 +7,23 @@ named after the classes of the layers in their order; models within have `layers
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
-from ...compiler.importing.graph import Graph
-from ...compiler.importing.stored import Stored
+from ...compiler.importing.graph import Graph, Stored
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..untrusted.bad_file import BadFile, damaged
 from ..untrusted.hdf5_file import Group, open_hdf5
 from ..untrusted.open_file import open_regular, size_of
-from ..untrusted.zip_archive import open_zip
-from .keras_file import WEIGHTS, member_stream
+from ..untrusted.zip_archive import may_unpack_to, open_zip, read_member
 from .stored_weights import MOST, give, refused
 
+WEIGHTS = "model.weights.h5"
+"""The member of a `.keras`."""
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _NOT_OURS = frozenset("seed_generator seed_generators optimizer metrics loss_tracker".split())
 _RUNNING = frozenset("moving_mean moving_variance running_mean running_std".split())
@@ -37,6 +40,16 @@ def weigh(graph: Graph, name: str) -> Graph:
             return _weighed(graph, stream, size_of(stream), file)
     except BadFile as error:
         raise refused(error, file) from None
+
+
+@contextmanager
+def member_stream(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], int]]:
+    """A member of an archive, in memory, with its size."""
+    if name not in archive.namelist():
+        raise damaged(f"{name} is missing in it")
+    packed = archive.getinfo(name)
+    data = read_member(archive, name, may_unpack_to(packed.compress_size))
+    yield io.BytesIO(data), len(data)
 
 
 def _weighed(graph: Graph, stream: Any, size: int, file: str) -> Graph:

@@ -1,5 +1,5 @@
 """Weights from files of their own, brought into the layers of a network and into their layout, as
-compiler/importing/stored.py says where they are. Every wrong pairing is a diagnostic that names the
+compiler/importing/graph.py says where they are. Every wrong pairing is a diagnostic that names the
 layer.
 """
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy
 
-from ...compiler.importing.graph import Graph
-from ...compiler.importing.stored import Stored
+from ...compiler.importing.graph import Graph, Stored
 from ...compiler.shapes import Shape, text
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..untrusted.bad_file import BadFile
@@ -45,7 +44,15 @@ def give(graph: Graph, fetch: Fetch, file: str) -> Graph:
         stored.layer.weights[stored.key] = in_our_order(found, stored, wanted)
     if wrong:
         raise SpecError(wrong)
+    given = [layer.weights for layer in graph.layers if layer.weights]
+    if any(_is_double(array) for weights in given for array in weights.values()):
+        for weights in given:
+            weights.update({key: numpy.asarray(a, numpy.float64) for key, a in weights.items()})
     return graph
+
+
+def _is_double(array: Any) -> bool:
+    return bool(array.dtype == numpy.float64)
 
 
 def _misfit(found: Any, stored: Stored, file: str) -> str:
@@ -70,7 +77,7 @@ def in_our_order(found: Any, stored: Stored, wanted: Shape) -> Any:
         found = found[_order(stored.flat)]
     if stored.axes:
         found = found.transpose(stored.axes)
-    dtype = numpy.float64 if found.dtype == numpy.float64 else numpy.float32
+    dtype = numpy.float64 if _is_double(found) else numpy.float32
     return numpy.ascontiguousarray(found.reshape(wanted), dtype)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .call import Call, reads
+from .call import LAYERS, Call, reads
 from .tracer import Value
 
 SAME = {
@@ -42,13 +42,16 @@ def activate(call: Call, value: Value, activation: Any) -> Value:
         case "LeakyReLU" | "ReLU" | "ELU" | "Softmax" | "PReLU" | "Activation":
             inner = Call(call.tracer, name, config, [value], call.owner, call.span, call.version)
             inner.count = call.count
-            from .call import LAYERS
-
             return LAYERS[name](inner)
     call.tracer.builder.cannot_say(
         f"activation {name[:40]}", "the language has no such activation", call.span, [value.layer]
     )
     return Value(None)
+
+
+def activated(call: Call, value: Value) -> Value:
+    """The value after the activation that the layer is configured with."""
+    return activate(call, value, call.settings.get("activation"))
 
 
 def _named(activation: Any) -> tuple[str, dict[str, Any]]:
@@ -80,7 +83,7 @@ def softmax(call: Call, value: Value, axis: object) -> Value:
 
 @reads("Activation")
 def activation(call: Call) -> Value:
-    return call.activated(call.settled())
+    return activated(call, call.settled())
 
 
 @reads("Softmax")

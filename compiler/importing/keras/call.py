@@ -139,12 +139,6 @@ class Call:
         )  # fmt: skip
         self.count += 1
 
-    def activated(self, result: Value) -> Value:
-        """With the activation that it is configured with."""
-        from .activations import activate
-
-        return activate(self, result, self.settings.get("activation"))
-
 
 def _joined(
     value: Value, reach: Sequence[int], stride: Sequence[int]

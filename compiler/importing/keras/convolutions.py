@@ -4,6 +4,7 @@ axes (`th`) as outputs x inputs x height x width.
 
 from __future__ import annotations
 
+from .activations import activated
 from .call import Call, reads
 from .tracer import Value
 
@@ -74,7 +75,7 @@ def convolution(call: Call) -> Value:
         call.store(result, "weight", "kernel", shape, axes=_order(call.axes))
     if bias:
         call.store(result, "bias", "bias", (out,))
-    return call.activated(value.of(result))
+    return activated(call, value.of(result))
 
 
 @reads("DepthwiseConv1D", "DepthwiseConv2D", "DepthwiseConvolution2D")
@@ -97,7 +98,7 @@ def depthwise(call: Call) -> Value:
     call.store(result, "weight", "depthwise_kernel", shape, axes=order)
     if bias:
         call.store(result, "bias", "bias", (channels * multiplier,))
-    return call.activated(value.of(result))
+    return activated(call, value.of(result))
 
 
 @reads("SeparableConv1D", "SeparableConv2D", "SeparableConvolution1D", "SeparableConvolution2D")
@@ -130,7 +131,7 @@ def separable(call: Call) -> Value:
         call.store(result, "pointwise.weight", "pointwise_kernel", shape, axes=_order(axes))
     if bias:
         call.store(result, "pointwise.bias", "bias", (out,))
-    return call.activated(value.of(result))
+    return activated(call, value.of(result))
 
 
 @reads(
@@ -181,4 +182,4 @@ def transposed(call: Call) -> Value:
         names = ("back", "bottom", "right")[-axes:]
         ends = {name: end for name, end in zip(names, cut, strict=True) if end}
         result = call.add("crop", result, **ends)
-    return call.activated(value.of(result))
+    return activated(call, value.of(result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...shapes import axes_of, size
+from .activations import activated
 from .call import Call, reads
 from .tracer import Value
 
@@ -22,7 +23,7 @@ def dense(call: Call) -> Value:
     call.store(result, "weight", "kernel", (inputs, out), axes=(1, 0), flat=value.flat)
     if bias:
         call.store(result, "bias", "bias", (out,))
-    return call.activated(Value(result, value.first))
+    return activated(call, Value(result, value.first))
 
 
 def _on_map(call: Call) -> Value:
@@ -36,7 +37,7 @@ def _on_map(call: Call) -> Value:
     call.store(result, "weight", "kernel", (value.layer.shape[0], out), axes=(1, 0))
     if bias:
         call.store(result, "bias", "bias", (out,))
-    return call.activated(value.of(result))
+    return activated(call, value.of(result))
 
 
 @reads("MaxoutDense")

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from ....dsl.source import Span
 from ...ops.padding import Sides
 from ...shapes import Shape, axes_of, size
-from ..graph import GraphBuilder, Result
-from ..stored import Stored
+from ..graph import GraphBuilder, Result, Stored
 
 
 class Value(NamedTuple):
