@@ -223,9 +223,10 @@ def _step(module: nn.Module, precision: Precision, images: Tensor, device: torch
     """The parts of a training step that take time."""
     with precision.autocast(device) or nullcontext():
         outputs = module(precision.laid_out(images))
-    logits = outputs if isinstance(outputs, Tensor) else torch.cat(list(outputs))
-    if logits.requires_grad:
-        logits.float().log_softmax(1).mean().backward()  # type: ignore[no-untyped-call]
+    each = (outputs,) if isinstance(outputs, Tensor) else outputs
+    loss = torch.stack([one.float().log_softmax(1).mean() for one in each]).sum()
+    if loss.requires_grad:
+        loss.backward()  # type: ignore[no-untyped-call]
     module.zero_grad()
 
 

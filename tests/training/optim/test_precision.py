@@ -289,3 +289,22 @@ def test_images_are_laid_out_as_bytes() -> None:
 @pytest.mark.parametrize("word", ["fp32", "bf16", "fp16"])
 def test_words_and_back(word: str) -> None:
     assert Precision.of(word, True).word == word
+
+
+def test_a_step_of_several_outputs_is_timed() -> None:
+    """They differ in their number of classes, and some are maps."""
+
+    class Several(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.maps = nn.Conv2d(3, 4, 1)
+            self.vector = nn.Linear(4, 2)
+
+        def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            maps = self.maps(images)
+            return maps, self.vector(maps.mean((2, 3)))
+
+    module, seen = Several(), []
+    module.vector.register_full_backward_hook(lambda *_: seen.append(1))
+    precision._step(module, FULL, torch.zeros(2, 3, 5, 5), torch.device("cpu"))
+    assert seen

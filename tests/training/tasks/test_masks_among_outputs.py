@@ -37,7 +37,7 @@ from dotcnn.training.tasks.multi_task import MultiTask
 from dotcnn.training.tasks.rows_with_maps import with_maps, without_maps
 
 from ..mask_sets import save, squares
-from ..small import trained
+from ..small import Looker, equal, gone_on, last, trained
 
 SPEC = """
 network Both {{
@@ -522,3 +522,33 @@ def test_an_ensemble_with_crops_of_whole_files_at_growing_sizes(tmp_path: Path) 
     result = trained(tmp_path / "run", text)
     assert math.isfinite(result.metrics["loss"])
     assert result.metrics["mask.miou"] > 0
+
+
+@pytest.mark.slow
+def test_a_stopped_run_with_files_continues_to_the_bit(tmp_path: Path) -> None:
+    """With random crops of whole files, and images and masks of which some are missing."""
+
+    def without(row: list[str]) -> None:
+        number = int(Path(row[0]).stem)
+        row[1], row[4] = row[1] * (number % 5 != 0), row[4] * (number % 7 != 0)
+
+    sections = "augment { crop 24x32 scale=40%..100%, flip horizontal, cutmix }"
+    text = spec(write(tmp_path, change=without), 2, "loss depth l1", sections, DEPTH)
+    trained(tmp_path / "whole", text, quiet=True)
+    stopped = trained(tmp_path / "run", text, quiet=True, callback=Looker(stop_after=5))
+    assert stopped.interrupted
+    gone_on(tmp_path / "run", quiet=True)
+    assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+
+
+@pytest.mark.slow
+def test_features_are_kept_with_masks_and_images(tmp_path: Path) -> None:
+    changes = "augment { flip horizontal, rotate 10 }"
+    text = spec(write(tmp_path, 24), 2, "loss depth l1\n deterministic on", "", DEPTH)
+    trained(tmp_path / "first", text, quiet=True)
+    begin = f'transfer {{ from "{tmp_path / "first"}", freeze until one'
+    for name, more in (("plain", ""), ("kept", ", cache features passes=2")):
+        trained(tmp_path / name, f"{text}{begin}{more} }}\n{changes}", quiet=True)
+    plain, kept = last(tmp_path / "plain"), last(tmp_path / "kept")
+    for name, weights in plain.items():
+        torch.testing.assert_close(weights, kept[name], atol=1e-5, rtol=1e-4)
