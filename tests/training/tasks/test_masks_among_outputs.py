@@ -285,6 +285,56 @@ def test_directives_that_make_no_sense(sections: str, message: str, tmp_path: Pa
         request(Source("both.cnn", spec(tmp_path, sections=sections)))
 
 
+ARRAYS = """
+network Both {
+  input 3x24x32
+  conv 8 3x3 same, bn
+  one: relu
+  output mask: conv 3 1x1
+  output warm { from one, pool avg global, flatten, fc 2 }
+}
+train { epochs 1, batch 8 }
+"""
+
+
+def arrays(count: int = 24) -> tuple[numpy.ndarray, dict[str, numpy.ndarray]]:
+    pairs = [squares(number) for number in range(count)]
+    images, masks = map(numpy.stack, zip(*pairs, strict=True))
+    return images, {"mask": masks, "warm": numpy.arange(count) % 2}
+
+
+@pytest.mark.slow
+def test_a_program_passes_masks(tmp_path: Path) -> None:
+    images, labels = arrays()
+    labels["mask"][3] = UNLABELLED  # it has none
+    result = trained(tmp_path / "run", ARRAYS, data=(images, labels))
+    assert 0 < result.metrics["mask.miou"] < 1
+    again = evaluate(tmp_path / "run", data=(images, labels), part="all")
+    assert again.outputs["mask"].confusion.sum() == 23 * 24 * 32
+    alone = ARRAYS.replace("output mask: conv 3 1x1\n", "")
+    alone = alone.replace("output warm { from one, pool avg global, flatten, fc 2 }", "conv 3 1x1")
+    result = trained(tmp_path / "alone", alone, data=(images, labels["mask"]))
+    assert 0 < result.metrics["miou"] < 1
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (numpy.zeros((24, 9, 9), int), "they have 32x24 pixels, and their masks for `mask` 9x9"),
+        (numpy.full((24, 24, 32), 300), "masks have the class number 300; they are from 0 to 254"),
+        (numpy.full((24, 24, 32), 0.5), "masks are class numbers, images x height x width"),
+        (numpy.full((24, 24, 32), 255), "the masks have no class numbers"),
+        (numpy.zeros((5, 24, 32), int), "24 images and 5 labels"),
+    ],
+)
+def test_masks_of_a_program_that_cannot_be_used(
+    mask: numpy.ndarray, message: str, tmp_path: Path
+) -> None:
+    images, labels = arrays()
+    with pytest.raises(SpecError, match=message):
+        trained(tmp_path / "run", ARRAYS, data=(images, {**labels, "mask": mask}))
+
+
 # ---- masks move with their images --------------------------------------------------------------
 
 

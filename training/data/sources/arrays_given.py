@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from ....compiler.plan.data import UNLABELLED
+from ....compiler.shapes import by
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ..diagnostic import listed, plural_noun
 from ..left_out import BadFile
@@ -16,7 +18,7 @@ from .several_inputs import Inputs, stacked
 
 if TYPE_CHECKING:
     from ....compiler.shapes import Shape
-    from ..loader.image_source import Contents
+    from ..loader.image_source import Arrays, Contents
 
 PARTS = ("train", "val", "test")
 
@@ -30,6 +32,9 @@ class ArrayData:
     given: tuple[Any, ...]
     """The labels of each part, as they were passed: an array, or one for each output by name."""
     labels: Labels
+    masks: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """The masks of each part, where labels are masks: by the name of the output that answers with
+    them; "" if there is one output."""
 
     @staticmethod
     def of(data: object) -> ArrayData:
@@ -51,11 +56,12 @@ class ArrayData:
                 if count != len(each):
                     raise _unfit(f"there are {count:,} images and {len(each):,} labels")
             labels.append(own)
-        return ArrayData(images, tuple(labels), _read(labels, {}))
+        return ArrayData(images, tuple(labels), *_read(labels, {}))
 
     def as_numbers(self) -> ArrayData:
         """The same, with labels that are numbers even if all of them are whole."""
-        return replace(self, labels=_read(self.given, {}, as_numbers=True))
+        labels, masks = _read(self.given, {}, as_numbers=True)
+        return replace(self, labels=labels, masks=masks)
 
     def for_outputs(self, outputs: Mapping[str, bool]) -> ArrayData:
         """The same for a network with several outputs (`contents` of read.py); raises SpecError
@@ -71,7 +77,8 @@ class ArrayData:
                     f" {{{', '.join(f'{name!r}: …' for name in outputs)}}})",
                 )
         only = [{name: given[name] for name in outputs} for given in self.given]
-        return replace(self, labels=_read(only, outputs))
+        labels, masks = _read(only, outputs)
+        return replace(self, labels=labels, masks=masks)
 
     @property
     def classes(self) -> int:
@@ -109,6 +116,23 @@ class ArrayData:
         stack = stacked(images, inputs, wanted)
         return stack if noun_of(wanted) == "image" else stack.numpy()
 
+    def _with_masks(self, source: Arrays, place: int) -> Arrays:
+        """Images with their masks, those of one part. Raises Unfit."""
+        import torch
+
+        for name, of_parts in self.masks.items():
+            masks = torch.from_numpy(of_parts[place])
+            size, own = source.images.shape[2:], masks.shape[1:]
+            if size != own:
+                which = f" for `{name}`" if name else ""
+                raise Unfit(
+                    f"they have {by((size[1], size[0]))} pixels, and their masks{which}"
+                    f" {by((own[1], own[0]))}"
+                )
+            both = torch.cat([source.images, masks.unsqueeze(1).to(source.images.dtype)], 1)
+            source = replace(source, images=both, masks=source.masks + 1)
+        return source
+
     def contents(self, wanted: Shape, inputs: Inputs = ()) -> Contents:
         """The data set; raises SpecError if the arrays cannot be images. `inputs` are those of a
         network that has several."""
@@ -123,16 +147,18 @@ class ArrayData:
         notes: list[str] = []
         bad: list[BadFile] = []
         noun = noun_of(wanted)
-        for (part, images), numbers in zip(self.images.items(), self.labels.numbers, strict=True):
-            labels = torch.from_numpy(numbers)
+        if self.masks and noun != "image":
+            raise _unfit("labels are masks, and only those of images are taken from a program")
+        for place, (part, images) in enumerate(self.images.items()):
+            labels = torch.from_numpy(self.labels.numbers[place])
             try:
                 images = self._of_inputs(images, wanted, inputs)
                 if isinstance(images, torch.Tensor) and noun == "image":
-                    parts[part] = Arrays(images, labels)
-                    continue
-                if noun == "image":
+                    parts[part], note = self._with_masks(Arrays(images, labels), place), ""
+                elif noun == "image":
                     note = ambiguity(images, wanted)
-                    parts[part] = Arrays(as_images(images, wanted), labels)
+                    source = Arrays(as_images(images, wanted), labels)
+                    parts[part] = self._with_masks(source, place)
                 else:
                     parts[part], wrong, note = sample_arrays(images, labels, wanted, f"{part} ")
                     bad += wrong
@@ -176,21 +202,65 @@ def _count(images: Any) -> int:
     return len(one)
 
 
-def _read(given: Sequence[Any], outputs: Mapping[str, bool], *, as_numbers: bool = False) -> Labels:
+Masks = dict[str, Sequence[Any]]
+
+
+def _read(
+    given: Sequence[Any], outputs: Mapping[str, bool], *, as_numbers: bool = False
+) -> tuple[Labels, Masks]:
+    """The labels, and the masks among them."""
+    masks: Masks = {}
     try:
         if not isinstance(given[0], Mapping):
-            return as_labels(list(given), (), as_numbers=as_numbers)
+            if all(each.ndim > 2 for each in given):
+                labels, masks[""] = _masks(given)
+                zeros = [numpy.zeros(len(each), numpy.int64) for each in given]
+                return labels._replace(numbers=zeros), masks
+            return as_labels(list(given), (), as_numbers=as_numbers), masks
         names = dict.fromkeys(name for each in given for name in each)
         if any(names.keys() != each.keys() for each in given):
             raise Unfit("the parts have labels of different names")
-        return together({
-            name: labels_or_missing(
-                [each[name] for each in given], (), as_numbers=outputs.get(name, False), name=name
-            )
-            for name in names
-        })  # fmt: skip
+        found = {}
+        for name in names:
+            each = [own[name] for own in given]
+            if all(array.ndim > 2 for array in each):
+                found[name], masks[name] = _masks(each)
+                continue
+            numbers = outputs.get(name, False)
+            found[name] = labels_or_missing(each, (), as_numbers=numbers, name=name)
+        return together(found), masks
     except Unfit as error:
         raise _unfit(f"the labels cannot be used: {error}") from None
+
+
+def _masks(arrays: Sequence[Any]) -> tuple[Labels, list[Any]]:
+    """Masks of class numbers, images x height x width, of all parts: uint8. Their labels say
+    whether an image has a mask: it has none if no pixel of it has a label."""
+    flat = [each[:, 0] if each.ndim == 4 and each.shape[1] == 1 else each for each in arrays]
+    for each in flat:
+        if each.ndim != 3 or each.dtype.kind not in "iubf" or (each != numpy.rint(each)).any():
+            raise Unfit(
+                f"masks are class numbers, images x height x width; an array has {each.shape}"
+                f" numbers of the type {each.dtype}"
+            )
+    values = sorted({int(value) for each in flat for value in numpy.unique(each)} - {-1})
+    known = [value for value in values if value != UNLABELLED]
+    if values == [0, UNLABELLED]:
+        masks = [(each == UNLABELLED).astype(numpy.uint8) for each in flat]
+        classes: tuple[str, ...] = ("background", "object")
+    elif not known:
+        raise Unfit("the masks have no class numbers")
+    elif known[0] < 0 or known[-1] > UNLABELLED:
+        strange = known[0] if known[0] < 0 else known[-1]
+        raise Unfit(f"masks have the class number {strange}; they are from 0 to {UNLABELLED - 1}")
+    else:
+        masks = [numpy.where(each == -1, UNLABELLED, each).astype(numpy.uint8) for each in flat]
+        classes = tuple(map(str, range(known[-1] + 1)))
+    there = [
+        numpy.where((each == UNLABELLED).all((1, 2)), numpy.nan, 0.0).astype(numpy.float32)
+        for each in masks
+    ]
+    return Labels(there, classes, "segmentation"), masks
 
 
 def as_array(values: Any) -> Any:
@@ -214,6 +284,6 @@ def _unfit(message: str, help: str = "") -> SpecError:
     help = help or (
         "pass data=(images, labels), with images of N x H x W x C or N x C x H x W, or series of"
         " N x C x L, and a label for"
-        ' each; or data={"train": (images, labels), "val": (images, labels)}'
+        ' each, or a mask; or data={"train": (images, labels), "val": (images, labels)}'
     )
     return SpecError([Diagnostic("data-shape", message, help=help, file="data")])
