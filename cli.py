@@ -55,7 +55,11 @@ _COMPILER, _TRAINING = "compiler.commands", "training.commands"
 GROUPS: dict[str, tuple[Command, ...]] = {
     "write a network": (
         Command("new", _TRAINING, "start a spec: from scratch, a copy, or to fit a data set"),
-        Command("import", _COMPILER, "write the network of another tool as a spec: Caffe, Darknet"),
+        Command(
+            "import",
+            _COMPILER,
+            "write anybody's network as a spec: ONNX, torch, Keras, Caffe",
+        ),
         Command("check", _COMPILER, "find mistakes in specs"),
         Command("fmt", _COMPILER, "format specs, keeping every comment"),
         Command("play", _COMPILER, "a page that shows shapes, costs and the drawing as you type"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,28 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 cnn import deploy.prototxt
-cnn import resnet50.onnx -o resnet50.cnn   # and resnet50.safetensors
+cnn import resnet50.onnx -o resnet50.cnn
 cnn import darknet53.cfg -o darknet53.cnn
 cnn import tiny.cfg --weights tiny.weights -o tiny.cnn
 cnn import model.json --weights model.h5 -o model.cnn
 cnn import model.keras -o model.cnn
+cnn import net.pt2 -o net.cnn
+cnn import torchvision:resnet50 --weights resnet50.pth -o resnet50.cnn
+cnn import timm:resnest50d
 cnn import yolov3.cfg --partial -o body.cnn"""
 
 _KNOWN = ", ".join(f"{each.tool} ({', '.join(each.endings)})" for each in FORMATS)
 
-DETAILS = f"""\
-It reads {_KNOWN}. Equal parts become blocks and loops, and the
-spec is compiled again before it is written: it is the same network, layer by layer. Its weights, if
-there are any, are written beside it as .safetensors; this needs `dotcnn[torch]`. Layers that the
-language cannot say are listed with their places, and nothing is written."""
+DETAILS = textwrap.fill(
+    f"It reads {_KNOWN}. Equal parts become blocks and loops, and the spec is compiled again before"
+    " it is written: it is the same network, layer by layer. Its weights, if there are any, are"
+    " written beside it as .safetensors; this needs `dotcnn[torch]`. Networks of torchvision and"
+    " timm are made by their names, `torchvision:resnet50`; their initial weights are not written,"
+    " and --weights gives them those of a file. Layers that the language cannot say are listed with"
+    " their places, and nothing is written.",
+    100,
+    break_on_hyphens=False,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
