@@ -10,7 +10,7 @@ A network is a spec: a file, a name of the gallery (`cnn gallery`), or the text 
 Training needs `pip install "dotcnn[torch]"`. Everything about a run is in its folder:
 
     result = dotcnn.train("net.cnn", data="flowers", epochs=20)     # a folder of images
-    result = dotcnn.train("net.cnn", data=(images, labels))         # or arrays
+    result = dotcnn.train("net.cnn", data=(images, labels))         # or arrays, also of masks
     result.metrics, result.module, result.folder                    # runs/net
 
 These take the folder of a run, which holds the trained weights:
@@ -315,7 +315,9 @@ def train(
     `data` replaces the spec's `data` line. It is a folder with one folder of images for each class,
     a .npz file, the name of a data set (`"cifar10"`), or arrays (NumPy, torch or lists): `(images,
     labels)`, or `{"train": (images, labels), "val": (images, labels)}`. Without `val`, 20 % of the
-    images are kept for validation.
+    images are kept for validation. Labels may be classes, numbers, masks or target images, and a
+    dict of them for several outputs, as images for several inputs; images that a network learns
+    themselves need none: `data=images`.
 
     `set` replaces directives: `{"train.batch": 32, "train.optimizer": "sgd lr=0.1"}`. `parameters`
     sets the parameters of the network. `output` is the run folder to create. `resume` is the folder

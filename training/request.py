@@ -21,7 +21,7 @@ from ..compiler.spec_options import Options
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.program import GALLERY, Program
 from ..dsl.source import Source
-from .data.sources.count_classes import asks_for_numbers, classes_for
+from .data.sources.count_classes import classes_for
 
 if TYPE_CHECKING:
     from .data.sources.arrays_given import ArrayData
@@ -94,14 +94,10 @@ def request(
         from .data.sources.given import given
 
         overrides.append(given(data if isinstance(data, str) else ARRAYS, here))
-    if arrays is not None and asks_for_numbers(program, overrides, network):
-        arrays = arrays.as_numbers()
-    if arrays is not None and classes is None:
-        classes = arrays.classes
     if classes is None:
         classes = classes_for(
             program, base, overrides,
-            network=network, parameters=parameters, input_shape=input,
+            network=network, parameters=parameters, input_shape=input, arrays=arrays,
         )  # fmt: skip
     limits = {} if max_layers is None else {"max_layers": max_layers}
     built = elaborate(

@@ -89,7 +89,7 @@ def test_a_run_of_arrays_is_resumed_and_evaluated_with_them(run: Path, tmp_path:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (images()[0], "not numpy.ndarray"),
+        (images()[0], "there are images and no labels"),
         ((images()[0], images()[1][:-1]), "60 images and 59 labels"),
         ((images()[0] - 500.0, images()[1]), "pixels range from 0 to 255"),
         ((images()[0], numpy.full(60, numpy.nan)), "labels must be whole numbers"),

@@ -231,15 +231,10 @@ def _contents(
     if isinstance(known, MultiTask):
         numeric = (Regression, ImageToImage)
         outputs = {one.name: isinstance(one.task, numeric) for one in known.each}
-    if arrays and outputs:
-        return arrays.for_outputs(outputs).contents(plan.sample, plan.inputs)
-    if arrays:
-        of_arrays = arrays.as_numbers() if as_numbers else arrays
-        found = of_arrays.contents(plan.sample, plan.inputs)
-        return found if as_images is None else as_images.contents(data, found)
     pictures = {each.name: each.shape[0] for each in plan.maps if outputs.get(each.name)}
-    return contents(
-        data, base, plan.sample, as_numbers=as_numbers, outputs=outputs, pictures=pictures,
+    read = partial(contents, data, base) if arrays is None else arrays.contents
+    return read(
+        plan.sample, as_numbers=as_numbers, outputs=outputs, pictures=pictures,
         as_images=as_images, inputs=plan.inputs,
     )  # fmt: skip
 

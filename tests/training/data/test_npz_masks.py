@@ -64,7 +64,7 @@ def test_black_and_white(tmp_path: Path) -> None:
         (masks() - 2, "has the class number -2 in image #0"),
         (masks() + 400, "has the class number 402 in image #2"),
         (masks() + 0.5, "cannot be masks: it has 12x6x8 numbers of the type float64"),
-        (numpy.zeros((12, 6, 8, 4)), "save `argmax` over the axis of classes"),
+        (numpy.zeros((12, 6, 8, 4)), "take `argmax` over the axis of classes"),
         (masks() * 0 - 1, "`masks` in set.npz have no class numbers"),
     ],
 )

@@ -320,10 +320,16 @@ def test_a_program_passes_masks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (numpy.zeros((24, 9, 9), int), "they have 32x24 pixels, and their masks for `mask` 9x9"),
-        (numpy.full((24, 24, 32), 300), "masks have the class number 300; they are from 0 to 254"),
+        (
+            numpy.zeros((24, 9, 9), int),
+            "32x24 pixels in `images`, and 24 masks of 9x9 in `mask`",
+        ),
+        (
+            numpy.full((24, 24, 32), 300),
+            "the class number 300 in image #0; class numbers are from 0 to 254",
+        ),
         (numpy.full((24, 24, 32), 0.5), "masks are class numbers, images x height x width"),
-        (numpy.full((24, 24, 32), 255), "the masks have no class numbers"),
+        (numpy.full((24, 24, 32), 255), "`mask` in data have no class numbers"),
         (numpy.zeros((5, 24, 32), int), "24 images and 5 labels"),
     ],
 )

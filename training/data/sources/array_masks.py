@@ -98,7 +98,7 @@ def masks_in(
             data,
             argument="labels",
             help=f"write `ignore={strange}` if that stands for no label"
-            if 0 <= strange <= UNLABELLED
+            if 0 <= strange <= UNLABELLED and data.written
             else "-1 and 255 stand for no label",
         )
     return ArrayMasks(classes, MaskNumbers(ignored), parts)
@@ -159,8 +159,8 @@ def _flat(data: NamedArrays, name: str, array: Any, axes: int) -> Any:
         f" {array.dtype}",
         data,
         argument="labels",
-        help=f"masks are class numbers, {layout}; of one-hot masks, save `argmax` over the axis of"
-        " classes",
+        help=f"masks are class numbers, {layout}; of one-hot masks, take `argmax` over the axis of"
+        " classes" + (", and to learn images, write `loss mse`" if axes == 2 else ""),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ....compiler.build.elaborate import examine as elaborate
 from ....compiler.build.scoping import sections_of
@@ -40,6 +41,9 @@ from .mask_folder import mask_set
 from .several_inputs import input_folders, must_have_inputs
 from .tags import tag_set
 
+if TYPE_CHECKING:
+    from .arrays_given import ArrayData
+
 
 def classes_for(
     program: Program,
@@ -49,9 +53,11 @@ def classes_for(
     network: str | None = None,
     parameters: Mapping[str, object] | None = None,
     input_shape: Shape | None = None,
+    arrays: ArrayData | None = None,
 ) -> int | None:
     """The value of `classes` in a spec, to be passed to `elaborate`; None if the spec names no
-    data, or its classes cannot be counted. Raises SpecError if the data does not exist.
+    data, or its classes cannot be counted. `arrays` is the data if a program passes it. Raises
+    SpecError if the data does not exist.
 
     The spec may have errors; they are reported when the network is built.
     """
@@ -66,23 +72,16 @@ def classes_for(
     if data is None:
         return None
     shape = input_shape or (built.network.input.shape if built.network is not None else ())
+    inputs = _inputs(built.network)
     try:
-        return count_classes(
-            data, base, shape, as_numbers=as_numbers, inputs=_inputs(built.network)
-        )
+        if arrays is not None:
+            names = [each.name for each in inputs]
+            return arrays.count(shape, as_numbers=as_numbers, inputs=names)
+        return count_classes(data, base, shape, as_numbers=as_numbers, inputs=inputs)
     except SpecError:
         if built.network is None:  # its errors come first: it may have several outputs
             return None
         raise
-
-
-def asks_for_numbers(
-    program: Program, overrides: Sequence[SectionOverride], network: str | None
-) -> bool:
-    """Whether the loss of a spec is one of numbers."""
-    built = elaborate(program, network=network)
-    context = examine(program, sections_of(program), built.network, overrides).context
-    return isinstance(context.find(Loss), NumberLoss) and not learns_images(context)
 
 
 def _inputs(network: Network | None) -> tuple[NamedInput, ...]:

@@ -1,4 +1,5 @@
-"""`data npz "file.npz"`: images, series or scans, and labels, from a NumPy archive."""
+"""`data npz "file.npz"`: images, series or scans, and labels, from a NumPy archive. Arrays that a
+program passes are read in the same way (`arrays_given.py`)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ from torch import Tensor
 from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS
-from ...untrusted.npz import NpzArrays
 from ..diagnostic import counted, listed, plural_noun, problem
 from ..images.arrays import ambiguity, as_images
 from ..left_out import BadFile
@@ -24,6 +24,7 @@ from .file_names import clean, resolve
 from .images_wanted import ImagesWanted
 from .labels import Labels, Unfit
 from .npz_file import (
+    Archive,
     OutputMasks,
     arrays_of_inputs,
     class_names,
@@ -50,46 +51,62 @@ def npz(
     labels are numbers, not classes. For a network with several inputs or outputs, each has an
     array."""
     path = resolve(data.path, base)
-    names = [each.name for each in inputs]
     with opened(data, path) as archive:
-        pairs: dict[str, tuple[str, str]]
-        labels: Labels
-        of_outputs: dict[str, OutputMasks] = {}
-        if outputs:
-            pairs, labels, of_outputs = several_labels(data, archive, outputs, wanted, names)
-        else:
-            pairs = named_pairs(data, list(archive), names)
-            masks = masks_in(data, archive, pairs, class_names(data, archive), wanted)
-            if masks is not None:
-                of_parts = _stacks(data, archive, inputs, wanted)
-                return _with_masks(data, path, archive, pairs, masks, wanted, of_parts)
-            labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
-        parts: dict[str, ImageSource] = {}
-        notes: list[str] = []
-        bad: list[BadFile] = []
-        noun = noun_of(wanted)
-        stacks = _stacks(data, archive, inputs, wanted)
-        for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
-            array = stacks[part] if inputs else archive[images]
-            source, wrong, note = _source(data, array, images, numbers, wanted)
-            notes += [f"`{images}`: {note}"] if note else []
-            if len(source.images) + len(wrong) != len(numbers):
-                raise problem(
-                    "data-shape",
-                    f"{data.path} has {counted(len(source.images), noun)} in `{images}`, but"
-                    f" {counted(len(numbers), 'label')} in `{label}`",
-                    data,
-                )
-            for each in of_outputs.values():
-                of_output = torch.from_numpy(each.parts[part])
-                have = (len(source.images), *source.images.shape[2:])
-                must_fit(data, images, each.names[part], have, tuple(of_output.shape))
-                both = torch.cat([source.images, of_output.unsqueeze(1).to(source.images.dtype)], 1)
-                source = replace(source, images=both, masks=source.masks + 1)
-            parts[part] = source
-            bad += wrong
+        found = labelled(
+            data, archive, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs
+        )
+    return replace(found, name=clean(path.stem))
+
+
+def labelled(
+    data: Npz,
+    archive: Archive,
+    wanted: Shape,
+    *,
+    as_numbers: bool,
+    outputs: Mapping[str, bool],
+    inputs: Inputs,
+) -> Contents:
+    """The images and labels of an archive."""
+    names = [each.name for each in inputs]
+    pairs: dict[str, tuple[str, str]]
+    labels: Labels
+    of_outputs: dict[str, OutputMasks] = {}
+    if outputs:
+        pairs, labels, of_outputs = several_labels(data, archive, outputs, wanted, names)
+    else:
+        pairs = named_pairs(data, list(archive), names)
+        masks = masks_in(data, archive, pairs, class_names(data, archive), wanted)
+        if masks is not None:
+            of_parts = _stacks(data, archive, inputs, wanted)
+            return _with_masks(data, archive, pairs, masks, wanted, of_parts)
+        labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
+    parts: dict[str, ImageSource] = {}
+    notes: list[str] = []
+    bad: list[BadFile] = []
+    noun = noun_of(wanted)
+    stacks = _stacks(data, archive, inputs, wanted)
+    for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
+        array = stacks[part] if inputs else archive[images]
+        source, wrong, note = _source(data, array, images, numbers, wanted)
+        notes += [f"`{images}`: {note}"] if note else []
+        if len(source.images) + len(wrong) != len(numbers):
+            raise problem(
+                "data-shape",
+                f"{data.path} has {counted(len(source.images), noun)} in `{images}`, but"
+                f" {counted(len(numbers), 'label')} in `{label}`",
+                data,
+            )
+        for each in of_outputs.values():
+            of_output = torch.from_numpy(each.parts[part])
+            have = (len(source.images), *source.images.shape[2:])
+            must_fit(data, images, each.names[part], have, tuple(of_output.shape))
+            both = torch.cat([source.images, of_output.unsqueeze(1).to(source.images.dtype)], 1)
+            source = replace(source, images=both, masks=source.masks + 1)
+        parts[part] = source
+        bad += wrong
     return Contents(
-        clean(path.stem),
+        data.path,
         labels.classes,
         parts,
         origin=data.path,
@@ -101,7 +118,7 @@ def npz(
     )
 
 
-def _stacks(data: Npz, archive: NpzArrays, inputs: Inputs, wanted: Shape) -> dict[str, Tensor]:
+def _stacks(data: Npz, archive: Archive, inputs: Inputs, wanted: Shape) -> dict[str, Tensor]:
     """The samples of each part for a network with several inputs; empty for others."""
     stacks = {}
     for part, arrays in _arrays(data, archive, inputs).items():
@@ -115,15 +132,14 @@ def _stacks(data: Npz, archive: NpzArrays, inputs: Inputs, wanted: Shape) -> dic
     return stacks
 
 
-def _arrays(data: Npz, archive: NpzArrays, inputs: Inputs) -> Mapping[str, Mapping[str, str]]:
+def _arrays(data: Npz, archive: Archive, inputs: Inputs) -> Mapping[str, Mapping[str, str]]:
     names = [each.name for each in inputs]
     return arrays_of_inputs(data, list(archive), names) if inputs else {}
 
 
 def _with_masks(
     data: Npz,
-    path: Path,
-    archive: NpzArrays,
+    archive: Archive,
     pairs: Mapping[str, tuple[str, str]],
     found: ArrayMasks,
     wanted: Shape,
@@ -149,7 +165,7 @@ def _with_masks(
         both = torch.cat([pixels, masks.unsqueeze(1).to(pixels.dtype)], 1)
         parts[part] = replace(source, images=both, masks=1)
     return Contents(
-        clean(path.stem),
+        data.path,
         found.classes,
         parts,
         origin=data.path,
@@ -163,28 +179,33 @@ def _with_masks(
 def image_npz(data: Npz, base: Path, wanted: ImagesWanted) -> Contents:
     """The images in a file and, if it has them, the images that are to be answered."""
     path = resolve(data.path, base)
+    with opened(data, path) as archive:
+        return replace(image_pairs(data, archive, wanted), name=clean(path.stem))
+
+
+def image_pairs(data: Npz, archive: Archive, wanted: ImagesWanted) -> Contents:
+    """The images of an archive and, if it has them, those that are to be answered."""
     targets: dict[str, Tensor] = {}
     notes: list[str] = []
-    with opened(data, path) as archive:
-        parts: dict[str, ImageSource] = {}
-        for part, (images, target) in named_images(data, list(archive)).items():
-            array = archive[target] if target else None
-            pairs = array is not None and array.ndim > 2
-            if data.labels and not pairs:
-                raise problem(
-                    "data-shape",
-                    f"`{data.labels}` in {data.path} cannot be target images: it has"
-                    f" {'x'.join(map(str, array.shape)) if array is not None else 'no'} numbers",
-                    data,
-                    argument="labels",
-                    help="take `labels` out: the images themselves are learned then",
-                )
-            pixels = _pixels(data, archive, images, wanted.input if pairs else wanted.output)
-            parts[part] = Arrays(pixels, torch.zeros(len(pixels), dtype=torch.int64))
-            if pairs:
-                targets[part] = _pixels(data, archive, target, wanted.output)
-                notes.append(f"{part}: the targets of `{images}` are `{target}`")
-    found = Contents(clean(path.stem), (), parts, origin=data.path, notes=tuple(notes))
+    parts: dict[str, ImageSource] = {}
+    for part, (images, target) in named_images(data, list(archive)).items():
+        array = archive[target] if target else None
+        pairs = array is not None and array.ndim > 2
+        if data.labels and not pairs:
+            raise problem(
+                "data-shape",
+                f"`{data.labels}` in {data.path} cannot be target images: it has"
+                f" {'x'.join(map(str, array.shape)) if array is not None else 'no'} numbers",
+                data,
+                argument="labels",
+                help="take `labels` out: the images themselves are learned then",
+            )
+        pixels = _pixels(data, archive, images, wanted.input if pairs else wanted.output)
+        parts[part] = Arrays(pixels, torch.zeros(len(pixels), dtype=torch.int64))
+        if pairs:
+            targets[part] = _pixels(data, archive, target, wanted.output)
+            notes.append(f"{part}: the targets of `{images}` are `{target}`")
+    found = Contents(data.path, (), parts, origin=data.path, notes=tuple(notes))
     if not targets:
         return wanted.contents(data, found)
     if lacking := [part for part in parts if part not in targets]:
@@ -193,7 +214,7 @@ def image_npz(data: Npz, base: Path, wanted: ImagesWanted) -> Contents:
     return wanted.paired(data, found, targets)
 
 
-def _pixels(data: Npz, archive: NpzArrays, name: str, wanted: Shape) -> Tensor:
+def _pixels(data: Npz, archive: Archive, name: str, wanted: Shape) -> Tensor:
     try:
         return as_images(archive[name], wanted)
     except Unfit as error:

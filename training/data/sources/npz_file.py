@@ -1,4 +1,5 @@
-"""Finds the arrays of images and labels in a .npz file, by their usual names.
+"""Finds the arrays of images and labels in a .npz file, or among those that a program passes, by
+their usual names.
 
 Needs numpy, not torch.
 """
@@ -28,6 +29,19 @@ _PARTS = {"train": "train training", "val": "val valid validation dev", "test": 
 _CLASSES = "class_names classes label_names target_names names categories"
 
 
+class GivenArrays(dict[str, Any]):
+    """Arrays that a program passes, with names like those in a file."""
+
+    def shape(self, name: str) -> Shape:
+        return tuple(self[name].shape)
+
+    def mapped(self, name: str) -> Any:
+        return self[name]
+
+
+Archive = NpzArrays | GivenArrays
+
+
 def count(
     data: Npz,
     base: Path,
@@ -39,11 +53,17 @@ def count(
     """The number of classes of a file, or of numbers for each image; the images are not read.
     `shape` is that of the network's input, and `inputs` are the names of several."""
     with opened(data, resolve(data.path, base)) as archive:
-        pairs = named_pairs(data, list(archive), inputs)
-        masks = masks_in(data, archive, pairs, class_names(data, archive), shape)
-        if masks is not None:
-            return len(masks.classes)
-        return len(labels_of(data, archive, pairs, as_numbers=as_numbers).classes)
+        return count_in(data, archive, shape, as_numbers=as_numbers, inputs=inputs)
+
+
+def count_in(
+    data: Npz, archive: Archive, shape: Shape, *, as_numbers: bool, inputs: Sequence[str]
+) -> int:
+    pairs = named_pairs(data, list(archive), inputs)
+    masks = masks_in(data, archive, pairs, class_names(data, archive), shape)
+    if masks is not None:
+        return len(masks.classes)
+    return len(labels_of(data, archive, pairs, as_numbers=as_numbers).classes)
 
 
 # ---- the names of arrays ---------------------------------------------------------------------
@@ -257,7 +277,7 @@ def labels_of(
 
 def several_labels(
     data: NamedArrays,
-    archive: NpzArrays,
+    archive: Archive,
     outputs: Mapping[str, bool],
     wanted: Shape,
     inputs: Sequence[str] = (),
@@ -341,7 +361,7 @@ class OutputMasks(NamedTuple):
 
 def masks_of_output(
     data: NamedArrays,
-    archive: NpzArrays,
+    archive: Archive,
     output: str,
     pairs: Mapping[str, tuple[str, str]],
     wanted: Shape,
