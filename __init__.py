@@ -292,8 +292,15 @@ def export(
     )
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """For `%load_ext dotcnn` in a notebook: `%%cnn net` before a spec makes a network of it."""
+    from .editor.notebook.cell import load_extension
+
+    load_extension(ipython)
+
+
 def train(
-    spec: str | Path | None = None,
+    spec: str | Path | Network | None = None,
     *,
     data: object = None,
     epochs: int | None = None,
@@ -312,12 +319,13 @@ def train(
         result = dotcnn.train("net.cnn", data="flowers", epochs=20, set={"train.batch": 32})
         result.metrics["top1"], result.module, result.folder
 
-    `data` replaces the spec's `data` line. It is a folder with one folder of images for each class,
-    a .npz file, the name of a data set (`"cifar10"`), or arrays (NumPy, torch or lists): `(images,
-    labels)`, or `{"train": (images, labels), "val": (images, labels)}`. Without `val`, 20 % of the
-    images are kept for validation. Labels may be classes, numbers, masks or target images, and a
-    dict of them for several outputs, as images for several inputs; images that a network learns
-    themselves need none: `data=images`.
+    `spec` is a file, a text, or a compiled network, whose text is taken. `data` replaces the spec's
+    `data` line. It is a folder with one folder of images for each class, a .npz file, the name of a
+    data set (`"cifar10"`), or arrays (NumPy, torch or lists): `(images, labels)`, or `{"train":
+    (images, labels), "val": (images, labels)}`. Without `val`, 20 % of the images are kept for
+    validation. Labels may be classes, numbers, masks or target images, and a dict of them for
+    several outputs, as images for several inputs; images that a network learns themselves need
+    none: `data=images`.
 
     `set` replaces directives: `{"train.batch": 32, "train.optimizer": "sgd lr=0.1"}`. `parameters`
     sets the parameters of the network. `output` is the run folder to create. `resume` is the folder
@@ -439,10 +447,13 @@ def predict(
 # ---- reading arguments -----------------------------------------------------------------------
 
 
-def _source(spec: str | Path) -> Source:
+def _source(spec: str | Path | Network) -> Source:
+    from .compiler.network import Network
     from .dsl.gallery import open_spec
     from .dsl.source import Source
 
+    if isinstance(spec, Network):
+        return spec.program.main.source
     if isinstance(spec, str) and "{" in spec:
         return Source("<text>", spec)
     return open_spec(spec)

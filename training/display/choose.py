@@ -10,6 +10,7 @@ from ...compiler.report.style import Style
 from ..trainer.callbacks import Callback
 from .combined import Combined
 from .csv_file import CsvFile
+from .notebook import Notebook, in_notebook
 from .plain import Plain
 from .tensorboard import TensorBoard
 
@@ -25,12 +26,14 @@ def callback_for(
     width: int = 100,
     live: bool | None = None,
 ) -> Callback:
-    """A live display on a terminal, else plain lines; and the log files of the plan. `width` is for
-    plain lines; a live display uses the width of its terminal."""
+    """A live display on a terminal or in a notebook, else plain lines; and the log files of the
+    plan. `width` is for plain lines; a live display uses the width of its terminal."""
     if live is None:
         live = stream.isatty() and os.environ.get("TERM") not in _CANNOT_MOVE
     shown: Callback
-    if live:
+    if in_notebook():
+        shown = Notebook()
+    elif live:
         from .live import Live
 
         shown = Live(stream, color=color)
