@@ -116,7 +116,7 @@ def _write(imported: Imported, output: Path, force: bool) -> None:
     with writing(output):
         save_spec(imported, output)
     weights = f", weights in {beside}" if beside else ""
-    lines = sum(bool(line.strip()) for line in imported.text.splitlines())
+    lines = sum(bool(line.strip()) for line in imported.body.splitlines())
     count = len(imported.graph.layers)
     say(f"{output}: {count:,} layers in {lines} lines, proved to be the same network{weights}")
     if imported.compared:

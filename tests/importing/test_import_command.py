@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_writes_a_spec(capfd: Capture) -> None:
     result = run(capfd, "import", "small.cfg", "-o", "small.cnn")
-    assert result == (0, "", "small.cnn: 3 layers in 6 lines, proved to be the same network\n")
+    assert result == (0, "", "small.cnn: 3 layers in 4 lines, proved to be the same network\n")
     assert dotcnn.compile(Path("small.cnn")).output.shape == (4, 8, 8)
     assert run(capfd, "fmt", "--check", "small.cnn").code == 0
     text = Path("small.cnn").read_text()
