@@ -228,6 +228,7 @@ SAME_NAMES = {
     "module": "torch modules: emitted, and of augmentation",
     "names": "advice about names, and weights matched by their names",
     "network": "the graph, its explanation, and its part of the page of a run",
+    "notebook": "what it shows, and the progress of a training in it",
     "npz": "the directive `data npz`, and the container",
     "onnx_file": "written by an export, and read from strangers",
     "page": "a drawing's page, and a run's",
