@@ -75,7 +75,7 @@ def masks_in(
     parts = {part: _flat(data, pairs[part][1], each, axes) for part, each in parts.items()}
     values = sorted({value for each in parts.values() for value in _values(each)})
     ignored = (*(data.ignore or ()), UNLABELLED, -1)
-    if not names and values and set(values) <= {0, UNLABELLED} and UNLABELLED in values:
+    if not names and values == [0, UNLABELLED]:
         return ArrayMasks(("background", "object"), MaskNumbers((), True), parts)
     known = [value for value in values if value not in ignored]
     which = listed([f"`{label}`" for _, label in pairs.values()])
