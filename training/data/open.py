@@ -121,7 +121,7 @@ def _opened(
     must_be_samples(plan)
 
     as_images = ImagesWanted.of(plan) if plan.learns_images else None
-    read = partial(_contents, plan, base, arrays, known, as_images)
+    read = partial(_contents, plan, base, arrays, known, as_images, bits)
     names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText
     whole = _read_by_each(read, processes, only_names=isinstance(data, names))
     must_have_rate(plan, whole)
@@ -134,7 +134,7 @@ def _opened(
         whole, divided = each_standardized(whole, divided, scales)
     if any(answer.is_map for answer in whole.answers):
         whole = replace(whole, answers=tuple(map(partial(_as_map, plan), whole.answers)))
-    parts, depth = divided.parts, Depth()
+    parts, depth = divided.parts, Depth(whole.depth, whole.depth, whole.origin)
     if isinstance(parts["train"], Files):
         answers_images = as_images is not None or any(each.is_image for each in whole.answers)
         depth = depth_of(parts["train"], keeps=not answers_images)
@@ -219,6 +219,7 @@ def _contents(
     arrays: ArrayData | None,
     known: Task | None,
     as_images: ImagesWanted | None,
+    bits: int | None,
 ) -> Contents:
     """The data set of a plan, before it is divided."""
     train = plan.train
@@ -235,7 +236,7 @@ def _contents(
     read = partial(contents, data, base) if arrays is None else arrays.contents
     return read(
         plan.sample, as_numbers=as_numbers, outputs=outputs, pictures=pictures,
-        as_images=as_images, inputs=plan.inputs,
+        as_images=as_images, inputs=plan.inputs, depth=8 if pictures else bits,
     )  # fmt: skip
 
 

@@ -45,6 +45,13 @@ def as_images(array: Any, wanted: Shape, depth: int = 8) -> Tensor:
     return images
 
 
+def depth_of_array(array: Any) -> int:
+    """The bits of a channel: 16 for whole numbers that need more than 8, else 8."""
+    if array.dtype.kind not in "iu" or array.dtype.itemsize == 1 or not array.size:
+        return 8
+    return 16 if int(array.min()) >= 0 and 255 < int(array.max()) <= 65535 else 8
+
+
 def _must_be_finite(array: Any) -> None:
     """Raises Unfit for NaN and infinite numbers, which names the first image that has some."""
     if array.dtype.kind != "f":

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .color_modes import plain
+from .color_modes import as_grey, plain
 from .image_file import DAMAGE, FORMATS, BadImage, pages, upright
 from .tiff_file import is_tiff, layout_of, tiff_pages
 
@@ -157,8 +157,7 @@ def stacked(bands: Bands, channels: int, depth: int) -> Tensor:
         return image
     if channels == 3:
         return image.expand(3, -1, -1).clone()
-    red, green, blue = image.unbind()
-    return (red * 0.299 + green * 0.587 + blue * 0.114)[None]
+    return as_grey(image.float())
 
 
 def _channels(count: int) -> str:

@@ -66,6 +66,9 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def as_grey(images: Tensor) -> Tensor:
     """Images (... x 3 x H x W) converted to one gray channel, with the same result as for files."""
+    if images.is_floating_point():  # levels of more than 8 bits
+        red, green, blue = images.unbind(-3)
+        return (red * 0.299 + green * 0.587 + blue * 0.114).unsqueeze(-3)
     red, green, blue = images.to(torch.int32).unbind(-3)
     luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
     return luma.to(torch.uint8).unsqueeze(-3)

@@ -324,6 +324,8 @@ class Contents:
     """What one of them is called: `image`, `series`, `scan`, `clip`."""
     rate: int | None = None
     """The samples of sound in a second, if it is sound."""
+    depth: int = 8
+    """Of images in arrays, the bits of a channel; those of files are looked at later."""
 
 
 def outline(contents: Contents) -> Contents | None:

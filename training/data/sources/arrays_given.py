@@ -78,6 +78,7 @@ class ArrayData:
         pictures: Mapping[str, int] = NO_CHANNELS,
         as_images: ImagesWanted | None = None,
         inputs: Inputs = (),
+        depth: int | None = None,
     ) -> Contents:
         """The data set; raises SpecError if the arrays cannot be used. The arguments are those of
         `contents` in read.py."""
@@ -90,7 +91,7 @@ class ArrayData:
                 archive = self._archive([each.name for each in inputs], tuple(outputs))
                 found = labelled(
                     _AS_FILE, archive, wanted,
-                    as_numbers=as_numbers, outputs=outputs, inputs=inputs,
+                    as_numbers=as_numbers, outputs=outputs, inputs=inputs, depth=depth,
                 )  # fmt: skip
         return replace(found, name="arrays", origin="arrays in memory")
 

@@ -15,7 +15,7 @@ from ....compiler.plan.data import Npz
 from ....compiler.shapes import Shape
 from ...tasks.answer import NO_OUTPUTS
 from ..diagnostic import counted, listed, plural_noun, problem
-from ..images.arrays import ambiguity, as_images
+from ..images.arrays import ambiguity, as_images, depth_of_array
 from ..left_out import BadFile
 from ..loader.image_source import Arrays, Contents, ImageSource
 from ..samples.sample_layout import noun_of
@@ -46,14 +46,21 @@ def npz(
     as_numbers: bool = False,
     outputs: Mapping[str, bool] = NO_OUTPUTS,
     inputs: Inputs = (),
+    depth: int | None = None,
 ) -> Contents:
     """The data set in a file; raises SpecError if the file is not one. With `as_numbers`, whole
     labels are numbers, not classes. For a network with several inputs or outputs, each has an
-    array."""
+    array. `depth` is the number of bits of a channel, if it is not that of the images."""
     path = resolve(data.path, base)
     with opened(data, path) as archive:
         found = labelled(
-            data, archive, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs
+            data,
+            archive,
+            wanted,
+            as_numbers=as_numbers,
+            outputs=outputs,
+            inputs=inputs,
+            depth=depth,
         )
     return replace(found, name=clean(path.stem))
 
@@ -66,6 +73,7 @@ def labelled(
     as_numbers: bool,
     outputs: Mapping[str, bool],
     inputs: Inputs,
+    depth: int | None = None,
 ) -> Contents:
     """The images and labels of an archive."""
     names = [each.name for each in inputs]
@@ -78,17 +86,19 @@ def labelled(
         pairs = named_pairs(data, list(archive), names)
         masks = masks_in(data, archive, pairs, class_names(data, archive), wanted)
         if masks is not None:
-            of_parts = _stacks(data, archive, inputs, wanted)
-            return _with_masks(data, archive, pairs, masks, wanted, of_parts)
+            depth = _depth(data, archive, pairs, inputs, wanted) if depth is None else depth
+            of_parts = _stacks(data, archive, inputs, wanted, depth)
+            return _with_masks(data, archive, pairs, masks, wanted, of_parts, depth)
         labels = labels_of(data, archive, pairs, as_numbers=as_numbers)
     parts: dict[str, ImageSource] = {}
     notes: list[str] = []
     bad: list[BadFile] = []
     noun = noun_of(wanted)
-    stacks = _stacks(data, archive, inputs, wanted)
+    depth = _depth(data, archive, pairs, inputs, wanted) if depth is None else depth
+    stacks = _stacks(data, archive, inputs, wanted, depth)
     for (part, (images, label)), numbers in zip(pairs.items(), labels.numbers, strict=True):
         array = stacks[part] if inputs else archive[images]
-        source, wrong, note = _source(data, array, images, numbers, wanted)
+        source, wrong, note = _source(data, array, images, numbers, wanted, depth)
         notes += [f"`{images}`: {note}"] if note else []
         if len(source.images) + len(wrong) != len(numbers):
             raise problem(
@@ -114,17 +124,34 @@ def labelled(
         task=labels.task,
         bad=tuple(bad),
         noun=noun,
+        depth=depth,
         answers=labels.answers,
     )
 
 
-def _stacks(data: Npz, archive: Archive, inputs: Inputs, wanted: Shape) -> dict[str, Tensor]:
+def _depth(
+    data: Npz,
+    archive: Archive,
+    pairs: Mapping[str, tuple[str, str]],
+    inputs: Inputs,
+    wanted: Shape,
+) -> int:
+    """The bits of a channel of the training images."""
+    if noun_of(wanted) != "image":
+        return 8
+    names = _arrays(data, archive, inputs)["train"].values() if inputs else [pairs["train"][0]]
+    return max(depth_of_array(archive[name]) for name in names)
+
+
+def _stacks(
+    data: Npz, archive: Archive, inputs: Inputs, wanted: Shape, depth: int
+) -> dict[str, Tensor]:
     """The samples of each part for a network with several inputs; empty for others."""
     stacks = {}
     for part, arrays in _arrays(data, archive, inputs).items():
         try:
             named = {name: archive[array] for name, array in arrays.items()}
-            stacks[part] = stacked(named, inputs, wanted)
+            stacks[part] = stacked(named, inputs, wanted, depth)
         except Unfit as error:
             noun = plural_noun(noun_of(wanted))
             message = f"the {noun} for {part} in {data.path} cannot be used: {error}"
@@ -144,6 +171,7 @@ def _with_masks(
     found: ArrayMasks,
     wanted: Shape,
     stacks: Mapping[str, Tensor],
+    depth: int,
 ) -> Contents:
     """A data set whose labels are masks. `stacks` are the samples of a network with several
     inputs."""
@@ -155,7 +183,7 @@ def _with_masks(
         masks = torch.from_numpy(found.numbers.of(found.parts[part]))
         labels = torch.zeros(len(masks), dtype=torch.int64)
         array = stacks[part] if stacks else archive[images]
-        source, wrong, note = _source(data, array, images, labels.numpy(), wanted)
+        source, wrong, note = _source(data, array, images, labels.numpy(), wanted, depth)
         notes += [f"`{images}`: {note}"] if note else []
         bad += wrong
         pixels = source.images
@@ -173,6 +201,7 @@ def _with_masks(
         task="segmentation",
         bad=tuple(bad),
         noun=noun,
+        depth=depth,
     )
 
 
@@ -223,7 +252,7 @@ def _pixels(data: Npz, archive: Archive, name: str, wanted: Shape) -> Tensor:
 
 
 def _source(
-    data: Npz, array: Any, name: str, numbers: Any, wanted: Shape
+    data: Npz, array: Any, name: str, numbers: Any, wanted: Shape, depth: int
 ) -> tuple[Arrays, list[BadFile], str]:
     """The images, those that cannot be used, and a note on how they were read."""
     labels, noun = torch.from_numpy(numbers), noun_of(wanted)
@@ -234,7 +263,7 @@ def _source(
             array = array.numpy()
         if noun != "image":
             return sample_arrays(array, labels, wanted, f"{name} ")
-        return Arrays(as_images(array, wanted), labels), [], ambiguity(array, wanted)
+        return Arrays(as_images(array, wanted, depth), labels), [], ambiguity(array, wanted)
     except Unfit as error:
         message = f"`{name}` in {data.path} cannot be {plural_noun(noun)}: {error}"
         raise problem("data-shape", message, data, argument="images") from None

@@ -52,13 +52,15 @@ def contents(
     pictures: Mapping[str, int] = NO_CHANNELS,
     as_images: ImagesWanted | None = None,
     inputs: Inputs = (),
+    depth: int | None = None,
 ) -> Contents:
     """The data set of a `data` line; paths are relative to `base`. With `as_numbers`, whole
     labels are numbers, not classes; with `as_images`, what is to be answered are images. For a
     network with several outputs, `outputs` has their names, and whether each predicts numbers,
     and `pictures` the number of channels of those that answer with an image; for one with several
     inputs, `inputs` has those. Raises SpecError if the data does not exist or
-    cannot be used.
+    cannot be used. `depth` is the number of bits of a channel that arrays of images are read with,
+    if it is not theirs.
     """
     must_have_inputs(data, inputs)
     if as_images is not None:
@@ -77,7 +79,10 @@ def contents(
                 inputs=inputs,
             )  # fmt: skip
         case Npz():
-            return npz(data, base, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs)
+            return npz(
+                data, base, wanted, as_numbers=as_numbers, outputs=outputs, inputs=inputs,
+                depth=depth,
+            )  # fmt: skip
     if outputs and not isinstance(data, ArraysInMemory | NoData):
         names = listed([f"`{name}`" for name in outputs])
         raise problem(

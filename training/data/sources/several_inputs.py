@@ -81,7 +81,7 @@ def _no_pairs(first: Path, other: Path, files: Sequence[str]) -> SpecError:
 # ---- arrays ------------------------------------------------------------------------------------
 
 
-def stacked(arrays: Mapping[str, Any], inputs: Inputs, wanted: Shape) -> Tensor:
+def stacked(arrays: Mapping[str, Any], inputs: Inputs, wanted: Shape, depth: int = 8) -> Tensor:
     """Arrays of images, series or scans, one for each input, as one of samples: `wanted` is the
     shape of such a sample. Raises Unfit, which names the input."""
     import torch
@@ -96,7 +96,7 @@ def stacked(arrays: Mapping[str, Any], inputs: Inputs, wanted: Shape) -> Tensor:
         shape = (channels, *wanted[1:])
         try:
             if noun == "image":
-                each[name] = in_channels(as_images(arrays[name], shape), channels)
+                each[name] = in_channels(as_images(arrays[name], shape, depth), channels)
             else:
                 each[name] = as_samples(arrays[name], shape)[0]
         except (Unfit, ValueError) as error:
