@@ -420,14 +420,15 @@ class _Structure:
         word = merge.op.word
         two = len(paths) == 2
         empty = [index for index, path in enumerate(paths) if not path]
+        spread = len({source.shape for source in merge.inputs}) > 1
         if two and len(empty) == 1:
             body = paths[1 - empty[0]]
             own = {"add": "residual", "mul": "gate"}.get(word, "")
             if word == "concat" and empty == [0]:
                 own = "dense"
-            if own and body[0].kind != "from":
+            if own and body[0].kind != "from" and not (spread and own == "residual"):
                 return Item("form", own, paths=[body], layer=merge)
-        if two and word == "add" and not empty:
+        if two and word == "add" and not empty and not spread:
             for index in (1, 0):
                 options = self.projected(above, merge, paths[1 - index], paths[index])
                 if options is not None:

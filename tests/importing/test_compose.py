@@ -340,6 +340,43 @@ def test_attention_within_windows_with_positions() -> None:
     assert "attention heads=2 position=bias" in made.body
 
 
+def test_products_of_maps() -> None:
+    def context(x: Tensor, conv: nn.Module) -> Tensor:
+        weights = conv(x).reshape(x.shape[0], 1, -1).softmax(2).unsqueeze(3)
+        y = x.reshape(x.shape[0], x.shape[1], -1).unsqueeze(1) @ weights
+        return x + y.reshape(x.shape[0], x.shape[1], 1, 1)
+
+    made = words(Written(context, parts=[nn.Conv2d(8, 1, 1)]))
+    assert made == "conv softmax matmul add"
+
+    def alike(x: Tensor) -> Tensor:
+        flat = x.flatten(2)
+        return F.relu(flat.mT @ flat).reshape(x.shape[0], 36, 6, 6)
+
+    assert words(Written(alike)) == "matmul relu"
+
+
+class CrossCovariance(nn.Module):
+    """Attention of channels, with a learned temperature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        self.temperature = nn.Parameter(torch.tensor([1.5, 0.5]).reshape(2, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, *sides = x.shape
+        x = self.qkv(x.flatten(2).mT)
+        q, k, v = x.reshape(batch, -1, 3, 2, channels // 2).permute(2, 0, 3, 4, 1).unbind(0)
+        weights = (F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT) * self.temperature
+        y = weights.softmax(-1) @ v
+        return y.permute(0, 3, 1, 2).reshape(batch, -1, channels).mT.reshape(batch, -1, *sides)
+
+
+def test_attention_of_channels() -> None:
+    assert words(CrossCovariance()) == "conv cross_covariance"
+
+
 # ---- what cannot be said -------------------------------------------------------------------------
 
 

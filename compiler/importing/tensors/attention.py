@@ -10,7 +10,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ..graph import Layer
-from .composer import Composer, Unsayable, Value, constant, says
+from .composer import AS_MAP, Composer, Unsayable, Value, constant, says
 from .known import computed, number_of, reshaped
 from .known import permuted as turned
 from .program import Call, Constant
@@ -20,12 +20,14 @@ from .views import BATCH, Axis, Part, View, length, merged, permuted, whole
 _CLOSE = 1e-5
 
 
-@says("softmax")
+@says("softmax", scores=True)
 def _softmax(to: Composer, call: Call, x: Value) -> Value:
     axis = call.settings["axis"]
-    if isinstance(x, Scores):
-        return x.normalized(axis)
-    view = to.settled(x)
+    normalized = x.normalized(axis) if isinstance(x, Scores) else None
+    return normalized or _softmax_of(to, to.settled(to.no_scores(x)), axis)
+
+
+def _softmax_of(to: Composer, view: View, axis: int) -> View:
     own, shape = view.axes[axis], view.layer.shape
     if own == whole(shape, 0):
         return view.of(to.add("softmax", view.layer))
@@ -38,17 +40,51 @@ def _softmax(to: Composer, call: Call, x: Value) -> Value:
     return view.of(to.add("softmax", view.layer))
 
 
-@says("matmul")
+@says("matmul", scores=True)
 def _matmul(to: Composer, call: Call, a: Value, b: Value) -> Value:
-    if isinstance(a, Scores) and isinstance(b, View):
-        return _weighted(to, a.times(call.settings["scale"]), b)
+    scale = call.settings["scale"]
+    if isinstance(a, Scores) and a.softmax and scale == 1 and isinstance(b, View):
+        return _weighted(to, a, b)
     if isinstance(a, Unit) and isinstance(b, Unit):
         last = len(a.view.axes) - 1
-        scores = Scores(a.view, b.view, unit=(a.axis, b.axis) == (last, last - 1))
-        return scores.times(call.settings["scale"])
+        unit = (a.axis, b.axis) == (last, last - 1)
+        return Scores(a.view, b.view, scale=scale, unit=unit)
+    a, b = to.no_scores(a), to.no_scores(b)
     if isinstance(a, View) and isinstance(b, View):
-        return Scores(a, b).times(call.settings["scale"])
-    raise Unsayable("it multiplies matrices that are not those of an attention")
+        return Scores(a, b, scale=scale)
+    raise Unsayable("it multiplies matrices that are not computed from the input")
+
+
+@says(AS_MAP)
+def _as_map(to: Composer, scores: Scores) -> View:
+    """The product of two maps as matrices: `matmul`."""
+    if scores.unit or scores.added is not None or scores.temperature is not None:
+        raise Unsayable("its scores are not those of an attention")
+    left, right = to.settled(scores.left), to.settled(scores.right)
+    first, first_turned = _matrix(to, left)
+    second, second_turned = _matrix(to, right)
+    layer = to.add("matmul", first, second, transpose=first_turned, transpose_right=second_turned)
+    if scores.scale != 1:
+        layer = to.add("scale_by", layer, factor=scores.scale)
+    columns = merged([part for n in range(1, len(layer.shape)) for part in whole(layer.shape, n)])
+    view = View(layer, (*left.axes[:-2], whole(layer.shape, 0), columns), (0,) * len(layer.shape))
+    return _softmax_of(to, view, len(view.axes) - 1) if scores.softmax else view
+
+
+def _matrix(to: Composer, view: View) -> tuple[Layer, bool]:
+    """A map that is a matrix of channels by places, and whether the tensor has it the other way
+    round."""
+    *before, rows, columns = view.axes
+    images = merged([Part(BATCH, 1, to.batch)])
+    if [axis for axis in before if axis] != [axis for axis in [images] if axis]:
+        raise Unsayable("it multiplies matrices of several heads")
+    shape = view.layer.shape
+    places = merged([part for n in range(1, len(shape)) for part in whole(shape, n)])
+    if len(shape) > 1 and (rows, columns) == (whole(shape, 0), places):
+        return view.layer, False
+    if len(shape) > 1 and (columns, rows) == (whole(shape, 0), places):
+        return view.layer, True
+    return to.map(view._replace(axes=(images, rows, columns))), False
 
 
 @says("attention")
@@ -66,31 +102,33 @@ def _normalize(to: Composer, call: Call, x: Value) -> Unit:
     return Unit(x, axes[0])
 
 
-def with_scores(call: Call, one: Value, two: Value) -> Scores:
-    """Sums and products of the scores of an attention."""
+def with_scores(call: Call, one: Value, two: Value) -> Scores | None:
+    """Sums and products of the scores of an attention; None for others."""
     scores, other = (one, two) if isinstance(one, Scores) else (two, one)
-    assert isinstance(scores, Scores)
-    number = number_of(other) if isinstance(other, (int, float, Constant)) else None
-    if call.function in ("mul", "div") and isinstance(other, Constant) and other.shape != ():
-        return scores.heated(other)
-    if call.function in ("mul", "div") and number is not None:
-        return scores.times(number)
+    if not isinstance(scores, Scores) or not isinstance(other, (int, float, Constant)):
+        return None
     if call.function == "add" and isinstance(other, Constant):
         return scores.plus(other)
-    raise Unsayable("it changes the scores of an attention in a way that the language lacks")
+    if call.function not in ("mul", "div"):
+        return None
+    number = number_of(other)
+    if number is not None and (isinstance(other, (int, float)) or other.shape == ()):
+        return scores.times(number)
+    return scores.heated(other) if isinstance(other, Constant) else None
 
 
-def _weighted(to: Composer, scores: Scores, values: View) -> View:
+def _weighted(to: Composer, scores: Scores, values: View) -> Value:
     """The values, weighted by scores."""
-    if scores.why:
-        raise Unsayable(scores.why)
-    if not scores.softmax:
-        raise Unsayable("it multiplies matrices that are not those of an attention")
     if scores.unit:
         return _of_channels(to, scores, values)
     if scores.temperature is not None:
         raise Unsayable("its scores have a learned factor")
-    return _attended(to, scores.left, _turned(scores.right), values, scores.scale, scores.added)
+    try:
+        return _attended(to, scores.left, _turned(scores.right), values, scores.scale, scores.added)
+    except Unsayable:
+        if scores.added is not None or len([axis for axis in scores.left.axes if axis]) > 3:
+            raise
+        return Scores(_as_map(to, scores), values)  # without heads, matrices say the same
 
 
 def _turned(view: View) -> View:

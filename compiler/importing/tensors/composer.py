@@ -31,11 +31,17 @@ class _Missing:
 MISSING = _Missing()
 Handler = Callable[..., Any]
 HANDLERS: dict[str, Handler] = {}
+OF_SCORES: set[str] = set()
+"""Functions that know the scores of an attention; for others they become a map."""
+AS_MAP = "scores as a map"
 
 
-def says(*functions: str) -> Callable[[Handler], Handler]:
+def says(*functions: str, scores: bool = False) -> Callable[[Handler], Handler]:
+    """Registers what says some functions."""
+
     def note(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(functions, handler))
+        OF_SCORES.update(functions if scores else ())
         return handler
 
     return note
@@ -63,6 +69,7 @@ class Composer:
             self.call = result.call
             value = self.values[id(result.call)]
             try:
+                value = self.no_scores(value)
                 if isinstance(value, View):
                     outputs.append(GraphOutput(self.map(value), result.name, result.aux))
                 elif value is not MISSING:
@@ -92,11 +99,17 @@ class Composer:
         try:
             if handler is None:
                 raise Unsayable(f"the language has no layer for `{call.function}`")
+            if call.function not in OF_SCORES:
+                operands = [self.no_scores(each) for each in operands]
             return handler(self, call, *operands)
         except Unsayable as error:
             self.builder.cannot_say(call.function, str(error), call.span)
             self._end(operands)
             return MISSING
+
+    def no_scores(self, value: Any) -> Any:
+        """A value that is a map, if it was scores of an attention."""
+        return HANDLERS[AS_MAP](self, value) if isinstance(value, Scores) else value
 
     def _operand(self, operand: Operand) -> Any:
         return self.values[id(operand)] if isinstance(operand, Call) else operand

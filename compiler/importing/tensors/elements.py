@@ -11,7 +11,6 @@ from .attention import with_scores
 from .composer import Composer, Unsayable, Value, once, says
 from .known import computed, number_of, permuted, reshaped
 from .program import Call, Constant
-from .scores import Scores
 from .views import BATCH, REPEATED, Part, View, length, merged
 
 
@@ -79,10 +78,12 @@ def _dropout(to: Composer, call: Call, x: Value) -> Value:
     return to.by_element(x, call.function, p=p) if p else x
 
 
-@says("add", "sub")
+@says("add", "sub", scores=True)
 def _add(to: Composer, call: Call, one: Value, two: Value) -> Value:
-    if isinstance(one, Scores) or isinstance(two, Scores):
-        return with_scores(call, one, two)
+    scores = with_scores(call, one, two)
+    if scores is not None:
+        return scores
+    one, two = to.no_scores(one), to.no_scores(two)
     if call.function == "sub":
         if isinstance(two, View):
             two = to.by_element(two, "scale_by", factor=-1.0)
@@ -106,7 +107,7 @@ def _negative(value: Value) -> Value:
     return -value
 
 
-@says("mul", "div")
+@says("mul", "div", scores=True)
 def _mul(to: Composer, call: Call, one: Value, two: Value) -> Value:
     if call.function == "div":
         if isinstance(two, Constant):
@@ -115,8 +116,10 @@ def _mul(to: Composer, call: Call, one: Value, two: Value) -> Value:
             two = 1 / two
         else:
             raise Unsayable("it divides by what it computes")
-    if isinstance(one, Scores) or isinstance(two, Scores):
-        return with_scores(call, one, two)
+    scores = with_scores(call, one, two)
+    if scores is not None:
+        return scores
+    one, two = to.no_scores(one), to.no_scores(two)
     if isinstance(one, View) and isinstance(two, View):
         if one == two:
             return to.by_element(one, "square")

@@ -7,16 +7,17 @@ from typing import Any
 from ..graph import Layer
 from . import views
 from .composer import Composer, Unsayable, Value, says
-from .filters import padded
+from .convolutions import padded
 from .program import Call
 from .scores import Scores, Unit
 from .views import REPEATED, Axis, Part, View, joined, length, whole, without
 
 
-@says("reshape")
+@says("reshape", scores=True)
 def _reshape(to: Composer, call: Call, x: Value) -> Value:
-    if isinstance(x, Scores):
-        return x.reshaped(call.shape)
+    if isinstance(x, Scores) and x.shape == call.shape:
+        return x
+    x = to.no_scores(x)
     assert isinstance(x, View)
     view = views.reshaped(x, call.shape)
     if view is None:
@@ -29,10 +30,11 @@ def _reshape(to: Composer, call: Call, x: Value) -> Value:
     return view
 
 
-@says("permute")
+@says("permute", scores=True)
 def _permute(to: Composer, call: Call, x: Value) -> Value:
-    if isinstance(x, (Scores, Unit)):
+    if isinstance(x, Unit):
         return x.permuted(call.settings["axes"])
+    x = to.no_scores(x)
     assert isinstance(x, View)
     return views.permuted(x, call.settings["axes"])
 

@@ -101,6 +101,15 @@ def _group_norm(to: Composer, call: Call, x: Value, weight: Value, bias: Value) 
     return view.of(layer)
 
 
+@says("evonorm_s0")
+def _evonorm(to: Composer, call: Call, x: Value, v: Value, weight: Value, bias: Value) -> View:
+    view = to.by_channel(x, 1)
+    given = {name: call.settings[name] for name in ("groups", "eps")}
+    layer = to.add("evonorm_s0", view.layer, **given)
+    to.weigh(layer, v=constant(v), weight=constant(weight), bias=constant(bias))
+    return view.of(layer)
+
+
 @says("grn")
 def _grn(to: Composer, call: Call, x: Value, weight: Value, bias: Value) -> View:
     view = to.settled(x)

@@ -4,7 +4,8 @@ expressions. Sums and products have no order, and what they are made of has no p
 are one number. So each pattern is one line in one spelling, for all spellings of everybody.
 
 In a pattern, `x` stands for any tensor, the same everywhere, be it a weight that is standardized;
-capital letters stand for a number, a setting or an axis, `w` and `b` for weights.
+capital letters stand for a number, a setting or an axis, `v`, `w` and `b` for weights. What is
+expanded is spread, which sums and products do by themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from .joined import join
 from .program import Call, Constant, Operand, Program
 
-CONSTANTS = ("w", "b")
+CONSTANTS = ("v", "w", "b")
 MOST_TERMS = 6
 """Of a sum or a product in a pattern, and so of those that are looked at."""
 _CLOSE = 1e-4
@@ -79,6 +80,13 @@ COMPOSITES = (
     Composite("rms_norm", "x / sqrt(mean(x**2, axes=A, keep=True) + E)", "axes=A, eps=E"),
     Composite(
         "simple_norm", "x / sqrt(var(x, axes=A, keep=True, unbiased=True) + E)", "axes=A, eps=E"
+    ),
+    Composite(
+        "evonorm_s0",
+        "x * sigmoid(v * x) * w / reshape(sqrt("
+        "var(reshape(x, to=G), axes=A, keep=True, unbiased=False) + E)) + b",
+        "groups=G[1], axes=A, eps=E",
+        lambda found: len(found["A"]) == len(found["G"]) - 2,
     ),
     Composite(
         "grn",
@@ -422,6 +430,10 @@ class _Match:
     def _all(
         self, pattern: Any, operand: Operand, known: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
+        spread = isinstance(operand, Call) and operand.function == "expand"
+        if spread and not isinstance(pattern, _Any):
+            assert isinstance(operand, Call)
+            operand = operand.operands[0]
         match pattern:
             case _Any(name=name):
                 wanted = Constant if name in CONSTANTS else Call | Constant

@@ -35,37 +35,28 @@ class Scores(NamedTuple):
     softmax: bool = False
     unit: bool = False
     """Whether both have vectors of length 1 along the axis that is summed over."""
-    why: str = ""
-    """Why it is no attention, if it is not."""
 
-    def times(self, number: float) -> Scores:
+    def times(self, number: float) -> Scores | None:
+        """None for what is no step of an attention."""
         if number != 1 and (self.softmax or self.added is not None):
-            return self._replace(why="it scales the weights of an attention")
+            return None
         return self._replace(scale=self.scale * number)
 
-    def heated(self, temperature: Constant) -> Scores:
+    def heated(self, temperature: Constant) -> Scores | None:
         if self.softmax or self.added is not None or self.temperature is not None:
-            return self._replace(why="it scales the weights of an attention")
+            return None
         return self._replace(temperature=temperature)
 
-    def plus(self, added: Constant) -> Scores:
+    def plus(self, added: Constant) -> Scores | None:
         if self.softmax:
-            return self._replace(why="it adds to the weights of an attention")
+            return None
         both = added if self.added is None else computed("add", self.added, added)
-        return self._replace(added=both)
+        return None if both is None else self._replace(added=both)
 
-    def normalized(self, axis: int) -> Scores:
+    def normalized(self, axis: int) -> Scores | None:
         if self.softmax or axis != len(self.left.axes) - 1:
-            return self._replace(why="its softmax is not over the keys")
+            return None
         return self._replace(softmax=True)
-
-    def reshaped(self, shape: Shape) -> Scores:
-        if shape == self.shape:
-            return self
-        return self._replace(why="its scores get another shape")
-
-    def permuted(self, axes: Sequence[int]) -> Scores:
-        return self._replace(why="its scores are permuted")
 
     @property
     def shape(self) -> Shape:

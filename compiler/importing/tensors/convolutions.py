@@ -11,7 +11,7 @@ from ...shapes import axes_of
 from ..graph import Layer
 from .composer import Composer, Unsayable, Value, constant, says
 from .known import permuted, reshaped
-from .program import Call, Constant
+from .program import Call, Constant, Operand
 from .standardized import Standardized, standardized
 from .views import BATCH, Part, View, merged, whole
 
@@ -27,6 +27,8 @@ def _conv(to: Composer, call: Call, x: Value, weight: Value, bias: Value) -> Vie
     if made is not None:
         weight, weights = made.weight, {} if made.gain is None else {"gain": made.gain}
         further = _given_of(made)
+    if isinstance(weight, View):
+        return _of_experts(to, call, x)
     if not isinstance(weight, Constant):
         raise Unsayable("its filters are computed from the input")
     source = to.map(x)
@@ -44,6 +46,55 @@ def _conv(to: Composer, call: Call, x: Value, weight: Value, bias: Value) -> Vie
     layer = to.add("conv", source, **given, **padding)
     to.weigh(layer, weight=weight, bias=constant(bias), **weights)
     return to.plain(layer)
+
+
+def _of_experts(to: Composer, call: Call, x: Value) -> View:
+    """`condconv`: filters that are mixed for each image, of which the images of a batch are groups
+    of channels."""
+    settings = call.settings
+    why = "its filters are computed from the input"
+    shares, table = _mixed(to, call.operands[1], why)
+    filters = call.operands[1]
+    images = merged([Part(BATCH, 1, to.batch)])
+    if not isinstance(x, View) or not isinstance(filters, Call):
+        raise Unsayable(why)
+    joined = (*images, *whole(x.layer.shape, 0))
+    if x.axes[0] or x.axes[1] != joined or settings["groups"] % to.batch:
+        raise Unsayable(why)
+    source = to.map(x._replace(axes=(images, whole(x.layer.shape, 0), *x.axes[2:])))
+    given: dict[str, Any] = {
+        "out": filters.shape[0] // to.batch,
+        "kernel": tuple(filters.shape[2:]),
+        "stride": tuple(settings["stride"]),
+        "dilation": tuple(settings["dilation"]),
+        "groups": settings["groups"] // to.batch,
+        "bias": call.operands[2] is not None,
+        "experts": table.shape[1],
+    }
+    biases = None
+    if call.operands[2] is not None:
+        others, biases = _mixed(to, call.operands[2], why)
+        if others is not shares:
+            raise Unsayable(why)
+    source, padding = _padding(to, source, settings["pad"], given)
+    layer = to.add("condconv", source, shares, **given, **padding)
+    to.weigh(layer, weight=permuted(table, (1, 0)), bias=biases and permuted(biases, (1, 0)))
+    view = to.plain(layer)
+    return view._replace(axes=((), (*images, *view.axes[1]), *view.axes[2:]))
+
+
+def _mixed(to: Composer, operand: Operand, why: str) -> tuple[Layer, Constant]:
+    """What mixes filters, and those that it mixes: the operands of a linear layer."""
+    while isinstance(operand, Call) and operand.function == "reshape":
+        (operand,) = operand.operands
+    if not isinstance(operand, Call) or operand.function != "linear" or operand.operands[2]:
+        raise Unsayable(why)
+    shares, table = (
+        to.values[id(each)] if isinstance(each, Call) else each for each in operand.operands[:2]
+    )
+    if not isinstance(shares, View) or not isinstance(table, Constant):
+        raise Unsayable(why)
+    return to.map(shares), table
 
 
 def _given_of(made: Standardized) -> dict[str, Any]:
