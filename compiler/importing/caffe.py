@@ -25,6 +25,9 @@ LOSSES = frozenset(
 )
 LEFT_OUT = frozenset("accuracy silence argmax hdf5output".split())
 MAX_LAYERS = 50_000
+LAYOUT = (
+    "Images come in as BGR from 0 to 255, less their mean, where Caffe's own tools read them",
+)
 
 
 def read_caffe(given: Given) -> Graph:
@@ -276,4 +279,5 @@ class _Reader(LayerReader):
             builder.mistake("prototxt", "this network has no layers", self.start)
         title = self.message.first("name")
         name = self.source.name.replace("\\", "/").rpartition("/")[2].rsplit(".", 1)[0]
-        return builder.finished(str(title.value) if title is not None else name, outputs)
+        graph = builder.finished(str(title.value) if title is not None else name, outputs)
+        return graph._replace(stored=tuple(self.stored), layout=LAYOUT if self.stored else ())

@@ -13,12 +13,16 @@ from ..ops import REGISTRY
 from ..shapes import Shape, ShapeError, axes_of, size
 from .alignment import offsets
 from .caffe_values import CaffeLayer, Values
-from .graph import Layer, Result
+from .graph import Layer, Result, Stored
 
 DETECTION = frozenset(
     "detectionoutput proposal roipooling psroipooling region yolo yolov3detectionoutput"
     " detectionevaluate multiboxloss".split()
 )
+FILTERS = ("weight", "bias")
+FACTOR = "factor"
+"""What Caffe divides running averages by: no weight of ours."""
+BLOBS = {"running_mean": "mean", "running_var": "variance"}
 _BOXES = "boxes are decoded outside of the network"
 
 
@@ -31,12 +35,29 @@ class LayerReader(Values):
         """Batch norms that a `Scale` may follow, which then belongs to them."""
         self.before_scale: set[str] = set()
         """Blobs of batch norms without the scale that has become a part of them."""
+        self.stored: list[Stored] = []
 
     def unsaid(self, layer: CaffeLayer, why: str, inputs: Sequence[Result]) -> None:
         self.builder.cannot_say(layer.kind, why, layer.span, inputs)
 
     def add(self, word: str, layer: CaffeLayer, *inputs: Result, **given: object) -> Result:
         return self.builder.add(word, inputs, layer.name, layer.span, **given)
+
+    def store(
+        self, layer: CaffeLayer, result: Result, keys: Sequence[str], *, turned: bool = False
+    ) -> Result:
+        """Says that a layer's weights are its blobs, in this order, those that it has; a matrix is
+        turned if it is inputs x outputs there."""
+        wanted = result.wanted if result is not None else {}
+        for position, key in enumerate(keys):
+            if result is not None and key in wanted:
+                shape = wanted[key][::-1] if turned and key == "weight" else wanted[key]
+                name = BLOBS.get(key, key)
+                axes = (1, 0) if turned and key == "weight" else ()
+                self.stored.append(
+                    Stored(result, key, (layer.name,), (), position, name, shape, axes)
+                )
+        return result
 
     def axis(self, source: Result, usual: int, *names: str) -> int | None:
         """An axis of a map, where 0 is the channels; None for that of the batch, or if it has no
@@ -59,17 +80,19 @@ class LayerReader(Values):
     # ---- convolutions ----
 
     def convolution(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
-        return self.add("conv", layer, bottoms[0], **self.filters(layer, bottoms[0]))
+        result = self.add("conv", layer, bottoms[0], **self.filters(layer, bottoms[0]))
+        return self.store(layer, result, FILTERS)
 
     def deconvolution(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
-        return self.add("deconv", layer, bottoms[0], **self.filters(layer, bottoms[0]))
+        result = self.add("deconv", layer, bottoms[0], **self.filters(layer, bottoms[0]))
+        return self.store(layer, result, FILTERS)
 
     def depthwise(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         source = bottoms[0]
         given = self.filters(layer, source)
         if source is not None:
             given["groups"] = source.shape[0]
-        return self.add("conv", layer, source, **given)
+        return self.store(layer, self.add("conv", layer, source, **given), FILTERS)
 
     def filters(self, layer: CaffeLayer, source: Result) -> dict[str, Any]:
         return {
@@ -142,7 +165,8 @@ class LayerReader(Values):
             return None
         flat = self.builder.flat(bottoms[0], layer.span)
         bias = self.flag("bias_term", True)
-        return self.add("fc", layer, flat, out=self.outputs_of(layer), bias=bias)
+        result = self.add("fc", layer, flat, out=self.outputs_of(layer), bias=bias)
+        return self.store(layer, result, FILTERS, turned=self.flag("transpose"))
 
     def relu(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         slope = self.number("negative_slope", 0.0)
@@ -152,7 +176,7 @@ class LayerReader(Values):
 
     def prelu(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         per = "layer" if self.flag("channel_shared") else "channel"
-        return self.add("prelu", layer, bottoms[0], per=per)
+        return self.store(layer, self.add("prelu", layer, bottoms[0], per=per), ["weight"])
 
     def elu(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         return self.add("elu", layer, bottoms[0], alpha=self.number("alpha", 1.0))
@@ -197,26 +221,38 @@ class LayerReader(Values):
 
     def batch_norm(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         own = self.flag("scale_bias") or self.parameters.first("scale_filler") is not None
+        if not self.flag("use_global_stats", True):
+            text = "`use_global_stats: false`: batch norms use their running averages here"
+            self.builder.remarks.append(text)
         result = self.add("bn", layer, bottoms[0], eps=self.number("eps", 1e-5), affine=own)
         if result is not None and not own:
             self.norms[result.index] = result
-        return result
+        return self.store(layer, result, ["running_mean", "running_var", FACTOR, "weight", "bias"])
 
     def bn(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         """A batch norm with its scale, as PSPNet and SegNet have it. In SegNet's inference, what it
         normalizes by has become a part of the scale."""
         if self.word("bn_mode", "LEARN") in ("INFERENCE", "1"):
-            scaled = self.add("scale", layer, bottoms[0], per="channel")
-            return self.add("bias", layer, scaled, per="channel")
-        return self.add("bn", layer, bottoms[0], eps=self.number("eps", 1e-5))
+            return self.scaled(layer, bottoms[0], True)
+        result = self.add("bn", layer, bottoms[0], eps=self.number("eps", 1e-5))
+        return self.store(layer, result, ["weight", "bias", "running_mean", "running_var"])
+
+    def scaled(self, layer: CaffeLayer, source: Result, bias: bool) -> Result:
+        """With a learned factor for each channel, and an offset if there is one."""
+        result = self.store(
+            layer, self.add("scale", layer, source, per="channel"), ["weight"]
+        )  # fmt: skip
+        if not bias:
+            return result
+        return self.store(layer, self.add("bias", layer, result, per="channel"), ["", "bias"])
 
     def scale(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         source = bottoms[0]
         if len(bottoms) > 1:
             result = self.broadcast(layer, bottoms)
-            return (
-                self.add("bias", layer, result, per="channel") if self.flag("bias_term") else result
-            )
+            if not self.flag("bias_term"):
+                return result
+            return self.store(layer, self.add("bias", layer, result, per="channel"), ["bias"])
         if self.axis(source, 1) != 0 or self.whole("num_axes", 1) != 1:
             self.unsaid(layer, "it scales along another axis", bottoms)
             return None
@@ -228,9 +264,8 @@ class LayerReader(Values):
             del self.norms[source.index]
             names = [str(field.value) for field in layer.bottoms[:1]]
             self.before_scale.update(names)
-            return source
-        result = self.add("scale", layer, source, per="channel")
-        return self.add("bias", layer, result, per="channel") if bias else result
+            return self.store(layer, source, ["weight", "bias"])
+        return self.scaled(layer, source, bias)
 
     def broadcast(self, layer: CaffeLayer, bottoms: Sequence[Result]) -> Result:
         """A map, scaled by a vector with a number for each channel or by another map."""
@@ -254,7 +289,7 @@ class LayerReader(Values):
         if len(bottoms) > 1 or self.axis(bottoms[0], 1) != 0 or self.whole("num_axes", 1) != 1:
             self.unsaid(layer, "it adds along another axis", bottoms)
             return None
-        return self.add("bias", layer, bottoms[0], per="channel")
+        return self.store(layer, self.add("bias", layer, bottoms[0], per="channel"), ["bias"])
 
     # ---- several maps ----
 

@@ -99,7 +99,10 @@ _STATE_DICTS = (".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar", "
 """Files of a module's state dict."""
 
 FORMATS = (
-    Format("Caffe", (".prototxt", ".pbtxt"), "compiler.importing.caffe", "read_caffe"),
+    Format(
+        "Caffe", (".prototxt", ".pbtxt"), "compiler.importing.caffe", "read_caffe",
+        "training.importing.caffe_weights", (".caffemodel",),
+    ),
     Format(
         "Darknet", (".cfg",), "compiler.importing.darknet", "read_darknet",
         "training.importing.darknet_weights", (".weights", ".backup"),

@@ -14,5 +14,7 @@ from_onnx/            files of ONNX
 imported_weights.py   into its module, into a file; its outputs beside the original's
 stored_weights.py     weights from files of their own, brought into the layout of the layers
   keras_weights.py      Keras, .h5 and .keras
+  darknet_weights.py    Darknet, .weights
+  caffe_weights.py      Caffe, .caffemodel
 keras_file.py         files of Keras that have the structure in them
 """
