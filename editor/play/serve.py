@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from base64 import b64decode
 from collections.abc import Callable
 from html import escape
 from http import HTTPStatus
@@ -20,22 +21,28 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from ..server.document import Document
-from ..server.language_server import make_server
+from ..server.language_server import make_server, plain
 from .own_file import OwnFile
+from .show import Shown
 
 PAGE = Path(__file__).resolve().parent.parent / "page"
 """Built by `make playground`; it travels in the wheel."""
 WATCH = 0.5
 """Seconds between two looks at the file."""
-MOST = 16_000_000
+MOST = 64_000_000
 """Bytes of one message."""
 
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self' ws://127.0.0.1:* ws://localhost:*; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
+    " frame-src 'self'; frame-ancestors 'none'"
 )
+_ALONE = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; img-src data:;"
+    " style-src 'unsafe-inline'; frame-ancestors 'self'"
+)
+"""For a page of `cnn show`, which is one file with all that it needs, in a frame of its own."""
 
 
 class Play:
@@ -45,6 +52,7 @@ class Play:
         self.file = file
         self.told = told
         """Takes what the terminal is to show."""
+        self.shown = Shown()
         self.token = secrets.token_urlsafe(16)
         self.port = 0
 
@@ -81,6 +89,11 @@ class Play:
             if not knows:
                 return _refused("open the address that `cnn play` has printed, with its token")
             return _found(self._index(request.headers["Host"]), ".html")
+        if parts.path.startswith("/shown/"):
+            page = self.shown.pages.get(parts.path.removeprefix("/shown/"))
+            if page is None:
+                return _refused("this page is no longer kept", HTTPStatus.NOT_FOUND)
+            return _found(page, ".html", _ALONE)
         return _file(parts.path)
 
     def _index(self, host: str) -> bytes:
@@ -123,6 +136,25 @@ class _Session:
             if file is None:
                 return None
             return {"uri": file.uri, "name": file.path.name, "text": file.text}
+
+        @self.server.feature("dotcnn/canShow")
+        def can_show(params: Any) -> bool:
+            return play.shown.possible
+
+        @self.server.feature("dotcnn/show")
+        async def show(params: Any) -> Any:
+            """The address of a page with an image that went through the network, or why not."""
+            given = plain(params)
+            document = self.server.documents.get(str(given.get("uri", "")))
+            if document is None:
+                return {"why_not": "there is no text"}
+            spec = document.source.path or Path.cwd() / "net.cnn"
+            try:
+                image = b64decode(str(given.get("image", "")), validate=True)
+            except ValueError:
+                return {"why_not": "this is no image"}
+            name, why_not = await play.shown.make(spec, document.source.text, image)
+            return {"page": f"/shown/{name}"} if name else {"why_not": why_not}
 
     def receive(self, message: str) -> None:
         protocol = self.server.protocol
@@ -174,11 +206,11 @@ def _file(path: str) -> Response:
     return _found(file.read_bytes(), file.suffix)
 
 
-def _found(data: bytes, ending: str) -> Response:
+def _found(data: bytes, ending: str, policy: str = _POLICY) -> Response:
     headers = Headers()
     headers["Content-Type"] = _TYPES[ending]
     headers["Content-Length"] = str(len(data))
-    headers["Content-Security-Policy"] = _POLICY
+    headers["Content-Security-Policy"] = policy
     headers["Referrer-Policy"] = "no-referrer"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Cache-Control"] = "no-store"

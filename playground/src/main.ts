@@ -13,6 +13,7 @@ import { cnn, colors, decorated, setMarkedLines, showHints, type Hint } from './
 import { behindSocket, inWorker, type Server } from './server'
 import { packed, unpacked } from './link'
 import { Panel, type Entry } from './panel'
+import { showTab } from './show'
 import { element } from './views'
 import './style.css'
 
@@ -299,6 +300,7 @@ async function main() {
       ;[text, at] = [file.text, file.uri]
       document.title = file.name
     }
+    if (await ask<boolean>('dotcnn/canShow', {})) panel.add({ name: 'Show', view: showTab(ask, () => uri) })
   }
   open(text, at)
   await server.ready()

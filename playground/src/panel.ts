@@ -5,11 +5,12 @@ import * as views from './views'
 import { element, type Explained, type Preview } from './views'
 
 export interface Entry { name: string; family: string; title: string; uri: string }
-type Tab = 'Drawing' | 'Table' | 'Emitted torch' | 'Explain' | 'Diff'
+type Tab = string
+export interface Extra { name: string; view: HTMLElement }
 export type Ask = <T>(method: string, params: Record<string, unknown>) => Promise<T>
 
 const TABS: Tab[] = ['Drawing', 'Table', 'Emitted torch', 'Explain', 'Diff']
-const PARTS: Partial<Record<Tab, string>> = { Drawing: 'drawing', Table: 'table', 'Emitted torch': 'emitted' }
+const PARTS: Record<string, string | undefined> = { Drawing: 'drawing', Table: 'table', 'Emitted torch': 'emitted' }
 
 export class Panel {
   uri = ''
@@ -20,6 +21,7 @@ export class Panel {
   private preview: Preview | null = null
   private compareWith = ''
   private asked = 0
+  private extra: Extra[] = []
 
   constructor(
     private ask: Ask,
@@ -85,7 +87,7 @@ export class Panel {
     const facts = preview.facts.filter(([name]) => wanted.includes(name))
     totals.replaceChildren(
       element('strong', preview.name),
-      ...facts.map(([name, figure]) => element('span', `${figure} ${name}`)),
+      ...facts.map(([name, figure]) => element('span', figure === '1' ? `1 ${name.replace(/s$/, '')}` : `${figure} ${name}`)),
       ...(preview.current ? [] : [element('em', 'as it was before the mistake')]),
     )
   }
@@ -98,7 +100,9 @@ export class Panel {
   private async show() {
     const { preview, tab, view } = this
     const scroll = [view.scrollLeft, view.scrollTop]
-    if (tab === 'Explain') view.replaceChildren(views.explained(this.chosen))
+    const extra = this.extra.find(({ name }) => name === tab)
+    if (extra) view.replaceChildren(extra.view)
+    else if (tab === 'Explain') view.replaceChildren(views.explained(this.chosen))
     else if (tab === 'Diff') await this.showDiff()
     else if (!preview) view.replaceChildren(element('p', 'A network that compiles is shown here.'))
     else if (tab === 'Drawing' && preview.drawing) {
@@ -144,26 +148,35 @@ export class Panel {
     this.view.setAttribute('aria-label', this.tab)
   }
 
-  private makeTabs() {
-    for (const name of TABS) {
-      const button = element('button', name)
-      button.role = 'tab'
-      button.setAttribute('aria-controls', this.view.id)
-      button.onclick = () => {
-        this.tab = name
-        this.select()
-        void this.refresh()
-      }
-      button.onkeydown = (event) => {
-        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-        if (!step) return
-        const next = (TABS.indexOf(this.tab) + step + TABS.length) % TABS.length
-        const other = this.tabs.querySelectorAll('button')[next]
-        other.focus()
-        other.click()
-      }
-      this.tabs.append(button)
-    }
+  /** One more tab, which looks after its own view. */
+  add(extra: Extra) {
+    this.extra.push(extra)
+    this.makeTab(extra.name)
     this.select()
+  }
+
+  private makeTabs() {
+    for (const name of TABS) this.makeTab(name)
+    this.select()
+  }
+
+  private makeTab(name: Tab) {
+    const button = element('button', name)
+    button.role = 'tab'
+    button.setAttribute('aria-controls', this.view.id)
+    button.onclick = () => {
+      this.tab = name
+      this.select()
+      void this.refresh()
+    }
+    button.onkeydown = (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
+      if (!step) return
+      const all = [...this.tabs.querySelectorAll('button')]
+      const other = all[(all.indexOf(button) + step + all.length) % all.length]
+      other.focus()
+      other.click()
+    }
+    this.tabs.append(button)
   }
 }

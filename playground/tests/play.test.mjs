@@ -11,6 +11,7 @@ import { browse, opened, text, write } from './page.mjs'
 
 const CNN = process.env.CNN ?? fileURLToPath(new URL('../../.venv/bin/cnn', import.meta.url))
 const NET = 'network Net {\n  input 3x32x32\n  conv 8 3x3 same\n}\n'
+const RED = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAACgAAAAoCAIAAAADnC86AAAAMElEQVR4nO3NAQ0AAAQAMATRP4pYYtjsL/Cc7rhQJ6tYLBaLxWKxWCwWi8VisfhpvDq0AVQi8HWkAAAAAElFTkSuQmCC', 'base64')
 let browser, cnn, file, page, address
 
 async function until(condition) {
@@ -51,6 +52,18 @@ test('what another editor saves is shown', async () => {
   await writeFile(file, NET.replace('conv 8', 'conv 24'))
   await page.waitForFunction(() => document.querySelector('#editor').textContent.includes('conv 24'))
   await page.waitForFunction(() => document.querySelector('#totals')?.textContent.includes('672'))
+})
+
+test('an image goes through the network', async () => {
+  const tab = await page.$('#tabs button:has-text("Show")')
+  if (!tab) return // without torch there is none
+  await tab.click()
+  await page.setInputFiles('.show input', { name: 'red.png', mimeType: 'image/png', buffer: RED })
+  const done = () => !document.querySelector('.show p').textContent.includes('…')
+  await page.waitForFunction(done, undefined, { timeout: 100_000 })
+  assert.equal(await page.textContent('.show p'), 'red.png')
+  const frame = await (await page.$('.show iframe')).contentFrame()
+  await frame.waitForSelector('option:has-text("conv")', { state: 'attached' })
 })
 
 test('without the token nobody is answered', async () => {

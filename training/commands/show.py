@@ -157,7 +157,7 @@ def run(options: argparse.Namespace) -> int:
     if options.cover is not None:
         return _show_cover(options)
     must_have_folders(options.output)
-    if not os.path.isdir(options.file):
+    if options.file != "-" and not os.path.isdir(options.file):  # `-` can be read once
         source_of(options.file)  # says what is missing before torch is imported
     needs_torch("showing what a network does")
     if options.gradients:

@@ -107,6 +107,12 @@ def test_one_layer(capfd: pytest.CaptureFixture[str], photo: Path) -> None:
     assert len(worked[0]["groups"]) == 6, "one for each channel"
 
 
+def test_a_spec_from_standard_input(capfd: pytest.CaptureFixture[str], photo: Path) -> None:
+    """It can be read once."""
+    text = b"network N { input 3x16x16, conv 8 3x3 }"
+    assert "conv 8 3x3" in run(capfd, "show", "-", photo, stdin=text).out
+
+
 def test_what_became_of_the_photo_is_said(
     capfd: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
 ) -> None:
