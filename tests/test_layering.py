@@ -210,6 +210,7 @@ SAME_NAMES = {
     "caffe": "its lines in a spec, and its files",
     "check": "a spec checked, and a plan checked",
     "darknet": "its lines in a spec, and its files",
+    "convolutions": "as Keras has them, and as calls on tensors",
     "data": "the directive `data`, a report as data, and data sets",
     "diagnostics": "lists of mistakes, and as editors take them",
     "document": "a text that is open in an editor, and the page of a run",

@@ -23,7 +23,7 @@ from websockets.http11 import Request, Response
 from ..server.document import Document
 from ..server.language_server import make_server, plain
 from .own_file import OwnFile
-from .show import Shown
+from .image_page import Shown
 
 PAGE = Path(__file__).resolve().parent.parent / "page"
 """Built by `make playground`; it travels in the wheel."""

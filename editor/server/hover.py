@@ -8,11 +8,15 @@ from collections.abc import Iterator
 
 from lsprotocol import types as lsp
 
+from ...compiler.language.vocabulary import SECTIONS
 from ...compiler.network import Node, Scope
+from ...compiler.plan.describe import describe
+from ...compiler.plan.make import plan
 from ...compiler.report.figures import exact, share, short
 from ...compiler.report.style import Style
 from ...compiler.report.words import Unknown, explain
 from ...compiler.shapes import text as shape_text
+from ...dsl.diagnostics import SpecError
 from ...dsl.source import Span
 from ...dsl.syntax import Block, Call, Name, Parameter, Statement, walk
 from .document import Document, Version
@@ -42,7 +46,8 @@ def _found(version: Version, place: int) -> tuple[Span, list[str]] | None:
     symbol = version.names.at(place)
     call = call_at(version, place)
     if call is not None and call.head.span.start <= place <= call.head.span.end:
-        return call.head.span, [*_came_to(version, call), _meaning(version, call, symbol)]
+        came_to = [_settings(version, call), *_came_to(version, call)]
+        return call.head.span, [*came_to, _meaning(version, call, symbol)]
     if symbol is not None:
         span = next(each for each in symbol.places if each.start <= place <= each.end)
         return span, list(_named(version, symbol))
@@ -112,6 +117,23 @@ def _costs(executed: Executed, item: Node | Scope) -> str:
     return ", ".join(lines)
 
 
+def _settings(version: Version, call: Call) -> str:
+    """A section, or a directive, with every default filled in."""
+    network, word = version.network, call.head.value
+    if network is None or call.span.source is not version.source:
+        return ""
+    try:
+        made = plan(network, needs_data=False)
+    except SpecError:
+        return ""
+    lines: list[str] = []
+    if word in SECTIONS:
+        lines = describe(made, word)
+    else:
+        lines = [str(each) for each in made.directives() if each.span == call.span]
+    return "\n".join(["```cnn", *lines, "```"]) if lines else ""
+
+
 # ---- what it means -----------------------------------------------------------------------------
 
 
@@ -171,8 +193,8 @@ def _named(version: Version, symbol: Symbol) -> Iterator[str]:
             items = executed.at(node.span)
             if items:
                 yield f"`{shape_of(items[0])}`"
-        count = len(symbol.uses)
-        yield f"read {'once' if count == 1 else f'{count} times'}" if count else "never read"
+        lines = dict.fromkeys(str(use.line) for use in symbol.uses)
+        yield f"read in line {', '.join(lines)}" if lines else "never read"
         return
     yield f"`{symbol.name}`: a {'name of a loop' if symbol.kind == 'loop name' else symbol.kind}"
     if isinstance(node, Parameter) and node.default is not None:

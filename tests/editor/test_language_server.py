@@ -163,6 +163,13 @@ def test_hover() -> None:
     assert "of `conv`" in told(UNIT.replace("3x3 stride", "3x3 st¦ride"))
 
 
+def test_hover_fills_in_the_defaults_of_directives() -> None:
+    text = UNIT + "train { data digits, opti¦mizer sgd }\n"
+    assert "optimizer sgd lr=" in told(text)
+    assert "momentum=0" in told(text)
+    assert "batch 64" in told(text.replace("¦", "").replace("train", "tra¦in"))
+
+
 # ---- completion ----------------------------------------------------------------------------------
 
 
