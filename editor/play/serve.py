@@ -22,8 +22,8 @@ from websockets.http11 import Request, Response
 
 from ..server.document import Document
 from ..server.language_server import make_server, plain
-from .own_file import OwnFile
 from .image_page import Shown
+from .own_file import OwnFile
 
 PAGE = Path(__file__).resolve().parent.parent / "page"
 """Built by `make playground`; it travels in the wheel."""
