@@ -224,6 +224,10 @@ class GraphBuilder:
             return None
         return self._append(op, tuple(present), name, span, output)
 
+    def place(self, op: Op, inputs: Sequence[Layer], name: str, span: Span) -> Layer:
+        """Adds a layer that has no word of its own: what a residual makes of its input."""
+        return self._append(op, tuple(inputs), name, span, op.output(*[i.shape for i in inputs]))
+
     def _append(
         self, op: Op, inputs: tuple[Layer, ...], name: str, span: Span, shape: Shape
     ) -> Layer:

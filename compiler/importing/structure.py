@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Literal, cast
 
+from ...dsl.diagnostics import Diagnostic, SpecError
 from ..build.shortcuts import strides_along
 from ..ops.base import Op
-from ..ops.shortcut import projection
+from ..ops.shortcut import PadShortcut, projection
 from ..shapes import axes_of
 from .graph import Graph, Layer
 from .normal import normal, unsettled
@@ -455,6 +456,9 @@ class _Structure:
         self, above: Layer, merge: Layer, body: Body, short: Body
     ) -> tuple[str, ...] | None:
         """The options with which `residual` makes the short path by itself; None if none do."""
+        if len(short) == 1 and isinstance(short[0].op, PadShortcut) and axes_of(above.shape):
+            same = PadShortcut.between(above.shape, merge.shape) == short[0].op
+            return ("shortcut=pad",) if same else None
         if len(short) != 2 or not axes_of(above.shape) or any(each.op is None for each in short):
             return None
         first, second = short[0].layer, short[1].layer
@@ -479,6 +483,11 @@ class _Structure:
         self.items[start.index] = Item("layer", "input", start.op, layer=start)
         main = self.graph.outputs[-1].layer
         body = [self.items[0], *self.body(start, main)]
+        for item in _walk(body):
+            if isinstance(item.op, PadShortcut):
+                why = "channels of zeros are added to a map that is no input of a residual"
+                span = item.layer.span if item.layer else start.span
+                raise SpecError([Diagnostic("cannot-say", why, span)])
         written = {id(stand_in): self.items[index] for index, stand_in in self.pending.items()}
         for item in written.values():
             item.labeled = True

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 import dotcnn
 from commands import run
+from dotcnn.benchmarks.import_suite.accuracy import RIGHT, resnet20, right
 from dotcnn.training.importing.by_name import stir
 from dotcnn.training.runtime.import_torchvision import torchvision
+from support import shared
 
 Capture = pytest.CaptureFixture[str]
 
@@ -158,6 +160,14 @@ def test_weights_that_are_computed_of_others() -> None:
     imported = dotcnn.from_module(module, (3, 8, 8))
     assert "how `weight_norm` computes weights" in imported.text
     assert "in 32 bits" in imported.text
+
+
+@pytest.mark.slow
+def test_a_trained_network_is_right_as_often() -> None:
+    shared("data/cifar10_8k_2k.npz")
+    imported = resnet20()
+    assert "residual shortcut=pad" in imported.body
+    assert right(imported) == RIGHT
 
 
 # ---- by name -------------------------------------------------------------------------------------

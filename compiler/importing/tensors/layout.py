@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...ops.shortcut import PadShortcut
+from ...shapes import axes_of
 from ..graph import Layer
 from . import views
 from .composer import Composer, Unsayable, Value, says
@@ -111,25 +113,41 @@ def _pad(to: Composer, call: Call, x: Value) -> View:
     if any(sides[1]):
         if min(sides[1]) < 0 or mode != "constant" or value or any(map(any, sides[2:])):
             raise Unsayable("it pads channels")
-        return to.plain(_more_channels(to, source, sides[1]))
+        short = _shortcut(to, call, source, sides[1])
+        return to.plain(short or _more_channels(to, source, sides[1]))
     if value in (float("inf"), float("-inf")):
         raise Unsayable("it pads with infinity, and no pooling follows")
     names = {"constant": "zeros", "edge": "replicate", "wrap": "circular"}
     return to.plain(padded(to, source, sides[2:], names.get(mode, mode), value))
 
 
+def _shortcut(to: Composer, call: Call, source: Layer, sides: tuple[int, int]) -> Layer | None:
+    """The shortcut of a residual that adds channels of zeros on both sides, and skips pixels."""
+    added = sum(sides)
+    readers = [each for each in to.program.calls if any(of is call for of in each.operands)]
+    if sides != (added // 2, added - added // 2) or [each.function for each in readers] != ["add"]:
+        return None
+    axes = axes_of(source.shape)
+    stride = (1,) * axes
+    op: Any = source.op
+    if op.word == "pool max" and op.kernel == (1,) * axes and not any(op.pad):
+        (source,), stride = source.inputs, op.stride
+    short = PadShortcut(out=source.shape[0] + added, stride=stride)
+    return to.builder.place(short, [source], call.name, call.span)
+
+
 def _more_channels(to: Composer, source: Layer, sides: tuple[int, int]) -> Layer:
     """Channels of zeros before and after those of a map."""
     channels = source.shape[0]
     parts: list[Layer] = []
-    for side in sides:
+    for number, side in enumerate(sides):
         if side > 64 * channels:
             raise Unsayable("it pads channels")
         zero = to.add("scale_by", source, factor=0.0) if side else source
         parts += [zero] * (side // channels)
         if side % channels:
             parts.append(to.add("slice", zero, channels=(0, side % channels)))
-        if side is sides[0]:
+        if not number:
             parts.append(source)
     return to.add("concat", *parts)
 
