@@ -40,6 +40,7 @@ class Row(NamedTuple):
     proved: str = "no"
     differ: float | None = None
     seconds: float = 0.0
+    """Of processor time."""
     stops: str = ""
     """Why it is not imported, or not whole."""
 
@@ -84,13 +85,13 @@ class Table:
         return imported
 
     def _measured(self, row: Row, read: Callable[[], Imported]) -> tuple[Row, Imported | None]:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             with alarm(self.seconds):
                 imported = read()
         except SpecError as error:
             stops = error.diagnostics[0].message
-            return row._replace(stops=stops, seconds=time.perf_counter() - start), None
+            return row._replace(stops=stops, seconds=time.process_time() - start), None
         except HangsError:
             self.faults += 1
             return row._replace(stops="takes too long", seconds=self.seconds), None
@@ -99,7 +100,7 @@ class Table:
             place = traceback.extract_tb(error.__traceback__)[-1]
             stops = f"FAULT {type(error).__name__} in {Path(place.filename).name}: {error}"
             return row._replace(stops=" ".join(stops.split())), None
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         proved = "part" if imported.left_out else "yes"
         stops = imported.left_out[0].message if imported.left_out else ""
         row = row._replace(

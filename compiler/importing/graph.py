@@ -19,7 +19,7 @@ from .normal import normal
 
 MAX_LAYERS = 50_000
 """As many as a spec may have by default."""
-MAX_INPUTS = 1_000_000
+MAX_INPUTS = 100_000
 """Inputs of all layers together: a file of a megabyte can name more than memory holds."""
 MAX_ELEMENTS = 10**15
 """Elements of a map: larger numbers are mistakes of a file, and slow to compute with."""
@@ -232,10 +232,11 @@ class GraphBuilder:
         self, op: Op, inputs: tuple[Layer, ...], name: str, span: Span, shape: Shape
     ) -> Layer:
         self.reads += len(inputs)
-        if len(self.layers) >= MAX_LAYERS or self.reads > MAX_INPUTS:
-            raise SpecError(
-                [*self.mistakes, Diagnostic("limit", f"more than {MAX_LAYERS:,} layers", span)]
-            )
+        many = f"{MAX_LAYERS:,} layers" if len(self.layers) >= MAX_LAYERS else ""
+        if self.reads > MAX_INPUTS:
+            many = f"{MAX_INPUTS:,} inputs of layers"
+        if many:
+            raise SpecError([*self.mistakes, Diagnostic("limit", f"more than {many}", span)])
         layer = Layer(len(self.layers), op, inputs, name, span, shape)
         self.layers.append(layer)
         return layer

@@ -28,14 +28,19 @@ def identifier(name: str, *, capital: bool = False) -> str:
 
 def unused(name: str, taken: set[str]) -> str:
     """The name, with a number if there is one already."""
-    number, plain = 2, name
-    while name in taken:
-        name, number = (
-            f"{plain}{number}" if not plain[-1].isdigit() else f"{plain}_{number}",
-            number + 1,
-        )
-    taken.add(name)
-    return name
+    chosen = name
+    if name in taken:
+        between = "_" if name[-1].isdigit() else ""
+        first, last = 1, 2  # they count up, so that the first free one is found by halving
+        while f"{name}{between}{last}" in taken:
+            first, last = last, 2 * last
+        while last - first > 1:
+            middle = (first + last) // 2
+            used = f"{name}{between}{middle}" in taken
+            first, last = (middle, last) if used else (first, middle)
+        chosen = f"{name}{between}{last}"
+    taken.add(chosen)
+    return chosen
 
 
 # ---- blocks -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ known here of what the fields mean.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,10 @@ from ...dsl.source import Source, Span
 
 GRAMMAR = Path(__file__).with_name("text_format.lark")
 MAX_DEPTH = 50
-MAX_CHARACTERS = 20_000_000
+MAX_CHARACTERS = 2_000_000
+"""Ten times what the longest networks need; they are read in seconds."""
+
+_BRACES = re.compile(r"""[{}<>]|#[^\r\n]*|"(?:\\.|[^"\\\r\n])*"|'(?:\\.|[^'\\\r\n])*'""")
 
 
 class Word(str):
@@ -36,12 +40,10 @@ class Field(NamedTuple):
 class Message:
     """Fields in the order written."""
 
-    __slots__ = ("by_name", "depth", "fields")
+    __slots__ = ("by_name", "fields")
 
     def __init__(self, fields: list[Field]) -> None:
         self.fields = fields
-        inside = [each.value.depth for each in fields if isinstance(each.value, Message)]
-        self.depth: int = 1 + max(inside, default=0)
         self.by_name: dict[str, list[Field]] = {}
         for each in fields:
             self.by_name.setdefault(each.name, []).append(each)
@@ -80,9 +82,6 @@ class _Values(Transformer_NonRecursive[Token, Message]):
 
     def nested(self, children: list[Any]) -> list[Field]:
         name, message = children[0], children[-1]
-        if message.depth > MAX_DEPTH:
-            text = f"messages within more than {MAX_DEPTH} others"
-            raise SpecError([Diagnostic("limit", text, self.place(name))])
         return [Field(str(name), message, self.place(name))]
 
     def plain(self, children: list[Any]) -> list[Field]:
@@ -118,11 +117,24 @@ def _parser() -> Lark:
     return Lark(GRAMMAR.read_text(encoding="utf-8"), parser="lalr", lexer="basic")
 
 
+def _check_depth(source: Source) -> None:
+    """Before it is parsed, which takes long for messages within messages without end."""
+    depth = 0
+    for match in _BRACES.finditer(source.text):
+        sign = match.group()
+        depth += (sign in "{<") - (sign in "}>") if len(sign) == 1 else 0
+        if depth > MAX_DEPTH:
+            text = f"messages within more than {MAX_DEPTH} others"
+            place = Span(source, match.start(), match.end())
+            raise SpecError([Diagnostic("limit", text, place)])
+
+
 def read_message(source: Source) -> Message:
     """The message of a text; raises SpecError at the place where it is none."""
     if len(source.text) > MAX_CHARACTERS:
         message = f"this file has more than {MAX_CHARACTERS:,} characters"
         raise SpecError([Diagnostic("limit", message, file=source.name)])
+    _check_depth(source)
     try:
         tree = _parser().parse(source.text)
     except UnexpectedInput as error:
