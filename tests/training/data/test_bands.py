@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import struct
 import zlib
@@ -295,3 +296,18 @@ def test_what_is_shown_of_bands() -> None:
     seen = visible(deep)
     assert seen.dtype == torch.uint8
     assert (seen.min(), seen.max()) == (0, 255)
+
+
+def test_a_compression_that_needs_a_further_package_is_named() -> None:
+    if importlib.util.find_spec("imagecodecs"):
+        pytest.skip("imagecodecs is installed")
+    file = tiff(numbers(5))
+    compression = struct.pack("<HHI", 259, 3, 1)  # a tag, the type of its value, and how many
+    place = file.index(compression) + len(compression)
+    as_lzw = file[:place] + struct.pack("<H", 5) + file[place + 2 :]
+    with quiet(), pytest.raises(BadImage) as error:
+        decode(as_lzw, 5, 16)
+    assert error.value.reason == (
+        "it is compressed as LZW, which needs imagecodecs: pip install imagecodecs, or save it as"
+        " DEFLATE"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -240,6 +241,9 @@ _TURNS: dict[int, Callable[[Any], numpy.ndarray]] = {
 
 def _damage(error: Exception) -> str:
     text = str(error).strip().strip("\"'").partition("\n")[0]
-    if "imagecodecs" in text:
-        return f"{text.strip()}: pip install imagecodecs, or save it uncompressed or as DEFLATE"
+    if "imagecodecs" in text:  # `<COMPRESSION.LZW: 5> requires the 'imagecodecs' package`
+        kind = re.search(r"<(COMPRESSION|PREDICTOR)\.(\w+)", text)
+        words = {"COMPRESSION": "compressed as", "PREDICTOR": "stored with the predictor"}
+        how = f"it is {words[kind[1]]} {kind[2]}" if kind else "its compression is a rare one"
+        return f"{how}, which needs imagecodecs: pip install imagecodecs, or save it as DEFLATE"
     return f"damaged: {text}" if text else f"damaged: {type(error).__name__}"
