@@ -230,6 +230,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
             "normalize caffe scale=1/255",
             "normalize none",
         ],
+        "composite": ["composite 3 2 1", "composite 2", "composite off"],
         "tiles": ["tiles", "tiles 32", "tiles overlap=50%", "tiles off"],
         "tta": [
             "tta flip",

@@ -15,6 +15,7 @@ from ..language.values import Text, Word
 from ..shapes import Shape, axes_of
 from . import number_loss  # noqa: F401 - it enters its directives
 from .augment.augmentation import Augmentation
+from .composite import Composite
 from .data import Data, Split
 from .degradation import Degradation
 from .directive import Context, Directive, directives, vocabulary
@@ -147,6 +148,7 @@ class Evaluate:
     """One for each input of the network."""
     tta: Tta | None
     tiles: Tiles | None
+    composite: Composite | None
 
     @property
     def normalize(self) -> Normalize:

@@ -19,7 +19,7 @@ from ...compiler.plan.augment.augmentation import Augmentation
 from ...compiler.plan.fusion import Fusion, crop_when_read, fuse, only
 from ...compiler.plan.plan import TrainPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.images.visible import visible
+from ..data.images.visible import shown_by, visible
 from ..data.loader.store import WholeImages
 from ..data.opened import Opened
 from ..masks.mask_overlay import mask_overlay
@@ -67,6 +67,11 @@ class Sheet:
 
 def sheet(opened: Opened, images: int = 8, epochs: int = 6) -> Sheet:
     """The contact sheet of a data set, with the first images of each class in turn."""
+    with shown_by(opened.plan):
+        return _sheet(opened, images, epochs)
+
+
+def _sheet(opened: Opened, images: int, epochs: int) -> Sheet:
     plan, data = opened.plan, opened.dataset
     indices = in_turn(opened, images)
     batch = torch.stack([opened.image("train", index) for index in indices])

@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
     needs_torch("prediction")
 
     from ..data.diagnostic import plural_noun
+    from ..data.images.visible import shown_by
     from ..data.samples.sample_layout import noun_of
     from ..display.outcome_text import as_text
     from ..display.prediction_text import (
@@ -124,9 +125,11 @@ def run(options: argparse.Namespace) -> int:
     tta = tta_of(model.plan) if options.tta else None
     if model.task is not None and model.task.dense:
         dense = _pictures if model.task.images else _masks
-        return dense(options, model, images, tta)
+        with shown_by(model.plan):
+            return dense(options, model, images, tta)
     if isinstance(model.task, MultiTask) and model.task.has_maps:
-        return _of_outputs(options, model, model.task, images, tta)
+        with shown_by(model.plan):
+            return _of_outputs(options, model, model.task, images, tta)
     for name in ("output", "overlay", "polygons"):
         if getattr(options, name):
             raise UsageError(

@@ -9,6 +9,7 @@ from torch import nn
 from ...compiler.analysis import analyse
 from ...compiler.network import Network
 from ...dsl.atomic_file import write_whole, written
+from ..data.images.visible import shown_by
 from ..data.opened import Opened
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
@@ -110,6 +111,11 @@ def _of_answers(contents: Contents) -> list[Html | None]:
 
 def report(contents: Contents) -> str:
     """The HTML of the report."""
+    with shown_by(contents.data.plan):
+        return _report(contents)
+
+
+def _report(contents: Contents) -> str:
     analysis = analyse(contents.network)
     sections = [
         summary(contents, analysis),
