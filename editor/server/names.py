@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from ...compiler.language.vocabulary import SECTIONS
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
 from ...dsl.syntax import (
@@ -44,6 +45,8 @@ class Symbol:
         self.within = within
         """Where it can be used; None: in the whole file, and in those that import it."""
         self.uses: list[Span] = []
+        self.in_sections: list[Span] = []
+        """Words of sections that are written like this label, and may mean it."""
         self.node: Block | Network | Parameter | Let | Statement | None = None
 
     def __repr__(self) -> str:
@@ -79,6 +82,8 @@ class Names:
         """In the order written, outer ones first."""
         self.imports: list[tuple[Span, Source]] = []
         """The file that the path of an `import` names."""
+        self._keys: list[tuple[Symbol, str, Span]] = []
+        """Arguments of blocks that are given by name: `unit width=64`."""
         source = spec.source
         top = Scope(Span(source, 0, len(source.text)), {}, None)
         self.scopes.append(top)
@@ -87,6 +92,9 @@ class Names:
             for each in imported.statements:
                 if isinstance(each, Block):
                     self._define(top, "block", each.name, None).node = each
+                    for parameter in each.parameters:
+                        aside = Scope(each.span, {}, None)
+                        self._define(aside, "parameter", parameter.name, each.span).node = parameter
         for each in spec.statements:
             if isinstance(each, Block | Network):
                 kind: Kind = "block" if isinstance(each, Block) else "network"
@@ -95,6 +103,8 @@ class Names:
                 self._define(top, "let", each.name, top.span).node = each
         for each in spec.statements:
             self._statement(each, top)
+        self._use_keys()
+        self._use_in_sections(spec)
 
     # ---- collecting ----
 
@@ -122,7 +132,10 @@ class Names:
             self._expression(statement.value, scope)
         elif isinstance(statement, Call):
             self._use(statement.head.value, statement.head.span, scope)
+            block = scope.find(statement.head.value)
             for argument in statement.arguments:
+                if block is not None and argument.name is not None:
+                    self._keys.append((block, argument.name, argument.name_span))
                 self._expression(argument.value, scope)
             if statement.body is not None:
                 self._body(statement.body, self._inner(statement.body.span, scope))
@@ -184,6 +197,33 @@ class Names:
                 self._use(first, Span(node.span.source, start, start + len(first)), scope)
             elif isinstance(node, Name):
                 self._use(node.value, node.span, scope)
+
+    def _use_keys(self) -> None:
+        parameters = {
+            (symbol.within, symbol.name): symbol
+            for symbol in self.symbols
+            if symbol.kind == "parameter"
+        }
+        for block, name, span in self._keys:
+            if block.node is not None:
+                parameter = parameters.get((block.node.span, name))
+                if parameter is not None:
+                    parameter.uses.append(span)
+
+    def _use_in_sections(self, spec: Spec) -> None:
+        """Sections name labels of the network: `freeze stem`, `loss mask dice`."""
+        labels = {symbol.name: symbol for symbol in self.symbols if symbol.kind == "label"}
+        for section in spec.statements:
+            if not isinstance(section, Call) or section.head.value not in SECTIONS:
+                continue
+            for node in walk(section):
+                heads = isinstance(node, Call)
+                first = node.parts[0] if isinstance(node, Path) else getattr(node, "value", None)
+                if heads or not isinstance(node, Name | Path) or first not in labels:
+                    continue
+                start = node.span.start
+                span = Span(node.span.source, start, start + len(first))
+                labels[first].in_sections.append(span)
 
     def _use(self, name: str, span: Span, scope: Scope) -> None:
         symbol = scope.find(name)

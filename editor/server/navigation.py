@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lsprotocol import types as lsp
 
@@ -10,8 +11,8 @@ from ...compiler.language.vocabulary import layer_words
 from ...dsl.builder import RESERVED
 from ...dsl.diagnostics import SpecError
 from ...dsl.files import read_file, specs_in
-from ...dsl.source import Span
-from ...dsl.syntax import Block, Network, Spec
+from ...dsl.source import Source, Span
+from ...dsl.syntax import Block, Network, Parameter, Spec
 from .document import Document, Version, uri_of
 from .names import Symbol
 from .positions import offset, range_of
@@ -85,11 +86,34 @@ def rename(document: Document, at: lsp.Position, name: str) -> lsp.WorkspaceEdit
     if name != symbol.name and (name in others or any(name in document.now.names.known(u.start)
                                                      for u in symbol.uses)):  # fmt: skip
         raise CannotRename(f"`{name}` is a name here already")
+    places = _everywhere(document, symbol)
+    for chosen in (places, [*places, *symbol.in_sections]):
+        if _is_the_same_network(document, chosen, name):
+            break
+    else:
+        raise CannotRename(f"with `{name}`, it would be another network, or none")
     changes: dict[str, list[lsp.TextEdit]] = {}
-    for span in _everywhere(document, symbol):
+    for span in chosen:
         uri = uri_of(span.source, document)
         changes.setdefault(uri, []).append(lsp.TextEdit(range_of(span), name))
     return lsp.WorkspaceEdit(changes=changes)
+
+
+def _is_the_same_network(document: Document, places: Sequence[Span], name: str) -> bool:
+    """Whether the text compiles as before with another name at these places of it; for a text that
+    does not compile, nothing is known. Imported files are not there yet as they would be."""
+    before = document.now
+    if before.network is None or any(s.source is not before.source for s in places):
+        return True
+    text = before.source.text
+    for span in sorted(set(places), key=lambda each: each.start, reverse=True):
+        text = text[: span.start] + name + text[span.end :]
+    after = Version(Source(before.source.name, text, before.source.path), None)
+    if after.network is None or len(after.diagnostics) != len(before.diagnostics):
+        return False
+    nodes = zip(before.network.nodes, after.network.nodes, strict=False)
+    same = all(one.op == two.op and one.shape == two.shape for one, two in nodes)
+    return same and len(before.network.nodes) == len(after.network.nodes)
 
 
 def _everywhere(document: Document, symbol: Symbol) -> list[Span]:
@@ -97,7 +121,8 @@ def _everywhere(document: Document, symbol: Symbol) -> list[Span]:
     folder that import the one that defines it, and in that."""
     found = {(uri_of(span.source, document), span.start): span for span in symbol.places}
     defined, own = symbol.span.source.path, document.source.path
-    if symbol.kind == "block" and defined is not None and own is not None:
+    of_block = symbol.kind == "block" or isinstance(symbol.node, Parameter)
+    if of_block and defined is not None and own is not None:
         for name in specs_in(own.parent)[:MOST_FILES]:
             try:
                 names = Version(read_file(own.parent / name), None).names

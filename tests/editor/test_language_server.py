@@ -280,6 +280,30 @@ def test_a_renamed_text_is_the_same_network() -> None:
         assert [node.shape for node in before.nodes] == [node.shape for node in after.nodes]
 
 
+def renamed(text: str, name: str) -> str:
+    document, at = at_cursor(text)
+    edit = navigation.rename(document, at, name)
+    assert edit.changes is not None
+    written = document.source.text
+    for each in sorted(edit.changes[document.uri], key=lambda e: e.range.start, reverse=True):
+        start, end = (offset(document.source, at) for at in (each.range.start, each.range.end))
+        written = written[:start] + each.new_text + written[end:]
+    return written
+
+
+def test_rename_of_a_parameter_reaches_calls_by_name() -> None:
+    text = UNIT.replace("unit 32", "unit width=32").replace("unit(width", "unit(wi¦dth")
+    written = renamed(text, "wide")
+    assert "unit wide=32" in written
+    assert "block unit(wide, stride=1)" in written
+    assert "conv wide 3x3 stride=stride" in written
+
+
+def test_rename_of_a_label_reaches_sections_that_mean_it() -> None:
+    text = UNIT.replace("stem:", "st¦em:") + 'transfer { from "w.pt", freeze only stem }\n'
+    assert "freeze only first" in renamed(text, "first")
+
+
 def test_calls_of_blocks() -> None:
     document, at = at_cursor(UNIT.replace("block unit", "block un¦it"))
     items = navigation.prepare_calls(document, at)
