@@ -6,7 +6,7 @@ numbers anew is noted as a view (views.py), everything else becomes a layer, whe
 from __future__ import annotations
 
 from ..graph import Graph
-from . import attention, convolutions, elements, layout, norms, pools  # noqa: F401 - they register
+from . import attention, convolve, elements, layout, norms, pools  # noqa: F401 - they register
 from .composer import Composer
 from .patterns import composed
 from .program import Program

@@ -9,7 +9,7 @@ from ...shapes import axes_of
 from ..graph import Layer
 from . import views
 from .composer import Composer, Unsayable, Value, says
-from .convolutions import padded
+from .convolve import padded
 from .program import Call
 from .scores import Scores, Unit
 from .views import REPEATED, Axis, Part, View, joined, length, whole, without

@@ -102,11 +102,12 @@ def _group_norm(to: Composer, call: Call, x: Value, weight: Value, bias: Value) 
 
 
 @says("evonorm_s0")
-def _evonorm(to: Composer, call: Call, x: Value, v: Value, weight: Value, bias: Value) -> View:
+def _evonorm(to: Composer, call: Call, x: Value, *learned: Value) -> View:
     view = to.by_channel(x, 1)
-    given = {name: call.settings[name] for name in ("groups", "eps")}
+    given = {name: call.settings[name] for name in ("groups", "eps", "act")}
     layer = to.add("evonorm_s0", view.layer, **given)
-    to.weigh(layer, v=constant(v), weight=constant(weight), bias=constant(bias))
+    names = ("v", "weight", "bias")[-len(learned) :]
+    to.weigh(layer, **{name: constant(each) for name, each in zip(names, learned, strict=True)})
     return view.of(layer)
 
 

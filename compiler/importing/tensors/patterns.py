@@ -85,7 +85,13 @@ COMPOSITES = (
         "evonorm_s0",
         "x * sigmoid(v * x) * w / reshape(sqrt("
         "var(reshape(x, to=G), axes=A, keep=True, unbiased=False) + E)) + b",
-        "groups=G[1], axes=A, eps=E",
+        "groups=G[1], axes=A, eps=E, act=True",
+        lambda found: len(found["A"]) == len(found["G"]) - 2,
+    ),
+    Composite(
+        "evonorm_s0",
+        "x * w / reshape(sqrt(var(reshape(x, to=G), axes=A, keep=True, unbiased=False) + E)) + b",
+        "groups=G[1], axes=A, eps=E, act=False",
         lambda found: len(found["A"]) == len(found["G"]) - 2,
     ),
     Composite(

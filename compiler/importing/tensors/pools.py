@@ -8,7 +8,7 @@ from typing import Any
 
 from . import views
 from .composer import Composer, Unsayable, Value, says
-from .convolutions import is_upper, padded
+from .convolve import is_upper, padded
 from .program import Call
 from .views import Part, View, length, without
 
