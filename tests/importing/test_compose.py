@@ -224,6 +224,19 @@ def test_what_is_split_and_joined_again_is_nothing() -> None:
     assert words(halves) == "slice relu slice concat"
 
 
+def test_maps_that_are_stacked_are_channels() -> None:
+    def selected(x: Tensor, conv: nn.Module) -> Tensor:
+        both = torch.stack([F.relu(x), torch.tanh(x)], 1)
+        weights = conv(both.sum(1).mean((2, 3), keepdim=True))
+        weights = weights.reshape(x.shape[0], 2, 8, 1, 1).softmax(1)
+        return (both * weights).sum(1)
+
+    made = imported(Written(selected, parts=[nn.Conv2d(8, 16, 1)])).graph.layers
+    assert " ".join(layer.op.word.replace(" ", "_") for layer in made[3:]) == (
+        "concat slice slice add pool_avg conv softmax mul slice slice add"
+    )
+
+
 def test_every_second_pixel_is_a_pool() -> None:
     assert words(Written(lambda x: x[:, :, ::2, ::2])) == "pool_max"
     assert words(Written(lambda x: x[:, :, 1::2, 1::2])) == "crop pool_max"
@@ -331,6 +344,16 @@ def test_attention_is_one_layer(fused: bool) -> None:
     made = imported(Attention(2, fused=fused))
     assert [layer.op.word for layer in made.graph.layers] == ["input", "conv", "attention", "conv"]
     assert "attention heads=2\n" in made.body
+
+
+def test_attention_of_torch_itself() -> None:
+    def attend(x: Tensor, attention: nn.MultiheadAttention) -> Tensor:
+        tokens = x.flatten(2).permute(2, 0, 1)
+        y = attention(tokens, tokens, tokens, need_weights=False)[0]
+        return y.permute(1, 2, 0).reshape(x.shape)
+
+    made = words(Written(attend, parts=[nn.MultiheadAttention(8, 2)]))
+    assert made == "conv attention conv"
 
 
 def test_attention_within_windows_with_positions() -> None:

@@ -212,7 +212,8 @@ def _linear(to: Composer, call: Call, x: Value, weight: Value, bias: Value) -> V
         raise Unsayable("its weights are computed from the input")
     view = to.settled(x)
     out = weight.shape[0]
-    if not prod(view.shape[1:-1]) > 1:
+    everywhere = view.axes[-1] == whole(view.layer.shape, 0) and prod(view.layer.shape[1:]) > 1
+    if not everywhere and not prod(view.shape[1:-1]) > 1:
         return _fully_connected(to, view, weight, bias)
     channels = to.by_channel(view, len(view.axes) - 1)
     axes = axes_of(channels.layer.shape)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...ops.shortcut import PadShortcut
 from ...shapes import axes_of
 from ..graph import Layer
 from . import views
-from .composer import Composer, Unsayable, Value, says
+from .composer import Composer, Unsayable, Value, once, says
 from .convolve import padded
 from .program import Call
 from .scores import Scores, Unit
-from .views import REPEATED, Axis, Part, View, joined, length, whole, without
+from .views import REPEATED, Axis, Part, View, joined, length, merged, whole, without
 
 
 @says("reshape", scores=True)
@@ -89,6 +90,9 @@ def _concat(to: Composer, call: Call, *parts: Value) -> View:
     again = joined(maps, axis)
     if again is not None:
         return again
+    stacked = _stacked(to, maps, axis)
+    if stacked is not None:
+        return stacked
     each = [to.by_channel(part, axis) for part in maps]
     one = each[0]
     others = [[a for n, a in enumerate(part.axes) if n != axis] for part in each]
@@ -101,6 +105,30 @@ def _concat(to: Composer, call: Call, *parts: Value) -> View:
     layer = to.concat([part.layer for part in each])
     replaced = (*one.axes[:axis], whole(layer.shape, 0), *one.axes[axis + 1 :])
     return one.of(layer)._replace(axes=replaced)
+
+
+def _stacked(to: Composer, maps: Sequence[View], axis: int) -> View | None:
+    """Channels one after the other, if the axis of the tensor tells groups of them apart: those of
+    each map, when maps are stacked."""
+    each = [to.settled(part) for part in maps]
+    one = each[0]
+    steps: set[int] = set()
+    count = 0
+    for part in each:
+        channels = part.layer.shape[0]
+        own = part.axes[axis] or (Part(0, channels, 1),)
+        others = [a for n, a in enumerate(part.axes) if n != axis]
+        if others != [a for n, a in enumerate(one.axes) if n != axis] or not once(part):
+            return None
+        if len(own) > 1 or own[0].axis != 0 or own[0].step * own[0].size != channels:
+            return None
+        steps.add(own[0].step)
+        count += own[0].size
+    if len(steps) > 1 or len({part.layer.shape[1:] for part in each}) > 1:
+        return None
+    layer = to.concat([part.layer for part in each])
+    groups = merged([Part(0, steps.pop(), count)])
+    return one.of(layer)._replace(axes=(*one.axes[:axis], groups, *one.axes[axis + 1 :]))
 
 
 @says("pad")

@@ -25,7 +25,7 @@ def _pool(to: Composer, call: Call, x: Value) -> View:
     given: dict[str, Any] = {"kernel": window["kernel"], "stride": window["stride"]}
     if largest:
         given["dilation"] = window["dilation"]
-    elif not counted:
+    elif not counted and any(map(any, pad)):
         given["count_pad"] = False
     if all(low == high for low, high in pad):
         given["pad"] = tuple([low for low, _ in pad])
