@@ -121,6 +121,8 @@ def must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], coun
         what = "row"
     reason, times = Counter(one.reason for one in bad).most_common(1)[0]
     ignore = re.search(r"`ignore=[^`]*`", reason) if times > len(bad) / 2 else None
+    strange = re.match(r"`([^`]*)`: the mask has the class number", reason)
+    image = f"; or `loss {strange[1]} l1`, if `{strange[1]}` is an image" if strange else ""
     leave = f", or write `bad={_rounded_up(share)}%` to leave them out" if share < 1 else ""
     raise problem(
         "bad-files",
@@ -129,7 +131,8 @@ def must_be_usable(plan: TrainPlan, data_set: Contents, bad: list[BadFile], coun
         data,
         argument="bad",
         notes=tuple(line.strip() for line in bad_lines(tuple(bad)))[1:],
-        help=f"write {ignore[0]} after the folder, if these pixels have no label"
+        help=f"write {ignore[0]} after the {'table' if isinstance(data, TableData) else 'folder'},"
+        f" if these pixels have no label{image}"
         if ignore
         else f"repair or remove them{leave}",
     )

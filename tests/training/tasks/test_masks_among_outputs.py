@@ -341,6 +341,15 @@ def test_masks_of_a_program_that_cannot_be_used(
         trained(tmp_path / "run", ARRAYS, data=(images, {**labels, "mask": mask}))
 
 
+def test_images_that_are_taken_for_masks(tmp_path: Path) -> None:
+    """The error says how they are images."""
+    text = spec(write(tmp_path, 8), outputs="output depth { from one, conv 1 1x1 }")
+    (tmp_path / "classes.txt").write_text("near\nfar\n")
+    with pytest.raises(SpecError, match="`depth`: the mask has the class number") as caught:
+        trained(tmp_path / "run", text)
+    assert "or `loss depth l1`, if `depth` is an image" in str(caught.value)
+
+
 # ---- masks move with their images --------------------------------------------------------------
 
 

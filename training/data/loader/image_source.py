@@ -212,6 +212,8 @@ class MaskFiles:
     paths: Strings
     """The path of each mask relative to `root`; empty if an image has none."""
     code: MaskCode
+    output: str = ""
+    """The output that answers with them, if there are several."""
 
     def read(self, index: int) -> Tensor | None:
         path = self.file(index)
@@ -233,6 +235,8 @@ class ImageMaps:
     paths: Strings
     """The path of each relative to `root`; empty if an image has none."""
     channels: int
+    output: str
+    """The output that answers with them."""
 
     def read(self, index: int) -> Tensor | None:
         """The image to answer: uint8, channels x height x width; None if there is none. Raises

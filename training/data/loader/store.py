@@ -24,7 +24,7 @@ from ..images.image_file import BadImage
 from ..images.resize import Fit
 from ..samples.sample_fit import SampleFit
 from ..samples.sample_source import Samples
-from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskReader
+from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskFiles, MaskReader
 from .thread_pool import Progress, each, unwatched
 
 
@@ -212,31 +212,33 @@ def _image_of(maps: ImageMaps, index: int, image: Tensor) -> Tensor:
     try:
         answer = maps.read(index)
     except BadImage as error:
-        raise BadImage(f"its target: {error.reason}") from None
+        raise BadImage(f"`{maps.output}`: its target: {error.reason}") from None
     if answer is None:
         return image.new_zeros(maps.channels, *image.shape[1:])
-    _must_be_as_large("target", answer, image)
+    _must_be_as_large(f"`{maps.output}`: its target", answer, image)
     return answer
+
+
+def _mask_of(masks: MaskReader, index: int, image: Tensor) -> Tensor:
+    """One of the masks of an image as a channel; without any label if it has none."""
+    output = masks.output if isinstance(masks, MaskFiles) else ""
+    of = f"`{output}`: " if output else ""
+    try:
+        mask = masks.read(index)
+    except BadImage as error:
+        about = "" if error.reason.startswith(_OF_MASKS) else "its mask: "
+        raise BadImage(f"{of}{about}{error.reason}") from None
+    if mask is None:
+        return torch.full_like(image[:1], UNLABELLED)
+    _must_be_as_large(f"{of}its mask", mask, image)
+    return mask[None]
 
 
 def _must_be_as_large(what: str, answer: Tensor, image: Tensor) -> None:
     (height, width), (tall, broad) = answer.shape[-2:], image.shape[-2:]
     if (height, width) != (tall, broad):
-        message = f"its {what} has {width} x {height} pixels, and the image {broad} x {tall}"
+        message = f"{what} has {width} x {height} pixels, and the image {broad} x {tall}"
         raise BadImage(message)
-
-
-def _mask_of(masks: MaskReader, index: int, image: Tensor) -> Tensor:
-    """One of the masks of an image as a channel; without any label if it has none."""
-    try:
-        mask = masks.read(index)
-    except BadImage as error:
-        about = "" if error.reason.startswith(_OF_MASKS) else "its mask: "
-        raise BadImage(f"{about}{error.reason}") from None
-    if mask is None:
-        return torch.full_like(image[:1], UNLABELLED)
-    _must_be_as_large("mask", mask, image)
-    return mask[None]
 
 
 _OF_MASKS = ("the mask", "a mask", "annotation")

@@ -131,10 +131,10 @@ def table(
         for answer, paths in zip(maps, zip(*found.files[part], strict=True), strict=True):
             names, count = Strings(paths), len(answer.classes)
             if answer.is_mask:
-                own = MaskFiles(found.root, names, codes[answer.output][1])
+                own = MaskFiles(found.root, names, codes[answer.output][1], answer.output)
                 files = replace(files, mask_files=(*files.mask_files, own))
             else:
-                other = ImageMaps(found.root, names, count)
+                other = ImageMaps(found.root, names, count, answer.output)
                 files = replace(files, image_maps=(*files.image_maps, other))
         if inputs:
             columns = zip(inputs[1:], zip(*found.further[part], strict=True), strict=True)
