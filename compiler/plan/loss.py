@@ -38,7 +38,7 @@ def _output() -> Any:
 
 def _weight() -> Any:
     return number(
-        "its weight among the losses of several outputs", 1.0, minimum=0, above=True,
+        "its weight among the losses of several outputs; 0 leaves one out", 1.0, minimum=0,
         keyword_only=True, elsewhere="loss_weights loss_weight",
     )  # fmt: skip
 

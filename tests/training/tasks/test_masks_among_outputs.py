@@ -590,6 +590,26 @@ def test_an_ensemble_with_crops_of_whole_files_at_growing_sizes(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_run_with_the_others_at_weight_0_is_that_of_the_mask_alone(tmp_path: Path) -> None:
+    """To the bit, from the same weights, with augmentation."""
+    text = spec(write(tmp_path, 24), 2, "loss warm cross_entropy weight=0\n deterministic on")
+    text = text.replace("optimizer adamw lr=2e-2", "optimizer sgd lr=0.05 momentum=0.9")
+    text += "augment { flip horizontal, rotate 10 }\n"
+    alone = text.replace("output mask { ", "").replace("conv 3 1x1 }", "conv 3 1x1")
+    alone = alone.replace('set.csv"', 'set.csv" label=mask')
+    alone = "\n".join(line for line in alone.splitlines() if "warm" not in line)
+    trained(tmp_path / "first", text, quiet=True)
+    begin = f'\ntransfer {{ from "{tmp_path / "first"}" }}'
+    trained(tmp_path / "alone", alone + begin, quiet=True)
+    trained(tmp_path / "both", text + begin, quiet=True)
+    both, own = last(tmp_path / "both"), last(tmp_path / "alone")
+    pairs = [name for name in both if "warm" not in name]
+    assert len(pairs) == len(own)
+    for name, other in zip(pairs, own, strict=True):
+        assert torch.equal(both[name], own[other]), name
+
+
+@pytest.mark.slow
 def test_a_stopped_run_with_files_continues_to_the_bit(tmp_path: Path) -> None:
     """With random crops of whole files, and images and masks of which some are missing."""
 
