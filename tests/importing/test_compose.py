@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from dotcnn.compiler.importing.graph import Graph
 from dotcnn.compiler.importing.import_network import Imported, folded
 from dotcnn.compiler.importing.tensors.compose import graph_of
+from dotcnn.compiler.importing.tensors.program import Call, Program, Result
+from dotcnn.dsl.source import Source, Span
 from dotcnn.training.importing.imported_weights import compared
 from dotcnn.training.importing.torch_module import program_of_module
 
@@ -104,6 +106,20 @@ def test_an_activation_that_is_written_out_is_one_layer(word: str) -> None:
         # A sigmoid or softmax at the end would be left to `predict`.
         made = words(Written(lambda x, function=function: torch.tanh(function(x))))
         assert made == f"{word} tanh"
+
+
+def test_what_looks_alike_is_not_taken_for_it() -> None:
+    for function in (
+        lambda x: x * F.relu6(x + 2) / 6,
+        lambda x: x * F.relu6(x + 3) / 5,
+        lambda x: x * torch.sigmoid(F.relu(x)),
+        lambda x: x * torch.sigmoid(2 * x),
+        lambda x: 0.5 * x * (1 + torch.tanh(0.8 * (x + 0.044715 * x**2))),
+    ):
+        made = words(Written(lambda x, function=function: torch.tanh(function(x)))).split()
+        assert len(made) > 3
+    root = graph(Written(lambda x: torch.sqrt(x**2) * torch.sigmoid(x)))
+    assert root.unsaid[0].what == "sqrt"
 
 
 def channels_first_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -398,6 +414,30 @@ class CrossCovariance(nn.Module):
 
 def test_attention_of_channels() -> None:
     assert words(CrossCovariance()) == "conv cross_covariance"
+
+
+# ---- large graphs --------------------------------------------------------------------------------
+
+
+def test_long_chains_of_numbers_and_wide_concatenations() -> None:
+    source = Source("net", "net")
+    span = Span(source, 0, 3)
+
+    def program(calls: list[Call]) -> Program:
+        return Program("net", calls, [Result(each, "") for each in calls[-3:]], 5, [])
+
+    calls = [Call(0, "input", (), {}, (5, 8, 4, 4), "x", span)]
+    for n in range(3000):
+        function, number = ("mul", 0.5) if n % 2 else ("add", 1.0)
+        calls.append(Call(n + 1, function, (calls[-1], number), {}, (5, 8, 4, 4), "", span))
+    assert len(graph_of(program(calls)).layers) == 3001
+    calls = calls[:2000]
+    for n in range(20):
+        shape = (5, 8 * (1980 + n), 4, 4)
+        parts = tuple(calls[: 1980 + n])
+        calls.append(Call(2000 + n, "concat", parts, {"axis": 1}, shape, "", span))
+    made = graph_of(program(calls)).layers
+    assert [len(layer.inputs) for layer in made[-3:]] == [2, 2, 2]
 
 
 # ---- what cannot be said -------------------------------------------------------------------------

@@ -185,7 +185,7 @@ class Arranger:
     def _known(self, view: View, span: Span) -> Layer | None:
         """A rearrangement that has a name."""
         layer, axes = view.layer, view.axes[1:]
-        for word, given in _named(layer.shape, view.shape[1:]):
+        for word, given in _named(layer.shape, view):
             kind = REGISTRY[word]
             try:
                 output = kind.make(**given).on_axes(axes_of(layer.shape)).output(layer.shape)
@@ -257,22 +257,21 @@ def _runs(raster: Sequence[int], sizes: Sequence[int]) -> tuple[Shape, tuple[int
     return tuple([prod(sizes[n] for n in run) for run in runs]), tuple(ordered)
 
 
-def _named(shape: Shape, to: Shape) -> list[tuple[str, dict[str, object]]]:
-    """Layers that might make one shape of another."""
+def _named(shape: Shape, view: View) -> list[tuple[str, dict[str, object]]]:
+    """Layers that might make the shape of a view of another."""
+    to = view.shape[1:]
     if len(shape) != len(to) or len(shape) < 2:
         return []
-    found: list[tuple[str, dict[str, object]]] = []
     if shape == to:
-        channels = shape[0]
-        groups = [n for n in range(2, channels) if channels % n == 0]
-        found += [("shuffle", {"groups": n}) for n in groups]
-    elif to[1] > shape[1] and to[1] % shape[1] == 0:
-        given: dict[str, object] = {"block": to[1] // shape[1]}
-        found += [("pixel_shuffle", given), ("depth_to_space", given)]
-    elif shape[1] > to[1] and shape[1] % to[1] == 0:
-        given = {"block": shape[1] // to[1]}
-        found += [("pixel_unshuffle", given), ("space_to_depth", given)]
-    return found
+        groups = {part.size for part in view.axes[1][-1:]}
+        return [("shuffle", {"groups": size}) for size in groups]
+    larger, smaller = max(shape[1], to[1]), min(shape[1], to[1])
+    given: dict[str, object] = {"block": larger // smaller}
+    if larger % smaller or not 2 <= larger // smaller <= 64:
+        return []
+    if to[1] > shape[1]:
+        return [("pixel_shuffle", given), ("depth_to_space", given)]
+    return [("pixel_unshuffle", given), ("space_to_depth", given)]
 
 
 def _axes_of(word: str, given: dict[str, object], shape: Shape) -> tuple[Axis, ...]:

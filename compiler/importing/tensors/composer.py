@@ -56,8 +56,10 @@ class Composer:
         self.arranger = Arranger(self.builder, program.batch)
         self.values: dict[int, Any] = {}
         """By the identity of a call."""
-        self.concats: dict[tuple[Layer, ...], Layer] = {}
-        """By what they join."""
+        self.beginnings: dict[tuple[int, int], int] = {}
+        """Numbers for the beginnings of concatenations: of one with one layer more."""
+        self.concats: dict[int, Layer] = {}
+        """By their numbers."""
         self.call = program.calls[0] if program.calls else None
         """The one that is being said."""
 
@@ -139,14 +141,15 @@ class Composer:
     def concat(self, layers: Sequence[Layer]) -> Layer:
         """A concatenation that begins as an earlier one does continues it: that is the form in
         which dense blocks are written."""
-        given = tuple(layers)
-        for count in range(len(given) - 1, 1, -1):
-            if given[:count] in self.concats:
-                layers = [self.concats[given[:count]], *given[count:]]
-                break
-        if given not in self.concats:
-            self.concats[given] = self.add("concat", *layers)
-        return self.concats[given]
+        node, before, count = 0, None, 0
+        for n, layer in enumerate(layers):
+            node = self.beginnings.setdefault((node, layer.index), len(self.beginnings) + 1)
+            if node in self.concats:
+                before, count = self.concats[node], n + 1
+        if before is None or count < len(layers):
+            given = layers if before is None else [before, *layers[count:]]
+            before = self.concats[node] = self.add("concat", *given)
+        return before
 
     def weigh(self, layer: Layer, **weights: Constant | None) -> None:
         given = {key: each for key, each in weights.items() if each is not None}

@@ -21,6 +21,8 @@ from .program import Call, Constant, Operand, Program
 CONSTANTS = ("v", "w", "b")
 MOST_TERMS = 6
 """Of a sum or a product in a pattern, and so of those that are looked at."""
+DEEPEST = 12
+"""So many sums within sums are looked at."""
 _CLOSE = 1e-4
 """Numbers such as sqrt(2/pi) are written with few digits."""
 
@@ -217,6 +219,7 @@ class _Reader:
 
     def __init__(self, counts: Mapping[int, int]) -> None:
         self.counts = counts
+        self.depth = 0
 
     def sum(self, operand: Operand) -> _Terms:
         parts: list[tuple[float, Operand]] = []
@@ -234,9 +237,11 @@ class _Reader:
             assert isinstance(operand, Call)
             one, two = operand.operands
             second = -sign if function == "sub" else sign
-            return self._add(one, sign, parts, outermost=False) + self._add(
-                two, second, parts, outermost=False
-            )
+            self.depth += 1
+            total = self._add(one, sign, parts, outermost=False)
+            total += self._add(two, second, parts, outermost=False)
+            self.depth -= 1
+            return total
         if function in ("neg", "mul", "div"):
             product = self.product(operand)
             if len(product.parts) == 1 and product.parts[0][0] == 1:
@@ -259,20 +264,11 @@ class _Reader:
         if number is not None:
             return float(number**power) if number > 0 or (power == int(power) and number) else 0.0
         if isinstance(operand, Call) and self._divided(operand, parts, outermost):
-            function, operands = operand.function, operand.operands
-            if function in ("mul", "div"):
-                second = -power if function == "div" else power
-                return self._multiply(operands[0], power, parts, outermost=False) * self._multiply(
-                    operands[1], second, parts, outermost=False
-                )
-            if function == "neg" and power == 1:
-                return -self._multiply(operands[0], power, parts, outermost=False)
-            exponent = _POWERS.get(function)
-            if function == "pow":
-                given = operand.settings.get("exponent")
-                exponent = _number(given) if given is not None else _number(operands[1])
-            if exponent is not None and (exponent == int(exponent) or abs(exponent) == 0.5):
-                return self._multiply(operands[0], power * exponent, parts, outermost=False)
+            self.depth += 1
+            inside = self._inside(operand, power, parts)
+            self.depth -= 1
+            if inside is not None:
+                return inside
         for n, (own, other) in enumerate(parts):
             if other is operand:
                 parts[n] = (own + power, other)
@@ -280,8 +276,29 @@ class _Reader:
         parts.append((power, operand))
         return 1.0
 
+    def _inside(self, call: Call, power: float, parts: list[tuple[float, Operand]]) -> float | None:
+        """The number in a power of a product or a power; None for other calls. A root of a product
+        is no product of roots, and one of a square is no power."""
+        function, operands = call.function, call.operands
+        rooted = power != int(power)
+        if function in ("mul", "div") and not rooted:
+            second = -power if function == "div" else power
+            number = self._multiply(operands[0], power, parts, outermost=False)
+            return number * self._multiply(operands[1], second, parts, outermost=False)
+        if function == "neg" and power == 1:
+            return -self._multiply(operands[0], power, parts, outermost=False)
+        exponent = _POWERS.get(function)
+        if function == "pow":
+            given = call.settings.get("exponent")
+            exponent = _number(given) if given is not None else _number(operands[1])
+        if exponent is None or (exponent != int(exponent) and abs(exponent) != 0.5):
+            return None
+        if rooted and exponent % 2 != 1:
+            return None
+        return self._multiply(operands[0], power * exponent, parts, outermost=False)
+
     def _divided(self, operand: Operand, parts: Sequence[object], outermost: bool) -> bool:
-        few = len(parts) < MOST_TERMS
+        few = len(parts) < MOST_TERMS and self.depth < DEEPEST
         return few and (outermost or self.counts.get(id(operand), 0) <= 1 or _cheap(operand))
 
 
