@@ -86,8 +86,10 @@ def module() -> nn.Module:
 
 
 def test_a_module_becomes_a_spec(module: nn.Module, tmp_path: Path) -> None:
+    before = {key: each.clone() for key, each in module.state_dict().items()}
     imported = dotcnn.from_module(module, (3, 16, 16))
     assert imported.body == SPEC
+    assert all(torch.equal(before[key], each) for key, each in module.state_dict().items())
     assert "those of the original to" in imported.text
     assert imported.network.output.shape == (5,)
     assert module.training

@@ -103,6 +103,42 @@ def test_what_drops_in_training_is_there() -> None:
     assert "forward" not in vars(module[0])
 
 
+def _bernoulli(x: Tensor, kept: float) -> Tensor:
+    mask = torch.empty(len(x), 1, 1, 1).bernoulli_(kept)
+    return x * mask.div_(kept)
+
+
+def _floored(x: Tensor, kept: float) -> Tensor:
+    return x / kept * torch.floor(kept + torch.rand(len(x), 1, 1, 1))
+
+
+class Dropping(nn.Module):
+    def __init__(self, dropped: Callable[[Tensor, float], Tensor]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+        self.dropped = dropped
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.conv(x))
+        return x + (self.dropped(y, 0.9) if self.training else y)
+
+
+@pytest.mark.parametrize("dropped", [_bernoulli, _floored])
+def test_paths_that_a_function_drops(dropped: Callable[[Tensor, float], Tensor]) -> None:
+    found = program(Dropping(dropped))
+    assert [call.function for call in found.calls] == [
+        "input", "conv", "batch_norm", "droppath", "add",
+    ]  # fmt: skip
+    assert found.calls[3].settings == {"p": 0.1}
+
+
+def test_other_ways_of_training_are_a_remark() -> None:
+    found = program(Dropping(lambda x, kept: x * kept * torch.rand_like(x)))
+    assert [call.function for call in found.calls] == ["input", "conv", "batch_norm", "add"]
+    assert found.remarks == ["what it computes otherwise in training"]
+
+
 def test_tables_are_computed() -> None:
     def forward(self: Any, x: Tensor) -> Tensor:
         mask = x.new_zeros(8, 8)

@@ -690,6 +690,12 @@ def _drop_path(to: Lowering, given: Given, step: Step) -> Lowered:
     return _dropping(to, "droppath", given)
 
 
+@_for("bernoulli")
+def _bernoulli(to: Lowering, given: Given, step: Step) -> Lowered:
+    """A mask; training_mode.py knows what it is for."""
+    return to.call("bernoulli", [], step.outputs[0].shape, p=given.get("p"))
+
+
 def _dropping(to: Lowering, function: str, given: Given) -> Operand:
     x: Operand = given.get("input", given.get("self"))
     return to.call(function, [x], shape(x), p=given["p"]) if given["p"] else x

@@ -73,7 +73,7 @@ class Lowering:
             results.append(Result(value, called))
         # The main one is taken to be what is computed last.
         results.sort(key=lambda each: each.call.index)
-        calls = _used(self.calls, [each.call for each in results])
+        calls = used(self.calls, [each.call for each in results])
         return Program(self.graph.name, calls, results, self.graph.batch, [*self.remarks])
 
     # ---- one step --------------------------------------------------------------------------------
@@ -287,16 +287,16 @@ def tensor_of(x: Constant) -> Tensor:
     return value.detach()
 
 
-def _used(calls: Sequence[Call], results: Sequence[Call]) -> list[Call]:
+def used(calls: Sequence[Call], results: Sequence[Call]) -> list[Call]:
     """The calls that a result depends on, and what goes in."""
-    used = {id(each) for each in calls if each.function == "input"}
+    found = {id(each) for each in calls if each.function == "input"}
     stack = list(results)
     while stack:
         call = stack.pop()
-        if id(call) not in used:
-            used.add(id(call))
+        if id(call) not in found:
+            found.add(id(call))
             stack += [each for each in call.operands if isinstance(each, Call)]
-    kept = [call for call in calls if id(call) in used]
+    kept = [call for call in calls if id(call) in found]
     for index, call in enumerate(kept):
         call.index = index
     return kept

@@ -1,6 +1,6 @@
-"""What a module does in training only, beside what dropping.py knows: auxiliary heads. They are
-taken from a graph of the training mode, if what that computes is otherwise the network of the
-evaluation mode.
+"""What a module does in training only, beside what dropping.py knows: auxiliary heads, and paths
+that a function drops at random. They are taken from a graph of the training mode, if what that
+computes is otherwise the network of the evaluation mode.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ...compiler.importing.tensors.program import Call, Constant, Operand, Progr
 from ...dsl.diagnostics import SpecError
 from .aten import program_of
 from .aten_graph import AtenGraph, Ref, Step, function_of
+from .lowering import used
 
 USUAL = 0.3
 """The weight of an auxiliary loss, as GoogLeNet has it. It belongs to the code that trains."""
@@ -33,7 +34,7 @@ def minds_training(module: nn.Module) -> bool:
 def with_training(program: Program, exported: Callable[[], AtenGraph]) -> Program:
     """The program with the results that the training mode adds, and what drops in it."""
     try:
-        training = program_of(_quiet(exported()))
+        training = _with_droppath(program_of(_quiet(exported())))
     except SpecError:  # it depends on random numbers, say
         return program
     known = _keys(program)
@@ -41,10 +42,8 @@ def with_training(program: Program, exported: Callable[[], AtenGraph]) -> Progra
     mains = [known[id(each.call)] for each in program.results]
     found = {own[id(each.call)]: each for each in training.results}
     if not all(main in found for main in mains):
-        if len(training.results) > len(program.results):
-            said = "what it gives in training only, which is computed otherwise"
-            return program._replace(remarks=[*program.remarks, said])
-        return program
+        said = "what it computes otherwise in training"
+        return program._replace(remarks=[*program.remarks, said])
     more = [each for key, each in found.items() if key not in mains]
     if not more and len(training.calls) == len(program.calls):
         return program
@@ -52,6 +51,53 @@ def with_training(program: Program, exported: Callable[[], AtenGraph]) -> Progra
     results += [found[main]._replace(name=each.name)
                 for main, each in zip(mains, program.results, strict=True)]  # fmt: skip
     return training._replace(results=results, remarks=program.remarks)
+
+
+def _with_droppath(program: Program) -> Program:
+    """Paths that are dropped: the images are multiplied by a random mask, one number for each, and
+    divided by the part that is kept."""
+    same: dict[int, Call] = {}
+    for call in program.calls:
+        call.operands = tuple([same.get(id(each), each) for each in call.operands])
+        if call.function != "mul":
+            continue
+        for x, mask in (call.operands, call.operands[::-1]):
+            (x, by_x), (mask, by_mask) = _divided(x), _divided(mask)
+            kept = _kept(mask, program.batch)
+            if not isinstance(x, Call) or not kept or {by_x, by_mask} != {kept, 1.0}:
+                continue
+            if kept == 1:
+                same[id(call)] = x
+            else:
+                call.function, call.operands = "droppath", (x,)
+                call.settings = {"p": round(1 - kept, 12)}
+            break
+    results = [each._replace(call=same.get(id(each.call), each.call)) for each in program.results]
+    calls = used(program.calls, [each.call for each in results])
+    return program._replace(calls=calls, results=results)
+
+
+def _divided(operand: Operand) -> tuple[Operand, float]:
+    """A tensor without the number that it is divided by."""
+    if isinstance(operand, Call) and operand.function == "div":
+        over, under = operand.operands
+        if isinstance(under, float):
+            return over, under
+    return operand, 1.0
+
+
+def _kept(mask: Operand, batch: int) -> float | None:
+    """The part of the images that a random mask keeps; None if it is not one."""
+    if not isinstance(mask, Call) or mask.shape != (batch, *(1,) * (len(mask.shape) - 1)):
+        return None
+    if mask.function == "bernoulli":
+        kept: float | None = mask.settings["p"]
+        return kept
+    if mask.function != "floor" or not isinstance(mask.operands[0], Call):
+        return None
+    two = mask.operands[0].operands
+    random = any(isinstance(each, Call) and each.function == "rand" for each in two)
+    return next((each for each in two if isinstance(each, float) and random), None)
 
 
 def _quiet(graph: AtenGraph) -> AtenGraph:
