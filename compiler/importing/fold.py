@@ -10,9 +10,10 @@ one after the other, and everything is folded again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
+from operator import is_
 from typing import NamedTuple
 
 from .parameters import Arriving, Solved, solve
@@ -31,6 +32,7 @@ from .sequences import grouped, opened
 from .shortcuts import matched
 from .structure import Body
 from .template import (
+    ANEW,
     LINE,
     Column,
     Line,
@@ -230,7 +232,11 @@ class _Attempt:
         if not each.paths:
             return each
         return replace(
-            each, paths=[self.extracted(path, count) for path in each.paths], shape=-1, size=0
+            each,
+            paths=[self.extracted(path, count) for path in each.paths],
+            shape=-1,
+            bare=-1,
+            size=0,
         )
 
 
@@ -252,18 +258,23 @@ def _fold_lines(body: Lines, count: int, shapes: Shapes) -> Lines:
     """A body with loops. `count` is how many bodies are laid over each other in it."""
     inner = [[_fold_inside(each, count, shapes) for each in line] for line in body]
     level = _Level(shapes, count)
-    ways: list[Callable[[Lines], Lines]] = [level.staged, level.wrapped, level.plain]
-    tried = [level.finished(level.loops(way(inner))) for way in ways]
+    ways = [inner, *(way(inner) for way in (level.staged, level.wrapped))]
+    unlike = [way for n, way in enumerate(ways) if not n or not _same(way, inner)]
+    tried = [level.finished(level.loops(way)) for way in reversed(unlike)]
     return min(tried, key=lambda way: sum(map(words, way)) + LINE * len(way))
+
+
+def _same(one: Lines, two: Lines) -> bool:
+    return len(one) == len(two) and all(map(is_, one, two))
 
 
 def _fold_inside(each: Template, count: int, shapes: Shapes) -> Template:
     if each.kind == "call":
-        return replace(each, columns=each.block.arguments_of(each), shape=-1, size=0)
+        return replace(each, columns=each.block.arguments_of(each), **ANEW)
     if not each.paths:
         return each
     paths = [_fold_lines(path, count, shapes) for path in each.paths]
-    return replace(each, paths=paths, shape=-1, size=0)
+    return replace(each, paths=paths, **ANEW)
 
 
 class _Level:
@@ -274,9 +285,6 @@ class _Level:
         self.count = count
 
     # ---- ways to see lines that follow one another ----
-
-    def plain(self, body: Lines) -> Lines:
-        return body
 
     def staged(self, body: Lines) -> Lines:
         """Runs of lines of equal shape as stages: a line, and a `repeat` of one that differs from
@@ -415,14 +423,22 @@ class _Level:
 
     def repeats(self, body: Lines) -> Lines:
         """Equal lines that follow one another as `repeat`, the shortest rounds first."""
+        keys: list[int] = []
+        bare: list[int] = []
         for period in range(1, PERIOD + 1):
             if len(body) < 2 * period:
                 break
-            keys = [self.shapes.of_line(line) for line in body]
-            bare = [self.shapes.without_label(line) for line in body]
+            if len(keys) != len(body):
+                keys = [self.shapes.of_line(line) for line in body]
+                bare = [self.shapes.without_label(line) for line in body]
             result: Lines = []
             at = 0
             while at < len(body):
+                after = at + period
+                if after + period > len(body) or bare[at] != bare[after]:
+                    result.append(body[at])
+                    at += 1
+                    continue
                 count, steps = self.rounds(body, keys, bare, at, period)
                 if count > 1:
                     rounds = [body[at + n * period :][:period] for n in range(count)]
@@ -462,7 +478,11 @@ class _Level:
             count, end, steps = count + 1, end + period, found
             if last or not is_round(part):
                 break
-        if count < EVENLY and not is_schedule(all_columns(body[at : at + period]), steps):
+        if (
+            1 < count < EVENLY
+            and steps
+            and not is_schedule(all_columns(body[at : at + period]), steps)
+        ):
             return 1, {}
         return count, steps
 
@@ -566,7 +586,7 @@ def _rounds(repeat: Template) -> Lines:
     ]
     if repeat.labeled and body:
         extent = body[-1][-1].extent._replace(last=repeat.extent.last, own=repeat.extent.own)
-        last = replace(body[-1][-1], labeled=True, item=repeat.item, shape=-1, extent=extent)
+        last = replace(body[-1][-1], labeled=True, item=repeat.item, **ANEW, extent=extent)
         body[-1] = [*body[-1][:-1], last]
     return body
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from .template import Column, Line, Lines, Template, all_columns
+from .template import ANEW, Column, Line, Lines, Template, all_columns
 
 LARGEST = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 """The probabilities that schedules lead to."""
@@ -40,7 +40,7 @@ def scheduled(raw: Lines) -> Lines:
         values = tuple([round(value * steps / largest) for value in column.values])
         form = f"{largest:g}*{{}}/{steps}"
         own = replace(column, values=values, show=str, family=DROP, usual=None, form=form)
-        return replace(each, columns=[own], shape=-1)
+        return replace(each, columns=[own], **ANEW)
 
     return mapped(raw, counted)
 
@@ -69,7 +69,13 @@ def mapped(lines: Lines, change: Callable[[Template], Template]) -> Lines:
     return [
         [
             change(
-                replace(each, paths=[mapped(path, change) for path in each.paths], shape=-1, size=0)
+                replace(
+                    each,
+                    paths=[mapped(path, change) for path in each.paths],
+                    shape=-1,
+                    bare=-1,
+                    size=0,
+                )
                 if each.paths
                 else each
             )
@@ -117,7 +123,7 @@ def indexed(lines: Lines, steps: dict[int, int], once: frozenset[int], index: st
             column.index = index
             column.step = steps.get(number, 0)
             column.once = number in once
-    return mapped(made, lambda each: replace(each, shape=-1, size=0))
+    return mapped(made, lambda each: replace(each, **ANEW))
 
 
 def in_round(lines: Lines, index: str, number: int) -> Lines:
@@ -130,7 +136,7 @@ def in_round(lines: Lines, index: str, number: int) -> Lines:
             elif column.step:
                 column.values = tuple([value + column.step * number for value in column.values])
             column.index, column.step, column.once = "", 0, False
-    return mapped(made, lambda each: replace(each, shape=-1, size=0))
+    return mapped(made, lambda each: replace(each, **ANEW))
 
 
 def copied(lines: Lines) -> Lines:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from operator import is_
 from typing import NamedTuple
 
 from .template import (
+    ANEW,
     LINE,
+    NOWHERE,
+    Line,
     Lines,
     Shapes,
     Template,
@@ -71,7 +75,7 @@ def opened(made: Template) -> Lines:
     """The lines of a group."""
     lines = made.paths[0]
     if made.labeled:
-        last = replace(lines[-1][-1], labeled=True, item=made.item, shape=-1)
+        last = replace(lines[-1][-1], labeled=True, item=made.item, **ANEW)
         lines = [*lines[:-1], [*lines[-1][:-1], last]]
     return lines
 
@@ -87,6 +91,15 @@ class _Search:
         self.total = sum(map(len, self.bodies))
         self.keys = [[shapes.of_line(line) for line in body] for body in self.bodies]
         self.bare = [[shapes.without_label(line) for line in body] for body in self.bodies]
+        self.plain = [
+            all(
+                each.extent.own < 0 and each.extent.high < 0 and each.extent.low == NOWHERE.low
+                for line in body
+                for each in line
+            )
+            for body in self.bodies
+        ]
+        """Whether nothing in a body is referred to."""
         self.chosen: dict[_Place, int] = {}
         """The lengths of the sequences that are taken, by where they begin."""
         self.choose()
@@ -120,6 +133,8 @@ class _Search:
         groups: dict[Hashable, list[_Place]] = {}
         for body, keys in enumerate(self.keys):
             for at in range(len(keys) - 1):
+                if at and self.bare[body][at - 1] == self.bare[body][at]:
+                    continue  # lines of equal shape will be a loop
                 groups.setdefault(keys[at], []).append(_Place(body, at))
         starts = {key: places for key, places in groups.items() if len(places) > 1}
         for length in range(2, LONGEST + 1):
@@ -147,10 +162,10 @@ class _Search:
         apart: list[_Place] = []
         runs = 0
         for place in places:
-            lines = self.bodies[place.body][place.at : place.at + length]
             if apart and apart[-1].body == place.body and place.at < apart[-1].at + length:
                 continue
-            if not is_closed(lines) or self.cuts(place, length):
+            lines = self.bodies[place.body][place.at : place.at + length]
+            if self.cuts(place, length) or not (self.plain[place.body] or is_closed(lines)):
                 continue
             before = apart[-1] if apart else None
             runs += before is None or before != (place.body, place.at - length)
@@ -175,22 +190,24 @@ class _Search:
         """Whether lines of equal shape go on before it or behind it: they will be a loop."""
         bare = self.bare[place.body]
         end = place.at + length
-        before = place.at > 0 and bare[place.at - 1] == bare[place.at]
-        return before or (end < len(bare) and bare[end] == bare[end - 1])
+        return end < len(bare) and bare[end] == bare[end - 1]
 
     def replaced(self, body: Lines) -> Lines:
-        """A body with groups in the place of sequences."""
+        """A body with groups in the place of sequences; itself if there are none in it."""
         own = self.number[id(body)]
         result: Lines = []
         at = 0
         while at < len(body):
             length = self.chosen.get(_Place(own, at), 1)
-            lines = [[self.inside(each) for each in line] for line in body[at : at + length]]
+            lines = [self.inside(line) for line in body[at : at + length]]
             result += [[group(lines)]] if length > 1 else lines
             at += length
-        return result
+        return body if len(result) == len(body) and all(map(is_, result, body)) else result
 
-    def inside(self, each: Template) -> Template:
-        if not each.paths:
-            return each
-        return replace(each, paths=[self.replaced(path) for path in each.paths], shape=-1, size=0)
+    def inside(self, line: Line) -> Line:
+        made: Line = []
+        for each in line:
+            paths = [self.replaced(path) for path in each.paths]
+            same = all(map(is_, paths, each.paths))
+            made.append(each if same else replace(each, paths=paths, **ANEW))
+        return line if all(map(is_, made, line)) else made

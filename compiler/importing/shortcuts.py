@@ -14,6 +14,7 @@ from dataclasses import replace
 from .progressions import DROP
 from .sequences import relabeled
 from .template import (
+    ANEW,
     Line,
     Lines,
     Shapes,
@@ -169,7 +170,7 @@ class _Search:
                     paths[0] = [*paths[0][:-1], [*last[:-1], drop]]
                     if self.dropped[shape] == BY_SHAPE:
                         paths[0].insert(0, _arriving(paths[0]))
-            made.append(replace(each, paths=paths, options=options, shape=-1, size=0))
+            made.append(replace(each, paths=paths, options=options, **ANEW))
         return made
 
     def wrapped(self, lines: Lines, shape: int, residual: int) -> Template:
@@ -242,7 +243,7 @@ def _guarded(drop: Template, how: str) -> Template:
     """`if drop > 0 { droppath drop }`, or `if channels == arriving { … }`."""
     column = drop.columns[0]
     own = replace(column, usual=0, family=DROP) if how == BY_NUMBER else column
-    return replace(drop, columns=[own], guarded=how, labeled=False, back=(), shape=-1, size=0)
+    return replace(drop, columns=[own], guarded=how, labeled=False, back=(), **ANEW)
 
 
 def _arriving(lines: Lines) -> Line:

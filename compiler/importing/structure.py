@@ -27,7 +27,7 @@ SHORT = 4
 
 TANGLE = 30
 """Paths of so many layers that cross are written one after the other, with labels."""
-WIDEST = 2000
+WIDEST = 150
 """So many layers are looked at before a merge."""
 
 TRAILING = ("norm", "activation", "dropout")

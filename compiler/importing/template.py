@@ -103,9 +103,14 @@ class Template:
     first: bool = False
     """Of a `repeat`: the same statement stands before it, so it makes one round less."""
     shape: int = -1
+    bare: int = -1
+    """The shape of the line that it ends, without its label."""
     size: int = 0
     """The number of words in it, about."""
 
+
+ANEW: Any = {"shape": -1, "bare": -1, "size": 0}
+"""What a statement that is changed does not know yet."""
 
 Line = list[Template]
 """Statements that share a line: a convolution, its norm, its activation."""
@@ -238,7 +243,7 @@ def without_label(line: Line) -> Line:
     last = line[-1]
     if not last.labeled or last.pin:
         return line
-    return [*line[:-1], replace(last, labeled=False, shape=-1)]
+    return [*line[:-1], replace(last, labeled=False, **ANEW)]
 
 
 def joined(body: Lines) -> Extent:
@@ -282,7 +287,7 @@ def _parted(raw: Lines) -> Lines:
     raw = parted(raw)
     for line in walk(raw):
         for each in line:
-            each.shape, each.size = -1, 0
+            each.shape, each.bare, each.size = -1, -1, 0
     return raw
 
 
@@ -361,7 +366,12 @@ class Shapes:
 
     def without_label(self, line: Line) -> int:
         """The shape of a line whose last statement may have a label: that of a call can have it."""
-        return self.of_line(without_label(line))
+        last = line[-1]
+        if not last.labeled or last.pin:
+            return self.of_line(line)
+        if last.bare < 0:
+            last.bare = self.of_line(without_label(line))
+        return last.bare
 
     def of_lines(self, body: Lines) -> int:
         return self.number(("body", *map(self.of_line, body)))
