@@ -41,6 +41,7 @@ from .answering import answering
 from .compare import BATCHES, Difference, compare
 from .fold import Folded, fold
 from .formats import OPSET, Format, format_of, misfit, not_installed, script_name, unknown
+from .inputs_script import as_one, of_inputs, why_not
 from .mask_script import mask_script
 from .outputs_script import outputs_script
 from .program import captured, evaluating
@@ -281,12 +282,18 @@ def _script(model: str, known: Mapping[str, str], predict: bool, weights: Weight
     if "preparation" not in known or "classes" not in known:
         raise _not_recorded(weights)
     preparation, classes = Preparation.from_json(known["preparation"]), json.loads(known["classes"])
-    if preparation.inputs:
-        message = "the script takes one image, and this network has several inputs"
-        help = "export it without --script: the file's metadata have the preprocessing of each"
-        raise SpecError([Diagnostic("export-script", message, help=help)])
     several = _several(known)
     masks = known.get("task") == Segmentation.word
+    if preparation.inputs:
+        maps = masks or _image_task(known) is not None or (several is not None and several.has_maps)
+        message = why_not(preparation)
+        if maps:
+            message = "the script prints answers for several inputs; here they are masks or images"
+        if message:
+            help = "export it without --script: the file's metadata have the preprocessing of each"
+            raise SpecError([Diagnostic("export-script", message, help=help)])
+        alone = {**known, "preparation": as_one(preparation).to_json()}
+        return of_inputs(_script(model, alone, predict, weights), preparation)
     if masks or (several is not None and several.has_maps):
         if not preparation.of_images:
             nouns = plural_noun(noun_of(preparation.sample))
