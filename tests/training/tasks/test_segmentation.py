@@ -10,6 +10,7 @@ import numpy
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from dotcnn import SpecError
 from dotcnn.compiler.plan.data import UNLABELLED, Folder
@@ -208,6 +209,62 @@ def test_a_network_that_classifies_images_gets_no_masks(tmp_path: Path) -> None:
     text = "network N { input 3x24x32\nconv 8 3x3\npool avg global\nflatten\nfc classes }"
     with pytest.raises(SpecError, match="has a mask for each image, and the network ends in 3"):
         trained(tmp_path / "run", f'{text}\ntrain {{ data folder "{tmp_path}" }}')
+
+
+def opened_by(data: str) -> Opened:
+    return open_data(request(Source("tiny.cnn", spec(data))).plan, Path())
+
+
+def test_masks_may_be_npy_files(tmp_path: Path) -> None:
+    """Beside their images, in a folder, or in a table; -1 stands for no label."""
+    write_set(tmp_path / "png")
+    layouts = ("{part}/masks/{name}.npy", "{part}/images/{name}_mask.npy")
+    for place, layout in enumerate(layouts):
+        root = write_set(tmp_path / str(place))
+        for mask in sorted(root.glob("*/masks/*.png")):
+            array = numpy.array(Image.open(mask)).astype(numpy.int16)
+            array[0, 0] = -1
+            numpy.save(root / layout.format(part=mask.parts[-3], name=mask.stem), array)
+            mask.unlink()
+        if place:
+            for part in ("train", "val"):
+                (root / part / "masks").rmdir()
+                (root / part / "images").rename(root / f"{part}_")
+                (root / part).rmdir()
+                (root / f"{part}_").rename(root / part)
+        (image,) = (data := opened_by(f'data folder "{root}"')).stores["train"].source.paths[:1]
+        assert image.endswith(".png")
+        assert len(data.dataset.classes) == 3
+        assert not data.dataset.bad
+        mask_read = data.mask("train", 0)
+        assert mask_read[0, 0] == UNLABELLED
+        wanted = opened_by(f'data folder "{tmp_path / "png"}"').mask("train", 0)
+        assert torch.equal(mask_read.flatten()[1:], wanted.flatten()[1:])
+    numpy.save(tmp_path / "0" / "train" / "masks" / "5.npy", numpy.zeros(SIZE, bool))
+    with (tmp_path / "0" / "set.csv").open("w") as file:
+        lines = [f"train/images/{n}.png,train/masks/{n}.npy" for n in range(12)]
+        file.write("\n".join(["image,mask", *lines, ""]))
+    of_table = opened_by(f'data table "{tmp_path / "0" / "set.csv"}"').dataset
+    assert of_table.task == "segmentation"
+    assert not of_table.bad
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (numpy.zeros((24, 32, 5), int), "the mask is not class numbers, height x width"),
+        (numpy.full((24, 32), 0.5), "the mask has numbers that are not those of classes"),
+        (numpy.full((24, 32), numpy.nan), "the mask has numbers that are not those of classes"),
+        (numpy.full((24, 32), 77), "the mask has the class number 77"),
+    ],
+)
+def test_bad_npy_masks_are_named(array: numpy.ndarray, said: str, tmp_path: Path) -> None:
+    root = write_set(tmp_path)
+    (root / "classes.txt").write_text("a\nb\nc\n")
+    (root / "train" / "masks" / "3.png").unlink()
+    numpy.save(root / "train" / "masks" / "3.npy", array)
+    (bad,) = opened_by(f'data folder "{root}" bad=20%').dataset.bad
+    assert said in bad.reason
 
 
 # ---- masks move with their images ------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Reads a mask: an image file that gives the class of each pixel, as a number or as a color.
+"""Reads a mask: an image file that gives the class of each pixel, as a number or as a color; or a
+.npy file of class numbers.
 
 A mask is turned into class numbers once, when it is read. `UNLABELLED` stands for pixels without a
 label, whatever the file has there.
@@ -9,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy
 import torch
 from torch import Tensor
 
 from ....compiler.plan.data import UNLABELLED
+from ....compiler.shapes import text
+from ...untrusted.bad_file import BadFile
+from ...untrusted.npz import read_npy
 from .image_file import DAMAGE, BadImage, picture
 
 Color = tuple[int, int, int]
@@ -94,6 +99,8 @@ _UNKNOWN = -1
 def mask_values(path: str | bytes, *, colors: bool = False) -> numpy.ndarray:
     """The values of a mask file, or of its bytes: numbers (height x width), or with `colors` red,
     green and blue. Of an image with a palette, the numbers are the indices. Raises BadImage."""
+    if isinstance(path, str) and path.lower().endswith(".npy"):
+        return _of_array(path, colors=colors)
     try:
         image = picture(path)
         if colors:
@@ -111,6 +118,34 @@ def mask_values(path: str | bytes, *, colors: bool = False) -> numpy.ndarray:
         raise BadImage(f"a mask is an image of class numbers, not of mode {image.mode}")
     except DAMAGE as error:
         raise BadImage(f"damaged: {error}") from None
+
+
+def _of_array(path: str, *, colors: bool) -> numpy.ndarray:
+    """The values of a .npy file; -1 stands for no label, too."""
+    try:
+        array = read_npy(Path(path))
+    except BadFile as error:
+        raise BadImage(f"the mask {error}") from None
+    if colors:
+        if array.ndim == 3 and array.shape[2] == 3 and array.dtype.kind in "iu":
+            return array.astype(numpy.int64)
+        raise BadImage("the mask is not height x width x 3 levels, and classes have colors")
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
+        array = array[0] if array.shape[0] == 1 else array[..., 0]
+    array = array.astype(numpy.uint8) if array.dtype.kind == "b" else array
+    if array.ndim != 2 or array.dtype.kind not in "iubf" or not array.size:
+        raise BadImage(
+            f"the mask is not class numbers, height x width: it has {text(array.shape) or 'one'}"
+            f" numbers of the type {array.dtype}"
+        )
+    if (array != numpy.rint(array)).any() or abs(array).max() > _MOST:
+        raise BadImage("the mask has numbers that are not those of classes")
+    values = array.astype(numpy.int64)
+    return numpy.where(values == -1, UNLABELLED, values)
+
+
+_MOST = 2**31
+"""A limit for numbers, none of which is a class beyond 254."""
 
 
 def _packed(values: numpy.ndarray) -> numpy.ndarray:

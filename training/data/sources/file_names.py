@@ -33,6 +33,11 @@ def is_image(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in ENDINGS and name[dot - 1] not in "/."
 
 
+def is_mask(name: str) -> bool:
+    """Whether a file may be a mask: an image, or an array of class numbers."""
+    return is_image(name) or (name.lower().endswith(".npy") and len(name) > len(".npy"))
+
+
 def resolve(path: str, base: Path) -> Path:
     """A path in a spec, which is relative to the folder of the spec."""
     return base / Path(path).expanduser()

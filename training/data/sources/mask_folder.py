@@ -6,7 +6,8 @@ Layouts, where a data set may be divided into parts (`train`, `val`, `test`):
 - `train/a.jpg` and `train_masks/a.png`
 - `train/a.jpg` and `train/a_mask.png`, beside it
 
-An image and its mask have the same name, up to something that all masks have before or after it.
+An image and its mask have the same name, up to something that all masks have before or after it. A
+mask is an image file, or a .npy file of class numbers.
 Needs neither torch nor Pillow, except to find out how many classes masks have.
 """
 
@@ -24,7 +25,7 @@ from ...untrusted.bad_file import BadFile
 from ...untrusted.open_file import read_bytes
 from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile as BadImageFile
-from .file_names import clean, is_image
+from .file_names import clean, is_image, is_mask
 from .folder_tree import files_below, folders
 
 IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "inputs", "input")
@@ -123,11 +124,11 @@ def pairs_in(data: Folder, images: Path, masks: Path) -> Pairs:
     """The images of a folder with their masks. Raises SpecError if no image has one."""
     root = os.path.commonpath([str(images.absolute()), str(masks.absolute())])
     if images == masks:
-        every = files_below(images)
+        every = files_below(images, is_mask)
         labels = [file for file in every if _BESIDE.match(_stem(file))]
-        pictures = [file for file in every if file not in set(labels)]
+        pictures = [file for file in every if is_image(file) and file not in set(labels)]
     else:
-        pictures, labels = files_below(images), files_below(masks)
+        pictures, labels = files_below(images), files_below(masks, is_mask)
     found = matched(pictures, labels)
     have = [(file, found[file]) for file in pictures if file in found]
     if not have:
@@ -231,8 +232,8 @@ def _sibling(folder: Path, masks: str | None) -> tuple[Path, Path] | None:
 
 def _beside(folder: Path) -> tuple[Path, Path] | None:
     """Masks in the folder of their images: most images have one."""
-    files = [entry.name for entry in os.scandir(folder) if is_image(entry.name)]
-    stems = {_stem(file) for file in files}
+    files = [entry.name for entry in os.scandir(folder) if is_mask(entry.name)]
+    stems = {_stem(file) for file in files if is_image(file)}
     masks = [match[1] for file in files if (match := _BESIDE.match(_stem(file)))]
     have = sum(name in stems for name in masks)
     return (folder, folder) if have and have >= (len(files) - len(masks)) / 2 else None

@@ -22,7 +22,7 @@ from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile
 from ..samples.sample_endings import is_sample, may_hold
 from .channel_names import channel_names
-from .file_names import clean, is_image, resolve
+from .file_names import clean, is_image, is_mask, resolve
 from .mask_folder import CLASSES, Pairs, read_table, scanned, table_in
 from .named_files import NamedFiles
 from .read_once import ReadOnce
@@ -272,15 +272,16 @@ def _read_labels(
     pictures = input_columns(data, table, files, inputs) or (_image_column(data, table, files),)
     part = _part_column(data, table)
     used = {*(column.name for column in pictures), part.name if part else ""}
+    masks = files if samples is not None else NamedFiles(root, is_mask)
     if outputs:
-        reader: LabelReader = _of_outputs(data, table, files, outputs, used, samples is not None)
+        reader: LabelReader = _of_outputs(data, table, masks, outputs, used, samples is not None)
         columns = reader.columns
     elif as_images:
         columns = _target_columns(data, table, files, used)
         reader = Targets(columns[0], files) if columns else Nothing()
     else:
         columns = _label_columns(data, table, files, used)
-        reader = reader_of(data, columns, files, as_numbers)
+        reader = reader_of(data, columns, masks, as_numbers)
     group = column_of(data, table, "group", data.group) if data.group is not None else None
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root), reader.answers)
