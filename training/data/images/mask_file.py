@@ -123,7 +123,7 @@ def mask_values(path: str | bytes, *, colors: bool = False) -> numpy.ndarray:
 def _of_array(path: str, *, colors: bool) -> numpy.ndarray:
     """The values of a .npy file; -1 stands for no label, too."""
     try:
-        array = read_npy(Path(path))
+        array: numpy.ndarray = read_npy(Path(path))
     except BadFile as error:
         raise BadImage(f"the mask {error}") from None
     if colors:
