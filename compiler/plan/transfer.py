@@ -612,9 +612,6 @@ class Cache(Directive):
     folder: str | None = file_name("folder of the cache; by default beside the runs", None,
                                    keyword_only=True)  # fmt: skip
 
-    def needs_one_input(self) -> str:
-        return "features are kept of a part that sees a single input"
-
     def problems(self, context: Context) -> Iterator[Problem]:
         if self.origin is None:
             return

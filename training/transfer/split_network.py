@@ -48,6 +48,8 @@ class Cut:
     """The shape of each feature, for one image."""
     dtypes: tuple[torch.dtype, ...]
     """The type in which each feature is computed."""
+    channels: tuple[int, ...]
+    """Those of each input: a sample has them one after the other."""
 
     @property
     def numbers(self) -> int:
@@ -55,7 +57,7 @@ class Cut:
         return sum(map(prod, self.shapes))
 
     def early(self, module: nn.Module) -> nn.Module:
-        return _early(module, self.graph, self.early_nodes, self.border)
+        return _early(module, self.graph, self.early_nodes, self.border, self.channels)
 
     def late(self, module: nn.Module) -> nn.Module:
         """The late part. It takes rows of features, also with two more axes of size 1, which make
@@ -97,10 +99,15 @@ def cut_at(
         for node in graph.nodes
         if node in early and any(user not in early for user in node.users)
     )
-    if not border or any(node.op == "placeholder" for node in border):
+    # The late part may use an input itself where others have features.
+    if all(node.op == "placeholder" for node in border):
         return None
+    channels = tuple(node.shape[0] for node in network.inputs)
+    if len(channels) == 1 and any(node.op == "placeholder" for node in border):
+        return None
+    sample = (sum(channels), *network.input.shape[1:])
     with precision.autocast(next(module.parameters()).device) or nullcontext():
-        values = _border_values(module, graph, frozenset(early), border, network.input.shape)
+        values = _border_values(module, graph, frozenset(early), border, channels, sample)
     if not all(
         isinstance(value, Tensor) and value.ndim > 1 and len(value) == _PROBES for value in values
     ):
@@ -111,6 +118,7 @@ def cut_at(
         border,
         tuple(tuple(value.shape[1:]) for value in values),
         tuple(value.dtype for value in values),
+        channels,
     )
 
 
@@ -139,13 +147,26 @@ def _changes(
     return trained or has_statistics or random
 
 
+def _inputs(graph: fx.Graph, into: fx.Graph, channels: tuple[int, ...]) -> dict[fx.Node, fx.Node]:
+    """The inputs of a graph in another one, which takes samples: all inputs as one."""
+    given = [node for node in graph.nodes if node.op == "placeholder"]
+    if len(given) == 1:
+        return {given[0]: into.node_copy(given[0])}
+    pieces = into.call_method("split", (into.placeholder("samples"), list(channels), 1))
+    return {node: into.call_function(_item, (pieces, place)) for place, node in enumerate(given)}
+
+
 def _early(
-    module: nn.Module, graph: fx.Graph, early: Collection[fx.Node], border: tuple[fx.Node, ...]
+    module: nn.Module,
+    graph: fx.Graph,
+    early: Collection[fx.Node],
+    border: tuple[fx.Node, ...],
+    channels: tuple[int, ...],
 ) -> fx.GraphModule:
     early_graph = fx.Graph()
-    known: dict[fx.Node, fx.Node] = {}
+    known = _inputs(graph, early_graph, channels)
     for node in graph.nodes:
-        if node in early:
+        if node in early and node not in known:
             pool = module.get_submodule(str(node.target)) if node.op == "call_module" else None
             if isinstance(pool, nn.MaxPool2d) and not pool.return_indices:
                 how = (pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode)
@@ -174,13 +195,14 @@ def _border_values(
     graph: fx.Graph,
     early: Collection[fx.Node],
     border: tuple[fx.Node, ...],
+    channels: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> list[Any]:
     """The features of images of zeros."""
     early_graph = fx.Graph()
-    known: dict[fx.Node, fx.Node] = {}
+    known = _inputs(graph, early_graph, channels)
     for node in graph.nodes:
-        if node in early:
+        if node in early and node not in known:
             known[node] = early_graph.node_copy(node, known.__getitem__)
     early_graph.output(tuple(known[node] for node in border))
     traced = fx.GraphModule(module, early_graph)

@@ -338,3 +338,44 @@ def test_pools_are_the_same_to_the_bit(pool: nn.MaxPool2d, dtype: torch.dtype, l
     found, expected = max_pool(maps, *how), pool(maps)
     assert torch.equal(found.nan_to_num(99), expected.nan_to_num(99))
     assert found.stride() == expected.stride()
+
+
+TWO = """
+network Two {
+  input image 3x16x16
+  input depth 1x16x16
+  from image
+  conv 4 3x3 stride=2 same
+  one: bn
+  from depth
+  conv 4 3x3 stride=2 same
+  other: bn
+  concat one other
+  relu
+  mixed: conv 8 3x3 same
+  pool avg global, flatten
+  fc classes
+}
+train { epochs 2, batch 8, optimizer sgd lr=0.1, deterministic on }
+"""
+
+
+@pytest.mark.parametrize("freeze", ["freeze until one", "freeze until mixed"])
+@pytest.mark.parametrize("augment", ["", "augment { flip horizontal p=0% }"])
+def test_features_of_several_inputs(tmp_path: Path, freeze: str, augment: str) -> None:
+    """Until the end of the first branch, the other input itself is kept beside its features."""
+    random = numpy.random.default_rng(0)
+    images = {
+        "image": random.integers(0, 256, (20, 16, 16, 3)).astype("u1"),
+        "depth": random.integers(0, 99, (20, 16, 16)).astype("u1"),
+    }
+    kinds = numpy.arange(20) % 3
+    data = {"train": (images, kinds),
+            "val": ({name: each[:8] for name, each in images.items()}, kinds[:8])}  # fmt: skip
+    trained(tmp_path / "first", TWO, data=data)
+    for name, cache in (("plain", ""), ("kept", "cache features" + " passes=1" * bool(augment))):
+        begin = f'transfer {{ from "{tmp_path / "first"}", {freeze}\n {cache} }}\n'
+        trained(tmp_path / name, TWO + begin + augment, data=data)
+    plain, kept = last(tmp_path / "plain"), last(tmp_path / "kept")
+    for name, weights in plain.items():  # batches of another size, whose last bits may differ
+        torch.testing.assert_close(weights, kept[name], atol=1e-5, rtol=1e-4)
