@@ -16,7 +16,7 @@ from ..placed_json import Placed, read_json
 from ..readers import Given
 from . import (  # noqa: F401 (they register layers)
     activations,
-    convolutions,
+    conv_layers,
     dense,
     merging,
     norms,
