@@ -5,7 +5,8 @@ entangled, or very long, layers get labels, and `from` continues from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Literal, cast
@@ -16,7 +17,7 @@ from ..ops.base import Op
 from ..ops.shortcut import PadShortcut, projection
 from ..shapes import axes_of
 from .graph import Graph, Layer
-from .normal import normal, unsettled
+from .normal import normal, unsettled, writing
 from .prove import free
 
 MAX_DEPTH = 40
@@ -44,6 +45,10 @@ class Item:
     word: str
     op: Op | None = None
     """Of a layer."""
+    common: Mapping[str, Any] = field(default_factory=dict)
+    """The settings of nearly all layers of its kind: `default bn eps=0.001`."""
+    implied: bool = False
+    """Whether a shortcut that nothing is written for has them, too."""
     options: tuple[str, ...] = ()
     """`shortcut=project`."""
     paths: list[Body] = field(default_factory=list)
@@ -179,6 +184,8 @@ class _Structure:
         self.items: dict[int, Item] = {}
         """By layer, the statement that ends in it; a layer is written once."""
         self.returned = {output.layer.index for output in graph.outputs}
+        self.common = _common(graph)
+        self.implied: set[str] = set()
 
     # ---- bodies ----
 
@@ -470,9 +477,11 @@ class _Structure:
         strides = strides_along(cast(Any, above), end)
         if strides is None:
             return None
-        made = projection(merge.shape[0], strides)
-        if normal(made[0], above.shape) != first.op or made[1] != second.op:
+        conv, norm = projection(merge.shape[0], strides)
+        norm = norm.replace(**self.common.get(norm.word, {}))
+        if normal(conv, above.shape) != first.op or norm != second.op:
             return None
+        self.implied.add(norm.word)
         return ("shortcut=project",) if above.shape == merge.shape else ()
 
     # ---- the whole ----
@@ -488,6 +497,8 @@ class _Structure:
                 why = "channels of zeros are added to a map that is no input of a residual"
                 span = item.layer.span if item.layer else start.span
                 raise SpecError([Diagnostic("cannot-say", why, span)])
+            item.common = self.common.get(item.word, {})
+            item.implied = item.word in self.implied
         written = {id(stand_in): self.items[index] for index, stand_in in self.pending.items()}
         for item in written.values():
             item.labeled = True
@@ -573,6 +584,28 @@ def _chained(graph: Graph) -> Graph:
         anew.append(Layer(layer.index, layer.op, inputs, layer.name, layer.span, layer.shape))
     outputs = [output._replace(layer=anew[output.layer.index]) for output in graph.outputs]
     return graph._replace(layers=anew, outputs=outputs)
+
+
+COMMON, SHARE = 3, 0.75
+"""So many layers of a kind, and such a share of them, make their settings the default."""
+
+
+def _common(graph: Graph) -> dict[str, dict[str, Any]]:
+    """By the word of a normalization, settings that nearly all of its layers have and that are not
+    usual: `eps=0.001` of batch norms from Keras. They are said once."""
+    by_word: dict[str, list[Op]] = {}
+    for layer in graph.layers:
+        if layer.op.kind == "norm":
+            by_word.setdefault(layer.op.word, []).append(layer.op)
+    found: dict[str, dict[str, Any]] = {}
+    for word, ops in by_word.items():
+        plain = writing(word).plain
+        for name, declared in ops[0].fields.items():
+            value, times = Counter([getattr(op, name) for op in ops]).most_common(1)[0]
+            often = times >= max(COMMON, SHARE * len(ops))
+            if often and name not in plain and not declared.is_usual(value):
+                found.setdefault(word, {})[name] = value
+    return found
 
 
 def structure(graph: Graph) -> Body:

@@ -193,9 +193,12 @@ def _split(made: Template, item: Item, varying: set[tuple[str, str]]) -> None:
     rest: list[tuple[str, Any]] = []
     for name, declared in op.fields.items():
         value = getattr(op, name)
+        said = name in item.common
+        if said and value == item.common[name]:
+            continue
         if _is_number(value):
             sized = name in written.sized
-            usual = declared.default
+            usual = declared.default if not said else None
             if declared.per_axis and isinstance(usual, tuple):
                 usual = (usual[0],) * len(value)  # for any number of axes
             columns = made.columns if (item.word, name) in varying else made.fixed
@@ -214,7 +217,7 @@ def _split(made: Template, item: Item, varying: set[tuple[str, str]]) -> None:
         if declared.is_flag:
             if value:
                 flags.append(name)
-        elif not declared.is_usual(value):
+        elif said or not declared.is_usual(value):
             text = shown(declared, value, False)
             flags.append(text if name in written.plain else f"{name}={text}")
     made.plain = written.plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ...dsl.builder import RESERVED
 from ...dsl.parser import parse
@@ -12,11 +13,12 @@ from ..build.scoping import not_for_modules
 from ..language.vocabulary import layer_words
 from .fold import Block, Folded
 from .names import identifier, name_blocks, name_labels
+from .normal import shown
 from .parameters import Expression, literal
 from .progressions import DROP
 from .shortcuts import BY_NUMBER, BY_SHAPE
-from .structure import Item
-from .template import Column, Lines, Template, all_columns
+from .structure import COMMON, Item
+from .template import Column, Lines, Template, all_columns, walk
 
 INDENT = "  "
 
@@ -26,13 +28,44 @@ def write(folded: Folded, name: str) -> str:
     taken = {*RESERVED, *layer_words()}
     name_blocks(folded, taken)
     name_labels(folded, taken | {block.name for block in folded.blocks})
+    defaults = _defaults(folded)
     parts = [_block(block) for block in folded.blocks]
     body = "\n".join(_lines(folded.lines, _literals(folded.lines)))
     called = identifier(name, capital=True)
     called = f"{called}Net" if not_for_modules(called) else called
     parts.append(f"network {called} {{\n{body}\n}}")
-    text = "\n\n".join(parts) + "\n"
+    text = "\n\n".join(["\n".join(defaults)] * bool(defaults) + parts) + "\n"
     return print_spec(parse(Source("<imported>", text)))
+
+
+def _defaults(folded: Folded) -> list[str]:
+    """`default bn eps=0.001`, where that is written more than twice otherwise, or is what a
+    residual's own shortcut has; elsewhere the layers get it back."""
+    found: dict[str, list[Template]] = {}
+    for body in (folded.lines, *[block.body for block in folded.blocks]):
+        for line in walk(body):
+            for each in line:
+                if each.kind == "layer" and each.item is not None and each.item.common:
+                    found.setdefault(each.word, []).append(each)
+    lines: list[str] = []
+    for word, layers in found.items():
+        first: Any = layers[0].item
+        given = {
+            name: f"{name}={shown(first.op.fields[name], value, False)}"
+            for name, value in first.common.items()
+        }
+        if len(layers) >= COMMON or first.implied:
+            lines.append(f"default {word} {' '.join(given.values())}")
+            continue
+        for each in layers:
+            item: Any = each.item
+            own = [
+                text
+                for name, text in given.items()
+                if getattr(item.op, name) == item.common[name] and text not in each.flags
+            ]
+            each.flags += tuple(own)
+    return lines
 
 
 def _block(block: Block) -> str:

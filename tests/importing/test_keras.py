@@ -180,7 +180,7 @@ def test_depth_is_limited() -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("lenet", 11), ("toyresnet", 16), ("vgg", 15), ("mobilenet", 18), ("conv2d", 6)],
+    [("lenet", 11), ("toyresnet", 16), ("vgg", 15), ("mobilenet", 20), ("conv2d", 6)],
 )
 def test_networks_of_others(name: str, most: int) -> None:
     text = shared(f"corpora/keras/{name}.json").read_text()
