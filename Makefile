@@ -78,7 +78,7 @@ editor: playground ## the extension for VS Code, editor/vscode/dotcnn.vsix
 
 test-editor: editor ## the page in Chromium, the server with Neovim, the extension as far as node goes
 	playground/set-up chromium nvim
-	cd editor/vscode && PYTHON=$(CURDIR)/$(BIN)/python npm test --silent
+	cd editor/vscode && PYTHON="$(CURDIR)/$(BIN)/python" npm test --silent
 	cd playground && npm test --silent
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/editor
 
