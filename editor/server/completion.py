@@ -22,9 +22,9 @@ from ...dsl.program import GALLERY
 from ...dsl.source import Span
 from ...dsl.syntax import Block
 from .context import Context, context
-from .document import Document, Version
+from .document import Document
 from .positions import offset, range_of, text_of
-from .signature import Described, is_series, signature_at, signature_of
+from .signature import Described, signature_at, signature_of
 
 _KIND = lsp.CompletionItemKind
 MOST_FILES = 200
@@ -60,18 +60,17 @@ def completion(document: Document, at: lsp.Position) -> lsp.CompletionList:
     source = document.source
     place = offset(source, at)
     where = context(source, place)
-    version = document.known
     typed = range_of(Span(source, where.start, place))
     line = source.text[source.line_starts[at.line] : place]
     if line.count('"') % 2:
         return lsp.CompletionList(False, list(_paths(document, line, at)))
     found: Iterable[lsp.CompletionItem]
     if not where.heads:
-        found = _at_top(version, where)
+        found = _at_top(where)
     elif not where.statement and not where.key:
-        found = _statements(version, where, place)
+        found = _statements(document, where, place)
     else:
-        found = _arguments(version, where, place)
+        found = _arguments(document, where, place)
     items = list(found)
     for item in items:
         if item.text_edit is None:
@@ -105,7 +104,7 @@ def _item(
 # ---- statements --------------------------------------------------------------------------------
 
 
-def _at_top(version: Version, where: Context) -> Iterator[lsp.CompletionItem]:
+def _at_top(where: Context) -> Iterator[lsp.CompletionItem]:
     if where.statement:
         return
     for word, snippet in TOP.items():
@@ -114,11 +113,11 @@ def _at_top(version: Version, where: Context) -> Iterator[lsp.CompletionItem]:
         yield _item(word, _KIND.Keyword, "at the top of a file", doc, snippet, snippet=True)
 
 
-def _statements(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
+def _statements(document: Document, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
     if where.section:
-        yield from _directives(version, where.section)
+        yield from _directives(document, where.section)
         return
-    for name, symbol in version.names.known(place).items():
+    for name, symbol in document.readable.names.known(place).items():
         if symbol.kind == "block" and isinstance(symbol.node, Block):
             yield _item(name, _KIND.Function, signature_of(symbol.node), rank=1)
         elif symbol.kind in ("parameter", "loop name"):
@@ -141,8 +140,8 @@ def _statements(version: Version, where: Context, place: int) -> Iterator[lsp.Co
         yield from _foreign(where.word)
 
 
-def _directives(version: Version, section: str) -> Iterator[lsp.CompletionItem]:
-    for word, kind in directives(vocabulary(section, is_series(version))).items():
+def _directives(document: Document, section: str) -> Iterator[lsp.CompletionItem]:
+    for word, kind in directives(vocabulary(section, document.takes_series)).items():
         if kind.offered and word == kind.word:
             yield _item(word, _KIND.Property, str(kind.signature()), _first(kind.__doc__), rank=2)
 
@@ -166,25 +165,25 @@ def _foreign(typed: str) -> Iterator[lsp.CompletionItem]:
 # ---- arguments ---------------------------------------------------------------------------------
 
 
-def _arguments(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
+def _arguments(document: Document, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
     head = where.statement[0] if where.statement else ""
     if where.key:
-        yield from _values(version, where, place)
+        yield from _values(document, where, place)
         return
     if where.statement[-1:] and where.statement[-1] in _OPERATORS:
-        yield from _expressions(version, place)
+        yield from _expressions(document, place)
         return
-    yield from _second_words(version, where)
+    yield from _second_words(document, where)
     if not where.section and head in REFER:
-        yield from _labels(version, place)
-    found = signature_at(version, where)
+        yield from _labels(document, place)
+    found = signature_at(document.readable.names, where, document.takes_series)
     if found is not None:
         given = {token.rstrip("=") for token in where.statement[1:]}
         for field in found[1]:
             if field.name not in given:
                 yield _argument(field)
             yield from (_item(word, _KIND.EnumMember, field.name, rank=3) for word in field.words)
-    yield from _expressions(version, place)
+    yield from _expressions(document, place)
 
 
 def _argument(field: Described) -> lsp.CompletionItem:
@@ -196,21 +195,21 @@ def _argument(field: Described) -> lsp.CompletionItem:
     return item
 
 
-def _second_words(version: Version, where: Context) -> Iterator[lsp.CompletionItem]:
+def _second_words(document: Document, where: Context) -> Iterator[lsp.CompletionItem]:
     """`max` after `pool`, `sgd` after `optimizer`."""
     if len(where.statement) != 1:
         return
     known: Mapping[str, type[Op] | type[Directive]] = REGISTRY
     if where.section:
-        known = directives(vocabulary(where.section, is_series(version)))
+        known = directives(vocabulary(where.section, document.takes_series))
     for word, kind in known.items():
         first, _, second = word.partition(" ")
         if second and first == where.statement[0]:
             yield _item(second, _KIND.Class, str(kind.signature()), _first(kind.__doc__), rank=0)
 
 
-def _values(version: Version, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
-    found = signature_at(version, where)
+def _values(document: Document, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
+    found = signature_at(document.readable.names, where, document.takes_series)
     for field in found[1] if found is not None else ():
         if field.name == where.key:
             words = (*field.words, *(("on", "off") if field.is_flag else ()))
@@ -218,19 +217,19 @@ def _values(version: Version, where: Context, place: int) -> Iterator[lsp.Comple
                 words = ("on", "off")
             yield from (_item(word, _KIND.EnumMember, field.name, rank=1) for word in words)
     if where.key == "like":
-        yield from _labels(version, place)
-    yield from _expressions(version, place)
+        yield from _labels(document, place)
+    yield from _expressions(document, place)
 
 
-def _labels(version: Version, place: int) -> Iterator[lsp.CompletionItem]:
-    for name, symbol in version.names.known(place).items():
+def _labels(document: Document, place: int) -> Iterator[lsp.CompletionItem]:
+    for name, symbol in document.readable.names.known(place).items():
         if symbol.kind in ("label", "input") and symbol.span.start < place:
             line = text_of(symbol.node.span).split("\n")[0] if symbol.node is not None else ""
             yield _item(name, _KIND.Reference, line[:60], rank=0)
 
 
-def _expressions(version: Version, place: int) -> Iterator[lsp.CompletionItem]:
-    for name, symbol in version.names.known(place).items():
+def _expressions(document: Document, place: int) -> Iterator[lsp.CompletionItem]:
+    for name, symbol in document.readable.names.known(place).items():
         if symbol.kind in ("parameter", "loop name", "let"):
             yield _item(name, _KIND.Variable, symbol.kind, rank=4)
     for word in ("channels", "height", "width", "classes"):

@@ -104,6 +104,18 @@ class Document:
         return self.before
 
     @property
+    def readable(self) -> Version:
+        """The newest version with statements that can be read: its names are known, and where they
+        stand."""
+        return self.now if self.now.spec.statements else self.known
+
+    @property
+    def takes_series(self) -> bool:
+        """Whether the network takes series, whose augmentation has words of its own."""
+        network = self.known.network
+        return network is not None and len(network.input.shape) == 2
+
+    @property
     def source(self) -> Source:
         return self.now.source
 

@@ -223,7 +223,9 @@ def _values(executed: Executed, symbol: Symbol) -> list[str]:
 
 
 def _argument(version: Version, call: Call, name: str) -> str:
-    field = fields_of(version, call.head.value, [text_of(a.span) for a in call.arguments]).get(name)
+    field = fields_of(
+        version.names, call.head.value, [text_of(a.span) for a in call.arguments]
+    ).get(name)
     if field is None:
         return ""
     default = "" if field.required or field.is_flag else f" Default: `{field.default_text}`."

@@ -13,7 +13,8 @@ from ...compiler.ops import REGISTRY
 from ...compiler.plan.directive import directives, vocabulary
 from ...dsl.syntax import Block
 from .context import Context, context
-from .document import Document, Version
+from .document import Document
+from .names import Names
 from .positions import offset, text_of
 
 
@@ -40,20 +41,20 @@ def described(field: Field) -> Described:
     return Described(field.name, field.doc, label, default_text=default, words=field.words)
 
 
-def signature_at(version: Version, where: Context) -> tuple[str, list[Described]] | None:
+def signature_at(names: Names, where: Context, series: bool) -> tuple[str, list[Described]] | None:
     """The word of the statement, one or two, with its arguments; None if it is not known."""
     if not where.statement:
         return None
     head = where.statement[0]
     if where.section:
-        word = where.directive(is_series(version))
-        kind = directives(vocabulary(where.section, is_series(version))).get(word)
+        word = where.directive(series)
+        kind = directives(vocabulary(where.section, series)).get(word)
         if kind is None:
             return None
         return word, [described(field) for field in kind.signature().fields.values()]
     two = " ".join(where.statement[:2])
     word = two if two in REGISTRY else head
-    symbol = version.names.scopes[0].find(head)
+    symbol = names.scopes[0].find(head)
     if symbol is not None and isinstance(symbol.node, Block):
         return head, _of_block(symbol.node)
     signature = SIGNATURES.get(word)
@@ -88,23 +89,16 @@ def _of_block(block: Block) -> list[Described]:
     return found
 
 
-def fields_of(version: Version, word: str, arguments: Sequence[str]) -> dict[str, Described]:
+def fields_of(names: Names, word: str, arguments: Sequence[str]) -> dict[str, Described]:
     """The arguments of a word in a network, by their names."""
     where = Context(("network",), (word, *arguments), 0, "", "", 0)
-    found = signature_at(version, where)
+    found = signature_at(names, where, series=False)
     return {each.name: each for each in found[1]} if found is not None else {}
 
 
-def is_series(version: Version) -> bool:
-    """Whether the network takes series, whose augmentation has words of its own."""
-    network = version.network
-    return network is not None and len(network.input.shape) == 2
-
-
 def signature_help(document: Document, at: lsp.Position) -> lsp.SignatureHelp | None:
-    version = document.known
     where = context(document.source, offset(document.source, at))
-    found = signature_at(version, where)
+    found = signature_at(document.readable.names, where, document.takes_series)
     if found is None:
         return None
     word, fields = found

@@ -196,6 +196,16 @@ def test_completion_knows_the_place(line: str, first: list[str]) -> None:
     assert offered(UNIT.replace("unit 32,", f"{line}\n"))[: len(first)] == first
 
 
+def test_names_of_the_moment_are_offered() -> None:
+    """Also while the text has a mistake, and was right before."""
+    document = opened(UNIT)
+    text = UNIT.replace("block unit", "block later { relu }\nblock unit").replace("fc 10", "la")
+    document.change(text, 2)
+    end = position(document.source, text.index("  la\n") + 4)
+    labels = [item.label for item in completion.completion(document, end).items]
+    assert {"later", "unit"} <= {*labels}
+
+
 def test_completion_of_sections_and_files(tmp_path: Path) -> None:
     assert offered("train { optimizer ¦ }")[:3] == ["adam", "adamw", "muon"]
     assert "flip" in offered("augment { ¦ }")
