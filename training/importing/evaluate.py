@@ -36,6 +36,29 @@ def tensor_of(value: Any) -> Any:
     return torch.from_numpy(numpy.require(value, requirements=["C", "W", "A"]))
 
 
+def probe(shape: Sequence[int], like: Any) -> Tensor:
+    """Random numbers, the same each time, of the precision of a weight."""
+    random = torch.Generator().manual_seed(0)
+    return torch.randn(*shape, generator=random).to(tensor_of(like).dtype)
+
+
+def relative_scores(
+    queries: Tensor, height: Any, width: Any, inside: Sequence[int], sides: Sequence[int]
+) -> Tensor:
+    """What `attention position=relative` adds: products of queries with a vector for each distance
+    of a key, along height and along width. `inside` is the size of a window in queries, `sides` in
+    keys."""
+    scores: list[Tensor] = []
+    for table, count, side in zip((height, width), inside, sides, strict=True):
+        away = torch.arange(side)[None, :] - torch.arange(count)[:, None] + side - 1
+        scores.append(tensor_of(table)[away])
+    placed = queries.reshape(-1, *inside, queries.shape[-1])
+    rows = torch.einsum("byxd,ykd->byxk", placed, scores[0])
+    columns = torch.einsum("byxd,xkd->byxk", placed, scores[1])
+    both = rows[..., :, None] + columns[..., None, :]
+    return both.reshape(*queries.shape[:-1], sides[0] * sides[1])
+
+
 def _slice(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
     index = [slice(None)] * x.dim()
     index[axis] = slice(start, stop, step)

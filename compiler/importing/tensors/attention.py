@@ -58,7 +58,7 @@ def _matmul(to: Composer, call: Call, a: Value, b: Value) -> Value:
 @says(AS_MAP)
 def _as_map(to: Composer, scores: Scores) -> View:
     """The product of two maps as matrices: `matmul`."""
-    if scores.unit or scores.added is not None or scores.temperature is not None:
+    if scores.unit or scores.positioned or scores.temperature is not None:
         raise Unsayable("its scores are not those of an attention")
     left, right = to.settled(scores.left), to.settled(scores.right)
     first, first_turned = _matrix(to, left)
@@ -94,6 +94,15 @@ def _attention(to: Composer, call: Call, q: Value, k: Value, v: Value, mask: Val
     return _attended(to, q, k, v, call.settings["scale"], constant(mask))
 
 
+@says("add_relative", scores=True)
+def _add_relative(to: Composer, call: Call, scores: Value, height: Value, width: Value) -> Scores:
+    if not isinstance(scores, Scores) or scores.softmax or scores.positioned:
+        raise Unsayable("it adds positions to something else than scores")
+    assert isinstance(height, Constant)
+    assert isinstance(width, Constant)
+    return scores._replace(relative=(height, width))
+
+
 @says("normalize")
 def _normalize(to: Composer, call: Call, x: Value) -> Unit:
     axes = call.settings["axes"]
@@ -124,9 +133,12 @@ def _weighted(to: Composer, scores: Scores, values: View) -> Value:
     if scores.temperature is not None:
         raise Unsayable("its scores have a learned factor")
     try:
-        return _attended(to, scores.left, _turned(scores.right), values, scores.scale, scores.added)
+        return _attended(
+            to, scores.left, _turned(scores.right), values, scores.scale, scores.added,
+            scores.relative,
+        )  # fmt: skip
     except Unsayable:
-        if scores.added is not None or len([axis for axis in scores.left.axes if axis]) > 3:
+        if scores.positioned or len([axis for axis in scores.left.axes if axis]) > 3:
             raise
         return Scores(_as_map(to, scores), values)  # without heads, matrices say the same
 
@@ -143,7 +155,7 @@ def _of_channels(to: Composer, scores: Scores, values: View) -> View:
     queries, keys, others = (_read(each) for each in views)
     count = queries.heads.size if queries.heads else 1
     places = [_divided(each) for each in (queries, keys, others)]
-    if any(each != {} for each in places) or scores.added is not None:
+    if any(each != {} for each in places) or scores.positioned:
         raise Unsayable("it attends to channels within windows")
     temperature = scores.temperature
     if temperature is not None and scores.scale != 1:
@@ -188,7 +200,13 @@ def _read(view: View) -> _Operand:
 
 
 def _attended(
-    to: Composer, q: View, k: View, v: View, scale: float, added: Constant | None
+    to: Composer,
+    q: View,
+    k: View,
+    v: View,
+    scale: float,
+    added: Constant | None,
+    relative: tuple[Constant, Constant] | None = None,
 ) -> View:
     """The layer `attention` of three views."""
     queries, keys, values = operands = (_read(q), _read(k), _read(v))
@@ -213,9 +231,15 @@ def _attended(
         sides = [part or each.view.layer.shape[1:] for each in (queries, keys)]
         table = _position(added, count, *sides)
         given["position"] = "bias"
+    if relative is not None:
+        if added is not None:
+            raise Unsayable("it has two kinds of positions")
+        given["position"] = "relative"
     layer = to.add("attention", *inputs, **given)
     if table is not None:
         to.weigh(layer, position_bias=table)
+    if relative is not None:
+        to.weigh(layer, height_rel=relative[0], width_rel=relative[1])
     return _result(layer, q, count, v.shape[-1])
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from .joined import join
 from .program import Call, Constant, Operand, Program
+from .relative import find_relative
 
 CONSTANTS = ("v", "w", "b")
 MOST_TERMS = 6
@@ -127,6 +128,7 @@ def composed(program: Program) -> None:
     for call in program.calls:
         _affine(call, counts)
     join(program, counts)
+    find_relative(program)
 
 
 def _plain(call: Call) -> None:

@@ -32,18 +32,24 @@ class Scores(NamedTuple):
     temperature: Constant | None = None
     """Learned factors, of each head."""
     added: Constant | None = None
+    relative: tuple[Constant, Constant] | None = None
+    """Vectors for each distance along height and width, times queries."""
     softmax: bool = False
     unit: bool = False
     """Whether both have vectors of length 1 along the axis that is summed over."""
 
+    @property
+    def positioned(self) -> bool:
+        return self.added is not None or self.relative is not None
+
     def times(self, number: float) -> Scores | None:
         """None for what is no step of an attention."""
-        if number != 1 and (self.softmax or self.added is not None):
+        if number != 1 and (self.softmax or self.positioned):
             return None
         return self._replace(scale=self.scale * number)
 
     def heated(self, temperature: Constant) -> Scores | None:
-        if self.softmax or self.added is not None or self.temperature is not None:
+        if self.softmax or self.positioned or self.temperature is not None:
             return None
         return self._replace(temperature=temperature)
 
