@@ -362,6 +362,42 @@ def test_attention_is_one_layer(fused: bool) -> None:
     assert "attention heads=2\n" in made.body
 
 
+class Halo(nn.Module):
+    """Attention within windows of 4x4, to keys also around them, with vectors for distances."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.kv = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 20, 1)
+        self.rows = nn.Parameter(torch.randn(11, 4))
+        self.columns = nn.Parameter(torch.randn(11, 4))
+
+    def along(self, q: Tensor, table: Tensor) -> Tensor:
+        """By padding and reshaping, a shift of each row by one more."""
+        images, height, width, _ = q.shape
+        x = (q @ table.mT).reshape(-1, width, 11)
+        x = F.pad(F.pad(x, (0, 1)).flatten(1), (0, 11 - width))
+        x = x.reshape(-1, width + 1, 11)[:, :width, 5:]
+        return x.reshape(images, height, 1, width, 6).expand(-1, -1, 6, -1, -1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        many = x.shape[0] * 2
+        q = self.q(x).reshape(many, 4, 2, 4, 2, 4).permute(0, 1, 3, 5, 2, 4)
+        q = q.reshape(many, 4, 16, 4).transpose(1, 3)
+        kv = F.pad(self.kv(x), (1, 1, 1, 1)).unfold(2, 6, 4).unfold(3, 6, 4)
+        k, v = kv.reshape(many, 10, 4, 36).permute(0, 2, 3, 1).split([4, 6], -1)
+        placed = q.reshape(-1, 4, 4, 4)
+        columns = self.along(placed, self.columns).permute(0, 1, 3, 2, 4)
+        rows = self.along(placed.transpose(1, 2), self.rows).permute(0, 3, 1, 4, 2)
+        scores = (q @ k.mT) * 0.5 + (rows + columns).reshape(many, 4, 16, 36)
+        y = (scores.softmax(-1) @ v).transpose(1, 3).reshape(-1, 4, 4, 2, 2)
+        return y.permute(0, 3, 1, 4, 2).reshape(x.shape[0], 12, 8, 8)
+
+
+def test_attention_with_halos_and_relative_positions() -> None:
+    made = imported(Halo(), (8, 8, 8))
+    assert "attention heads=2 windows=4 halo=1 position=relative {" in made.body
+
+
 def test_attention_of_torch_itself() -> None:
     def attend(x: Tensor, attention: nn.MultiheadAttention) -> Tensor:
         tokens = x.flatten(2).permute(2, 0, 1)

@@ -587,6 +587,14 @@ def _slice(to: Lowering, given: Given, step: Step) -> Lowered:
     return to.slice(x, axis, start, max(start, stop), stride)
 
 
+@_for("unfold")
+def _unfold(to: Lowering, given: Given, step: Step) -> Lowered:
+    x = given["self"]
+    axis = given["dimension"] % len(shape(x))
+    settings = {"axis": axis, "size": given["size"], "step": given["step"]}
+    return to.call("unfold", [x], step.outputs[0].shape, **settings)
+
+
 @_for("narrow")
 def _narrow(to: Lowering, given: Given, step: Step) -> Lowered:
     x = given["self"]

@@ -129,6 +129,10 @@ class Arranger:
         """Channels that lie apart, as the queries of each head do, are brought together first."""
         channels = view.layer.shape[0]
         own = sorted([part for part in view.parts if part.axis == 0], reverse=True)
+        if min(view.first) < 0 or len(view.first) < 2:
+            return None
+        if len(own) == 2 and own[0].step * own[0].size == channels and own[1].step == 1:
+            return self._of_each_block(view, own, span)
         digits = _digits(channels, own)
         if digits is None or view.layer.shape[1:] == ():
             return None
@@ -156,6 +160,32 @@ class Arranger:
         first = (start * inside, *view.first[1:])
         again = [merged([moved.get(part, part) for part in axis]) for axis in view.axes]
         return self.settled(View(sorted_layer, tuple(again), first), span)
+
+    def _of_each_block(self, view: View, own: Sequence[Part], span: Span) -> View | None:
+        """The same channels of each block of channels, as the keys of each head are."""
+        layer, (blocks, inside) = view.layer, own
+        block, first, *sides = blocks.step, view.first[0], *layer.shape[1:]
+        after = block - first - inside.size
+        if after < 0:
+            return None
+        key = ("blocks", layer.index, blocks, inside, first)
+
+        def made() -> Layer | None:
+            apart = self._reshaped(layer, (blocks.size, block, prod(sides)), span)
+            if apart is None:
+                return None
+            off = {name: n for name, n in (("top", first), ("bottom", after)) if n}
+            cropped = self._add("crop", [apart], span, **off) if off else apart
+            if cropped is None:
+                return None
+            return self._reshaped(cropped, (blocks.size * inside.size, *sides), span)
+
+        result = self._kept(key, made)
+        if result is None:
+            return None
+        moved = blocks._replace(step=inside.size)
+        axes = [merged([moved if p == blocks else p for p in axis]) for axis in view.axes]
+        return self.settled(View(result, tuple(axes), (0, *view.first[1:])), span)
 
     # ---- another order ----
 

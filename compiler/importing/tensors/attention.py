@@ -215,9 +215,8 @@ def _attended(
     divided = [_divided(each) for each in operands]
     if any(each is None for each in divided):
         raise Unsayable("it attends to places in an order that windows and grids do not have")
-    if len({str(each) for each in divided}) > 1:
-        raise Unsayable("its queries and keys are in different windows")
-    given: dict[str, Any] = {"heads": count, **(divided[0] or {})}
+    windows = _same_windows(divided, *[each.view.layer.shape[1:] for each in (queries, keys)])
+    given: dict[str, Any] = {"heads": count, **windows}
     one = _one_map(queries, keys, values, count)
     if one is not None and abs(ratio - 1) < _CLOSE:
         inputs, given = [one.layer], {**given, **one.given}
@@ -243,14 +242,46 @@ def _attended(
     return _result(layer, q, count, v.shape[-1])
 
 
+def _same_windows(
+    divided: Sequence[dict[str, Any] | None], queries: Sequence[int], keys: Sequence[int]
+) -> dict[str, Any]:
+    """Those of queries, keys and values together. Keys may be read around the windows, too, and
+    queries may be at every second place."""
+    first, second, third = (each or {} for each in divided)
+    if first == second == third:
+        return first
+    whole_ = first.get("windows", tuple(queries))
+    if "windows" in second and second == third and (first.keys() <= {"windows"}):
+        sides = zip(whole_, second["windows"], queries, keys, strict=True)
+        if all(few * there == many * here for few, many, here, there in sides):
+            return second
+    raise Unsayable("its queries and keys are in different windows")
+
+
 def _inputs(to: Composer, operands: Sequence[_Operand], count: int) -> list[Layer]:
     """Queries, keys and values as maps of their own."""
-    layers = [to.settled(each.view).layer for each in operands]
+    layers = [to.settled(_without_windows(to, each)).layer for each in operands]
     for each, layer in zip(operands, layers, strict=True):
         heads = each.heads.size if each.heads else 1
         if layer.shape[0] != heads * each.view.shape[-1] or heads not in (1, count):
             raise Unsayable("its channels are not those of its heads")
     return layers
+
+
+def _without_windows(to: Composer, operand: _Operand) -> View:
+    """All places of the channels that it reads."""
+    view = operand.view
+    if min(view.first) >= 0:
+        return view
+    channels = merged([part for part in (operand.heads, operand.channels) if part])
+    return _everywhere(view, (merged([Part(BATCH, 1, to.batch)]), channels))
+
+
+def _everywhere(view: View, before: tuple[Axis, ...]) -> View:
+    """A view of the whole map, behind other axes."""
+    places = [whole(view.layer.shape, n) for n in range(1, len(view.layer.shape))]
+    first = (view.first[0], *[0 for _ in places])
+    return View(view.layer, (*before, *places), first)
 
 
 def _result(layer: Layer, queries: View, count: int, channels: int) -> View:
@@ -296,6 +327,8 @@ def _divided(operand: _Operand) -> dict[str, Any] | None:
     another order."""
     shape = operand.view.layer.shape
     axes = range(1, len(shape))
+    if min(operand.view.first) < 0:
+        return _with_halo(operand)
     if not operand.windows:
         everything = merged([Part(axis, 1, shape[axis]) for axis in axes])
         return {} if operand.places == everything else None
@@ -312,6 +345,23 @@ def _divided(operand: _Operand) -> dict[str, Any] | None:
     if (operand.windows, operand.places) == (grids, places):
         return {"grid": tuple(inside)}
     return None
+
+
+def _with_halo(operand: _Operand) -> dict[str, Any] | None:
+    """Windows with a border of the same width around each."""
+    shape, first = operand.view.layer.shape, operand.view.first
+    halos = {-each for each in first[1:]}
+    halo = halos.pop()
+    inside = [prod(p.size for p in operand.places if p.axis == n) for n in range(1, len(shape))]
+    steps = [side - 2 * halo for side in inside]
+    each = [*zip(range(1, len(shape)), steps, inside, strict=True)]
+    if halos or min(steps) < 1 or any(shape[n] % step for n, step, _ in each):
+        return None
+    windows = tuple([p for n, s, _ in each for p in merged([Part(n, s, shape[n] // s)])])
+    places = merged([Part(n, 1, side) for n, _, side in each])
+    if (operand.windows, operand.places) != (windows, places):
+        return None
+    return {"windows": tuple(steps), "halo": halo}
 
 
 def _position(added: Constant, heads: int, queries: Sequence[int], keys: Sequence[int]) -> Constant:

@@ -79,6 +79,39 @@ def _select(to: Composer, call: Call, x: Value) -> View:
     return without(view, [axis], keep=False)
 
 
+@says("unfold")
+def _unfold(to: Composer, call: Call, x: Value) -> View:
+    """Windows that may overlap, and reach over the border of a map with zeros around it: nothing
+    but an attention reads them."""
+    axis, size, step = (call.settings[name] for name in ("axis", "size", "step"))
+    source = call.operands[0]
+    if isinstance(source, Call) and source.function == "pad":
+        x = _with_border(to, source)
+    if not isinstance(x, View) or len(x.axes[axis]) != 1 or x.axes[axis][0].step != 1:
+        raise Unsayable("its windows are not those of an attention")
+    (part,) = x.axes[axis]
+    count = (part.size - size) // step + 1
+    windows, places = Part(part.axis, step, count), Part(part.axis, 1, size)
+    axes = (*x.axes[:axis], merged([windows]), *x.axes[axis + 1 :], merged([places]))
+    return x._replace(axes=axes)
+
+
+def _with_border(to: Composer, call: Call) -> Value:
+    """A map with zeros around it, as a view that begins before the map does."""
+    view = to.values[id(call.operands[0])]
+    sides = call.settings["sides"]
+    if call.settings["mode"] != "constant" or call.settings["value"] or any(map(any, sides[:2])):
+        return None
+    view = to.plain(to.map(view))
+    axes = list(view.axes)
+    first = list(view.first)
+    for axis, (low, high) in enumerate(sides):
+        if low or high:
+            axes[axis] = (Part(axis - 1, 1, view.layer.shape[axis - 1] + low + high),)
+            first[axis - 1] -= low
+    return View(view.layer, tuple(axes), tuple(first))
+
+
 @says("concat")
 def _concat(to: Composer, call: Call, *parts: Value) -> View:
     axis = call.settings["axis"]

@@ -40,6 +40,7 @@ entry for each spatial axis; axes count from 0, the batch included, never from t
 | concat | any number | axis |
 | slice | x | axis start stop step |
 | select | x | axis index: the axis goes |
+| unfold | x | axis size step: windows along it, whose places are a new last axis |
 | flip roll | x | axes; shifts for roll |
 | pad | x | sides ((low, high) for every axis, may be negative), mode, value |
 | upsample | x | to (by axis), mode, align_corners |

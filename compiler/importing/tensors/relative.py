@@ -66,11 +66,18 @@ def _tables(added: Call, queries: Call) -> tuple[Constant, Constant] | None:
         sides = [(each.shape[0] + 1) // 2 for each in (height, width)]
         if prod(sides) != keys:
             continue
-        for halo in range(min(sides) // 2):
-            inside = [side - 2 * halo for side in sides]
-            if prod(inside) == count and _alike(theirs, probe, height, width, inside, sides):
+        for inside in _sizes(sides, count):
+            if _alike(theirs, probe, height, width, inside, sides):
                 return height, width
     return None
+
+
+def _sizes(sides: Sequence[int], count: int) -> list[list[int]]:
+    """Sizes of a window in queries, of which keys may be read around it, and which may be at every
+    second place."""
+    windows = [[side - 2 * halo for side in sides] for halo in range(min(sides) // 2)]
+    few = [[side // step for side in each] for each in windows for step in (1, 2, 4)]
+    return [each for each in few if prod(each) == count]
 
 
 def _between(added: Call, queries: Call) -> list[Call] | None:

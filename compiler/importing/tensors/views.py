@@ -152,6 +152,8 @@ def cut(view: View) -> tuple[tuple[int, int], ...] | None:
             if part.step != count:
                 return None
             count *= part.size
+        if first < 0 or first + count > view.layer.shape[axis]:
+            return None  # it reaches over the border
         ranges.append((first, first + count))
     return tuple(ranges)
 
