@@ -54,11 +54,14 @@ def test_no_bit_is_lost(dtype: str) -> None:
     )
 
 
-def test_masks_stand_beside_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ['npz "set.npz"', 'npy "."'])
+def test_masks_stand_beside_them(tmp_path: Path, kind: str) -> None:
     images = deep()
     masks = (images[..., 0] > 30_050).astype("u1")
     numpy.savez(tmp_path / "set.npz", x_train=images, y_train=masks)
-    made = request(Source("n.cnn", MASKS + '\ntrain { data npz "set.npz" }'), base=tmp_path)
+    numpy.save(tmp_path / "x_train.npy", images)
+    numpy.save(tmp_path / "y_train.npy", masks)
+    made = request(Source("n.cnn", MASKS + f"\ntrain {{ data {kind} }}"), base=tmp_path)
     data = open_data(made.plan, tmp_path)
     assert data.preparation.depth == 16
     for index in range(len(data.stores["train"])):

@@ -10,7 +10,7 @@ import torch
 from ....compiler.plan.data import NpyFolder
 from ....compiler.shapes import Shape
 from ..diagnostic import counted, plural_noun, problem
-from ..images.arrays import as_images
+from ..images.arrays import as_images, depth_of_array
 from ..images.image_file import BadImage
 from ..loader.image_source import Arrays, Contents, ImageSource
 from ..samples.mapped_masks import MappedMasks, MaskedSamples
@@ -23,8 +23,16 @@ from .npy_files import opened_folder
 from .npz_file import class_names, labels_of, named_pairs
 
 
-def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False) -> Contents:
-    """The data set in a folder of arrays; raises SpecError if it is not one."""
+def npy(
+    data: NpyFolder,
+    base: Path,
+    wanted: Shape,
+    *,
+    as_numbers: bool = False,
+    depth: int | None = None,
+) -> Contents:
+    """The data set in a folder of arrays; raises SpecError if it is not one. `depth` is the number
+    of bits of a channel of images, if it is not theirs."""
     noun = noun_of(wanted)
     parts: dict[str, ImageSource] = {}
     notes: list[str] = []
@@ -46,12 +54,13 @@ def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False)
                         f" {counted(len(numbers), 'label')}"
                     )
                 if noun == "image":
-                    images = as_images(rows, wanted)
+                    depth = depth_of_array(rows) if depth is None else depth  # of those to train on
+                    images = as_images(rows, wanted, depth)
                     if masks is not None:
                         of_part = masks.parts[part]
                         must_fit(data, name, label, (len(images), *images.shape[2:]), of_part.shape)
                         own = torch.from_numpy(masks.numbers.of(of_part))
-                        images = torch.cat([images, own[:, None]], 1)
+                        images = torch.cat([images, own[:, None].to(images.dtype)], 1)
                     parts[part] = Arrays(
                         images, torch.from_numpy(numbers), masks=int(masks is not None)
                     )
@@ -82,4 +91,5 @@ def npy(data: NpyFolder, base: Path, wanted: Shape, *, as_numbers: bool = False)
         notes=tuple(notes),
         task=labels.task,
         noun=noun,
+        depth=depth or 8,
     )

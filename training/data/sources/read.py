@@ -103,7 +103,7 @@ def contents(
         case HuggingFace():
             return hugging_face(data, base, as_numbers=as_numbers)
         case NpyFolder():
-            return npy(data, base, wanted, as_numbers=as_numbers)
+            return npy(data, base, wanted, as_numbers=as_numbers, depth=depth)
         case SeriesText():
             return series(data, base, wanted, as_numbers=as_numbers)
         case Idx():
