@@ -11,6 +11,9 @@ normal.py      the one spelling of operations that do the same, and their argume
 structure.py   graph -> statements: residual, concat, gate, paths, labels
 template.py    statements with the numbers apart, so that equal ones can be found
 fold.py        equal statements become blocks and loops
+  shortcuts.py    what is a residual elsewhere becomes `residual shortcut=match`
+  sequences.py    lines that follow one another in several places become one
+  progressions.py  numbers that grow from round to round; schedules of droppath
 parameters.py  numbers that differ become parameters, with names and arithmetic between them
 write.py       statements -> text
 prove.py       the spec, compiled again, is the same network

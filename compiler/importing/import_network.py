@@ -13,7 +13,7 @@ from ...dsl.source import Source
 from ..build.elaborate import elaborate
 from ..load_spec import load
 from ..network import Network
-from .fold import fold, unfolded
+from .fold import fold, simply_folded, unfolded
 from .graph import Graph, Tensor, Unsaid, only_used
 from .prove import prove
 from .readers import Format, Given
@@ -106,8 +106,8 @@ def folded(graph: Graph, origin: str, file: str, *, partial: bool = False) -> Im
     graph = only_used(graph)
     _complete(graph)
     different = ""
-    for body in (fold(structure(graph)), None):
-        text = write(body if body is not None else unfolded(structure(graph)), graph.name)
+    for way in (fold, simply_folded, unfolded):
+        text = write(way(structure(graph)), graph.name)
         try:
             network = elaborate(load(Source("<imported>", text)))
         except SpecError as error:

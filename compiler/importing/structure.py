@@ -343,7 +343,8 @@ class _Structure:
             if source is above or not source.inputs:
                 return False
             before = source.inputs[0].shape
-            if len(before) == len(source.shape) == len(above.shape):
+            alone = len(source.inputs) == 1  # a gate's factors are smaller than its other input
+            if alone and len(before) == len(source.shape) == len(above.shape):
                 sides = zip(before[1:], source.shape[1:], above.shape[1:], strict=True)
                 if all(side < larger <= whole for side, larger, whole in sides):
                     return len(before) > 1
@@ -446,7 +447,7 @@ class _Structure:
             short = min((1, 0), key=lambda index: len(paths[index]))
             if len(paths[short]) < len(paths[1 - short]):
                 paths = [paths[1 - short], paths[short]]
-                word = "residual"
+                return Item("form", "residual", paths=paths, bars=True, layer=merge)
         return self.over_paths(merge, paths)
 
     def over_paths(self, merge: Layer, paths: list[Body]) -> Item:
