@@ -396,6 +396,8 @@ class Halo(nn.Module):
 def test_attention_with_halos_and_relative_positions() -> None:
     made = imported(Halo(), (8, 8, 8))
     assert "attention heads=2 windows=4 halo=1 position=relative {" in made.body
+    words = [layer.op.word for layer in made.graph.layers]
+    assert words == ["input", "conv", "conv", "conv", "attention"]
 
 
 def test_attention_of_torch_itself() -> None:

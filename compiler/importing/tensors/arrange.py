@@ -12,6 +12,8 @@ from ....dsl.source import Span
 from ...ops import REGISTRY
 from ...shapes import Shape, ShapeError, axes_of
 from ..graph import GraphBuilder, Layer
+from . import known
+from .program import Constant
 from .views import BATCH, Axis, Part, View, cut, length, merged, plain, whole
 
 MOST_AXES = 4
@@ -171,6 +173,9 @@ class Arranger:
         key = ("blocks", layer.index, blocks, inside, first)
 
         def made() -> Layer | None:
+            filters = layer.op.word == "conv" and layer.weights
+            if filters and getattr(layer.op, "groups", 1) == 1:
+                return self._some_filters(layer, blocks, inside, first)
             apart = self._reshaped(layer, (blocks.size, block, prod(sides)), span)
             if apart is None:
                 return None
@@ -186,6 +191,19 @@ class Arranger:
         moved = blocks._replace(step=inside.size)
         axes = [merged([moved if p == blocks else p for p in axis]) for axis in view.axes]
         return self.settled(View(result, tuple(axes), (0, *view.first[1:])), span)
+
+    def _some_filters(self, layer: Layer, blocks: Part, inside: Part, first: int) -> Layer | None:
+        """A convolution with some of the filters of another: nothing is cut out behind it."""
+        given = {**layer.op.arguments, "out": blocks.size * inside.size}
+        made = self.builder.add("conv", layer.inputs, layer.name, layer.span, **given)
+        if made is not None:
+            stop = first + inside.size
+            weights = {key: Constant(each, "") for key, each in layer.weights.items()}
+            chosen = {
+                key: known.rows(each, blocks.size, first, stop) for key, each in weights.items()
+            }
+            self.builder.weigh(made, {key: each.value for key, each in chosen.items()})
+        return made
 
     # ---- another order ----
 

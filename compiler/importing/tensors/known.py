@@ -35,6 +35,15 @@ def permuted(constant: Constant, order: Sequence[int]) -> Constant:
     return result
 
 
+def rows(constant: Constant, blocks: int, start: int, stop: int) -> Constant:
+    """The same rows of each block of rows."""
+    count, *others = constant.shape
+    apart = reshaped(constant, (blocks, count // blocks, *others))
+    some = computed("slice", apart, axis=1, start=start, stop=stop)
+    assert some is not None
+    return reshaped(some, (blocks * (stop - start), *others))
+
+
 def filled(number: float, like: Constant) -> Constant | None:
     """A weight of one number everywhere."""
     zero = computed("mul", like, 0.0)
