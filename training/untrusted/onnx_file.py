@@ -65,7 +65,8 @@ def _read_external(graph: Any, folder: Path, external: int) -> None:
         name = claimed.get("location", "")
         place = PurePosixPath(name.replace("\\", "/"))
         if not name or place.is_absolute() or ".." in place.parts:
-            raise BadFile(f"refers to data outside its folder ({name})", "code")
+            help = "save the model with its data beside it"
+            raise BadFile(f"refers to data outside its folder ({name})", "code", help)
         try:
             with open_regular(folder / place) as file:
                 size = size_of(file)

@@ -16,7 +16,7 @@ from ...untrusted.bad_file import BadFile
 from ...untrusted.onnx_file import read_onnx_model
 from ...weights.read import cannot_use
 from . import elementwise, onnx_layers, rearranging
-from .layout import Flat, Held, Last, Lost, Value, last
+from .layout import Flat, Held, Last, Lost, Value, Wrong, last
 from .onnx_nodes import Listing, Node
 from .onnx_reader import Reader
 from .onnx_session import Port, runner
@@ -93,13 +93,15 @@ def _inputs(reader: Reader, model: Any, given: Given) -> _Inputs:
         if reader.batch == 0:
             reader.batch = dims[0] or BATCH
             inputs.open = not dims[0]
-        call = reader.call("input", [], [reader.batch, *shape])
+        try:
+            call = reader.call("input", [], [reader.batch, *shape])
+        except Wrong:
+            reader.mistake("the input has an impossible size")
+            continue
         inputs.values[name] = Last(call) if turned else call
         inputs.ports.append(Port(name, turned))
     if reader.mistakes:
         raise SpecError(reader.mistakes)
-    if not inputs.ports and not reader.calls:
-        raise SpecError([Diagnostic("onnx", "this network has no input", file=given.name)])
     return inputs
 
 
@@ -154,7 +156,9 @@ def _results(
     results: list[Result] = []
     ports: list[Port] = []
     for name, value in zip(listing.main.outputs, values, strict=True):
-        if value is None or isinstance(value, Held):
+        if value is None:
+            continue  # a mistake that is known
+        if isinstance(value, Held):
             reader.remarks.append(f"the output {name[:60]}, which is the same for every image")
             continue
         if isinstance(value, Lost):
@@ -166,7 +170,7 @@ def _results(
             continue
         results.append(Result(call, name))
         ports.append(Port(name, turned))
-    if not results and not reader.mistakes:
+    if not results and not reader.mistakes and not reader.unsaid:
         message = "no output of this network depends on its input"
         raise SpecError([Diagnostic("onnx", message, file=listing.source.name)])
     return results, ports

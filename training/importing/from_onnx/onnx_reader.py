@@ -228,7 +228,14 @@ class Reader:
                     call = getattr(result, "call", result)
                     if isinstance(call, Call) and uses.get(name, 0) != 1:
                         self.shared.add(call.index)
-        return [self._named(name, scope) for name in body.outputs]
+        found: list[Value | None] = []
+        for name in body.outputs:
+            try:
+                found.append(self._named(name, scope))
+            except Wrong:
+                self.mistake(f"no node gives the output `{_short(name)}`")
+                found.append(None)
+        return found
 
     def _named(self, name: str, scope: dict[str, Value | None]) -> Value | None:
         if not name:
