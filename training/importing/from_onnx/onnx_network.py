@@ -99,7 +99,7 @@ def _inputs(reader: Reader, model: Any, given: Given) -> _Inputs:
             reader.mistake("the input has an impossible size")
             continue
         inputs.values[name] = Last(call) if turned else call
-        inputs.ports.append(Port(name, turned))
+        inputs.ports.append(Port(name, turned, tuple(shape)))
     if reader.mistakes:
         raise SpecError(reader.mistakes)
     return inputs

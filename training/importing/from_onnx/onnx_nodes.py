@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ....dsl.source import Source, Span
 
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 """As many as are read, those in functions once for each call."""
 _LONGEST, _SHOWN = 60, 6
 _STANDARD = ("", "ai.onnx")
@@ -84,16 +84,34 @@ def _value(attribute: Any) -> Any:
     return None
 
 
-class Body(NamedTuple):
+class Body:
     """The nodes of a graph or a function, in an order of computation."""
 
-    inputs: list[str]
-    outputs: list[str]
-    nodes: list[Node]
-    attributes: Mapping[str, Any]
-    """The defaults of a function's attributes."""
+    def __init__(
+        self,
+        inputs: list[str],
+        outputs: list[str],
+        nodes: list[Node],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self.nodes = nodes
+        self.attributes = attributes
+        """The defaults of a function's attributes."""
 
-    @property
+    def bound(self, given: Mapping[str, Any]) -> list[Node]:
+        """The nodes of a call of the function."""
+        if not self._takes_attributes:
+            return self.nodes
+        attributes = {**self.attributes, **given}
+        return [each.bind(attributes) for each in self.nodes]
+
+    @cached_property
+    def _takes_attributes(self) -> bool:
+        return any(each.ref_attr_name for node in self.nodes for each in node.proto.attribute)
+
+    @cached_property
     def uses(self) -> dict[str, int]:
         """How often each name is read."""
         count: dict[str, int] = {}

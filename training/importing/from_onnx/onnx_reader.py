@@ -75,6 +75,7 @@ class Reader:
         self._inputs = inputs
         self._turned: dict[tuple[int, tuple[int, ...]], Call] = {}
         self._scopes: list[str] = []
+        self._paths: dict[int, str] = {}
         self._count = 0
         self._active: list[tuple[str, str]] = []
 
@@ -207,10 +208,12 @@ class Reader:
 
     # ---- the walk ------------------------------------------------------------------------------
 
-    def run(self, body: Body, scope: dict[str, Value | None]) -> list[Value | None]:
+    def run(
+        self, body: Body, scope: dict[str, Value | None], nodes: Sequence[Node] | None = None
+    ) -> list[Value | None]:
         """Reads the nodes of a body; what its outputs are."""
         uses = body.uses
-        for node in body.nodes:
+        for node in body.nodes if nodes is None else nodes:
             self._count += 1
             if self._count > MAX_NODES:
                 message = f"this network has more than {MAX_NODES:,} nodes, with its functions"
@@ -330,14 +333,12 @@ class Reader:
         key = node.domain, node.op
         if key in self._active or len(self._active) >= MAX_DEPTH:
             raise Wrong(f"the function `{_short(node.op)}` calls itself")
-        bound = {**body.attributes, **node.attributes}
-        inner = body._replace(nodes=[each.bind(bound) for each in body.nodes])
         padded = [*args, *[None] * (len(body.inputs) - len(args))]
         scope: dict[str, Value | None] = dict(zip(body.inputs, padded, strict=False))
         self._active.append(key)
         self._scopes.append(self.path)
         try:
-            return self.run(inner, scope)
+            return self.run(body, scope, body.bound(node.attributes))
         finally:
             self._active.pop()
             self._scopes.pop()
@@ -365,7 +366,10 @@ class Reader:
 
     def _path_of(self, node: Node) -> str:
         """The path of the module that a node belongs to, as far as the file says it."""
-        own = _scope(node) or _weighted(node, self.tensors) or _path(node.name, node.op)
+        own = self._paths.get(id(node.proto))
+        if own is None:
+            own = _scope(node) or _weighted(node, self.tensors) or module_path(node.name, node.op)
+            self._paths[id(node.proto)] = own
         outer = self._scopes[-1] if self._scopes else ""
         return own if not outer or own.startswith(outer) else f"{outer}.{own}" if own else outer
 
@@ -511,7 +515,7 @@ def _weighted(node: Node, tensors: Mapping[str, Any]) -> str:
     return ""
 
 
-def _path(name: str, op: str) -> str:
+def module_path(name: str, op: str) -> str:
     """`layer1.0.conv1`, from `/layer1/layer1.0/conv1/Conv`."""
     parts = [part for part in name[:300].split("/") if part]
     if not name.startswith("/"):
