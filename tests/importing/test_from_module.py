@@ -139,7 +139,11 @@ def _shared() -> nn.Module:
         (lambda: nn.Conv2d(3, 4, 3), (3, 10**6, 10**6), "too large"),
         (lambda: nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 8, 8, dtype=torch.complex64), "complex64"),
         (lambda: nn.Conv2d(3, 4, 3, dtype=torch.complex64), (3, 8, 8), "`Conv2d` has complex"),
-        (lambda: nn.Bilinear(3, 3, 4), (3,), "`Bilinear`: missing a required argument: 'input2'"),
+        (
+            lambda: nn.Bilinear(3, 3, 4),
+            (3,),
+            "`Bilinear` on 3: missing a required argument: 'input2'",
+        ),
         (lambda: nn.Bilinear(3, 3, 4), (torch.zeros(1, 3), torch.zeros(1, 3)), "takes 2 inputs"),
         (lambda: nn.Identity(), (3, 8, 8), "the module `Identity` computes nothing"),
         (lambda: nn.LazyConv2d(3, 3), (3, 8, 8), "`LazyConv2d` does not know the shape"),

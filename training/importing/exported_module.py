@@ -39,7 +39,7 @@ def exported_graph(module: nn.Module, example: Tensor, name: str) -> AtenGraph:
     except SpecError:
         raise
     except Exception as error:  # noqa: BLE001 - this runs code of the module
-        raise _cannot(name, error) from None
+        raise _cannot(name, error, example) from None
 
 
 def tensors_of_module(module: nn.Module) -> dict[str, Tensor]:
@@ -67,14 +67,15 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _cannot(name: str, error: Exception) -> SpecError:
+def _cannot(name: str, error: Exception, example: Tensor) -> SpecError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     why = lines[0] if lines else type(error).__name__
     if "data-dependent" in why or "DataDependent" in type(error).__name__:
         message = f"what the module `{name}` computes depends on the values of its input"
         help = "a network of the language computes the same for every image"
         return SpecError([Diagnostic("import", message, help=help)])
-    message = f"torch.export cannot follow the module `{name}`: {why[:300]}"
+    shape = "x".join(map(str, example.shape[1:]))
+    message = f"torch.export cannot follow the module `{name}` on {shape}: {why[:300]}"
     return SpecError([Diagnostic("import", message)])
 
 
