@@ -11,7 +11,7 @@ from ..graph import Layer
 from . import views
 from .composer import Composer, Unsayable, Value, once, says
 from .convolve import padded
-from .program import Call
+from .program import Call, Constant
 from .scores import Scores, Unit
 from .views import REPEATED, Axis, Part, View, joined, length, merged, whole, without
 
@@ -226,6 +226,14 @@ def _upsample(to: Composer, call: Call, x: Value) -> View:
     mode = "nearest" if mode == "nearest-exact" else mode
     corners = bool(call.settings["align_corners"]) and mode != "nearest"
     return to.plain(to.add("upsample", source, mode=mode, align_corners=corners, **given))
+
+
+@says("_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa")
+def _resized(to: Composer, call: Call, x: Value) -> Value:
+    """Positions are brought to the size of the map, which mostly they have."""
+    if isinstance(x, (View, Constant)) and x.shape == call.shape:
+        return x
+    raise Unsayable("the language has no interpolation that smooths before it makes maps smaller")
 
 
 @says("pixel_shuffle", "pixel_unshuffle")
