@@ -153,6 +153,14 @@ SEVERAL = """network N {
   output sex { from features, fc 2 }
 }"""
 ANSWERS = "network N { input 3x8x8, conv 3 3x3 same }"
+MAPS = """network N {
+  input 3x12x16
+  features: conv 4 3x3 same
+  output mask: conv 3 1x1
+  output depth { from features, conv 1 1x1 }
+  output kind { from features, pool avg global, flatten, fc 2 }
+}"""
+ARRAY_MAPS = MAPS.replace("  output depth { from features, conv 1 1x1 }\n", "")
 
 
 # ---- sound -----------------------------------------------------------------------------------
@@ -288,6 +296,35 @@ def mask_files() -> Sequence[bytes]:
     return found
 
 
+def npy_mask_folder(root: Path) -> None:
+    mask_folder(root)
+    (root / "masks" / "0.png").unlink()
+
+
+def npy_masks() -> Sequence[bytes]:
+    found = []
+    pixels = drawn().integers(0, 3, (12, 16))
+    for array in (pixels, pixels.astype("<u2"), pixels > 1, pixels[None] - 1.0):
+        stream = io.BytesIO()
+        numpy.save(stream, array)
+        found.append(stream.getvalue())
+    return found
+
+
+def tables_of_maps() -> Sequence[bytes]:
+    lines = [
+        f"images/{n}.png,masks/{n}.png,{'masks/1.png' if n % 3 else ''},{'ab'[n % 2]}"
+        for n in range(8)
+    ]
+    return ["\n".join(["image,mask,depth,kind", *lines]).encode()]
+
+
+def arrays_of_maps() -> Sequence[bytes]:
+    images = drawn().integers(0, 256, (8, 12, 16, 3)).astype(numpy.uint8)
+    mask, kind = drawn(1).integers(0, 3, (8, 12, 16)), numpy.arange(8) % 2
+    return [packed(x=images, mask=mask, kind=kind), packed(x=images, mask=mask[:, None], kind=kind)]
+
+
 def color_tables() -> Sequence[bytes]:
     return [
         b"name,r,g,b\nsky,0,0,0\nroad,255,0,0\ncar,0,255,0\n",
@@ -364,6 +401,10 @@ KINDS: dict[str, tuple[str, str, Callable[[Path], None], str, Callable[[], Seque
              [*COCO, *JSON]),
     "mask": (DENSE, 'data folder "." bad=50%', mask_folder, "masks/0.png", mask_files,
              [b"IHDR", b"IDAT", b"PLTE", b"tRNS", b"IEND"]),
+    "npy-mask": (DENSE, 'data folder "." bad=50%', npy_mask_folder, "masks/0.npy", npy_masks, NPY),
+    "table-maps": (MAPS, 'data table "t.csv" bad=50%, loss depth l1', mask_folder, "t.csv",
+                   tables_of_maps, CELLS),
+    "data-maps": (ARRAY_MAPS, 'data npz "a.npz"', nothing, "a.npz", arrays_of_maps, [*ZIP, *NPY]),
     "color-table": (DENSE, 'data folder "." bad=50%', colored_folder, "classes.csv", color_tables,
                     CELLS),
     "data-outputs": (SEVERAL, 'data npz "a.npz", loss age mae', nothing, "a.npz", several_arrays,

@@ -328,6 +328,8 @@ def test_a_program_passes_masks(tmp_path: Path) -> None:
             numpy.full((24, 24, 32), 300),
             "the class number 300 in image #0; class numbers are from 0 to 254",
         ),
+        (numpy.full((24, 24, 32), 2**60), "the class number 1152921504606846976 in image #0"),
+        (numpy.full((24, 24, 32), numpy.inf), "masks are class numbers, images x height x width"),
         (numpy.full((24, 24, 32), 0.5), "masks are class numbers, images x height x width"),
         (numpy.full((24, 24, 32), 255), "`mask` in data have no class numbers"),
         (numpy.zeros((5, 24, 32), int), "24 images and 5 labels"),

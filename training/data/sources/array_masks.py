@@ -82,7 +82,7 @@ def masks_in(
     if not known:
         message = f"{which} in {data.path} have no class numbers"
         raise problem("no-classes", message, data, argument="labels")
-    classes = names or tuple(map(str, range(known[-1] + 1)))
+    classes = names or tuple(map(str, range(min(known[-1], UNLABELLED) + 1)))
     if known[0] < 0 or known[-1] >= len(classes) or len(classes) > UNLABELLED:
         strange = known[0] if known[0] < 0 else known[-1]
         part, place = next(
@@ -172,7 +172,8 @@ def _in_chunks(array: Any) -> Iterator[tuple[int, Any]]:
 
 def _have_fractions(array: Any) -> bool:
     return array.dtype.kind == "f" and any(
-        bool((rows != numpy.rint(rows)).any()) for _, rows in _in_chunks(array)
+        bool(((rows != numpy.rint(rows)) | numpy.isinf(rows)).any())
+        for _, rows in _in_chunks(array)
     )
 
 
