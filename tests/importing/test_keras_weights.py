@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from dotcnn.compiler.importing.import_network import Imported, import_network
 from dotcnn.compiler.importing.readers import Given, format_of
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.importing.imported_weights import module_of
+from dotcnn.training.untrusted import hdf5_file
 from importing.test_keras import conv, layer, sequential
 from support import shared
 
@@ -134,6 +136,12 @@ def same(imported: Imported, w: Weights) -> bool:
     x = numpy.random.default_rng(1).normal(size=(9, 8, 3))
     expected = reference(x, w)
     return bool(abs(output(imported, x) - expected).max() < 1e-5 * abs(expected).max())
+
+
+@pytest.fixture(autouse=True)
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the process that reads files first: it takes a while to start."""
+    monkeypatch.setattr(hdf5_file, "_check", lambda stream: None)
 
 
 @pytest.fixture
@@ -254,6 +262,17 @@ def test_hostile_files(model: Path, tmp_path: Path) -> None:
     assert "small.h5 has weights only" in problems(file)
     file.write_bytes(file.read_bytes()[:5000])
     assert "damaged" in problems(model, file)
+
+
+def test_files_on_which_the_library_crashes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read by a process of its own first."""
+    monkeypatch.undo()
+    w, file = weights(), model.with_suffix(".h5")
+    with h5py.File(file, "w") as opened:
+        write_layered(opened, w)
+    assert same(imported(model, file), w)
+    monkeypatch.setattr(hdf5_file.sys, "executable", shutil.which("false"))
+    assert "the HDF5 library fails on it" in problems(model, file)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "lenet", "toyresnet"])

@@ -8,6 +8,7 @@ npz.py          numpy's .npz and .npy, without pickle
 pickle_data.py  reads torch's pickles as plain data: a stack machine that runs no foreign code
 torch_file.py   .pt, .pth, .ckpt: tensors from zip archives and from the older format
 safetensors_file.py, onnx_file.py, hdf5_file.py
+hdf5_check.py   reads all of an HDF5 file in a process of its own, before this one does
 protobuf_wire.py  the fields of protocol buffers, whatever they mean
 
 A file may claim anything. Names, counts, sizes and compression are checked first; then the file is

@@ -4,14 +4,20 @@ no virtual or external data sets, no filters from plugins, no more memory than t
 
 from __future__ import annotations
 
+import io
 import math
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy
 
-from .bad_file import BadFile, damaged, guarded, too_large
+from .bad_file import BadFile, damaged, guarded, too_large, unreadable
 from .open_file import LFS, refuse_pointer
 from .zip_archive import may_unpack_to
 
@@ -19,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+TEXTS = ("layer_names", "weight_names", "model_config", "keras_version", "backend")
+"""The attributes that are read."""
+LONGEST = 300
+"""Seconds to read a file in."""
 MAX_NAMES = 100_000
 MAX_DEPTH = 32
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
@@ -116,15 +126,53 @@ def _text(value: object) -> str:
 
 @contextmanager
 def open_hdf5(stream: IO[bytes], size: int) -> Iterator[Group]:
-    """A context with the file of a stream of `size` bytes; raises BadFile."""
-    try:
-        import h5py
-    except ImportError:
-        raise BadFile("needs `h5py`", "missing-package", 'pip install "dotcnn[keras]"') from None
+    """A context with the file of a stream of `size` bytes; raises BadFile, also for files on which
+    the HDF5 library would crash: a process of its own reads all of it first."""
+    if find_spec("h5py") is None:
+        raise BadFile("needs `h5py`", "missing-package", 'pip install "dotcnn[keras]"')
+    stream.seek(0)
+    _refuse_others(stream)
+    _check(stream)
+    with opened(stream, size) as root:
+        yield root
+
+
+def _check(stream: IO[bytes]) -> None:
+    command = [sys.executable, "-P", "-m", f"{__package__}.hdf5_check"]
+    with tempfile.TemporaryFile() as copy:
+        source: IO[bytes] = stream
+        if isinstance(stream, io.BytesIO):
+            copy.write(stream.getvalue())
+            copy.seek(0)
+            source = copy
+        else:
+            # The process shares the position in the file, which is put back by `opened`.
+            os.lseek(stream.fileno(), 0, os.SEEK_SET)
+        try:
+            done = subprocess.run(
+                command, stdin=source, capture_output=True, timeout=LONGEST, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise too_large("takes too long to read") from None
+        except OSError as error:
+            raise unreadable(error) from None
+    if done.returncode:
+        raise damaged("the HDF5 library fails on it")
+
+
+def _refuse_others(stream: IO[bytes]) -> None:
+    """Raises BadFile for what is not HDF5."""
     start = stream.read(len(LFS))
     refuse_pointer(start)
     if not start.startswith(SIGNATURE):
         raise damaged("it is not an HDF5 file")
+
+
+@contextmanager
+def opened(stream: IO[bytes], size: int) -> Iterator[Group]:
+    """A context with the file of a stream, in this process."""
+    import h5py
+
     stream.seek(0)
     with guarded("it is a truncated or broken HDF5 file"):
         file = h5py.File(stream, "r")
