@@ -61,6 +61,14 @@ export function table(preview: Preview, choose: (layer: string) => void): HTMLEl
   return around
 }
 
+/** A drawing turns dark with the system; in an editor, with the editor. */
+function inTheme(svg: string): string {
+  const { classList } = document.body
+  const dark = classList.contains('vscode-dark') || classList.contains('vscode-high-contrast')
+  if (!dark && !classList.contains('vscode-light')) return svg
+  return svg.replaceAll(/@media ?\(prefers-color-scheme: ?dark\)/g, dark ? '@media all' : '@media not all')
+}
+
 export function drawing(
   preview: Preview,
   choose: (layer: string) => void,
@@ -73,7 +81,7 @@ export function drawing(
     return around
   }
   // Read as XML: nothing in it runs.
-  const parsed = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement
+  const parsed = new DOMParser().parseFromString(inTheme(svg), 'image/svg+xml').documentElement
   for (const bad of parsed.querySelectorAll('script, foreignObject')) bad.remove()
   const drawn = document.importNode(parsed, true) as unknown as SVGSVGElement
   for (const box of drawn.querySelectorAll<SVGElement>('[data-layers]')) {

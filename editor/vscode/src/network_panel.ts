@@ -65,9 +65,9 @@ export class NetworkPanel {
     } else if (line !== undefined) {
       for (const text of vscode.window.visibleTextEditors)
         if (text.document.uri.toString() === this.uri) {
-          const range = text.document.lineAt(Math.min(line, text.document.lineCount - 1)).range
-          text.selection = new vscode.Selection(range.start, range.start)
-          text.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport)
+          const start = new vscode.Position(Math.min(line, text.document.lineCount - 1), 0)
+          text.selection = new vscode.Selection(start, start)
+          text.revealRange(new vscode.Range(start, start), vscode.TextEditorRevealType.InCenterIfOutsideViewport)
         }
     } else if (method?.startsWith('dotcnn/')) {
       const result = await this.client.sendRequest(method, params ?? {}).catch(() => null)
@@ -83,7 +83,11 @@ export class NetworkPanel {
     return `<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
-<link rel="stylesheet" href="${at('panel_page.css')}"><title>Network</title></head>
+<link rel="stylesheet" href="${at('panel_page.css')}"><style>
+body { padding: 0; }
+body.vscode-light { color-scheme: light; }
+body.vscode-dark, body.vscode-high-contrast { color-scheme: dark; }
+</style><title>Network</title></head>
 <body><section id="right"><div id="totals"></div><div role="tablist" id="tabs"></div>
 <div id="view" role="tabpanel" tabindex="0"></div></section>
 <script nonce="${nonce}" src="${at('panel_page.js')}"></script></body></html>`
