@@ -303,6 +303,8 @@ def test_layers_without_words_say_why(text: str, why: str) -> None:
         (INPUT + 'layer { type: "ReLU" top: "x" }', "2: the layer `` has no bottom"),
         (INPUT + layer("ReLU", "a", "b") + layer("ReLU", "b", "a"), "2: `ReLU` cannot be said"),
         ("a {" * 60 + "}" * 60, "1: messages within more than 50 others"),
+        ("a {" * 200_000, "1: messages within more than 50 others"),
+        ("#" * 2_000_001, "0: this file has more than 2,000,000 characters"),
     ],
 )  # fmt: skip
 def test_files_that_are_wrong(text: str, message: str) -> None:

@@ -240,6 +240,10 @@ def test_paths_within_paths_without_end() -> None:
         (NET + "[route]\nlayers=4\n", "6: there is no layer 4 before this one, which is layer 0"),
         (NET + "[route]\nlayers=-1\n", "6: there is no layer -1 before this one, which is layer 0"),
         (NET + CONV + "[route]\nlayers=,\n", "12: `` is not the number of a layer"),
+        (
+            NET + CONV + f"[route]\nlayers={','.join(['-1'] * 100_001)}\n",
+            "11: more than 100,000 inputs of layers",
+        ),
         (NET + "[connected]\n[maxpool]\nsize=2\n", "6: this layer does not fit: "),
         (NET + "[shortcut]\n", "5: this [shortcut] has no `from`"),
         (

@@ -99,20 +99,23 @@ class _Archive:
         )
 
     def _json(self, name: str) -> Any:
-        return load_json(read_member(self.archive, name).decode("utf-8"))
+        with guarded(f"{name} in it is broken"):
+            return load_json(read_member(self.archive, name).decode("utf-8"))
 
     def _tensors(self, config: str, folder: str) -> dict[str, tuple[Tensor, str]]:
         """Tensors by their names, each with the member that it is in."""
         tensors: dict[str, tuple[Tensor, str]] = {}
         read: dict[str, bytearray] = {}
-        for name, entry in self._json(f"{self.root}/{config}")["config"].items():
-            if entry["use_pickle"]:
-                raise BadFile(f"has `{name}` as a pickle, which is not opened", "code")
-            member = f"{self.root}/{folder}/{entry['path_name']}"
-            if member not in read:
-                size = self.archive.getinfo(member).file_size
-                read[member] = bytearray(read_member(self.archive, member, size))
-            tensors[name] = _tensor(read[member], entry["tensor_meta"]), member
+        sizes = {each.filename: each.file_size for each in self.archive.infolist()}
+        with guarded(f"{config} in it is broken"):
+            for name, entry in self._json(f"{self.root}/{config}")["config"].items():
+                if entry["use_pickle"]:
+                    raise BadFile(f"has `{name}` as a pickle, which is not opened", "code")
+                member = f"{self.root}/{folder}/{entry['path_name']}"
+                if member not in read:
+                    data = read_member(self.archive, member, sizes.get(member, 0))
+                    read[member] = bytearray(data)
+                tensors[name] = _tensor(read[member], entry["tensor_meta"]), member
         return tensors
 
 
@@ -134,7 +137,8 @@ def _tensor(data: bytearray, meta: Any) -> Tensor:
         raise damaged("a tensor in it goes beyond its storage")
     if not numbers:
         return torch.empty(sizes, dtype=dtype)
-    return torch.frombuffer(data, dtype=dtype).as_strided(sizes, strides, start)
+    numbers_of = torch.frombuffer(data, dtype=dtype, count=count)
+    return numbers_of.as_strided(sizes, strides, start)
 
 
 # ---- the graph -----------------------------------------------------------------------------------

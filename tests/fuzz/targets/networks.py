@@ -1,13 +1,25 @@
-"""Networks of other tools: what `cnn import` reads, up to the proof."""
+"""Networks of other tools and their weights: what `cnn import` reads, up to the proof."""
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
 
-from dotcnn.compiler.importing.import_network import import_network
+import numpy
+import torch
+from torch import nn
+
+from dotcnn.compiler.importing.import_network import Imported, import_network
 from dotcnn.compiler.importing.readers import Given, format_of
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
-from fuzz.frame import Target, register
+from fuzz.frame import Target, register, scratch
+from fuzz.targets.weights import JSON, PROTOBUF, ZIP, inside
+from importing import onnx_nets, test_caffe_weights, test_darknet_weights, test_keras
 
 
 def text_of(name: str) -> Callable[[bytes], str]:
@@ -21,6 +33,47 @@ def text_of(name: str) -> Callable[[bytes], str]:
 
     return run
 
+
+def file_of(name: str) -> Callable[[bytes], str]:
+    """Imports the bytes as a file of that name."""
+    format = format_of(name)
+    assert format is not None
+
+    def run(data: bytes) -> str:
+        path = scratch() / name
+        path.write_bytes(data)
+        return _said(lambda: import_network(Given(str(path)), format, partial=len(data) % 2 == 0))
+
+    return run
+
+
+def weights_of(name: str, text: str, ending: str) -> Callable[[bytes], str]:
+    """Reads the bytes as the weights of a network."""
+    format = format_of(name)
+    assert format is not None
+
+    def run(data: bytes) -> str:
+        path = scratch() / f"weights{ending}"
+        path.write_bytes(data)
+        given = Given(name, weights=str(path), source=Source(name, text))
+        return _said(lambda: import_network(given, format))
+
+    return run
+
+
+def _said(read: Callable[[], Imported]) -> str:
+    """What came of it, without the folder, which is another one each time."""
+    try:
+        imported = read()
+    except SpecError as error:
+        lines = [f"{d.code} {d.message} {d.help}" for d in error.diagnostics]
+    else:
+        shapes = [f"{name} {tuple(each.shape)}" for name, each in imported.weights.items()]
+        lines = [imported.text, *shapes]
+    return "\n".join(lines).replace(str(scratch()), "")
+
+
+# ---- Darknet and Caffe -----------------------------------------------------------------------
 
 CFG = """[net]
 batch=1
@@ -132,5 +185,149 @@ PROTOTXT_WORDS = [
     b"pool: STOCHASTIC ", b"coeff: -1 ", b"slice_point: 4 ", b"\xff", b"\x00", b"{" * 60,
 ]  # fmt: skip
 
+# ---- Keras -----------------------------------------------------------------------------------
+
+
+def keras_models() -> list[str]:
+    layer, conv = test_keras.layer, test_keras.conv
+    plain = test_keras.sequential(
+        conv(4, padding="same", activation="relu"),
+        layer("BatchNormalization", epsilon=0.01),
+        layer("MaxPooling2D", pool_size=[2, 2]),
+        layer("Flatten"),
+        layer("Dense", units=3, activation="softmax"),
+        keras_version="2.9.0",
+    )
+    merged = test_keras.functional(
+        (conv(3, padding="same", name="a"), ["in"]),
+        (layer("Add", "sum"), ["in", "a"]),
+        (layer("DepthwiseConv2D", "deep", kernel_size=[3, 3], padding="same"), ["sum"]),
+        (layer("Concatenate", "all", axis=-1), ["deep", "sum"]),
+        (layer("GlobalAveragePooling2D", "mean"), ["all"]),
+        end="mean",
+    )
+    return [plain, merged]
+
+
+def json_files() -> Sequence[bytes]:
+    return [text.encode() for text in keras_models()]
+
+
+KERAS_WORDS = [
+    *JSON, b'"class_name": "Lambda"', b'"class_name": "Model"', b'"Sequential"', b'"inbound_nodes"',
+    b"null", b"true", b"{}", b"[]", b'"same"', b'"channels_first"', b'"valid"', b'"in"', b'"a"',
+    b'"kernel_size": 0', b'"strides": [2]', b'"units": 1e9', b'"axis": 7', b'"filters": null',
+    b'"layers": []', b'"config": []', b'"batch_input_shape": [null, null, null, 3]',
+]  # fmt: skip
+
+
+def keras_weights() -> dict[str, dict[str, numpy.ndarray]]:
+    ones = numpy.ones
+    norm = {name: ones(4) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+    return {
+        "conv2d": {"kernel": ones((3, 3, 3, 4)), "bias": ones(4)},
+        "batchnormalization": norm,
+        "maxpooling2d": {},
+        "flatten": {},
+        "dense": {"kernel": ones((36, 3)), "bias": ones(3)},
+    }
+
+
+def h5_files() -> Sequence[bytes]:
+    import h5py
+
+    found = []
+    for compression in (None, "gzip"):
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            file.attrs["model_config"] = keras_models()[0]
+            group = file.create_group("model_weights")
+            held = keras_weights()
+            group.attrs["layer_names"] = [name.encode() for name in held]
+            for name, own in held.items():
+                inner = group.create_group(name)
+                inner.attrs["weight_names"] = [f"{name}/{each}:0".encode() for each in own]
+                for each, values in own.items():
+                    inner.create_dataset(f"{name}/{each}:0", data=values, compression=compression)
+        found.append(stream.getvalue())
+    return found
+
+
+def keras_archives() -> Sequence[bytes]:
+    import h5py
+
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        for name, own in keras_weights().items():
+            group = file.create_group(f"layers/{name}/vars")
+            for number, values in enumerate(own.values()):
+                group.create_dataset(str(number), data=values)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("config.json", keras_models()[0])
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.0.0"}))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    return [stream.getvalue()]
+
+
+HDF5 = [b"\x89HDF\r\n\x1a\n", b"TREE", b"HEAP", b"SNOD", b"GCOL", b"OHDR", b"\xff" * 8, b"\x00" * 8]
+
+# ---- ONNX and torch --------------------------------------------------------------------------
+
+
+def onnx_files() -> Sequence[bytes]:
+    return [bytes(make().SerializeToString()) for make in onnx_nets.NETS.values()]
+
+
+@cache
+def pt2_files() -> Sequence[bytes]:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    stream = io.BytesIO()
+    torch.export.save(torch.export.export(module.eval(), (torch.ones(5, 3, 8, 8),)), stream)
+    return [stream.getvalue()]
+
+
+PT2_WORDS = [
+    *JSON, b"torch.ops.aten.conv2d.default", b"torch.ops.aten.view.default", b'"as_int": -1',
+    b'"as_ints": [0]', b'"sizes": []', b'"as_none": true', b'"as_tensor": {"name": "x"}', b"null",
+]  # fmt: skip
+
 register(Target("cfg", text_of("net.cfg"), cfg_files, CFG_WORDS))
 register(Target("prototxt", text_of("net.prototxt"), prototxt_files, PROTOTXT_WORDS))
+register(
+    Target(
+        "darknet-weights", weights_of("net.cfg", test_darknet_weights.CFG, ".weights"),
+        lambda: [test_darknet_weights.packed(test_darknet_weights.arrays())],
+        [bytes(4), b"\xff" * 4, b"\x01\x00\x00\x00"],
+    )
+)  # fmt: skip
+register(
+    Target(
+        "caffemodel", weights_of("net.prototxt", test_caffe_weights.LAYERS, ".caffemodel"),
+        lambda: [
+            test_caffe_weights.packed(test_caffe_weights.arrays(), old=old) for old in (False, True)
+        ],
+        PROTOBUF,
+    )
+)  # fmt: skip
+register(Target("keras-json", text_of("net.json"), json_files, KERAS_WORDS))
+register(Target("onnx-network", file_of("net.onnx"), onnx_files, PROTOBUF, few=30))
+register(
+    Target(
+        "pt2",
+        file_of("net.pt2"),
+        pt2_files,
+        [*ZIP, *PT2_WORDS],
+        draw=inside(pt2_files, PT2_WORDS),
+        few=15,
+    )
+)
+if find_spec("h5py") is not None:
+    # Each file is read by a process of its own first.
+    register(Target("keras-h5", file_of("net.h5"), h5_files, HDF5, few=6))
+    register(
+        Target(
+            "keras", file_of("net.keras"), keras_archives, [*ZIP, *HDF5],
+            draw=inside(keras_archives, [*KERAS_WORDS, *HDF5]), few=6,
+        )
+    )  # fmt: skip
