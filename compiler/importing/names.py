@@ -12,6 +12,11 @@ from .template import Line, Lines, Template
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 _BEGINNING = re.compile(r"[A-Za-z]+")
+_CONTAINERS = frozenset(
+    ("backbone", "block", "body", "conv", "encoder", "feature", "group", "layer", "model", "module",
+     "net", "node", "sequential", "stage", "trunk")
+)  # fmt: skip
+"""What names in files begin with that says what holds a part, not what it is."""
 _LONGEST = 24
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -95,7 +100,7 @@ def _common(block: Block) -> str:
         match = _BEGINNING.match(scopes.pop())
         beginnings.add(match.group().lower() if match else "")
     common = beginnings.pop() if len(beginnings) == 1 else ""
-    return common if len(common) > 2 else ""
+    return common if len(common) > 2 and common.rstrip("s") not in _CONTAINERS else ""
 
 
 def _layer_names(each: Template) -> Iterator[str]:

@@ -55,7 +55,7 @@ class SmallNet(nn.Module):
 
 
 SPEC = """\
-block layers {
+block basic {
   residual {
     conv 8 3x3 same, bn, relu
     conv 8 3x3 same, bn
@@ -70,7 +70,7 @@ network SmallNet {
     pool avg global, flatten
     fc 5
   }
-  layers, layers
+  basic, basic
   pool avg global, flatten
   fc 5
 }
