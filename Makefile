@@ -16,7 +16,7 @@ ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor clean
+.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -81,6 +81,9 @@ test-editor: editor ## the page in Chromium, the server with Neovim, the extensi
 	cd editor/vscode && PYTHON="$(CURDIR)/$(BIN)/python" npm test --silent
 	cd playground && npm test --silent
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/editor
+
+wheel: playground ## the package as it is released, with the page of `cnn play`: dist/
+	$(BIN)/python -m build --no-isolation
 
 clean: ## remove what was built and cached; the environment stays
 	rm -rf build dist playground/dist playground/node_modules editor/page \

@@ -5,6 +5,7 @@ values after `name=`; words of other tools become ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from ...compiler.language.vocabulary import FORMS, STATEMENTS
 from ...compiler.ops import REGISTRY
 from ...compiler.ops.base import Op
 from ...compiler.plan.directive import Directive, directives, vocabulary
-from ...dsl.files import specs_in
+from ...dsl.files import read_file, specs_in
+from ...dsl.parser import read
 from ...dsl.program import GALLERY
 from ...dsl.source import Span
-from ...dsl.syntax import Block
+from ...dsl.syntax import Block, Import
 from .context import Context, context
 from .document import Document
 from .positions import offset, range_of, text_of
@@ -122,6 +124,7 @@ def _statements(document: Document, where: Context, place: int) -> Iterator[lsp.
             yield _item(name, _KIND.Function, signature_of(symbol.node), rank=1)
         elif symbol.kind in ("parameter", "loop name"):
             yield _item(name, _KIND.Variable, symbol.kind, rank=4)
+    yield from _blocks_of_the_gallery(document)
     for word, kind in REGISTRY.items():
         if word not in FORMS and word not in SIGNATURES:
             doc = _first(kind.__doc__)
@@ -138,6 +141,44 @@ def _statements(document: Document, where: Context, place: int) -> Iterator[lsp.
             )
     if len(where.word) > 1:
         yield from _foreign(where.word)
+
+
+def _blocks_of_the_gallery(document: Document) -> Iterator[lsp.CompletionItem]:
+    """Blocks of files that only define blocks, which are imported with the word."""
+    names = document.readable.names
+    imported = {source.path for _, source in names.imports}
+    top = names.scopes[0].own
+    for path, block in gallery_blocks():
+        if path not in imported and path != document.source.path and block.name.value not in top:
+            file = path.relative_to(GALLERY).as_posix()
+            item = _item(
+                block.name.value, _KIND.Function, signature_of(block), f"of {file}", rank=7
+            )
+            line = _line_for_imports(document)
+            where = lsp.Range(lsp.Position(line, 0), lsp.Position(line, 0))
+            item.additional_text_edits = [lsp.TextEdit(where, f'import "{file}"\n')]
+            yield item
+
+
+@lru_cache(maxsize=1)
+def gallery_blocks() -> list[tuple[Path, Block]]:
+    found: list[tuple[Path, Block]] = []
+    for path in sorted(GALLERY.rglob("*.cnn")):
+        source = read_file(path)
+        if "\nnetwork " not in source.text:  # most have one; those need not be parsed
+            statements = read(source)[0].statements
+            found += [(path, each) for each in statements if isinstance(each, Block)]
+    return found
+
+
+def _line_for_imports(document: Document) -> int:
+    """After the last import; else after the comment that the text begins with."""
+    statements = document.readable.spec.statements
+    imports = [each.span.line for each in statements if isinstance(each, Import)]
+    if imports:
+        return imports[-1]
+    lines = document.source.text.split("\n")
+    return next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)
 
 
 def _directives(document: Document, section: str) -> Iterator[lsp.CompletionItem]:

@@ -217,6 +217,16 @@ def test_completion_of_sections_and_files(tmp_path: Path) -> None:
     assert "blocks.cnn" in offered('import "resnet/¦"')
 
 
+def test_a_block_of_the_gallery_brings_its_import() -> None:
+    document, at = at_cursor("# Mine.\n\nnetwork N { input 3x8x8, bottle¦ }")
+    items = completion.completion(document, at).items
+    item = next(item for item in items if item.label == "bottleneck")
+    assert item.additional_text_edits is not None
+    (edit,) = item.additional_text_edits
+    assert edit.new_text.startswith('import "')
+    assert edit.range.start.line == 1
+
+
 def test_words_of_other_tools_become_ours() -> None:
     items = completion.completion(*at_cursor("network N { input 3x8x8, Conv2¦ }")).items
     conv = next(item for item in items if item.label == "Conv2D")
