@@ -179,6 +179,7 @@ def test_a_trained_network_is_right_as_often() -> None:
 # ---- by name -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_networks_of_torchvision(capfd: Capture, tmp_path: Path) -> None:
     result = run(capfd, "import", "torchvision:squeezenet1_1", "-o", str(tmp_path / "net.cnn"))
     assert result.code == 0
