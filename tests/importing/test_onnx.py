@@ -177,3 +177,17 @@ def test_names_of_modules() -> None:
         ("pool5", "MaxPool"): "pool5",
     }
     assert {key: module_path(*key) for key in names} == names
+
+
+def test_operators_that_are_called_like_functions_of_a_program(tmp_path: Path) -> None:
+    b = Builder("batch", 3, 8, 8)
+    with pytest.raises(SpecError, match="`relu` cannot be said here, 2 times"):
+        imported(b.model(b.add("relu", b.add("relu", b.conv("x", 3, 4)))), tmp_path)
+
+
+def test_maps_that_no_memory_holds_are_not_run(tmp_path: Path) -> None:
+    b = Builder("batch", 3, 8, 8)
+    x = b.conv("x", 3, 4)
+    for _ in range(25):
+        x = b.add("Concat", x, x, axis=1)
+    assert imported(b.model(x), tmp_path).compared == ""

@@ -87,7 +87,7 @@ class Composer:
         self.call = call
         operands = [self._operand(each) for each in call.operands]
         handler = HANDLERS.get(call.function)
-        if handler is None and call.settings.get("why"):
+        if "why" in call.settings:
             self.builder.cannot_say(call.function, str(call.settings["why"]), call.span)
             self._end(operands)
             return MISSING

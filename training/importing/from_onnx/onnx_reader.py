@@ -270,7 +270,10 @@ class Reader:
             lost = None
         except TooLarge:
             lost = self.cannot(node.op, "it computes too many numbers from constants", args)
-        except (ValueError, IndexError, TypeError, OverflowError) as error:
+        except (IndexError, AttributeError, AssertionError):
+            self.mistake("this node has not the inputs or attributes that it needs")
+            lost = None
+        except (ValueError, TypeError, KeyError, ArithmeticError) as error:
             text = str(error).partition("\n")[0][:120]
             self.mistake(f"this node does not fit: {text}")
             lost = None
@@ -378,7 +381,7 @@ class Reader:
     def program(self, name: str, results: list[Result]) -> Program:
         if self.mistakes:
             raise SpecError(self.mistakes)
-        return Program(name, self.calls, results, self.batch, self.remarks)
+        return Program(name, self.calls, results, self.batch or 1, self.remarks)
 
 
 class _NoNode:

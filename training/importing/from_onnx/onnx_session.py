@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any, NamedTuple
 
 import numpy
@@ -42,9 +44,10 @@ def runner(
     for form in (_sized, _single, _newer):
         try:
             data = form(model, inputs, batch).SerializeToString()
-            session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
+            with redirect_stdout(StringIO()):  # it prints what it raises
+                session = onnxruntime.InferenceSession(
+                    data, options, providers=["CPUExecutionProvider"]
+                )
             run = _run(session, inputs, outputs, batch)
             run([each.astype(numpy.float64) for each in trial] if _doubles(session) else trial)
         except Exception:  # noqa: BLE001 (it has a dozen of its own; a file may be anything)
