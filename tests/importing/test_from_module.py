@@ -125,6 +125,14 @@ def test_a_part_of_a_module() -> None:
     assert "conv 4 3x3" in dotcnn.from_module(module, (3, 8, 8), partial=True).body
 
 
+def test_channels_of_zeros_on_both_sides() -> None:
+    class Wider(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(nn.functional.pad(x, (0, 0, 0, 0, 2, 2)))
+
+    assert dotcnn.from_module(Wider(), (3, 8, 8)).network.output.shape == (7, 8, 8)
+
+
 def _shared() -> nn.Module:
     conv = nn.Conv2d(3, 3, 1)
     return nn.Sequential(conv, nn.ReLU(), conv)
