@@ -93,6 +93,7 @@ def test_images_that_are_learned_themselves_need_no_labels(labels: Any) -> None:
         (MASKS, (pixels(), numpy.zeros((10, 4, 8), int)),
          "data has 10 images of 8x8 pixels in `images`, and 10 masks of 8x4 in `labels`"),
         (MASKS, (pixels(), numpy.full((10, 8, 8), -3)), "class number -3 in image #0"),
+        (MASKS, (pixels(), numpy.full((10, 8, 8), 2**63, "u8")), "class number 9223372036854"),
         (MASKS, (pixels(), numpy.full((10, 8, 8), 0.5)), "`labels` in data cannot be masks"),
         (MASKS, {"train": (pixels(), numpy.zeros((10, 8, 8), int)), "val": pixels()},
          "there are images and no labels"),

@@ -82,6 +82,7 @@ def masks_in(
     if not known:
         message = f"{which} in {data.path} have no class numbers"
         raise problem("no-classes", message, data, argument="labels")
+    # A number may be as large as 2**63: no more classes are counted than there can be.
     classes = names or tuple(map(str, range(min(known[-1], UNLABELLED) + 1)))
     if known[0] < 0 or known[-1] >= len(classes) or len(classes) > UNLABELLED:
         strange = known[0] if known[0] < 0 else known[-1]
