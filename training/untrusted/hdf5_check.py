@@ -9,6 +9,8 @@ from .hdf5_file import TEXTS, Group, opened
 from .open_file import size_of
 
 MAX_GROUPS = 100_000
+SECONDS, BYTES_A_SECOND = 6, 2**24
+"""Of processor time for any file, and a second more for so many bytes."""
 
 
 def _read_all(root: Group) -> None:
@@ -27,8 +29,19 @@ def _read_all(root: Group) -> None:
                 group.array(name)
 
 
+def _limit_time(size: int) -> None:
+    """Ends this process where the library reads a heap with an empty object for ever."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    seconds = SECONDS + size // BYTES_A_SECOND
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+
 def main() -> None:
     with open(0, "rb", closefd=False) as stream:
+        _limit_time(size_of(stream))
         try:
             with opened(stream, size_of(stream)) as root:
                 _read_all(root)

@@ -324,10 +324,10 @@ register(
 )
 if find_spec("h5py") is not None:
     # Each file is read by a process of its own first.
-    register(Target("keras-h5", file_of("net.h5"), h5_files, HDF5, few=6))
+    register(Target("keras-h5", file_of("net.h5"), h5_files, HDF5, few=3))
     register(
         Target(
             "keras", file_of("net.keras"), keras_archives, [*ZIP, *HDF5],
-            draw=inside(keras_archives, [*KERAS_WORDS, *HDF5]), few=6,
+            draw=inside(keras_archives, [*KERAS_WORDS, *HDF5]), few=3,
         )
     )  # fmt: skip
