@@ -94,6 +94,8 @@ def _conv(reader: Reader, node: Node, args: list[Any]) -> Call:
     if bias is not None and bias.value.size != out:
         raise Wrong(f"it has {bias.value.size} biases for {out} channels")
     stride, dilation, pad = _window(node, x.shape[2:], kernel)
+    if bias is not None and "." not in bias.name and not bias.value.any():
+        bias = None  # exporters write one of zeros for a layer that has none
     if bias is not None:
         bias = bias._replace(value=bias.value.reshape(-1))
     return reader.call(
