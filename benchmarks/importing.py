@@ -6,6 +6,7 @@
     python benchmarks/importing.py torchvision          its 68 networks, from the module
     python benchmarks/importing.py torchvision-onnx     … and exported to ONNX by torch
     python benchmarks/importing.py timm [--sample 50]   the names of tests/specs/timm_names.txt
+    python benchmarks/importing.py keras                keras.applications, where Keras is installed
     python benchmarks/importing.py accuracy             ResNet-20 as a module with trained weights
     python benchmarks/importing.py times                ResNet-152 beside `onnx.load`; long chains
     python benchmarks/importing.py damaged              10,000 truncated and changed files
@@ -42,6 +43,7 @@ COMMANDS = {
     "torchvision": "modules.torchvision_networks",
     "torchvision-onnx": "modules.torchvision_by_onnx",
     "timm": "modules.timm_networks",
+    "keras": "keras_applications.run",
     "accuracy": "accuracy.run",
     "times": "times.run",
     "damaged": "damaged.run",

@@ -146,6 +146,26 @@ def test_residuals_and_gates() -> None:
     ]
 
 
+def test_a_hard_swish_of_its_parts() -> None:
+    """As MobileNetV3 of Keras 2 has it."""
+
+    def operation(name: str, function: str, source: str, y: float) -> Config:
+        node = [[source, 0, 0, {"y": y}]]
+        return {**layer("TFOpLambda", name, function=function), "name": name, "inbound_nodes": node}
+
+    text = functional(
+        (layer("ReLU", max_value=6.0), ["more"]),
+        (layer("Multiply"), ["in", "less"]),
+        end="multiply",
+    )
+    model = json.loads(text)
+    model["config"]["layers"] += [
+        operation("more", "__operators__.add", "in", 3.0),
+        operation("less", "math.multiply", "relu", 1 / 6),
+    ]
+    assert lines(json.dumps(model)) == ["hardswish"]
+
+
 def test_models_within_models() -> None:
     inner = json.loads(sequential(conv(3, padding="same"), layer("ReLU", max_value=6.0)))
     inner["config"]["name"] = "inner"

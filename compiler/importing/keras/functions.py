@@ -120,7 +120,12 @@ def _offset(call: Call, value: Value, number: float) -> Value:
 
 
 def _scaled(call: Call, value: Value, number: float) -> Value:
-    return value.of(call.add("scale_by", value.layer, factor=number)) if number != 1 else value
+    layer = value.layer
+    if layer is not None and layer.op.word == "relu6" and abs(6 * number - 1) < 1e-6:
+        (before,) = layer.inputs
+        if before.op.word == "offset_by" and before.op.arguments["offset"] == 3:
+            return value.of(call.add("hardsigmoid", before.inputs[0]))
+    return value.of(call.add("scale_by", layer, factor=number)) if number != 1 else value
 
 
 def _over_places(call: Call, word: str, kwargs: dict[str, Any], operands: Sequence[Any]) -> Value:

@@ -41,6 +41,10 @@ def elementwise(call: Call, word: str, values: Sequence[Value]) -> Value:
         return call.cannot_say("its inputs have different numbers of axes")
     if len({*shapes}) > 1 and word == "maximum":
         return call.cannot_say("the maximum of maps of different shapes")
+    if word == "mul" and len(present) == 2:
+        for one, other in (present, present[::-1]):
+            if other.op.word == "hardsigmoid" and other.inputs[0] is one:
+                return result_like.of(call.add("hardswish", one))
     if len({*shapes}) > 1 and word == "mul":
         layers = [_vector(layer, largest) for layer in layers]
     return result_like.of(call.add(word, *layers))
