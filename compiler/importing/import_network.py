@@ -91,7 +91,7 @@ def folded(graph: Graph, origin: str, file: str, *, partial: bool = False) -> Im
     left_out = _listed(graph.unsaid)
     if left_out and not partial:
         raise SpecError(left_out)
-    if not graph.outputs:
+    if not any(each.layer.inputs for each in graph.outputs):
         raise SpecError([*left_out, _nothing(file)])
     if len(graph.outputs) > MOST_OUTPUTS:
         raise SpecError(

@@ -197,6 +197,12 @@ def test_heads_of_detection_are_cuts() -> None:
     assert sorted(each.node.shape for each in network.outputs) == [(18, 16, 16), (18, 32, 32)]
 
 
+def test_a_part_of_nothing() -> None:
+    with pytest.raises(SpecError) as caught:
+        imported(NET + "[rnn]\n", "small.cfg", partial=True)
+    assert caught.value.diagnostics[-1].message == "no layer before that can be said"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
