@@ -23,14 +23,18 @@ LAYERS = {word for word in REGISTRY if word not in FORMS}
 READERS = {Path(*each.module.split(".")).with_suffix(".py") for each in FORMATS}
 """Readers of other tools' formats, which translate their layers into ours."""
 
-COMPOSING = ("compiler", "importing", "tensors")
-"""What makes layers of calls on tensors."""
+IMPORTING = Path("compiler", "importing")
+TRANSLATING = {
+    *(IMPORTING / room for room in ("keras", "tensors")),
+    *(IMPORTING / file for file in ("alignment.py", "caffe_layers.py")),
+}
+"""What translates layers of Keras and Caffe, and calls on tensors."""
 
 OUTSIDE = [
     file
     for file in package_files("*.py")
     if file.parts[:2] != ("compiler", "ops")
-    and file.parts[:3] != COMPOSING
+    and not TRANSLATING & {file, file.parent}
     and "foreign_code" not in file.parts  # the words of others, some of which are ours, too
     and file not in READERS
     and file.parts[0] in ("dsl", "compiler", "cli.py")

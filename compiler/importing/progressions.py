@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from ..language.foreign import known_layers
 from .template import ANEW, Column, Line, Lines, Template, all_columns
 
 LARGEST = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
@@ -15,6 +16,8 @@ LONGEST = 300
 """The most residuals of a schedule."""
 EVENLY = 4
 """The fewest rounds in which numbers other than those of a schedule grow."""
+DROP_PATH = known_layers()["DropPath"].word
+"""The word of the layer that drops paths."""
 DROP = "drop"
 """The family of numbers of a schedule."""
 
@@ -24,7 +27,7 @@ def scheduled(raw: Lines) -> Lines:
     drops = {
         value
         for each in _all(raw)
-        if each.word == "droppath"
+        if each.word == DROP_PATH
         for column in each.columns
         for value in column.values
     }
@@ -34,7 +37,7 @@ def scheduled(raw: Lines) -> Lines:
     largest, steps = found
 
     def counted(each: Template) -> Template:
-        if each.word != "droppath" or len(each.columns) != 1:
+        if each.word != DROP_PATH or len(each.columns) != 1:
             return each
         column = each.columns[0]
         values = tuple([round(value * steps / largest) for value in column.values])

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .progressions import DROP
+from .progressions import DROP, DROP_PATH
 from .sequences import relabeled
 from .template import (
     ANEW,
@@ -60,7 +60,7 @@ class _Search:
             for each in line:
                 for path in each.paths:
                     self.collect(path)
-                if each.word == "droppath" and each.columns and each.columns[0].family == DROP:
+                if each.word == DROP_PATH and each.columns and each.columns[0].family == DROP:
                     self.order.append((each.extent.first, each.columns[0].values[0]))
                 if _is_plain_residual(each) and len(each.paths[0]) >= SHORTEST:
                     shape = self.shape(each.paths[0])
@@ -220,14 +220,14 @@ def _drops(residual: Template) -> bool:
 def _without_drop(body: Lines) -> Lines | None:
     """A body without the `droppath` that it ends in."""
     last = body[-1][-1]
-    if last.word != "droppath" or len(body[-1]) < 2 or len(last.columns) != 1 or last.fixed:
+    if last.word != DROP_PATH or len(body[-1]) < 2 or len(last.columns) != 1 or last.fixed:
         return None
     return [*body[:-1], body[-1][:-1]]
 
 
 def _scheduled(body: Lines) -> bool:
     last = body[-1][-1]
-    return last.word == "droppath" and any(each.family == DROP for each in last.columns)
+    return last.word == DROP_PATH and any(each.family == DROP for each in last.columns)
 
 
 def _same_channels(lines: Lines) -> bool:

@@ -489,7 +489,6 @@ def _constant(node: Node) -> Any:
 _ROLE = re.compile(
     r"(.+)[./](weight|bias|running_mean|running_var|gamma|beta|kernel|w|b|W|B|scale|alpha)(:0)?$"
 )
-_NUMBERED = re.compile(r"(node_)?[A-Za-z0-9]*?(_+\d+)*(_quant)?$")
 _SUFFIX = re.compile(r"__\d+$")
 
 
