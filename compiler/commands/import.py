@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,10 @@ cnn import torchvision:resnet50 --weights resnet50.pth -o resnet50.cnn
 cnn import timm:resnest50d
 cnn import yolov3.cfg --partial -o body.cnn"""
 
-_KNOWN = ", ".join(f"{each.tool} ({', '.join(each.endings)})" for each in FORMATS)
+_KNOWN = ", ".join(
+    f"{tool} ({', '.join(ending for each in formats for ending in each.endings)})"
+    for tool, formats in groupby(FORMATS, lambda each: each.tool)
+)
 
 DETAILS = textwrap.fill(
     f"It reads {_KNOWN}. Equal parts become blocks and loops, and the spec is compiled again before"
@@ -73,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     file, output = options.file, options.output
     format = format_of(file)
     if format is None:
-        raise UsageError(f"{file} is not of a format that it knows by its ending: {_KNOWN}")
+        raise UsageError(f"{file} is of no format that can be read: {_KNOWN}")
     _check_weights(options.weights, format)
     to_file = output is not None and output != "-"
     if to_file and Path(output).suffix.lower() != ".cnn":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TEXTS = ("layer_names", "weight_names", "model_config", "keras_version", "backend")
 """The attributes that are read."""
+NO_MEMORY = 3
+"""The exit code of the process that reads first, where it had not enough memory."""
 LONGEST = 300
 """Seconds to read a file in."""
 MAX_NAMES = 100_000
@@ -156,6 +158,8 @@ def _check(stream: IO[bytes]) -> None:
             raise too_large("takes too long to read") from None
         except OSError as error:
             raise unreadable(error) from None
+    if done.returncode == NO_MEMORY:
+        raise too_large("claims to need more memory than a file of its size can")
     if done.returncode:
         raise damaged("the HDF5 library fails on it")
 
