@@ -53,12 +53,12 @@ def read_dropout(reader: Reader, node: Node, args: list[Any]) -> Value:
 
 @reads("LeakyRelu")
 def read_leaky(reader: Reader, node: Node, args: list[Any]) -> Value:
-    return unary(reader, args[0], "leaky_relu", slope=float(node.get("alpha", 0.01)))
+    return unary(reader, args[0], "leaky_relu", slope=plain(node.get("alpha", 0.01)))
 
 
 @reads("Elu", "Celu")
 def read_elu(reader: Reader, node: Node, args: list[Any]) -> Value:
-    alpha = float(node.get("alpha", 1.0))
+    alpha = plain(node.get("alpha", 1.0))
     if node.op == "Celu" and alpha != 1:
         raise CannotSay("the language has it with alpha=1 only, as `elu`")
     return unary(reader, args[0], "elu", alpha=alpha)
