@@ -32,7 +32,7 @@ from .onnx_nodes import MAX_NODES, Body, Listing, Node
 MAX_DEPTH = 64
 """Of functions that call functions."""
 MAX_MISTAKES = 20
-QUANTIZED = "the network is quantized: export it before that, in floating point"
+QUANTIZED = "the network is quantized; export it as it is before that, in floating point"
 
 Handler = Callable[["Reader", Node, list[Any]], "Value | Sequence[Value | None]"]
 Function = TypeVar("Function", bound=Handler)
@@ -414,6 +414,8 @@ def why_not(node: Node) -> str:
         return "it picks from its input by what it computes, after the network proper"
     if op == "ArgMax":
         return "it picks the class, which `cnn predict` does"
+    if node.domain not in ("", "ai.onnx"):
+        return f"it is an operator of `{node.domain[:60]}`, not of ONNX"
     return "the language has no such layer"
 
 
