@@ -36,7 +36,7 @@ class Tensor(Protocol):
 class Layer:
     """A layer, with the layers that it reads."""
 
-    __slots__ = ("index", "inputs", "name", "op", "shape", "span", "weights")
+    __slots__ = ("held", "index", "inputs", "name", "op", "shape", "span", "weights")
 
     def __init__(
         self, index: int, op: Op, inputs: tuple[Layer, ...], name: str, span: Span, shape: Shape
@@ -48,6 +48,8 @@ class Layer:
         """Its name in the file; empty if it has none."""
         self.span = span
         self.shape = shape
+        self.held = ""
+        """What holds its weights; layers with the same name here share them. Empty: it alone."""
         self.weights: dict[str, Tensor] = {}
         """By their keys in the layer's state dict, laid out as torch has them; empty if the file
         has none."""
@@ -104,6 +106,8 @@ class GraphOutput(NamedTuple):
     layer: Layer
     name: str
     aux: float | None = None
+    log: bool = False
+    """Whether the original gives its logarithm, which belongs to the loss."""
 
 
 class Unsaid(NamedTuple):
@@ -285,7 +289,7 @@ def only_used(graph: Graph) -> Graph:
         if layer.index in used:
             inputs = tuple([anew[source.index] for source in layer.inputs])
             copy = Layer(len(kept), layer.op, inputs, layer.name, layer.span, layer.shape)
-            copy.weights = layer.weights
+            copy.weights, copy.held = layer.weights, layer.held
             anew[layer.index] = copy
             kept.append(copy)
     outputs = [output._replace(layer=anew[output.layer.index]) for output in graph.outputs]

@@ -57,7 +57,7 @@ class Imported(NamedTuple):
         return {
             f"{nodes[self.nodes[layer.index]].name}.{key}": tensor
             for layer in self.graph.layers
-            if layer.weights
+            if layer.weights and nodes[self.nodes[layer.index]].shared is None
             for key, tensor in layer.weights.items()
         }
 
@@ -107,7 +107,7 @@ def folded(graph: Graph, origin: str, file: str, *, partial: bool = False) -> Im
     _complete(graph)
     different = ""
     for way in (fold, simply_folded, unfolded):
-        text = write(way(structure(graph)), graph.name)
+        text = write(way(structure(graph)), graph.name, graph.layers)
         try:
             network = elaborate(load(Source("<imported>", text)))
         except SpecError as error:
@@ -117,6 +117,10 @@ def folded(graph: Graph, origin: str, file: str, *, partial: bool = False) -> Im
         if not proof.different:
             return Imported(graph, network, text, proof.nodes, left_out, origin)
         different = proof.different
+    sharing = next((each for each in graph.layers if each.held), None)
+    if sharing is not None:
+        why = "it shares its weights with a layer that no label here reaches"
+        raise SpecError([Diagnostic("cannot-say", f"`{sharing.op.word}`: {why}", sharing.span)])
     raise SpecError(
         [
             Diagnostic(

@@ -5,9 +5,10 @@ after what they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from .fold import Block, Folded
+from .graph import Layer
 from .template import Line, Lines, Template
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
@@ -156,24 +157,37 @@ def _heads(body: Lines) -> Iterator[str]:
 # ---- labels ------------------------------------------------------------------------------------
 
 
-def name_labels(folded: Folded, taken: set[str]) -> None:
+def name_labels(folded: Folded, taken: set[str], layers: Iterable[Layer]) -> None:
     """Names for all that something refers to, and for outputs."""
+    ends = ends_of_modules(layers)
     for body in [folded.lines, *(block.body for block in folded.blocks)]:
         used = set(taken)
         for line in body:
-            _name_in(line, used, ())
+            _name_in(line, used, (), ends)
 
 
-def _name_in(line: Line, used: set[str], scope: tuple[str, ...]) -> None:
+def ends_of_modules(layers: Iterable[Layer]) -> dict[str, str]:
+    """By the path of a layer that ends modules, that of the outermost: `inc` for `inc.conv.5`."""
+    last: dict[str, str] = {}
+    for layer in layers:
+        parts = layer.name.split(".")
+        for count in range(1, len(parts)):
+            last[".".join(parts[:count])] = layer.name
+    outermost_last = sorted(last.items(), key=lambda each: -len(each[0]))
+    return {name: module for module, name in outermost_last}
+
+
+def _name_in(line: Line, used: set[str], scope: tuple[str, ...], ends: Mapping[str, str]) -> None:
     for each in line:
         item = each.item
         if item is not None and (each.labeled or item.targets):
             item.scope = scope
         if item is not None and (each.labeled or each.kind == "side"):
-            own = item.output or item.label or (item.layer.name if item.layer is not None else "")
+            name = item.layer.name if item.layer is not None else ""
+            own = item.output or item.label or ends.get(name, name)
             item.label = unused(identifier(own or "skip"), used)
         named = item is not None and (each.labeled or each.kind == "side")
         inside = (*scope, item.label) if item is not None and named else scope
         for path in each.paths:
             for inner in path:
-                _name_in(inner, used, inside)
+                _name_in(inner, used, inside, ends)

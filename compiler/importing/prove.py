@@ -118,8 +118,25 @@ def prove(graph: Graph, network: Network) -> Proof:
     ends = _paired(one, two, main, [output.node.index for output in network.outputs])
     ends += _paired(one, two, aux, [output.node.index for output in network.aux])
     match: dict[int, int] = {}
-    different = _matched(one, two, ends, match)
+    different = _matched(one, two, ends, match) or _held_apart(graph, network, match)
     return Proof(different, match)
+
+
+def _held_apart(graph: Graph, network: Network, match: Mapping[int, int]) -> str:
+    """Whether layers that share their weights in one network do not in the other."""
+    holders: dict[str, int] = {}
+    sharing = 0
+    for layer in graph.layers:
+        if not layer.held or layer.index not in match:
+            continue
+        node = network.nodes[match[layer.index]]
+        holder = (node.shared or node).index
+        if holders.setdefault(layer.held, holder) != holder:
+            return f"`{node.op.word}` has weights of its own in one of them only"
+        sharing += 1
+    if sum(node.shared is not None for node in network.nodes) != sharing - len(holders):
+        return "other layers share their weights"
+    return ""
 
 
 def _paired(one: _Side, two: _Side, ends: list[int], others: list[int]) -> list[tuple[int, int]]:

@@ -509,6 +509,7 @@ class _Structure:
             self.side(body, output.layer, output.name, output.aux)
         if any(output.aux is None for output in self.graph.outputs[:-1]):
             self.items[main.index].output = self.graph.outputs[-1].name or "main"
+        _share(body)
         return body
 
     def side(self, body: Body, end: Layer, name: str, aux: float | None) -> None:
@@ -552,6 +553,21 @@ def _walk(body: Body) -> Iterator[Item]:
             yield from _walk(path)
 
 
+def _share(body: Body) -> None:
+    """Of layers that share their weights, the one that is written first has them; the others are
+    `share first`."""
+    first: dict[str, Item] = {}
+    for item in _walk(body):
+        held = item.layer.held if item.kind == "layer" and item.layer is not None else ""
+        if not held:
+            continue
+        if held not in first:
+            first[held] = item
+            continue
+        first[held].labeled = True
+        item.kind, item.word, item.op, item.targets = "merge", "share", None, [first[held]]
+
+
 def _find(body: Body, wanted: Item) -> tuple[Body, int]:
     """The body that a statement stands in, and its position there."""
     for index, item in enumerate(body):
@@ -582,7 +598,9 @@ def _chained(graph: Graph) -> Graph:
                     inputs = (anew[known[whole[:length]].index], *inputs[length:])
                     break
             known.setdefault(whole, layer)
-        anew.append(Layer(layer.index, layer.op, inputs, layer.name, layer.span, layer.shape))
+        copy = Layer(layer.index, layer.op, inputs, layer.name, layer.span, layer.shape)
+        copy.held = layer.held
+        anew.append(copy)
     outputs = [output._replace(layer=anew[output.layer.index]) for output in graph.outputs]
     return graph._replace(layers=anew, outputs=outputs)
 

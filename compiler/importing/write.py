@@ -12,6 +12,7 @@ from ...dsl.source import Source
 from ..build.scoping import not_for_modules
 from ..language.vocabulary import layer_words
 from .fold import Block, Folded
+from .graph import Layer
 from .names import identifier, name_blocks, name_labels
 from .normal import shown
 from .parameters import Expression, literal
@@ -23,11 +24,11 @@ from .template import Column, Lines, Template, all_columns, walk
 INDENT = "  "
 
 
-def write(folded: Folded, name: str) -> str:
-    """The text of a spec."""
+def write(folded: Folded, name: str, layers: Sequence[Layer]) -> str:
+    """The text of a spec; `layers` are those of the graph."""
     taken = {*RESERVED, *layer_words()}
     name_blocks(folded, taken)
-    name_labels(folded, taken | {block.name for block in folded.blocks})
+    name_labels(folded, taken | {block.name for block in folded.blocks}, layers)
     defaults = _defaults(folded)
     parts = [_block(block) for block in folded.blocks]
     body = "\n".join(_lines(folded.lines, _literals(folded.lines)))

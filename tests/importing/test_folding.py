@@ -23,7 +23,7 @@ from random_networks import specs
 def back(text: str) -> str:
     """A network as it comes back, proved."""
     graph = as_imported(dotcnn.compile(text))
-    spec = write(fold(structure(graph)), graph.name)
+    spec = write(fold(structure(graph)), graph.name, graph.layers)
     assert prove(graph, dotcnn.compile(spec)).different == "", spec
     return spec
 
@@ -113,5 +113,5 @@ def test_drawn_networks_come_back(text: str) -> None:
         return
     graph = as_imported(network)
     for way in (fold, unfolded):
-        spec = write(way(structure(graph)), graph.name)
+        spec = write(way(structure(graph)), graph.name, graph.layers)
         assert prove(graph, dotcnn.compile(spec)).different == "", spec

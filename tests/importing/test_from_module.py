@@ -133,9 +133,34 @@ def test_channels_of_zeros_on_both_sides() -> None:
     assert dotcnn.from_module(Wider(), (3, 8, 8)).network.output.shape == (7, 8, 8)
 
 
-def _shared() -> nn.Module:
-    conv = nn.Conv2d(3, 3, 1)
-    return nn.Sequential(conv, nn.ReLU(), conv)
+class Shared(nn.Module):
+    """One small network for both pools, as in CBAM; and a class as its logarithm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.mlp = nn.Sequential(nn.Conv2d(8, 2, 1), nn.ReLU(), nn.Conv2d(2, 8, 1))
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        mean, most = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        x = x * (self.mlp(mean) + self.mlp(most)).sigmoid()
+        return self.fc(x.mean((2, 3))).log_softmax(1)  # type: ignore[no-any-return]
+
+
+def test_weights_that_layers_share_and_a_last_logarithm() -> None:
+    module = Shared()
+    imported = dotcnn.from_module(module, (3, 12, 12))
+    assert "share mlp_0" in imported.text
+    assert "softmax" in imported.text
+    assert "the logarithm of its softmax" in imported.text
+    counted = sum(weight.numel() for weight in module.parameters())
+    assert sum(tensor.size for tensor in map(_array, imported.weights.values())) == counted
+
+
+def _array(value: Any) -> Any:
+    return value.detach().numpy()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +181,6 @@ def _shared() -> nn.Module:
         (lambda: nn.Identity(), (3, 8, 8), "the module `Identity` computes nothing"),
         (lambda: nn.LazyConv2d(3, 3), (3, 8, 8), "`LazyConv2d` does not know the shape"),
         (lambda: nn.Conv2d(3, 4, 3, device="meta"), (3, 8, 8), "have no values"),
-        (_shared, (3, 8, 8), "conv with the weights of 0"),
     ],
 )
 def test_refused(make: Callable[[], nn.Module], example: Any, said: str) -> None:

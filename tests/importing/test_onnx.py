@@ -54,7 +54,7 @@ def test_what_cannot_be_said_is_listed_with_its_node(tmp_path: Path) -> None:
         imported(b.model(x), tmp_path)
     first = error.value.diagnostics[0]
     assert first.message == (
-        "`QuantizeLinear` cannot be said here, 2 times: the network is quantized: export it before"
+        "`QuantizeLinear` cannot be said here, 2 times: the network is quantized; export it as it"
         " that, in floating point"
     )
     assert first.span is not None

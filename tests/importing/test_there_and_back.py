@@ -38,7 +38,7 @@ def expressible(network: Network) -> bool:
 def back(name: str) -> str:
     network = dotcnn.compile(name)
     graph = as_imported(network)
-    text = write(fold(structure(graph)), graph.name)
+    text = write(fold(structure(graph)), graph.name, graph.layers)
     assert prove(graph, dotcnn.compile(text)).different == "", text
     return text
 
@@ -74,7 +74,7 @@ def test_stages_are_loops() -> None:
 
 def test_without_blocks_and_loops_it_is_the_same_network() -> None:
     graph = as_imported(dotcnn.compile("squeezenet1_1"))
-    text = write(unfolded(structure(graph)), graph.name)
+    text = write(unfolded(structure(graph)), graph.name, graph.layers)
     assert prove(graph, dotcnn.compile(text)).different == ""
 
 

@@ -379,6 +379,13 @@ def _prelu(to: Lowering, given: Given, step: Step) -> Lowered:
     return to.call("prelu", [given["self"], weight], shape(given["self"]))
 
 
+@_for("log_softmax", "_log_softmax")
+def _log_softmax(to: Lowering, given: Given, step: Step) -> Lowered:
+    x = given["self"]
+    soft = to.call("softmax", [x], shape(x), axis=given["dim"] % max(1, len(shape(x))))
+    return to.call("log", [soft], shape(soft))
+
+
 @_for("softmax", "_softmax")
 def _softmax(to: Lowering, given: Given, step: Step) -> Lowered:
     x = given["self"]

@@ -39,7 +39,7 @@ class Lowering:
         self.stale: dict[str, str] = {}
         """Tensors whose storage was changed through another one, and the function that did it."""
         self.trained = {held.name for held in graph.held.values() if held.trained}
-        self.weighed: dict[str, str] = {}
+        self.holders: dict[Call, str] = {}
         """The module that used a weight first: what layers share, the language cannot say."""
         self.remarks: dict[str, None] = {}
         self.path = ""
@@ -74,7 +74,9 @@ class Lowering:
         # The main one is taken to be what is computed last.
         results.sort(key=lambda each: each.call.index)
         calls = used(self.calls, [each.call for each in results])
-        return Program(self.graph.name, calls, results, self.graph.batch, [*self.remarks])
+        return Program(
+            self.graph.name, calls, results, self.graph.batch, [*self.remarks], self.holders
+        )
 
     # ---- one step --------------------------------------------------------------------------------
 
@@ -177,13 +179,11 @@ class Lowering:
     def _append(
         self, function: str, operands: tuple[Operand, ...], settings: Given, shape: Shape, name: str
     ) -> Call:
-        weight = operands[1] if function in _WEIGHED else None
-        if isinstance(weight, Constant) and weight.name in self.trained:
-            if weight.name in self.weighed:
-                function = f"{function} with the weights of {self.weighed[weight.name]}"
-            self.weighed.setdefault(weight.name, name or "a layer before")
         made = Call(len(self.calls), function, operands, settings, shape, name, self.span)
         self.calls.append(made)
+        weight = operands[1] if function in _WEIGHED else None
+        if isinstance(weight, Constant) and weight.name in self.trained:
+            self.holders[made] = weight.name
         return made
 
     def named(self, step: Step, function: str, operands: Sequence[Operand]) -> Lowered:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,6 +65,8 @@ class Composer:
         """The one that is being said."""
 
     def graph(self) -> Graph:
+        self.logs = _last_logs(self.program)
+        self.held = Counter(self.program.holders.values())
         for call in _used(self.program):
             self.values[id(call)] = self._value(call)
         outputs: list[GraphOutput] = []
@@ -73,7 +76,8 @@ class Composer:
             try:
                 value = self.no_scores(value)
                 if isinstance(value, View):
-                    outputs.append(GraphOutput(self.map(value), result.name, result.aux))
+                    log = result.call in self.logs
+                    outputs.append(GraphOutput(self.map(value), result.name, result.aux, log))
                 elif value is not MISSING:
                     raise Unsayable("it does not depend on the input")
             except Unsayable as error:
@@ -94,6 +98,9 @@ class Composer:
         if any(each is MISSING for each in operands):
             self._end(operands)
             return MISSING
+        if call in self.logs:
+            self.builder.remarks.append("the logarithm of its softmax, which belongs to the loss")
+            return operands[0]
         if operands and not any(isinstance(each, (View, Scores, Unit)) for each in operands):
             known = fold(_with(call, operands))
             if known is not None:
@@ -154,6 +161,8 @@ class Composer:
     def weigh(self, layer: Layer, **weights: Constant | None) -> None:
         given = {key: each for key, each in weights.items() if each is not None}
         wanted = layer.wanted
+        if self.call is not None and self.held.get(self.program.holders.get(self.call, ""), 0) > 1:
+            layer.held = self.program.holders[self.call]
         self.builder.weigh(
             layer,
             {
@@ -236,3 +245,16 @@ def _used(program: Program) -> list[Call]:
             used.add(id(call))
             stack += [each for each in call.operands if isinstance(each, Call)]
     return [call for call in program.calls if id(call) in used or call.function == "input"]
+
+
+def _last_logs(program: Program) -> set[Call]:
+    """Results that are logarithms of a softmax, as losses take them."""
+    read = {id(each) for call in program.calls for each in call.operands}
+    ends = {result.call for result in program.results if id(result.call) not in read}
+    return {
+        call
+        for call in ends
+        if call.function == "log"
+        and isinstance(call.operands[0], Call)
+        and call.operands[0].function == "softmax"
+    }

@@ -128,3 +128,6 @@ class Program(NamedTuple):
     """So many images are in each tensor; a prime number (readers take 2 or more where they can) is
     told from other sizes of a reshape."""
     remarks: list[str]
+    holders: Mapping[Call, str] = {}
+    """Of calls with weights that are trained, the name of the weight: calls with the same share
+    it."""
