@@ -14,7 +14,7 @@ from .open_file import size_of
 MAX_GROUPS = 100_000
 BYTES = 2**29
 """Of memory beside a few times the size of the file."""
-SECONDS, BYTES_A_SECOND = 6, 2**24
+SECONDS, BYTES_A_SECOND = 2, 2**23
 """Of processor time for any file, and a second more for so many bytes."""
 
 
