@@ -55,7 +55,7 @@ def test_what_cannot_be_said_is_listed_with_its_node(tmp_path: Path) -> None:
     first = error.value.diagnostics[0]
     assert first.message == (
         "`QuantizeLinear` cannot be said here, 2 times: the network is quantized; export it as it"
-        " that, in floating point"
+        " is before that, in floating point"
     )
     assert first.span is not None
     assert first.span.source.line(first.span.line).startswith("QuantizeLinear(x, w0, w1) -> ")

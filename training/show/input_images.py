@@ -123,7 +123,9 @@ def _for_input(subject: Subject, node: Node, paths: Sequence[str]) -> list[Input
                         raise source
                     whole = preparation.read(source)
                     size = (whole.shape[-2], whole.shape[-1])
-                    images.append(_image(subject, name, preparation.fit(whole), size=size))
+                    images.append(
+                        _image(subject, preparation, name, preparation.fit(whole), size=size)
+                    )
                 except BadImage as error:
                     bad.append(Diagnostic("bad-image", f"{name}: {error.reason}"))
         elif (recorded := subject.sample_preparation) is not None and node is subject.network.input:
@@ -186,7 +188,7 @@ def from_data(
             name += f" ({store.source.name(number)})"
         pixels = pixels[: opened.preparation.channels]
         if opened.preparation.of_images:
-            images.append(_image(subject, name, pixels, label=label))
+            images.append(_image(subject, subject.preparation, name, pixels, label=label))
         else:
             prepared = subject.sample_preparation or opened.preparation
             images.append(_sample(subject, prepared, name, pixels, label=label))
@@ -222,13 +224,14 @@ def _sample(
 
 def _image(
     subject: Subject,
+    preparation: Preparation,
     name: str,
     pixels: Tensor,
     *,
     label: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> InputImage:
-    prepared = subject.preparation.prepare(pixels[None])[0]
+    prepared = preparation.prepare(pixels[None])[0]
     if pixels.is_floating_point() or subject.plan.evaluate.composite is not None:
         with shown_by(subject.plan):
             pixels = visible(pixels)
