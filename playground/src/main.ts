@@ -136,7 +136,10 @@ function extensions(): Extension {
     client.plugin(uri, 'cnn'),
     EditorView.contentAttributes.of({ 'aria-label': 'Text of the spec' }),
     EditorView.updateListener.of((update) => {
-      if (update.docChanged) keep(update.state.doc.toString())
+      if (update.docChanged) {
+        client.sync() // at once: it would wait for half a second
+        keep(update.state.doc.toString())
+      }
       if (update.selectionSet && update.view.hasFocus) void chooseAtCursor()
     }),
   ]
