@@ -65,7 +65,8 @@ bench: $(STAMP) ## measurements against peers, one after the other
 
 playground: $(STAMP) ## the page that compiles in the browser, in playground/dist; also for `cnn play`
 	playground/set-up node npm
-	cd playground && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx vite build --logLevel warn
+	@# Not `npm ci`: it refuses lock files that npm itself writes where a package is for Windows alone.
+	cd playground && npm install --silent --no-save --no-audit --no-fund && npx tsc -p . && npx vite build --logLevel warn
 	$(BIN)/python playground/python_archive.py playground/dist
 	rm -rf editor/page && mkdir editor/page && cp -r playground/dist/index.html playground/dist/assets editor/page/
 	rm -f editor/page/assets/worker-*
