@@ -53,7 +53,7 @@ const [said, mistakes] = ['said', 'mistakes'].map(byId)
 const pick = byId('pick') as HTMLInputElement
 
 let editor: EditorView
-let uri = 'file:///work/net.cnn'
+let uri = 'file:///spec/net.cnn'
 
 const say = (text: string) => (said.textContent = text)
 
@@ -280,7 +280,7 @@ pick.onchange = () => {
 
 /** `#spec=…` holds a text, `?spec=resnet50` names one of the gallery. */
 async function firstText(): Promise<[string, string]> {
-  const own = 'file:///work/net.cnn'
+  const own = 'file:///spec/net.cnn'
   const link = new URLSearchParams(location.hash.slice(1)).get('spec')
   const linked = link ? await unpacked(link) : null
   if (link && linked === null) say('This address holds no text that can be read')

@@ -79,12 +79,17 @@ def read_conv(reader: Reader, node: Node, args: list[Any]) -> Value:
     return _conv(reader, node, args)
 
 
-def _conv(reader: Reader, node: Node, args: list[Any]) -> Call:
+def _with_filters(reader: Reader, args: list[Any]) -> tuple[Any, Any, Any]:
+    """The input, filters for its axes, and biases if there are any."""
     x = reader.tensor(args[0])
     weight = reader.weight(args[1])
-    bias = _optional(reader, args, 2, "its biases")
     if weight.value.ndim != len(x.shape) or weight.value.ndim < 3:
         raise Wrong(f"its weights have {weight.value.ndim} axes, and its input {len(x.shape)}")
+    return x, weight, _optional(reader, args, 2, "its biases")
+
+
+def _conv(reader: Reader, node: Node, args: list[Any]) -> Call:
+    x, weight, bias = _with_filters(reader, args)
     out, channels, *kernel = weight.shape
     groups = int(node.get("group", 1))
     if groups < 1 or x.shape[1] != channels * groups or out % groups:
@@ -107,11 +112,7 @@ def _conv(reader: Reader, node: Node, args: list[Any]) -> Call:
 
 @reads("ConvTranspose")
 def read_deconv(reader: Reader, node: Node, args: list[Any]) -> Value:
-    x = reader.tensor(args[0])
-    weight = reader.weight(args[1])
-    bias = _optional(reader, args, 2, "its biases")
-    if weight.value.ndim != len(x.shape) or weight.value.ndim < 3:
-        raise Wrong(f"its weights have {weight.value.ndim} axes, and its input {len(x.shape)}")
+    x, weight, bias = _with_filters(reader, args)
     channels, out, *kernel = weight.shape
     groups = int(node.get("group", 1))
     if groups < 1 or x.shape[1] != channels or channels % groups:
