@@ -52,6 +52,7 @@ format: $(STAMP) ## rewrite the sources in the one style
 	$(BIN)/ruff format .
 
 check-all: lint ## all tests, the slow ones too, with many more generated examples
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,outside]'
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" --hypothesis-profile=thorough
 
 fuzz: $(STAMP) ## hostile inputs, mutated and drawn: make fuzz TARGETS="spec section" COUNT=100000
