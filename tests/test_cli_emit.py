@@ -12,7 +12,6 @@ import pytest
 
 import dotcnn
 from commands import run
-from support import ROOT
 
 Capture = pytest.CaptureFixture[str]
 
@@ -196,14 +195,6 @@ def test_a_full_disk_behind_standard_output() -> None:
         )
     assert result.returncode == 1
     assert result.stderr == "cnn: cannot write: No space left on device\n"
-
-
-def test_the_readme_shows_what_is_emitted() -> None:
-    """Of the spec that it begins with, without the line at its top."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (spec,) = [part for part in text.split("```") if part.startswith("\n# resnet50.cnn")]
-    (shown,) = [part for part in text.split("```") if part.startswith("python\nclass")]
-    assert shown.removeprefix("python") in dotcnn.emit(spec.split("\n", 2)[2])
 
 
 def test_wrong_use_has_code_2(capfd: Capture) -> None:
