@@ -82,8 +82,10 @@ def end_record(
     result: Mapping[str, Any],
     outcome: Outcome | None,
     test: Outcome | None,
+    why: str = "",
 ) -> dict[str, Any]:
-    """The record at the end of a run, for whatever reason it ended."""
+    """The record at the end of a run, for whatever reason it ended. `why` is the reason that a
+    callback gave for its stop, or the error that stopped training."""
     results = dict(result)
     if outcome is not None:
         measured_val = measured(outcome)
@@ -91,4 +93,4 @@ def end_record(
         results["comparisons"] = [each.to_json() for each in outcome.comparisons]
     if test is not None:
         results["test"] = measured(test)["metrics"]
-    return {**record, "state": state, "result": results}
+    return {**record, "state": state, "why": why, "result": results}

@@ -41,6 +41,7 @@ _RECORD = {
         "set": [str],
     },
     "state": str,
+    "why": Optional(str),
     "result": (
         None,
         {

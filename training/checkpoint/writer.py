@@ -88,6 +88,8 @@ class CheckpointWriter:
         """The name of the file of frozen weights, once it is written."""
         self._pending = False
         """Whether there is something to write."""
+        self._written = False
+        """Whether the checkpoint of the last epoch is written, as all processes see it."""
         self._not_before = time.perf_counter() + _rest(SECONDS)
         """The earliest time for the next checkpoint."""
         self._waiting: Best | None = None
@@ -121,6 +123,7 @@ class CheckpointWriter:
         self._pending |= record.best or record.epoch % self.every == 0
         due = last or (self._pending and time.perf_counter() >= self._not_before)
         due = self.processes.broadcast(due)  # all processes contribute to a checkpoint
+        self._written = due
         if record.best and self.processes.writes:
             best = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
             self._waiting = best._replace(facts=dict(facts))
@@ -140,6 +143,11 @@ class CheckpointWriter:
             if self.trouble:
                 self.callback.note("writing works again")
                 self.trouble = ""
+
+    def stopped(self, learner: Learner) -> None:
+        """Called when training ends after an epoch that was not known to be the last."""
+        if not self._written:
+            self.interrupted(learner)
 
     def interrupted(self, learner: Learner) -> None:
         """Called when training is interrupted in the middle of an epoch."""

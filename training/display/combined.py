@@ -33,8 +33,16 @@ class Combined(Callback):
         for callback in self.callbacks:
             callback.evaluating(part, batch, batches)
 
-    def epoch(self, record: EpochRecord) -> None:
-        self._each(lambda callback: callback.epoch(record))
+    def epoch(self, record: EpochRecord) -> str | None:
+        reasons: list[str] = []
+
+        def tell(callback: Callback) -> None:
+            reason = callback.epoch(record)
+            if reason:
+                reasons.append(reason)
+
+        self._each(tell)
+        return "; ".join(reasons) or None
 
     def note(self, line: str) -> None:
         self._each(lambda callback: callback.note(line))

@@ -103,7 +103,11 @@ def fitting(fields: Sequence[tuple[int, str]], width: int) -> str:
 
 def end_lines(finished: RunEnd, start: RunStart | None) -> list[str]:
     """Why the run ended, the metrics of the best epoch, and where the results are."""
-    lines = [f"{finished.reason}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"]
+    asked = finished.reason == "callback stop"
+    why = f" ({show(finished.why)})" if asked else ""
+    lines = [
+        f"{finished.reason}{why}: {epochs_of(finished.epochs)} in {duration(finished.seconds)}"
+    ]
     if finished.best_epoch is not None:
         wanted = start.metrics if start is not None else ()
         best = {key: value for key, value in finished.best.items() if key in wanted}

@@ -82,7 +82,7 @@ class EpochRecord(NamedTuple):
 class RunEnd(NamedTuple):
     folder: Path
     reason: str
-    """`done`, `early stop`, `interrupted`, `diverged`, …"""
+    """`done`, `early stop`, `callback stop`, `interrupted`, `diverged` or `stopped`."""
     epochs: int
     best_epoch: int | None
     best: Mapping[str, float]
@@ -92,6 +92,8 @@ class RunEnd(NamedTuple):
     """What test-time augmentation and an ensemble gain or lose, a line each."""
     verdict: Sequence[str] = ()
     """What the metrics of the run show, in one or two sentences; empty if nothing is certain."""
+    why: str = ""
+    """The reason that a callback gave for its stop, or the error that stopped training."""
 
 
 class Callback:
@@ -116,8 +118,12 @@ class Callback:
     def evaluating(self, part: str, batch: int, batches: int) -> None:
         """Called after each batch of an evaluation."""
 
-    def epoch(self, record: EpochRecord) -> None:
-        """Called after each epoch and its validation, if there is one."""
+    def epoch(self, record: EpochRecord) -> str | None:
+        """Called after each epoch and its validation, if there is one.
+
+        A text ends training here: it is the reason, which is shown and recorded. The run is then
+        evaluated like one that stopped early; `--resume` goes on from this epoch. (In an ensemble,
+        the network that is being trained ends, and the next one begins.)"""
 
     def note(self, line: str) -> None:
         """Called with a note or a warning for the user."""

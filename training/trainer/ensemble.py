@@ -29,7 +29,7 @@ from ..runtime.interrupts import Interruption
 from ..saved_request import read_record
 from .callbacks import RunEnd
 from .job import Job
-from .loop import DONE, EARLY
+from .loop import CALLBACK, DONE, EARLY
 from .one_network import train_network
 from .result import Result
 
@@ -84,7 +84,7 @@ def _is_done(folder: Path, epochs: int) -> bool:
     try:
         record = read_record(folder)
         enough = int(record["result"]["epochs"]) >= epochs
-        return record["state"] == EARLY or (record["state"] == DONE and enough)
+        return record["state"] in (EARLY, CALLBACK) or (record["state"] == DONE and enough)
     except (SpecError, KeyError, TypeError):  # not started, or not finished
         return False
 

@@ -28,14 +28,14 @@ from ..restoration.baseline import against_inputs
 from ..tasks.known_tasks import recorded_thresholds
 from ..weights.read import read_weights
 from .callbacks import RunEnd
-from .loop import EARLY, INTERRUPTED
+from .loop import CALLBACK, EARLY, INTERRUPTED, Ending
 from .result import Result
 from .setup import Run
 
 
-def finish(run: Run, reason: str) -> Result:
-    """Finishes a run; `reason` is why the loop ended."""
-    job, writer = run.job, run.writer
+def finish(run: Run, ending: Ending) -> Result:
+    """Finishes a run after its loop has ended."""
+    job, writer, reason = run.job, run.writer, ending.state
     position, folder = writer.position, writer.folder
     module = run.learner.evaluated
     outcome: Outcome | None = None
@@ -64,10 +64,10 @@ def finish(run: Run, reason: str) -> Result:
     metrics = dict(outcome.metrics) if outcome else dict(writer.last)
     if job.processes.writes:
         figures = {**_progress(run), "verdict": [each._asdict() for each in findings]}
-        _write_record(run, end_record(run.record, reason, figures, outcome, test))
+        _write_record(run, end_record(run.record, reason, figures, outcome, test, ending.why))
         if outcome is not None:
             report = _write_report(run, module, outcome)
-        end = _run_end(writer, reason, metrics, report)
+        end = _run_end(writer, reason, metrics, report, ending.why)
         compared = [each.text for each in outcome.comparisons] if outcome else []
         verdict_texts = [each.text for each in findings]
         job.callback.finished(end._replace(comparisons=compared, verdict=verdict_texts))
@@ -76,6 +76,7 @@ def finish(run: Run, reason: str) -> Result:
     return Result(
         folder=folder.path,
         reason=reason,
+        why=ending.why,
         epochs=position.epoch,
         best_epoch=position.best_epoch,
         metrics=metrics,
@@ -134,7 +135,7 @@ def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
         run.job.data.dataset,
         epochs(run.writer.folder.path),
         predicted=outcome.confusion.sum(0).tolist(),
-        stopped_early=reason == EARLY,
+        stopped_early=reason in (EARLY, CALLBACK),
         comparisons=outcome.comparisons,
     )
     return verdict(facts) if facts is not None else ()
@@ -157,8 +158,9 @@ def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> S
     """Records that training failed, and returns the error to raise. Files written before are
     kept."""
     if run.job.processes.writes:
-        _write_record(run, end_record(run.record, state, _progress(run), None, None))
-        run.job.callback.finished(_run_end(run.writer, state, {}, None))
+        why = diagnostics[0].message
+        _write_record(run, end_record(run.record, state, _progress(run), None, None, why))
+        run.job.callback.finished(_run_end(run.writer, state, {}, None, why))
     return SpecError(diagnostics)
 
 
@@ -193,7 +195,11 @@ def _progress(run: Run) -> dict[str, Any]:
 
 
 def _run_end(
-    writer: CheckpointWriter, reason: str, metrics: Mapping[str, float], report: Path | None
+    writer: CheckpointWriter,
+    reason: str,
+    metrics: Mapping[str, float],
+    report: Path | None,
+    why: str = "",
 ) -> RunEnd:
     position = writer.position
     return RunEnd(
@@ -204,4 +210,5 @@ def _run_end(
         best=metrics,
         seconds=position.seconds,
         report=report,
+        why=why,
     )

@@ -1,6 +1,6 @@
 """The training loop over epochs and batches.
 
-    reason = Loop(run, interruption).run()
+    ending = Loop(run, interruption).run()
 
 It uses the optimizer and its state (state.py), the batches (data/loader/batches.py), the checkpoint
 writer (checkpoint/writer.py) and the callbacks (callbacks.py).
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -37,10 +37,18 @@ from .micro_batches import MicroBatches
 from .setup import Run
 from .state import Learner
 
-DONE, EARLY, INTERRUPTED, DIVERGED, STOPPED = (
-    "done", "early stop", "interrupted", "diverged", "stopped",
+DONE, EARLY, CALLBACK, INTERRUPTED, DIVERGED, STOPPED = (
+    "done", "early stop", "callback stop", "interrupted", "diverged", "stopped",
 )  # fmt: skip
-"""The reasons why training ends."""
+"""The states in which training ends."""
+
+
+class Ending(NamedTuple):
+    """How training ended."""
+
+    state: str
+    why: str = ""
+    """The reason that a callback gave."""
 
 
 def read_late(learner: Learner) -> bool:
@@ -102,28 +110,31 @@ class Loop:
         thresholds."""
         self.micro_batches = MicroBatches(self.learner, self.processes, self.callback.note)
 
-    def run(self) -> str:
+    def run(self) -> Ending:
         """Trains until all epochs are done or there is another reason to end, which is returned."""
         epochs, early_stopping = self.train.epochs.whole, self.learner.early_stopping
         if (
             early_stopping is not None and early_stopping.over
         ):  # a resumed run that had already ended
-            return EARLY
+            return Ending(EARLY)
         self.validate_before_training()
         while self.position.epoch < epochs:
             began = time.perf_counter()
             if not self.train_epoch():
                 self.position.seconds += time.perf_counter() - began
                 self.writer.interrupted(self.learner)
-                return INTERRUPTED
+                return Ending(INTERRUPTED)
             record, stop = self.end_epoch(began)
             self.position.seconds += record.seconds
             last = stop or self.position.epoch == epochs
             self.writer.epoch(self.learner, record, last=last, facts=self.facts)
-            self.callback.epoch(record)
+            asked = self.processes.broadcast(self.callback.epoch(record))
             if stop:
-                return EARLY
-        return DONE
+                return Ending(EARLY)
+            if asked and not last:
+                self.writer.stopped(self.learner)
+                return Ending(CALLBACK, asked)
+        return Ending(DONE)
 
     def close(self) -> None:
         """Ends the worker processes that read images."""

@@ -10,7 +10,7 @@ from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import Diverged
 from .finish import finish, record_failure
 from .job import Job
-from .loop import DIVERGED, STOPPED, Loop
+from .loop import DIVERGED, STOPPED, Ending, Loop
 from .result import Result
 from .setup import Run, set_up
 
@@ -19,17 +19,17 @@ def train_network(job: Job, folder: Path, interruption: Interruption) -> Result:
     """Trains a network, starting from the checkpoint in the folder if there is one."""
     with explained(job.situation(phase="setup")):
         run = set_up(job, folder, interruption)
-    reason = _run_loop(run, interruption)
+    ending = _run_loop(run, interruption)
     try:
         precision = run.learner.precision
         with explained(job.situation(phase="evaluation", precision=precision, folder=folder)):
-            return finish(run, reason)
+            return finish(run, ending)
     except SpecError as error:
         raise record_failure(run, STOPPED, error.diagnostics) from None
 
 
-def _run_loop(run: Run, interruption: Interruption) -> str:
-    """Runs the loop and returns why it ended. If training cannot continue, raises a SpecError,
+def _run_loop(run: Run, interruption: Interruption) -> Ending:
+    """Runs the loop and returns how it ended. If training cannot continue, raises a SpecError,
     which is also written to the record."""
     job = run.job
     loop = Loop(run, interruption)

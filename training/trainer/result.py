@@ -20,7 +20,7 @@ class Result:
 
     folder: Path
     reason: str
-    """Why training ended: `done`, `early stop` or `interrupted`."""
+    """Why training ended: `done`, `early stop`, `callback stop` or `interrupted`."""
     epochs: int
     """Completed epochs."""
     best_epoch: int | None
@@ -41,6 +41,8 @@ class Result:
     """The path of report.html; None if it was not written."""
     verdict: tuple[Finding, ...] = ()
     """What the metrics of the run show; empty if nothing is certain."""
+    why: str = ""
+    """The reason that a callback gave for its stop."""
     trouble: str = ""
     """Why not all files could be written; empty if they were."""
 
