@@ -20,6 +20,7 @@ from .syntax import (
     Branches,
     Call,
     Conditional,
+    Duration,
     Expression,
     Factor,
     For,
@@ -51,6 +52,7 @@ MAX_EXPRESSION_DEPTH = 100
 RESERVED = frozenset("and as block else for if import in let network not off on or repeat".split())
 """Words that cannot be names."""
 _MAX_DIGITS = 100
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
@@ -136,6 +138,12 @@ class TreeBuilder:
     def factor(self, start: int, end: int) -> Factor:
         text = self.text[start:end]
         return Factor(Span(self.source, start, end), float(self._value(text[:-1], start)), text)
+
+    def duration(self, start: int, end: int) -> Duration:
+        text = self.text[start:end]
+        number = text.rstrip("hmins")
+        seconds = self._value(number, start) * _SECONDS[text[len(number) :]]
+        return Duration(Span(self.source, start, end), float(seconds), text)
 
     def size(self, start: int, end: int) -> Size:
         text = self.text[start:end]
@@ -357,6 +365,7 @@ class TreeBuilder:
             "NUMBER": self.number,
             "PERCENT": self.percent,
             "FACTOR": self.factor,
+            "DURATION": self.duration,
             "SIZE": self.size,
             "SWITCH": self.switch,
             "STRING": self.string,

@@ -39,11 +39,11 @@ ERROR = "ERROR"
 END = "$END"
 
 _OPERAND_ENDS = frozenset(
-    "WORD PATH NUMBER PERCENT FACTOR SIZE STRING SWITCH RPAR RSQB ERROR".split()
+    "WORD PATH NUMBER PERCENT FACTOR DURATION SIZE STRING SWITCH RPAR RSQB ERROR".split()
 )
 _STATEMENT_STARTS = frozenset("NEWLINE COMMA LBRACE RBRACE VBAR COLON ELSE".split())
 _OPENS_A_STATEMENT = frozenset("REPEAT FOR LET BLOCK NETWORK IMPORT".split())
-_NOT_DIVISIBLE = frozenset({"SIZE", "STRING", "SWITCH"})
+_NOT_DIVISIBLE = frozenset({"DURATION", "SIZE", "STRING", "SWITCH"})
 _ELSE_IF = frozenset({"elif", "elsif", "elseif", "elsef"})
 _CLOSER = {"(": ")", "[": "]"}
 
@@ -877,6 +877,15 @@ def _balanced(closer: str, text: str) -> bool:
 _PERCENT = frozenset({"percent", "pct", "pc"})
 _UNITS = _PERCENT | frozenset({"deg", "degree", "degrees", "px", "pixel", "pixels", "epochs"})
 """Units that other languages write after numbers; here each argument has a fixed unit."""
+_UNITS_OF_TIME = {
+    spelling: unit
+    for unit, spellings in (
+        ("s", "s sec secs second seconds"),
+        ("min", "min mins minute minutes"),
+        ("h", "h hr hrs hour hours"),
+    )
+    for spelling in spellings.split()
+}
 
 
 def _mended_number(text: str) -> str:
@@ -892,6 +901,8 @@ def _mended_number(text: str) -> str:
     unit = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)_?([A-Za-z]+)", text)
     if unit and unit[2].lower() in _UNITS:
         return unit[1] + ("%" if unit[2].lower() in _PERCENT else "")
+    if unit and unit[2].lower() in _UNITS_OF_TIME:
+        return unit[1] + _UNITS_OF_TIME[unit[2].lower()]
     return ""
 
 

@@ -45,6 +45,7 @@ from .syntax import (
     Branches,
     Call,
     Conditional,
+    Duration,
     Expression,
     Factor,
     For,
@@ -353,7 +354,7 @@ class _Speller:
             out.append(")")
         elif isinstance(node, Name):
             out.append(node.value)
-        elif isinstance(node, (Number, Percent, Factor)):
+        elif isinstance(node, (Number, Percent, Factor, Duration)):
             out.append(node.text)
         elif isinstance(node, Size):
             out.append("x".join(map(str, node.dims)))

@@ -135,6 +135,13 @@ class Factor(Node):
     text: str = spelled()
 
 
+class Duration(Node):
+    """`10min`, in seconds."""
+
+    value: float
+    text: str = spelled()
+
+
 class Size(Node):
     """`3x224x224`."""
 
@@ -207,6 +214,7 @@ Expression: TypeAlias = (
     | Number
     | Percent
     | Factor
+    | Duration
     | Size
     | String
     | Switch

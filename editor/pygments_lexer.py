@@ -29,7 +29,7 @@ from ..dsl.source import Source
 _STARTS = frozenset("NEWLINE COMMA LBRACE RBRACE VBAR COLON".split())
 _BY_KIND = {
     "STRING": String.Double, "NUMBER": Number, "SIZE": Number, "PERCENT": Number,
-    "FACTOR": Number, "SWITCH": Keyword.Constant, "FUNCTION_NAME": Name.Builtin,
+    "FACTOR": Number, "DURATION": Number, "SWITCH": Keyword.Constant, "FUNCTION_NAME": Name.Builtin,
     "PATH": Name.Variable, "ERROR": Error, "OUTPUT": Keyword, "AND": Operator.Word,
     "OR": Operator.Word, "NOT": Operator.Word,
 }  # fmt: skip

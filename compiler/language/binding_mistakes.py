@@ -28,7 +28,7 @@ from .evaluate import Env, Evaluated, describe, unknown_name
 from .problems import Problem, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .translate import Value, value_of
-from .values import Factor, MapRef, Word, show
+from .values import Duration, Factor, MapRef, Word, show
 
 
 def repeated(field: Field, node: Argument, first: Span, signature: Signature) -> Problem:
@@ -254,7 +254,8 @@ def wrong_value(
             f"an item of it is written without a blank: `{node.span.text}{apart['index']}`",
             (Edit(blank, ""),),
         )
-    if isinstance(value, float) and not value.is_integer() and "whole number" in field.expects:
+    fraction = isinstance(value, float) and not value.is_integer()
+    if fraction and "whole number" in field.expects and not isinstance(value, Duration):
         instead = f"floor({node.value.span.text})"
     if isinstance(value, Factor) and not instead:
         instead = _without_x(field, value)

@@ -18,6 +18,7 @@ from ...dsl.syntax import (
     Binary,
     Block,
     Conditional,
+    Duration,
     Expression,
     Factor,
     Function,
@@ -148,7 +149,9 @@ def number(node: Expression, env: Env) -> int | float:
 
 
 def _as_number(node: Expression, value: object, env: Env) -> int | float:
-    if isinstance(value, (int, float)) and not isinstance(value, (bool, values.Factor)):
+    if isinstance(value, (int, float)) and not isinstance(
+        value, (bool, values.Factor, values.Duration)
+    ):
         return value
     raise _not_a_number(node, value, env)
 
@@ -228,6 +231,8 @@ def describe(value: object) -> str:
             return "a range"
         case values.Factor():
             return f"the factor {show(value)}"
+        case values.Duration():
+            return f"the duration {show(value)}"
         case list():
             return "a list"
         case tuple():
@@ -647,6 +652,7 @@ _EVALUATORS: dict[type, Callable[[Any, Env], Any]] = {
     Path: lambda node, env: values.Word(node.value),
     Percent: lambda node, env: values.Percent(node.value),
     Factor: lambda node, env: values.Factor(node.value),
+    Duration: lambda node, env: values.Duration(node.value),
     Size: lambda node, env: node.dims,
     String: lambda node, env: values.Text(node.value),
     Switch: lambda node, env: node.value,

@@ -16,6 +16,7 @@ from ...dsl.closest import closest
 from ..shapes import AXES, AllAxes, all_axes
 from .signature import REQUIRED, ArgumentError, Field, Read
 from .values import (
+    Duration,
     Factor,
     Interval,
     MapRef,
@@ -41,8 +42,8 @@ MANY = 10**9
 
 
 def real_number(value: object) -> float:
-    """Reads a number or a percentage; refuses `on` and `10x`."""
-    wrong = isinstance(value, (bool, Factor)) or not isinstance(value, (int, float))
+    """Reads a number or a percentage; refuses `on`, `10x` and `10min`."""
+    wrong = isinstance(value, (bool, Factor, Duration)) or not isinstance(value, (int, float))
     if wrong or not math.isfinite(value):  # type: ignore[arg-type]
         raise ArgumentError(f"{show(value)} is not a number")
     return value if isinstance(value, Traced) else float(value)  # type: ignore[arg-type, return-value]

@@ -33,6 +33,12 @@ class Factor(float):
     __slots__ = ()
 
 
+class Duration(float):
+    """A duration in seconds: `10min`."""
+
+    __slots__ = ()
+
+
 class Traced:
     """A value that remembers the expression it comes from: how emitted classes compute their
     arguments (`emit.traced_values`). Nothing else makes such values."""
@@ -105,6 +111,8 @@ def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
             return f"{_hundredfold(value, number)}%"
         case Factor():
             return f"{number(float(value))}x"
+        case Duration():
+            return in_units(value, number)
         case Interval():
             return f"{show(value.low, number)}..{show(value.high, number)}"
         case tuple() if value and all(type(v) is int and v >= 0 for v in value) and len(value) > 1:
@@ -117,6 +125,14 @@ def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
         case float():
             return number(float(value))
     return str(value)
+
+
+def in_units(seconds: float, number: Callable[[float], str] = "{:g}".format) -> str:
+    """A duration in the largest unit that it is a whole number of: `90s`, `10min`, `2h`."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds and seconds % size == 0:
+            return f"{number(seconds / size).removesuffix('.0')}{unit}"
+    return f"{number(float(seconds)).removesuffix('.0')}s"
 
 
 def literal(value: object) -> str:

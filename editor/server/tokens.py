@@ -15,6 +15,7 @@ from ...dsl.source import Span
 from ...dsl.syntax import (
     Argument,
     Call,
+    Duration,
     Factor,
     Function,
     Name,
@@ -98,7 +99,7 @@ def _tokens(version: Version) -> Iterator[tuple[Span, str, int]]:
                 yield node.name_span, "property", 0
             elif isinstance(node, Function):
                 yield node.name.span, "method", _OURS
-            elif isinstance(node, Number | Percent | Factor | Size):
+            elif isinstance(node, Number | Percent | Factor | Duration | Size):
                 yield span, "number", 0
             elif isinstance(node, String):
                 yield span, "string", 0

@@ -28,6 +28,7 @@ from dotcnn.dsl.syntax import (
     Branches,
     Call,
     Conditional,
+    Duration,
     Expression,
     Factor,
     For,
@@ -79,6 +80,9 @@ percents = st.sampled_from(["20%", "0.5%"]).map(
 factors = st.sampled_from(["10x", "0.1x", "1e3x", "3x"]).map(
     lambda text: Factor(NOWHERE, float(text[:-1]), text)
 )
+durations = st.sampled_from([("10min", 600.0), ("0.5h", 1800.0), ("3s", 3.0)]).map(
+    lambda pair: Duration(NOWHERE, pair[1], pair[0])
+)
 sizes = st.lists(st.integers(0, 512), min_size=2, max_size=4).map(
     lambda dims: Size(NOWHERE, tuple(dims))
 )
@@ -89,7 +93,7 @@ strings = st.one_of(
 switches = st.booleans().map(lambda value: Switch(NOWHERE, value))
 
 atoms = st.one_of(
-    names, numbers, names, numbers, sizes, switches, paths, percents, factors, strings
+    names, numbers, names, numbers, sizes, switches, paths, percents, factors, durations, strings
 )
 
 
@@ -457,7 +461,7 @@ class _Scribbler:
     def expression(self, node: Expression) -> None:
         if isinstance(node, (Name, Path)):
             self.put(node.value)
-        elif isinstance(node, (Number, Percent, Factor)):
+        elif isinstance(node, (Number, Percent, Factor, Duration)):
             self.put(node.text)
         elif isinstance(node, Size):
             self.put("x".join(map(str, node.dims)))

@@ -15,6 +15,7 @@ from dotcnn.dsl.syntax import (
     Body,
     Branches,
     Call,
+    Duration,
     Expression,
     Factor,
     For,
@@ -68,7 +69,7 @@ def said(node: object) -> str:
             return f"[{said(low)} .. {said(high)}]"
         case Name() | Path():
             return node.value
-        case Number() | Percent() | Factor():
+        case Number() | Percent() | Factor() | Duration():
             return node.text
         case Size(dims=dims):
             return "x".join(map(str, dims))
@@ -96,6 +97,7 @@ def said(node: object) -> str:
         ("64", Number),
         ("20%", Percent),
         ("10x", Factor),
+        ("10min", Duration),
         ("3x3", Size),
         ('"a"', String),
         ("on", Switch),
@@ -414,7 +416,7 @@ def check_spans(spec: Spec) -> None:
         match node:
             case Name() | Path():
                 assert own == node.value
-            case Number() | Percent() | Factor():
+            case Number() | Percent() | Factor() | Duration():
                 assert own == node.text
             case Size():
                 assert own == "x".join(map(str, node.dims)) or own[0] == "0" or "x0" in own

@@ -13,7 +13,7 @@ const PYTHON = process.env.PYTHON ?? here('../../../.venv/bin/python')
 const WANTED = {
   COMMENT: /^comment/, STRING: /^string/, KEY: /^variable\.parameter/, SWITCH: /^constant\.language/,
   NUMBER: /^constant\.numeric/, SIZE: /^constant\.numeric/, PERCENT: /^constant\.numeric/,
-  FACTOR: /^constant\.numeric/, FUNCTION_NAME: /^(support\.function|entity\.name)/,
+  FACTOR: /^constant\.numeric/, DURATION: /^constant\.numeric/, FUNCTION_NAME: /^(support\.function|entity\.name)/,
   AND: /^keyword\.operator\.word/, OR: /^keyword\.operator\.word/, NOT: /^keyword\.operator\.word/,
   WORD: /^(support\.type|variable|entity\.name)/, PATH: /^variable/, OUTPUT: /^keyword/,
   COMMA: /^punctuation/, LBRACE: /^punctuation/, RBRACE: /^punctuation/, VBAR: /^punctuation/,
