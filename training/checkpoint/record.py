@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 import torch
 
+from ...compiler.analysis import analyse
 from ..data.opened import Opened
 from ..metrics.outcome import Outcome
 from ..request import Request
@@ -28,10 +29,11 @@ def start_record(
     choices: Sequence[str],
     parameters: int,
     trainable: int,
+    metric: str,
     processes: Processes,
     version: str,
 ) -> dict[str, Any]:
-    """The record at the start of a run."""
+    """The record at the start of a run. `metric` selects the best epoch."""
     import json
 
     return {
@@ -55,6 +57,8 @@ def start_record(
         "preparation": json.loads(data.preparation.to_json()),
         "parameters": parameters,
         "trainable": trainable,
+        "macs": analyse(request.network).totals.macs,
+        "metric": metric,
         "state": "running",
         "result": None,
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ...compiler.plan.directive import Directive
-from ...compiler.plan.plan import TrainPlan, slots
+from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.plan_differences import Difference, differences
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
 from ..data.dataset import Dataset
 from ..data.diagnostic import listed
@@ -39,7 +39,7 @@ def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
     started with, `before`, if only the place of its data is given. Raises SpecError, with the
     differences, if the two plans do not agree."""
     plan = _with_data_as_before(plan, before)
-    wrong = [each for each in differences(before, plan) if not each.harmless]
+    wrong = [each for each in differences(before, plan) if not _harmless(each)]
     if _longer(before, plan):
         wrong = [each for each in wrong if each.word != "schedule"]
     if wrong:
@@ -114,18 +114,8 @@ def _longer(before: TrainPlan, now: TrainPlan) -> bool:
     return before.train.schedule == now.train.schedule.replace(warmup=warmup)
 
 
-class Difference(NamedTuple):
-    """A directive that has changed between two plans."""
-
-    section: str
-    word: str
-    before: str
-    now: str
-    directive: Directive | None
-
-    @property
-    def harmless(self) -> bool:
-        return (self.section, self.word) in _MAY_CHANGE
+def _harmless(difference: Difference) -> bool:
+    return (difference.section, difference.word) in _MAY_CHANGE
 
 
 _MAY_CHANGE = {
@@ -144,29 +134,3 @@ _MAY_CHANGE = {
 } | {("evaluate", "tta")}
 """Directives that may change when a run is resumed: how long it trains, what it shows and saves,
 and the place of its data. Whether it is the same data is checked when the data has been opened."""
-
-
-def differences(before: TrainPlan, now: TrainPlan) -> Iterator[Difference]:
-    """The differences between two plans, directive by directive."""
-    if before.input != now.input:
-        yield Difference("network", "input", str(before.input), str(now.input), None)
-    for section in ("train", "evaluate", "transfer"):
-        old, new = _directives(getattr(before, section)), _directives(getattr(now, section))
-        for word in dict.fromkeys((*old, *new)):
-            texts = [", ".join(map(str, by_word.get(word, ()))) for by_word in (old, new)]
-            if texts[0] != texts[1]:
-                last = next(iter(new.get(word, ())), None)
-                yield Difference(section, word, texts[0] or "nothing", texts[1] or "nothing", last)
-    texts = [", ".join(map(str, plan.augment)) for plan in (before, now)]
-    if texts[0] != texts[1]:
-        first = next(iter(now.augment), None)
-        yield Difference("augment", "augment", texts[0] or "nothing", texts[1] or "nothing", first)
-
-
-def _directives(section: object) -> dict[str, tuple[Directive, ...]]:
-    """The directives of a section of a plan, by word."""
-    by_word: dict[str, tuple[Directive, ...]] = {}
-    for slot in slots(type(section)) if section is not None else ():
-        value = getattr(section, slot.name)
-        by_word[slot.word] = value if isinstance(value, tuple) else (value,) if value else ()
-    return by_word

@@ -9,6 +9,7 @@ best.safetensors  the best weights so far
 frozen-….safetensors  weights that are frozen in all epochs, which last.ckpt leaves out
 transfer.txt      for a spec with `transfer`: the source of each weight, and which layers are frozen
 record.json       versions, device, seed, data, choices, results
+notes.json        the tags and the note that its user gave it
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from ..request import Request
 from .lines_file import Lines
 
 RUNS = "runs"
-SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER = (
+SPEC, PLAN, MODEL, METRICS, CHECKPOINT, BEST, RECORD, TRANSFER, NOTES = (
     "spec.cnn", "plan.json", "model.py", "metrics.jsonl", "last.ckpt", "best.safetensors",
-    "record.json", "transfer.txt",
+    "record.json", "transfer.txt", "notes.json",
 )  # fmt: skip
 
 

@@ -11,13 +11,19 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..runtime.process_group import Processes
 from .run_folder import shown
+
+if TYPE_CHECKING:
+    from ..runtime.process_group import Processes
 
 try:
     import fcntl
@@ -81,6 +87,64 @@ def _acquire(path: Path, name: str) -> int | None:
             pass
         return handle
     return None
+
+
+def holder_of(folder: Path) -> str | None:
+    """Who trains a run now, `process 4711 on this machine`; None if nobody holds its lock."""
+    path = folder.resolve() / NAME
+    if path in _HELD:  # to open and close the file would release the lock
+        return "this very process"
+    with _opened(path) as handle:
+        if handle is None or not _is_locked(handle):
+            return None
+        return _holder(os.read(handle, _HOLDER))
+
+
+def has_locks(folder: Path) -> bool:
+    """Whether a run would be locked where it is: whoever finds no locks leaves the file empty."""
+    path = folder.resolve() / NAME
+    if fcntl is None:
+        return False
+    if path in _HELD:
+        return True
+    with _opened(path) as handle:
+        return handle is None or os.fstat(handle).st_size > 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    """The file of a lock, to look at it; None if there is none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | _AT_ONCE)
+    except OSError:
+        yield None
+        return
+    try:
+        yield handle if stat.S_ISREG(os.fstat(handle).st_mode) else None
+    finally:
+        os.close(handle)
+
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+"""To open a named pipe would wait for its writer."""
+
+
+def _is_locked(handle: int) -> bool:
+    """Whether another process holds the lock: on Linux without taking it for a moment, in which
+    that process could not begin."""
+    if fcntl is None:
+        return False
+    try:
+        if sys.platform == "linux":
+            asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(handle, fcntl.F_GETLK, asked)
+            return bool(struct.unpack("hhqqi", answer)[0] != fcntl.F_UNLCK)
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:  # this file system has no locks
+        pass
+    return False
 
 
 def _is_at(path: Path, handle: int) -> bool:

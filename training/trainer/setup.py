@@ -411,6 +411,7 @@ def _announce(
         choices=choices,
         parameters=parameters,
         trainable=trainable,
+        metric=_best_metric(job),
         processes=job.processes,
         version=job.version,
     )
