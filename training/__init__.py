@@ -8,6 +8,9 @@ checkpoint/     run folders: which files are written when, and how a run is resu
 runtime/        devices, processes, seeds, memory, interrupts, NaN checks, errors of torch
 inference/      trained networks: load, evaluate, predict, test-time augmentation, Grad-CAM
 data/           data sets (sources/), pixels (images/), batches (loader/)
+answers/        what a run answers to each image, kept in its folder
+comparing/      runs beside one another: `cnn compare`
+significance/   whether a difference could be chance: intervals and tests
 weights/        weights of other models: reading their files, matching them to layers (match/)
 untrusted/      reads files from other people: bounded, checked, without executing code
 augment/        augmentation of whole batches

@@ -9,6 +9,8 @@ best.safetensors  the best weights so far
 frozen-….safetensors  weights that are frozen in all epochs, which last.ckpt leaves out
 transfer.txt      for a spec with `transfer`: the source of each weight, and which layers are frozen
 record.json       versions, device, seed, data, choices, results
+answers-val.npz   the answer to each validation image, by which runs are compared; for a test set
+                  also answers-test.npz (../answers)
 notes.json        the tags and the note that its user gave it
 """
 

@@ -17,6 +17,7 @@ from .common import add_data, add_device, add_tta, needs_torch, progress_display
 if TYPE_CHECKING:
     from ..data.opened import Opened
     from ..inference.trained_model import TrainedModel
+    from ..metrics.outcome import Outcome
 
 EXAMPLES = """\
 cnn evaluate runs/net
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
         epoch = f", epoch {model.epoch}" if model.epoch is not None else ""
         title = f"{model.request.network.name} ({model.name}{epoch})"
         print(outcome_text(title, outcome, data.dataset.classes, style(options), data.dataset.noun))
+    _keep_answers(options, model, outcome, data)
     page = options.report or _missing_page(options, model)
     if page is None:
         return OK
@@ -106,14 +108,38 @@ def _compare_preprocessing(model: TrainedModel, data: Opened) -> None:
             say(line)
 
 
+def _as_trained(options: argparse.Namespace) -> bool:
+    """Whether a run was evaluated as at its end: on its own data, with nothing changed."""
+    return options.weights is None and not (options.data or options.set or options.tta)
+
+
 def _missing_page(options: argparse.Namespace, model: TrainedModel) -> str | None:
     """The report.html of a run that was stopped before it was written; None in other cases."""
     from ..page.write import NAME
 
-    if model.folder is None or options.data or options.set or options.tta or options.part != "val":
+    if model.folder is None or not _as_trained(options) or options.part != "val":
         return None
     page = model.folder / NAME
     return None if page.exists() else str(page)
+
+
+def _keep_answers(
+    options: argparse.Namespace, model: TrainedModel, outcome: Outcome, data: Opened
+) -> None:
+    """Writes the answers to each image of a run that does not have those of its best weights."""
+    from ..answers.answers_file import answers_name, lacks_answers, write_answers
+    from ..answers.collect import collected
+
+    folder, part = model.folder, options.part
+    if folder is None or not _as_trained(options) or part not in ("val", "test"):
+        return
+    if not lacks_answers(folder, part, model.epoch):
+        return
+    try:
+        write_answers(folder, collected(outcome, data, model.epoch))
+    except OSError as error:
+        name = folder / answers_name(part)
+        say(f"cannot write {name}: {error.strerror}; comparisons will evaluate the run again")
 
 
 def _open_model(options: argparse.Namespace) -> TrainedModel:

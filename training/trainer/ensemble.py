@@ -13,9 +13,12 @@ from torch import nn
 
 from ...compiler.plan.train import Ensemble, Seed
 from ...dsl.diagnostics import SpecError
+from ..answers.answers_file import write_answers
+from ..answers.collect import collected
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
+from ..data.opened import Opened
 from ..inference.ensemble_module import EnsembleModule
 from ..inference.evaluate import assess, with_thresholds
 from ..inference.trained_model import TrainedModel, open_run
@@ -132,6 +135,7 @@ def _finish(job: Job, folder: RunFolder, results: Sequence[Result]) -> Result:
         "members": [member["val"] for member in members],
     }
     folder.write_record(end_record(read_record(path), DONE, facts, outcome, test))
+    _write_answers(job, path, data, outcome, test)
     report = _write_report(job, model, outcome)
     job.callback.finished(
         RunEnd(
@@ -173,6 +177,15 @@ def _comparisons(
     if any(each.get(name) is None for each in members for name in (metric, "loss")):
         return inputs  # a loss was NaN
     return (*inputs, of_ensemble(len(outcome.labels), outcome.metrics, members, metric))
+
+
+def _write_answers(job: Job, path: Path, data: Opened, *outcomes: Outcome | None) -> None:
+    try:
+        for outcome in outcomes:
+            if outcome is not None:
+                write_answers(path, collected(outcome, data, None))
+    except OSError as error:
+        job.callback.note(f"cannot write the answers to each image: {error.strerror}")
 
 
 def _write_report(job: Job, model: TrainedModel, outcome: Outcome) -> Path | None:

@@ -11,6 +11,8 @@ from torch import nn
 
 from ...compiler.plan.metric_names import TRAIN_LOSS
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..answers.answers_file import write_answers
+from ..answers.collect import collected
 from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import shown
@@ -65,6 +67,7 @@ def finish(run: Run, ending: Ending) -> Result:
     if job.processes.writes:
         figures = {**_progress(run), "verdict": [each._asdict() for each in findings]}
         _write_record(run, end_record(run.record, reason, figures, outcome, test, ending.why))
+        _write_answers(run, outcome, test)
         if outcome is not None:
             report = _write_report(run, module, outcome)
         end = _run_end(writer, reason, metrics, report, ending.why)
@@ -173,6 +176,18 @@ def _write_report(run: Run, module: nn.Module, outcome: Outcome) -> Path | None:
     except OSError as error:
         run.writer.not_written(error)
         return None
+
+
+def _write_answers(run: Run, *outcomes: Outcome | None) -> None:
+    """Keeps the answers to every image, by which runs are compared."""
+    data, writer = _with_thresholds(run), run.writer
+    try:
+        for outcome in outcomes:
+            if outcome is not None:
+                answers = collected(outcome, data, writer.position.best_epoch)
+                write_answers(writer.folder.path, answers)
+    except OSError as error:
+        writer.not_written(error)
 
 
 def _write_record(run: Run, record: Mapping[str, Any]) -> None:

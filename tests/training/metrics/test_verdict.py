@@ -18,7 +18,6 @@ from dotcnn.compiler.plan import plan
 from dotcnn.compiler.plan.plan import TrainPlan
 from dotcnn.training.data.dataset import Part
 from dotcnn.training.metrics.guessing import guessing
-from dotcnn.training.metrics.verdict.certainty import interval
 from dotcnn.training.metrics.verdict.facts import Facts, Finding
 from dotcnn.training.metrics.verdict.verdict import verdict
 from dotcnn.training.trainer.callbacks import EpochRecord
@@ -330,14 +329,6 @@ def test_guessing_is_the_entropy_of_the_classes() -> None:
     each = guessing([50, 25], 100, separate=True, multi_label=True)
     assert each.loss == pytest.approx((log(2) - 0.25 * log(0.25) - 0.75 * log(0.75)) / 2)
     assert each.shares == {}
-
-
-@given(st.integers(1, 500), st.data())
-def test_an_interval_holds_its_share(images: int, data: st.DataObject) -> None:
-    share = data.draw(st.integers(0, images)) / images
-    low, high = interval(share, images)
-    assert 0 <= low <= share + 1e-12
-    assert share - 1e-12 <= high <= 1
 
 
 # ---- real runs ---------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ def test_everything_is_in_the_folder(tmp_path: Path) -> None:
     result = trained(tmp_path / "run")
     folder = result.folder
     assert sorted(path.name for path in folder.iterdir()) == [
-        "best.safetensors", "last.ckpt", "metrics.jsonl", "model.py", "plan.json", "record.json",
-        "spec.cnn",
+        "answers-val.npz", "best.safetensors", "last.ckpt", "metrics.jsonl", "model.py",
+        "plan.json", "record.json", "spec.cnn",
     ]  # fmt: skip
     assert (folder / "spec.cnn").read_text() == SPEC
     plan = TrainPlan.from_json((folder / "plan.json").read_text())
