@@ -306,7 +306,7 @@ def train(
     epochs: int | None = None,
     set: Mapping[str, object] | None = None,
     output: str | Path | None = None,
-    resume: str | Path | None = None,
+    resume: str | Path | bool | None = None,
     device: str = "auto",
     callback: Callback | None = None,
     quiet: bool = False,
@@ -329,7 +329,9 @@ def train(
 
     `set` replaces directives: `{"train.batch": 32, "train.optimizer": "sgd lr=0.1"}`. `parameters`
     sets the parameters of the network. `output` is the run folder to create. `resume` is the folder
-    of a run to continue; the spec may then be left out. `device` is auto, cpu, cuda, cuda:1 or mps.
+    of a run to continue; the spec may then be left out. `resume=True` continues the run in `output`
+    (or in `runs/NAME`) if there is one, and starts it if not. `device` is auto, cpu, cuda, cuda:1
+    or mps.
 
     Progress is shown on standard error: live on a terminal, otherwise one line for each epoch.
     `quiet` turns it off; `callback`, a `dotcnn.Callback` of your own, replaces it.
@@ -345,9 +347,11 @@ def train(
     arrays_or_text = _data(data)
     with _arguments_of("train", epochs=epochs is not None):
         if spec is None:
-            if resume is None:
+            run_folder = output if resume is True else resume
+            if not run_folder:
                 raise TypeError("train() needs a spec, or a run to resume")
-            training_request = request_of(Path(resume), changes, arrays_or_text)
+            resume, output = Path(run_folder), None
+            training_request = request_of(resume, changes, arrays_or_text)
         else:
             training_request = request(
                 _source(spec), set=changes, data=arrays_or_text, network=network, input=input
@@ -361,7 +365,7 @@ def train(
         training_request,
         __version__,
         output=None if output is None else Path(output),
-        resume=None if resume is None else Path(resume),
+        resume=Path(resume) if isinstance(resume, str) else resume,
         device=device,
         callback=display,
     )

@@ -80,22 +80,27 @@ def inner_folder(path: Path) -> Path:
     return path
 
 
+def usual_folder(request: Request) -> Path:
+    """The run folder if none is named: `runs/NAME`."""
+    return Path.cwd() / RUNS / run_name(request.source)
+
+
 def make_folder(request: Request, output: Path | None) -> Path:
     """Creates the run folder: `output`, or `runs/NAME`, with a number if that exists. Raises
     SpecError if it is not empty or cannot be created."""
-    name, runs = run_name(request.source), Path.cwd() / RUNS
+    usual = usual_folder(request)
     try:
-        folder = _numbered(runs, name) if output is None else _new(output)
+        folder = _numbered(usual.parent, usual.name) if output is None else _new(output)
         reach_the_disk(folder.parent)
         return folder
     except OSError as error:
-        raise SpecError([_cannot_write(output or runs / name, error)]) from None
+        raise SpecError([cannot_write(output or usual, error)]) from None
 
 
 def _new(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
-        raise SpecError([_taken(path)])
+        raise SpecError([taken(path)])
     return path
 
 
@@ -120,7 +125,7 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def _taken(path: Path) -> Diagnostic:
+def taken(path: Path) -> Diagnostic:
     name = shown(path)
     if (path / CHECKPOINT).exists():
         help = f"to continue the run in it, write `--resume {name}`; or name another folder"
@@ -129,7 +134,7 @@ def _taken(path: Path) -> Diagnostic:
     return Diagnostic("run-exists", f"{name} is not empty; nothing is overwritten", help=help)
 
 
-def _cannot_write(path: Path, error: OSError) -> Diagnostic:
+def cannot_write(path: Path, error: OSError) -> Diagnostic:
     reason = error.strerror or type(error).__name__
     help = "name a writable folder: `-o FOLDER`"
     return Diagnostic("unwritable", f"cannot write {shown(path)}: {reason}", help=help)

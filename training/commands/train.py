@@ -32,7 +32,8 @@ cnn train digits
 cnn train net.cnn --data flowers --set train.epochs=5
 cnn train net.cnn --devices 2 -o runs/second
 cnn train --resume runs/net
-cnn train --resume runs/net --set train.epochs=50"""
+cnn train --resume runs/net --set train.epochs=50
+cnn train net.cnn -o runs/net --resume"""
 
 DETAILS = """\
 Everything goes into a run folder: weights, metrics, the spec as it was run, and report.html.
@@ -40,8 +41,9 @@ Epoch 0 is the validation before training, on at most 10,000 images. At the end,
 what the metrics show, where they leave no doubt: that the network overfits, underfits, guesses or
 still improves, for example.
 
-A run that was interrupted is continued with --resume. A finished run trains for more epochs with
---resume and a larger train.epochs."""
+A run that was interrupted is continued with --resume RUN. A finished run trains for more epochs
+with --resume and a larger train.epochs. With a spec, --resume alone continues the run in -o (or
+runs/NAME) if there is one, and starts it if not: the same command, whenever a cluster runs it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--resume",
+        nargs="?",
+        const=True,
         metavar="RUN",
-        help="continue the run in this folder; with --set train.epochs=N, train it up to N epochs",
+        help="continue the run in this folder; with --set train.epochs=N, train it up to N epochs."
+        " Without RUN: continue the run in -o, or start it if there is none",
     )
     add_device(parser)
     parser.add_argument(
@@ -68,14 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.file is None and options.resume is None:
+    _sort_out(options)
+    if options.file is None and not isinstance(options.resume, Path):
         raise UsageError("what to train? name a spec, or a run with --resume")
-    if options.file is not None and (Path(options.file) / "record.json").is_file():
+    if options.file is not None and _is_run(options.file):
         raise UsageError(
             f"{options.file} is a run: continue it with `--resume {options.file}`, or name its spec"
         )
-    if options.resume is not None and options.output is not None:
-        raise UsageError("--resume continues in the folder of the run; leave -o out")
+    if isinstance(options.resume, Path) and options.output is not None:
+        raise UsageError(f"--resume {options.resume} continues in that folder; name one of the two")
     if options.file == "-" and options.devices is not None:
         raise UsageError("several processes cannot all read standard input; name a file")
     try:
@@ -83,6 +89,35 @@ def run(options: argparse.Namespace) -> int:
     except SpecError as error:
         _report(error, options)
         return ERRORS
+
+
+def _sort_out(options: argparse.Namespace) -> None:
+    """Decides what `--resume` asks for: the run in a folder, as a path; the run in the output
+    folder if there is one (True); or nothing (None). The word behind it may be the spec."""
+    file, resume, output = options.file, options.resume, options.output
+    if isinstance(resume, str):
+        if file is None and _is_spec(resume, output):
+            file, resume = resume, True
+        else:
+            run = Path(resume)
+            same = bool(output) and run.resolve() == Path(output).resolve()
+            resume = True if same else run
+    if resume is True and file is not None and output is None and _is_run(file):
+        resume = Path(file)
+        file = None
+    if resume is True and file is None and output is not None:
+        resume, output = Path(output), None
+    options.file, options.resume, options.output = file, resume, output
+
+
+def _is_spec(name: str, output: str | None) -> bool:
+    if Path(name).is_dir():
+        return False
+    return output is not None or name == "-" or Path(name).is_file() or name.endswith(".cnn")
+
+
+def _is_run(name: str) -> bool:
+    return (Path(name) / "record.json").is_file()
 
 
 def _report(error: SpecError, options: argparse.Namespace) -> None:
@@ -96,37 +131,54 @@ def _report(error: SpecError, options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    resume = Path(options.resume) if options.resume is not None else None
+    resume = options.resume
+    run = resume if isinstance(resume, Path) else None
+    output = None if options.output is None else Path(options.output)
     alone = place_of(os.environ) is None
     # The folder of a run may be on the machine of the first process alone.
-    request = _request(options, resume) if alone or options.file is not None else None
+    request = _request(options, run) if alone or options.file is not None else None
     needs_torch("training")
 
+    from ..checkpoint.claim_folder import finished
     from ..checkpoint.copied_texts import copied_texts
+    from ..checkpoint.run_folder import usual_folder
     from ..display.choose import callback_for
     from ..runtime.distributed import joined, start
     from ..trainer.train import train
 
+    def nothing_left(request: Request) -> str:
+        folder = run if resume is not True else output or usual_folder(request)
+        return "" if folder is None else finished(folder, request)
+
     if alone and options.devices is not None:
+        done = nothing_left(request) if request is not None else ""
+        if done:
+            say(done)
+            return OK
         return start(options.devices, options.arguments, options.device)
     with (
         joined(options.device, os.environ, lambda error: _report(error, options)) as processes,
-        copied_texts(resume, processes) as folder,
+        copied_texts(run, processes) as folder,
     ):
-        request = request or _request(options, folder)
-        if request.warnings and processes.writes:
-            print_diagnostics(request.warnings, options)
+        asked = request or _request(options, folder)
+        if asked.warnings and processes.writes:
+            print_diagnostics(asked.warnings, options)
+        done = processes.from_first(lambda: nothing_left(asked))
+        if done:
+            if processes.writes:
+                say(done)
+            return OK
         callback = callback_for(
             sys.stderr,
             color=wants_color(options, sys.stderr),
-            plan=request.plan,
+            plan=asked.plan,
             width=width(sys.stderr),
         )
         result = train(
-            request,
+            asked,
             __version__,
-            output=None if options.output is None else Path(options.output),
-            resume=folder,
+            output=output,
+            resume=folder if run is not None else resume,
             device=options.device,
             callback=callback,
             processes=processes,

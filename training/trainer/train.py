@@ -9,7 +9,7 @@ finish.py; in an ensemble, one network after the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.schedule import Plateau
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import mark_of
+from ..checkpoint.claim_folder import claimed
 from ..checkpoint.resume import check_same_data, must_be_run
-from ..checkpoint.run_folder import make_folder, shown
+from ..checkpoint.run_folder import make_folder, shown, usual_folder
 from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
 from ..data.open import open_data
@@ -50,61 +51,80 @@ def train(
     version: str,
     *,
     output: Path | None = None,
-    resume: Path | None = None,
+    resume: Path | bool | None = None,
     device: str = "auto",
     callback: Callback | None = None,
     processes: Processes = ALONE,
 ) -> Result:
     """Trains the network of a request. `output` is the run folder to create, `resume` the folder of
     a run to continue. In distributed training, only the first process needs the folder itself; the
-    others a copy of its text files (`copied_texts`).
+    others a copy of its text files (`copied_texts`). If `resume` is true, the run in `output`, or
+    in `runs/NAME`, is continued if there is one, and started if not.
 
     Raises SpecError for errors in the spec, the data or the run folder, and if training diverges.
     """
+    if callback is None or not processes.writes:
+        callback = Callback()
+    run = partial(_train, request, version, device=device, callback=callback, processes=processes)
+    with closing(callback), ExitStack() as claim:
+        if resume is not True:
+            return run(output=output, resume=resume or None)
+        folder = output or usual_folder(request)
+        continued = claim.enter_context(claimed(folder, request, processes))
+        if continued is None:
+            callback.note(f"there is nothing to resume in {shown(folder)}: a new run starts")
+        return run(claim=folder, resume=continued)
+
+
+def _train(
+    request: Request,
+    version: str,
+    *,
+    output: Path | None = None,
+    resume: Path | None,
+    claim: Path | None = None,
+    device: str,
+    callback: Callback,
+    processes: Processes,
+) -> Result:
+    """`claim` is the run folder if it exists, and is locked already."""
     request, open_weights = resolve_transfer(request, resume)
     if resume is not None:
         request = must_be_run(resume, request)
     _must_be_one_request(request, processes)
     train = request.plan.train
     torch_device = processes.device if processes.world > 1 else find_device(device)
-    if callback is None or not processes.writes:
-        callback = Callback()
-    try:
-        with (
-            set_up_torch(
-                torch_device, train.precision, train.deterministic, train.compile
-            ) as warning,
-            ExitStack() as locks,
-        ):
-            if warning:
-                callback.note(warning)
-            if resume is not None:
-                locks.enter_context(lock_run(resume, processes))
-            data = _open_data(request, torch_device, callback, processes)
-            _check_data(request, data)
-            if resume is not None:
-                _check_run(resume, version, data, callback)
-            policy = PolicyResult(request) if resume else apply_policy(request, data)
-            job = Job(
-                request=policy.request,
-                data=data,
-                device=torch_device,
-                version=version,
-                callback=callback,
-                processes=processes,
-                open_weights=open_weights,
-                policy_lines=policy.lines,
-            )
-            folder = processes.from_first(lambda: resume or make_folder(job.request, output))
-            if resume is None:
-                locks.enter_context(lock_run(folder, processes))
-            train_job = train_ensemble if train.ensemble.count > 1 else train_network
-            with Interruption() as interruption:
-                result = train_job(job, folder, interruption)
-                processes.wait_for_first()
-                return result
-    finally:
-        callback.close()
+    with (
+        set_up_torch(torch_device, train.precision, train.deterministic, train.compile) as warning,
+        ExitStack() as locks,
+    ):
+        if warning:
+            callback.note(warning)
+        if resume is not None and claim is None:
+            locks.enter_context(lock_run(resume, processes))
+        data = _open_data(request, torch_device, callback, processes)
+        _check_data(request, data)
+        if resume is not None:
+            _check_run(resume, version, data, callback)
+        policy = PolicyResult(request) if resume else apply_policy(request, data)
+        job = Job(
+            request=policy.request,
+            data=data,
+            device=torch_device,
+            version=version,
+            callback=callback,
+            processes=processes,
+            open_weights=open_weights,
+            policy_lines=policy.lines,
+        )
+        folder = processes.from_first(lambda: claim or resume or make_folder(job.request, output))
+        if resume is None and claim is None:
+            locks.enter_context(lock_run(folder, processes))
+        train_job = train_ensemble if train.ensemble.count > 1 else train_network
+        with Interruption() as interruption:
+            result = train_job(job, folder, interruption)
+            processes.wait_for_first()
+            return result
 
 
 def _must_be_one_request(request: Request, processes: Processes) -> None:

@@ -359,7 +359,9 @@ def test_warnings_about_a_plan(
     ("arguments", "code", "said"),
     [
         ([], 2, "name a spec"),
-        (["--resume", "a", "-o", "b"], 2, "leave -o out"),
+        (["--resume", ".", "-o", "b"], 2, "name one of the two"),
+        (["--resume"], 2, "name a spec"),
+        (["--resume", "other.cnn", "-o", "b"], 1, "other.cnn"),
         (["net.cnn", "--device", "tpu"], 1, "no device `tpu`"),
         (["net.cnn", "--device", "cuda:9"], 1, "cuda"),
         (["--resume", "nowhere"], 1, "no such folder"),
