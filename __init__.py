@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .dsl.diagnostics import Diagnostic, SpecError
     from .dsl.source import Source
     from .training.export.export import Exported
+    from .training.find_lr.found_rate import FoundRate
     from .training.inference.prediction import Prediction
     from .training.inference.trained_model import TrainedModel
     from .training.metrics.outcome import Outcome
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Callback", "Diagnostic", "SpecError", "check", "compile", "emit", "evaluate", "export",
-    "from_module", "load", "match", "predict", "report", "train",
+    "find_lr", "from_module", "load", "match", "predict", "report", "train",
 ]  # fmt: skip
 
 _CLASSES = {
@@ -310,6 +311,7 @@ def train(
     device: str = "auto",
     callback: Callback | None = None,
     quiet: bool = False,
+    find_lr: bool = False,
     parameters: Mapping[str, object] | None = None,
     input: tuple[int, ...] | None = None,
     network: str | None = None,
@@ -331,7 +333,8 @@ def train(
     sets the parameters of the network. `output` is the run folder to create. `resume` is the folder
     of a run to continue; the spec may then be left out. `resume=True` continues the run in `output`
     (or in `runs/NAME`) if there is one, and starts it if not. `device` is auto, cpu, cuda, cuda:1
-    or mps.
+    or mps. `find_lr` finds the learning rate by a range test first, and trains with it: see the
+    function `find_lr`.
 
     Progress is shown on standard error: live on a terminal, otherwise one line for each epoch.
     `quiet` turns it off; `callback`, a `dotcnn.Callback` of your own, replaces it.
@@ -368,7 +371,42 @@ def train(
         resume=Path(resume) if isinstance(resume, str) else resume,
         device=device,
         callback=display,
+        find_lr=find_lr,
     )
+
+
+def find_lr(
+    spec: str | Path | Network,
+    *,
+    data: object = None,
+    set: Mapping[str, object] | None = None,
+    device: str = "auto",
+    parameters: Mapping[str, object] | None = None,
+    input: tuple[int, ...] | None = None,
+    network: str | None = None,
+) -> FoundRate:
+    """Find a learning rate by a range test: 100 steps at rising rates, until the loss explodes.
+
+        found = dotcnn.find_lr("net.cnn", set={"train.optimizer": "sgd momentum=0.9"})
+        found.lr, found.reason, found.rates, found.losses
+
+    The steps are those of the spec: its optimizer, batch, augmentation and precision. Nothing is
+    written, and the weights are thrown away. If the curve suggests no rate, `found.found` is False
+    and `lr` that of the spec. `train(…, find_lr=True)` does the same, and trains with the rate.
+    The arguments are those of `train`.
+    """
+    from .training.request import overrides_of, request
+    from .training.trainer.train import range_test
+
+    with _arguments_of("find_lr"):
+        tested = request(
+            _source(spec),
+            set=overrides_of({**(parameters or {}), **(set or {})}),
+            data=_data(data),
+            network=network,
+            input=input,
+        )
+    return range_test(tested, __version__, device=device)
 
 
 def evaluate(

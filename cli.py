@@ -77,6 +77,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "train it": (
         Command("augment", _TRAINING, "show what augmentation does to training images"),
         Command("train", _TRAINING, "train a network as its spec says, or resume a run"),
+        Command("find-lr", _TRAINING, "show the loss by learning rate, and which rate to take"),
     ),
     "use it": (
         Command(

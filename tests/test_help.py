@@ -32,7 +32,7 @@ def test_help_shows_every_command_in_its_group(capfd: Capture) -> None:
 def test_every_file_of_a_command_is_in_the_table() -> None:
     """Those that have examples are commands."""
     files = {
-        path.stem
+        path.stem.replace("_", "-")
         for path in package_files("*/commands/*.py")
         if "\ndef add_arguments" in (ROOT / path).read_text(encoding="utf-8")
     }

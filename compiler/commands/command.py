@@ -66,4 +66,4 @@ class Command(NamedTuple):
         return int(self.module().run(options))
 
     def module(self) -> ModuleType:
-        return import_module(f"dotcnn.{self.package}.{self.name}")
+        return import_module(f"dotcnn.{self.package}.{self.name.replace('-', '_')}")

@@ -35,6 +35,7 @@ def _rules(night: bool) -> str:
         f"text{{fill:{ink};font:{_FONT}px sans-serif}}",
         f".faint{{fill:{faint}}}",
         f".grid{{stroke:{frame}}}",
+        f"line.faint{{stroke:{faint}}}",
     ]
     for number, colors in enumerate(_COLORS):
         color = colors[night]
@@ -87,13 +88,25 @@ class Axis:
         return f"1e{tick:.0f}" if self.log else f"{tick:g}"
 
 
-def plot(title: str, curves: Sequence[Curve], across: Axis, up: Axis) -> str:
+def plot(
+    title: str, curves: Sequence[Curve], across: Axis, up: Axis, *, mark: float | None = None
+) -> str:
     """The SVG of curves; points that are not finite, or not positive on an axis in powers of ten,
-    leave gaps."""
+    leave gaps. A dashed line is drawn at `mark`, a place on the axis across."""
     drawn = [Curve(curve.name, [_scaled(point, up) for point in curve.points]) for curve in curves]
     frame = _Frame(title, drawn, across, up)
     lines = [_curve(number, curve, frame.at) for number, curve in enumerate(drawn)]
-    return frame.svg([*lines, *_names(drawn, frame)])
+    marked = [] if mark is None else [_marked(frame, mark)]
+    return frame.svg([*marked, *lines, *_names(drawn, frame)])
+
+
+def _marked(frame: _Frame, place: float) -> str:
+    x, top = frame.at(place, frame.high)
+    x, bottom = frame.at(place, frame.low)
+    return (
+        f'<line class="faint" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"'
+        ' stroke-dasharray="4 4"/>'
+    )
 
 
 def scatter(title: str, groups: Sequence[Curve], across: Axis, up: Axis) -> str:

@@ -11,6 +11,7 @@ transfer.txt      for a spec with `transfer`: the source of each weight, and whi
 record.json       versions, device, seed, data, choices, results
 answers-val.npz   the answer to each validation image, by which runs are compared; for a test set
                   also answers-test.npz (../answers)
+find-lr.json      the range test of `--find-lr`, if there was one: rates, losses, the rate taken
 notes.json        the tags and the note that its user gave it
 """
 

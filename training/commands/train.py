@@ -31,6 +31,7 @@ EXAMPLES = """\
 cnn train digits
 cnn train net.cnn --data flowers --set train.epochs=5
 cnn train net.cnn --devices 2 -o runs/second
+cnn train net.cnn --find-lr
 cnn train --resume runs/net
 cnn train --resume runs/net --set train.epochs=50
 cnn train net.cnn -o runs/net --resume"""
@@ -43,7 +44,12 @@ still improves, for example.
 
 A run that was interrupted is continued with --resume RUN. A finished run trains for more epochs
 with --resume and a larger train.epochs. With a spec, --resume alone continues the run in -o (or
-runs/NAME) if there is one, and starts it if not: the same command, whenever a cluster runs it."""
+runs/NAME) if there is one, and starts it if not: the same command, whenever a cluster runs it.
+
+--find-lr makes 100 steps at rising learning rates first, and takes a rate at which the loss falls
+well; the curve is kept in the run folder and shown in the report. Schedules start from that rate or
+rise to it, and factors of it, like those of `transfer`, stay what they are. `cnn find-lr` shows the
+curve alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="continue the run in this folder; with --set train.epochs=N, train it up to N epochs."
         " Without RUN: continue the run in -o, or start it if there is none",
+    )
+    parser.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="find the learning rate by a range test, and train with it",
     )
     add_device(parser)
     parser.add_argument(
@@ -182,6 +193,7 @@ def _train(options: argparse.Namespace) -> int:
             device=options.device,
             callback=callback,
             processes=processes,
+            find_lr=options.find_lr,
         )
     if result.interrupted:
         return INTERRUPTED

@@ -15,6 +15,7 @@ from ...compiler.network import Network
 from ...compiler.plan.plan import NamedInput
 from ..data.diagnostic import plural_noun
 from ..data.opened import Opened
+from ..find_lr.found_rate import FoundRate
 from ..inference.chosen_outputs import Chosen
 from ..metrics.guessing import Guessing
 from ..metrics.outcome import Outcome
@@ -41,6 +42,8 @@ class Contents:
     record: Mapping[str, Any]
     transfer: str = ""
     """transfer.txt; empty without transfer learning."""
+    found_rate: FoundRate | None = None
+    """The range test that the learning rate comes from, if there was one."""
     of: str = ""
     """The output that the sections are about, if the network has several."""
     channels: slice = field(default_factory=lambda: ALL)

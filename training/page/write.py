@@ -11,6 +11,7 @@ from ...compiler.network import Network
 from ...dsl.atomic_file import write_whole, written
 from ..data.images.visible import shown_by
 from ..data.opened import Opened
+from ..find_lr.found_rate import rate_of_run
 from ..inference.trained_model import TrainedModel
 from ..metrics.outcome import Outcome
 from . import history
@@ -20,6 +21,7 @@ from .contents import Contents
 from .curves import curves
 from .document import document
 from .filters import filters
+from .found_rate_section import found_rate
 from .gradcam_section import gradcam_section
 from .image_answers import image_answers
 from .initial_weights import transfer
@@ -53,6 +55,7 @@ def write_report(
         history.epochs(folder),
         history.record(folder),
         history.transfer(folder),
+        rate_of_run(folder),
     )
     return _into_run(folder / NAME, contents)
 
@@ -69,6 +72,7 @@ def write_page(path: Path, model: TrainedModel, outcome: Outcome, data: Opened) 
         history.epochs(folder) if folder is not None else [],
         history.record(folder) if folder is not None else {},
         history.transfer(folder) if folder is not None else "",
+        rate_of_run(folder) if folder is not None else None,
     )
     if folder is not None and path.absolute().parent == folder.absolute():
         return _into_run(path, contents)
@@ -120,6 +124,7 @@ def _report(contents: Contents) -> str:
     sections = [
         summary(contents, analysis),
         curves(contents),
+        found_rate(contents),
         bands(contents),
         *_of_answers(contents),
         *(each for one in contents.each_output() for each in _of_answers(one)),

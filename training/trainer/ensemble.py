@@ -19,6 +19,7 @@ from ..checkpoint.record import end_record, plain
 from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
 from ..data.opened import Opened
+from ..find_lr.found_rate import FIND_LR
 from ..inference.ensemble_module import EnsembleModule
 from ..inference.evaluate import assess, with_thresholds
 from ..inference.trained_model import TrainedModel, open_run
@@ -44,6 +45,8 @@ def train_ensemble(job: Job, path: Path, interruption: Interruption) -> Result:
     folder = RunFolder(path)
     if job.processes.writes and not (path / RECORD).exists():
         folder.write_request(job.request, job.version)
+        if job.found_rate:
+            folder.write_text(FIND_LR, job.found_rate.text())
     results: list[Result] = []
     for number in range(1, count + 1):
         member = replace(job, request=_member_request(job.request, number), ensemble_folder=path)

@@ -10,6 +10,7 @@ import torch
 
 from ...compiler.plan.plan import TrainPlan
 from ..data.opened import Opened
+from ..find_lr.found_rate import FoundRate
 from ..metrics.evaluation_batch import evaluation_batch
 from ..optim.precision import FULL, Precision
 from ..request import Request
@@ -33,6 +34,8 @@ class Job:
     """Opens the weights to transfer; None if nothing is transferred."""
     policy_lines: tuple[str, ...] = ()
     """The decisions of `policy` in the spec, in words."""
+    found_rate: FoundRate | None = None
+    """The range test that the learning rate comes from, if there was one."""
     ensemble_folder: Path | None = None
     """The folder of the ensemble, if the network belongs to one."""
 

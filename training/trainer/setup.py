@@ -30,6 +30,7 @@ from ..checkpoint.writer import CheckpointWriter
 from ..data.diagnostic import plural_noun
 from ..data.loader.batches import Batches
 from ..data.opened import Opened
+from ..find_lr.found_rate import FIND_LR
 from ..inference.load import live, taking_samples
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile
@@ -158,6 +159,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
         if note:
             job.callback.note(note)
     choices = (
+        *((job.found_rate.line,) if job.found_rate else ()),
         *choice.lines,
         *compiling.lines,
         f"{plural_noun(job.data.dataset.noun)} stay {_STORES[job.data.where]}",
@@ -169,6 +171,10 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     record = _announce(
         job, learner, writer, choices, batches=len(batches), resumed=checkpoint is not None
     )
+    if job.found_rate:
+        record["find_lr"] = job.found_rate.summary()
+        if processes.writes:
+            folder.write_text(FIND_LR, job.found_rate.text())
     if processes.writes:
         folder.write_record(record)
     return Run(job=job, learner=learner, data=data, batches=batches, writer=writer, record=record)

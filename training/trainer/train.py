@@ -8,8 +8,9 @@ finish.py; in an ensemble, one network after the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
 from ..data.open import open_data
 from ..data.opened import Opened
+from ..display.rate_chart import rate_chart
+from ..find_lr.find_rate import find_rate, with_rate
+from ..find_lr.found_rate import FoundRate, rate_of_run
+from ..optim.optimizers import rate_of
 from ..request import Request
 from ..runtime.devices import find_device, set_up_torch
 from ..runtime.errors import explained
@@ -55,17 +60,27 @@ def train(
     device: str = "auto",
     callback: Callback | None = None,
     processes: Processes = ALONE,
+    find_lr: bool = False,
 ) -> Result:
     """Trains the network of a request. `output` is the run folder to create, `resume` the folder of
     a run to continue. In distributed training, only the first process needs the folder itself; the
     others a copy of its text files (`copied_texts`). If `resume` is true, the run in `output`, or
-    in `runs/NAME`, is continued if there is one, and started if not.
+    in `runs/NAME`, is continued if there is one, and started if not. With `find_lr`, a new run
+    takes the learning rate that a range test suggests.
 
     Raises SpecError for errors in the spec, the data or the run folder, and if training diverges.
     """
     if callback is None or not processes.writes:
         callback = Callback()
-    run = partial(_train, request, version, device=device, callback=callback, processes=processes)
+    run = partial(
+        _train,
+        request,
+        version,
+        device=device,
+        callback=callback,
+        processes=processes,
+        find_lr=find_lr,
+    )
     with closing(callback), ExitStack() as claim:
         if resume is not True:
             return run(output=output, resume=resume or None)
@@ -86,28 +101,97 @@ def _train(
     device: str,
     callback: Callback,
     processes: Processes,
+    find_lr: bool,
 ) -> Result:
     """`claim` is the run folder if it exists, and is locked already."""
+    with ExitStack() as locks:
+        job = locks.enter_context(
+            _opened_job(
+                request,
+                version,
+                resume=resume,
+                locked=claim is not None,
+                device=device,
+                callback=callback,
+                processes=processes,
+            )
+        )
+        folder = processes.from_first(lambda: claim or resume or make_folder(job.request, output))
+        if resume is None and find_lr:
+            job = _with_found_rate(job, folder)
+        if resume is None and claim is None:
+            locks.enter_context(lock_run(folder, processes))
+        train_job = train_ensemble if job.plan.train.ensemble.count > 1 else train_network
+        with Interruption() as interruption:
+            result = train_job(job, folder, interruption)
+            processes.wait_for_first()
+            return result
+
+
+def range_test(
+    request: Request, version: str, *, device: str = "auto", callback: Callback | None = None
+) -> FoundRate:
+    """The range test of `cnn find-lr`, which trains nothing else and writes no run folder. Raises
+    SpecError as `train` does."""
+    callback = callback or Callback()
+    with (
+        closing(callback),
+        _opened_job(request, version, device=device, callback=callback) as job,
+    ):
+        return find_rate(job, usual_folder(request))
+
+
+def _with_found_rate(job: Job, folder: Path) -> Job:
+    """The job with the learning rate of a range test, which is kept in the new run folder."""
+    try:
+        found = find_rate(job, folder)
+    except BaseException:
+        if job.processes.writes:
+            with suppress(OSError):
+                folder.rmdir()  # a run that never began leaves nothing
+        raise
+    if len(found.rates) > 1:
+        job.callback.note("\n".join(rate_chart(found)))
+    return replace(job, request=with_rate(job.request, found), found_rate=found)
+
+
+@contextmanager
+def _opened_job(
+    request: Request,
+    version: str,
+    *,
+    resume: Path | None = None,
+    locked: bool = False,
+    device: str,
+    callback: Callback,
+    processes: Processes = ALONE,
+) -> Iterator[Job]:
+    """A context with a request that is checked against its data, which is open, and with torch set
+    up for it. The run to resume is locked meanwhile, unless it is `locked` already."""
     request, open_weights = resolve_transfer(request, resume)
+    found_rate = None
     if resume is not None:
+        found_rate = rate_of_run(resume)
+        if found_rate and rate_of(request.plan.train.optimizer) == found_rate.before:
+            request = with_rate(request, found_rate)  # the spec is given again
         request = must_be_run(resume, request)
     _must_be_one_request(request, processes)
     train = request.plan.train
     torch_device = processes.device if processes.world > 1 else find_device(device)
     with (
         set_up_torch(torch_device, train.precision, train.deterministic, train.compile) as warning,
-        ExitStack() as locks,
+        ExitStack() as lock,
     ):
         if warning:
             callback.note(warning)
-        if resume is not None and claim is None:
-            locks.enter_context(lock_run(resume, processes))
+        if resume is not None and not locked:
+            lock.enter_context(lock_run(resume, processes))
         data = _open_data(request, torch_device, callback, processes)
         _check_data(request, data)
         if resume is not None:
             _check_run(resume, version, data, callback)
         policy = PolicyResult(request) if resume else apply_policy(request, data)
-        job = Job(
+        yield Job(
             request=policy.request,
             data=data,
             device=torch_device,
@@ -116,15 +200,8 @@ def _train(
             processes=processes,
             open_weights=open_weights,
             policy_lines=policy.lines,
+            found_rate=found_rate,
         )
-        folder = processes.from_first(lambda: claim or resume or make_folder(job.request, output))
-        if resume is None and claim is None:
-            locks.enter_context(lock_run(folder, processes))
-        train_job = train_ensemble if train.ensemble.count > 1 else train_network
-        with Interruption() as interruption:
-            result = train_job(job, folder, interruption)
-            processes.wait_for_first()
-            return result
 
 
 def _must_be_one_request(request: Request, processes: Processes) -> None:

@@ -1,0 +1,1 @@
+"""The learning-rate range test of `cnn train --find-lr` and `cnn find-lr`."""
