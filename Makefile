@@ -16,7 +16,7 @@ ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor wheel clean
+.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor docs wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -83,6 +83,11 @@ test-editor: editor ## the page in Chromium, the server with Neovim, the extensi
 	cd editor/vscode && PYTHON="$(CURDIR)/$(BIN)/python" npm test --silent
 	cd playground && npm test --silent
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/editor
+
+docs: $(STAMP) ## the documentation as a site, in build/site
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m dotcnn.docs.site.build
+	@echo "build/site/index.html"
 
 wheel: playground ## the package as it is released, with the page of `cnn play`: dist/
 	$(BIN)/python -m build --no-isolation

@@ -84,3 +84,18 @@ def test_emitted_text_is_as_shown() -> None:
 
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+@pytest.mark.slow
+def test_the_reference_has_a_page_for_everything(tmp_path: Path) -> None:
+    pytest.importorskip("railroad")
+    from dotcnn.cli import COMMANDS
+    from dotcnn.compiler.report.words import words
+    from dotcnn.docs.site.build import reference
+
+    pages = {page.title: page for page in reference(tmp_path)}
+    assert not set(COMMANDS) - {title.removeprefix("cnn ") for title in pages}
+    text = "\n".join(page.text for page in pages.values())
+    assert [word for word in words() if word not in pages and f"`{word}`" not in text] == []
+    answers = "\n".join(path.read_text() for path in (ROOT / "tests/errors").rglob("*.txt"))
+    assert not set(re.findall(r"^(?:error|warning)\[([\w-]+)\]", answers, re.M)) - pages.keys()

@@ -31,8 +31,8 @@ from .style import BOLD, Style, laid_out, wrapped
 _TIED = "\u00a0"
 """Joins the words of one name, so that no line breaks there."""
 
-_ARRIVING = "16x32x32"
-"""The input of the examples."""
+INPUT_OF_EXAMPLES = "16x32x32"
+"""The input of the examples in `cnn help`."""
 
 
 class Unknown(Exception):
@@ -55,6 +55,11 @@ def words() -> list[str]:
     return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives]))
 
 
+def layers() -> list[type[Op]]:
+    """All layers, without those that are forms."""
+    return [kind for word, kind in REGISTRY.items() if word not in FORMS]
+
+
 def _offered(section: str) -> list[str]:
     """The directives of a section that a spec can write."""
     return [word for word, kind in DIRECTIVES[section].items() if kind.offered]
@@ -66,12 +71,12 @@ def overview(style: Style) -> str:
         "statements": STATEMENTS,
         "ways to combine layers": FORMS,
     }
-    layers = [(kind.kind, word) for word, kind in REGISTRY.items() if word not in FORMS]
+    by_kind = [(kind.kind, kind.word) for kind in layers()]
     titles = {"conv": "convolutions", "linear": "fully connected", "pool": "pooling",
               "attention": "attention",
               "norm": "normalization", "activation": "activations", "dropout": "dropout",
               "shape": "shapes", "filter": "fixed filters"}  # fmt: skip
-    for kind, members in groupby(sorted(layers, key=lambda each: _place(each[0], titles)), _first):
+    for kind, members in groupby(sorted(by_kind, key=lambda each: _place(each[0], titles)), _first):
         groups[titles.get(kind, kind)] = [word for _, word in members]
     for section in SECTIONS:
         groups[f"`{section}` section"] = _offered(section)
@@ -127,7 +132,7 @@ def _as_argument(name: str) -> list[tuple[str, str]]:
     of_series = [kind for kinds in SERIES.values() for kind in kinds.values()]
     signatures |= {f"{kind.word}, for series": kind.signature() for kind in of_series}
     return [
-        (word, _described(signature.fields[name]))
+        (word, described(signature.fields[name]))
         for word, signature in (SIGNATURES | signatures).items()
         if name in signature.fields
     ]
@@ -218,7 +223,7 @@ def _layer(word: str, kind: type[Op], style: Style) -> str:
         *_arguments(signature, style),
         *_arithmetic(kind, style),
         _titled("example", lines, style),
-        _titled("other tools", laid_out(list(_tools(kind, node)), style), style),
+        _titled("other tools", laid_out(list(tools(kind, node)), style), style),
     ]
     return "\n\n".join(parts)
 
@@ -228,7 +233,7 @@ def example_of(kind: type[Op]) -> Node:
     body = (
         f"{kind.example}, flatten"
         if issubclass(kind, Input)
-        else f"input {_ARRIVING}, {kind.example}"
+        else f"input {INPUT_OF_EXAMPLES}, {kind.example}"
     )
     source = Source("<example>", f"network Example {{ {body} }}")
     network = elaborate(load_program(source))
@@ -248,7 +253,7 @@ def _worked(node: Node) -> Iterator[tuple[str, str]]:
         yield "multiply-adds", exact(macs)
 
 
-def _tools(kind: type[Op], node: Node) -> Iterator[tuple[str, str]]:
+def tools(kind: type[Op], node: Node) -> Iterator[tuple[str, str]]:
     torch = node.op.torch(node.shape, *node.input_shapes)
     inputs = ["x", "y", "z"]
     yield "PyTorch", str(torch.module) if torch.module else torch.call.format(*inputs, m="")
@@ -304,11 +309,11 @@ def _titled(title: str, lines: list[str], style: Style) -> str:
 def _arguments(signature: Signature | None, style: Style) -> list[str]:
     if signature is None or not signature.fields:
         return []
-    rows = [(field.name, _described(field)) for field in signature.fields.values()]
+    rows = [(field.name, described(field)) for field in signature.fields.values()]
     return [_titled("arguments", laid_out(rows, style), style)]
 
 
-def _described(field: Field) -> str:
+def described(field: Field) -> str:
     if field.is_flag:
         if field.expects == "`on` or `off`":
             return f"{field.doc} (a bare word, or a choice: `{field.name}=on`, `=off`, `=(i == 0)`)"

@@ -1,0 +1,96 @@
+"""Builds the site: `make docs`. Assembles its pages in build/docs, then MkDocs writes build/site.
+
+The guide is in docs/, as GitHub shows it too; the reference is made from the program itself.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from . import reference_commands, reference_diagnostics, reference_grammar, reference_words
+from .pages import Page
+
+ROOT = Path(__file__).parent.parent.parent
+SITE = Path(__file__).parent
+SOURCE = ROOT / "build/docs"
+
+_FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SPEC = re.compile(r"^\s*(network|block|train|augment|evaluate|transfer|sweep|conv|# \w+\.cnn)\b")
+
+
+def main() -> int:
+    assemble()
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f"]
+    return subprocess.run([*command, str(SITE / "mkdocs.yml")], check=False).returncode
+
+
+def assemble() -> None:
+    """Writes all pages to build/docs."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("site", "__pycache__"))
+    shutil.copy(SITE / "site.css", SOURCE)
+    _write("index.md", (ROOT / "README.md").read_text(encoding="utf-8"))
+    _write("changes.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    _write("measurements.md", (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8"))
+    for page in SOURCE.rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(_colored(_linked(text)), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as work:
+        pages = list(reference(Path(work)))
+        for page in pages:
+            _write(f"reference/{page.path}.md", page.text)
+        for picture in Path(work).glob("*.svg"):
+            shutil.copy(picture, SOURCE / "reference/layers")
+    _write("reference/index.md", _contents(pages))
+
+
+def reference(work: Path) -> Iterator[Page]:
+    """The pages of the reference; pictures go into the folder `work`."""
+    yield from reference_words.pages(work)
+    yield from reference_grammar.pages()
+    yield from reference_commands.pages()
+    yield from reference_diagnostics.pages()
+
+
+def _write(place: str, text: str) -> None:
+    path = SOURCE / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def _linked(text: str) -> str:
+    """The text with links to files of the repository as links to pages of the site."""
+    places: Mapping[str, str] = {
+        "docs/": "",
+        "CHANGELOG.md": "changes.md",
+        "benchmarks/RESULTS.md": "measurements.md",
+    }
+    for before, after in places.items():
+        text = text.replace(f"]({before}", f"]({after}")
+    return text
+
+
+def _colored(text: str) -> str:
+    """The text with blocks that are specs marked as such."""
+    return _FENCE.sub(
+        lambda block: f"```{'cnn' if _SPEC.match(block[1]) else 'text'}\n{block[1]}```", text
+    )
+
+
+def _contents(pages: list[Page]) -> str:
+    lines = ["# Reference", "Made from the program: what it says here is what it does."]
+    for group in dict.fromkeys(page.group for page in pages):
+        members = [page for page in pages if page.group == group]
+        links = " · ".join(f"[{page.title}]({page.path}.md)" for page in members)
+        lines += [f"## {group}", links]
+    return "\n\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
