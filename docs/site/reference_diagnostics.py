@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 _SOURCES = ("compiler", "dsl", "training", "editor")
 _MAKERS = ("Diagnostic", "Problem")
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_HEAD = re.compile(r"^(error|warning)\[([a-z0-9-]+)\]: ", re.MULTILINE)
+_HEAD = re.compile(r"^(?:error|warning)\[([a-z0-9-]+)\]: ", re.MULTILINE)
 _MOST_EXAMPLES = 3
 
 
@@ -37,18 +37,25 @@ def pages() -> Iterator[Page]:
 
 
 def shown_in_tests() -> dict[str, list[tuple[str, str]]]:
-    """Specs of the tests with their answers, by the first code in it, shortest first."""
+    """Specs of the tests with their answers, by the codes in them, shortest first."""
     examples: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for answer in sorted((ROOT / "tests/errors").rglob("*.txt")):
         spec, text = answer.with_suffix(".cnn"), answer.read_text(encoding="utf-8")
-        head = _HEAD.search(text)
-        # Some of them test bytes that are no text; they are nothing to show.
-        shown = spec.read_bytes().decode(errors="ignore") if spec.exists() else ""
-        if head and shown and shown.replace("\n", "").isprintable():
-            examples[head[2]].append((shown, text))
+        if spec.exists():
+            shown = _printable(spec.read_bytes().decode(errors="backslashreplace"))
+            for code in dict.fromkeys(_HEAD.findall(text)):
+                examples[code].append((shown, text))
     for pairs in examples.values():
         pairs.sort(key=lambda pair: len(pair[0]))
     return examples
+
+
+def _printable(text: str) -> str:
+    """The text, with escapes for what cannot be shown."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
 
 
 def said_in_source() -> dict[str, dict[str, str]]:
