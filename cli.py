@@ -140,6 +140,10 @@ def _run(arguments: list[str]) -> int:
     options = command.parser().parse_intermixed_args(arguments[1:])
     options.arguments, options.commands, options.run_spec = arguments, COMMANDS, _run_spec
     try:
+        if getattr(options, "plugin", None):
+            from .compiler.extend.load_plugin import give
+
+            give(options.plugin)
         return command.run(options)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options)

@@ -10,13 +10,30 @@ from __future__ import annotations
 from ..dsl.diagnostics import SpecError
 from ..dsl.program import Program, load_program
 from ..dsl.source import Source
+from ..dsl.syntax import Call
 
 
 def load(source: Source) -> Program:
     """Loads a program; raises SpecError with the errors of all files."""
     try:
-        return load_program(source)
+        program = load_program(source)
     except SpecError as error:
         from .diagnose.unread import advised
 
         raise SpecError(advised(source, error.diagnostics)) from None
+    if uses_plugins(program):
+        from .extend.used_plugins import problems
+
+        wrong = problems(program)
+        if wrong:
+            raise SpecError(wrong)
+    return program
+
+
+def uses_plugins(program: Program) -> bool:
+    """Whether a file of a program has a line `use`."""
+    return any(
+        isinstance(statement, Call) and statement.head.value == "use"
+        for spec in program.files
+        for statement in spec.statements
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import lru_cache
 
 from ...dsl.diagnostics import Label
 from ...dsl.syntax import Argument, Call, Expression, List, Name, Network
@@ -12,8 +11,9 @@ from ..language.evaluate import Env, evaluate, maps_among, maps_together, unknow
 from ..language.problems import Problem, did_you_mean, missing_separator
 from ..language.values import MapRef, Maps, Word
 from ..language.vocabulary import SHORTCUTS, layer_words
+from ..language.words_in_force import cached_by_words
 from ..network import Scope
-from ..ops import CHOICE_WORDS
+from ..ops import choice_words
 from .labels import Labels
 from .scoping import BlockRef, Module
 
@@ -143,10 +143,10 @@ def list_of_maps(
     return None
 
 
-@lru_cache(maxsize=1)
+@cached_by_words
 def _words() -> frozenset[str]:
     """The words that are values by themselves."""
-    return layer_words() | CHOICE_WORDS | {*SHORTCUTS}
+    return layer_words() | choice_words() | {*SHORTCUTS}
 
 
 def _usage(ref: BlockRef) -> tuple[str, ...]:

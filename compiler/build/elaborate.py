@@ -19,6 +19,7 @@ from ..diagnose.blame import first_line, statement_span
 from ..diagnose.dead_layers import dead_layers
 from ..diagnose.reporter import GiveUp, Reporter
 from ..diagnose.unused import calls_in, unused_definitions
+from ..extend.used_plugins import words_of
 from ..language.evaluate import POISON, Env, maps_in_words
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
 from ..language.overrides import SectionOverride
@@ -89,7 +90,7 @@ def examine(
         built = elaborator.run(network, overrides or {}, needs_network)
         return built, elaborator.reporter
 
-    with gc_paused():
+    with gc_paused(), words_of(program):
         result, reporter = once(program, Fuel(max_layers))
         diagnostics = reporter.diagnostics
         if tries and diagnostics:

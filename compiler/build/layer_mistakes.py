@@ -156,7 +156,24 @@ _NAMED_IDENTITY = (
 )
 
 
+def of_a_plugin(call: Call, word: str, owner: str) -> Problem:
+    return Problem(
+        "unknown-layer",
+        f"`{word}` is a layer of the plug-in `{owner}`, which this file does not use",
+        call.head.span,
+        help=f'write `use "{owner}"` at the top of {call.span.source.name}',
+    )
+
+
 def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
+    if word == "use":
+        return Problem(
+            "misplaced-use",
+            "`use` goes at the top of a file: it names a plug-in, whose words the file has",
+            call.head.span,
+            help="move it before the network",
+            edits=(Edit(call.span, ""),),
+        )
     if word == "default":
         return Problem(
             "misplaced-default",

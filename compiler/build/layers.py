@@ -14,6 +14,7 @@ from ..language.problems import Problem, did_you_mean
 from ..language.signature import ArgumentError
 from ..language.values import Word
 from ..language.vocabulary import StatementWords
+from ..language.words_in_force import words_in_force
 from ..network import Node
 from ..ops import REGISTRY
 from ..ops.base import Op
@@ -65,6 +66,11 @@ def _make(
         from .layer_mistakes import missing_body
 
         raise missing_body(call, str(kind.signature()))
+    owner = words_in_force().owners.get(kind.word)
+    if owner is not None and owner not in module.plugins:
+        from .layer_mistakes import of_a_plugin
+
+        raise of_a_plugin(call, kind.word, owner)
     if not kind.paths:
         refuse_body(call, f"`{word}`")
     try:

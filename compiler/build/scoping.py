@@ -12,12 +12,13 @@ from ...dsl.characters import shorten
 from ...dsl.diagnostics import Diagnostic, Edit, Label
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
-from ...dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter, Statement
+from ...dsl.syntax import Block, Call, Import, Let, Name, Network, Parameter, Statement, String
 from ...dsl.syntax import walk as parts_of
 from ..language.evaluate import FUNCTIONS
 from ..language.problems import MAX_MISTAKES, Problem, did_you_mean
 from ..language.values import Word
 from ..language.vocabulary import SECTIONS, layer_words
+from ..language.words_in_force import words_in_force
 
 # Attributes of every torch module; a submodule of that name would hide them.
 _MODULE_ATTRIBUTES = frozenset(
@@ -91,6 +92,8 @@ class Module:
         self.defaults: dict[str, Default] = {}
         """What they give, by the word of the layer."""
         self.own_blocks: list[BlockRef] = []
+        self.plugins: set[str] = set()
+        """Those that it uses."""
         self.twice: dict[str, tuple[BlockRef, BlockRef]] = {}
         """Blocks of one name from two imported files."""
 
@@ -109,7 +112,8 @@ class Module:
             )
         taken = ""
         if kind == "block" and word in layer_words():
-            taken = "is a word of the language"
+            owner = words_in_force().owners.get(word)
+            taken = f"is a layer of the plug-in `{owner}`" if owner else "is a word of the language"
         elif kind == "let" and word in FUNCTIONS:
             taken = "is a function"
         if taken:
@@ -168,6 +172,9 @@ def build_modules(program: Program) -> tuple[dict[Source, Module], list[Diagnost
                 module.lets[statement.name.value] = statement
             elif isinstance(statement, Call) and statement.head.value == "allow":
                 module.allowed.append(statement)
+            elif isinstance(statement, Call) and statement.head.value == "use":
+                values = [argument.value for argument in statement.arguments]
+                module.plugins |= {each.value for each in values if isinstance(each, String)}
             elif isinstance(statement, Call) and statement.head.value == "default":
                 module.default_lines.append(statement)
             elif isinstance(statement, Call) and statement.head.value in SECTIONS:
@@ -296,7 +303,7 @@ def _misplaced(statement: object, statements: Sequence[object]) -> Diagnostic:
         known = layer_words()
         if head.value not in known:
             help, edits = did_you_mean(
-                head.value, {*SECTIONS, "block", "network", "import", "let"}, span
+                head.value, {*SECTIONS, "block", "network", "import", "let", "use"}, span
             )
             return Diagnostic(
                 UNKNOWN_WORD,

@@ -53,6 +53,15 @@ class Command(NamedTuple):
             formatter_class=HelpText,
         )
         module.add_arguments(parser)
+        if getattr(module, "TAKES_PLUGINS", True):
+            parser.add_argument(
+                "--plugin",
+                action="append",
+                default=[],
+                metavar="FILE.py",
+                help="a Python file of layers, losses, metrics or augmentations of your own, which"
+                ' it executes; a spec that has words of it says `use "FILE"`; may be repeated',
+            )
         parser.add_argument(
             "--color",
             choices=["auto", "always", "never"],

@@ -13,6 +13,7 @@ from ...dsl.syntax import Block
 from ...dsl.syntax import Network as NetworkSyntax
 from ..build.elaborate import Elaboration, examine
 from ..build.scoping import UNKNOWN_WORD, sections_of
+from ..extend.used_plugins import words_of
 from ..language.fuel import DEFAULT_LAYERS, LIMIT
 from ..language.overrides import SectionOverride, divide
 from ..language.problems import MAX_MISTAKES
@@ -70,6 +71,18 @@ def checked(
     overrides: Iterable[tuple[str, object]] = (),
 ) -> Checked:
     """Like `check`, with the network."""
+    with words_of(program):
+        return _checked(program, network, input_shape, max_layers, classes, overrides)
+
+
+def _checked(
+    program: Program,
+    network: str | None,
+    input_shape: Shape | None,
+    max_layers: int,
+    classes: int | None,
+    overrides: Iterable[tuple[str, object]],
+) -> Checked:
     built, main = _check_one(program, network, input_shape, max_layers, classes, overrides)
     if network is not None:
         return Checked(built, main)

@@ -31,6 +31,7 @@ before it is executed.
 
 from __future__ import annotations
 
+from ..extend.used_plugins import words_of
 from ..network import Network
 from .module import EMITTED, module
 
@@ -42,4 +43,5 @@ def emit(network: Network, version: str, *, flat: bool = False, main: bool = Fal
 
     `flat`: one class with a line for each layer, for teaching. `main`: a small check at the end.
     """
-    return module(network, version, flat=flat, main=main)
+    with words_of(network.program):
+        return module(network, version, flat=flat, main=main)

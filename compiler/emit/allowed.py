@@ -3,7 +3,8 @@
 Text of a spec can reach the emitted source only through `source` and `repr`; this is a second
 check, on the syntax tree: a docstring, imports of torch, module classes with `__init__` and
 `forward`, and in them assignments and calls of torch, of names that the text defines and of a few
-builtins. Only names of the text itself may be read. Helper classes of layers are part of this
+builtins; and, from a plug-in, exactly what its layers name. Only names of the text itself may be
+read. Helper classes of layers are part of this
 project; they are skipped if they appear letter by letter.
 
 The code of `--main` is for people: it prints, and is not part of what is loaded.
@@ -58,9 +59,10 @@ class NotAllowed(Exception):
     """Emitted text contains something not allowed: a fault of the compiler, not of the spec."""
 
 
-def check(source: str) -> None:
-    """Raises NotAllowed if text does more than define modules."""
-    checker = _Checker(source.split("\n"), _helpers((*HELPERS, DIVISIBLE)))
+def check(source: str, imports: Iterable[str] = ()) -> None:
+    """Raises NotAllowed if text does more than define modules. `imports` are the lines that take
+    classes from plug-ins, as the layers of the network say."""
+    checker = _Checker(source.split("\n"), _helpers((*HELPERS, DIVISIBLE)), frozenset(imports))
     for number, node in enumerate(ast.parse(source).body):
         checker.top(node, first=number == 0)
 
@@ -88,9 +90,12 @@ def _require(allowed: bool, node: ast.AST) -> None:
 class _Checker:
     """The names that are known at a place in the text."""
 
-    def __init__(self, lines: list[str], helpers: Mapping[str, str]) -> None:
+    def __init__(
+        self, lines: list[str], helpers: Mapping[str, str], imports: frozenset[str]
+    ) -> None:
         self.lines = lines
         self.helpers = helpers
+        self.imports = imports
         self.fields: set[str] = set()
         """The fields of the named tuple that it defines."""
         self.own: set[str] = set()
@@ -107,7 +112,10 @@ class _Checker:
 
     def top(self, node: ast.stmt, first: bool) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            _require(ast.unparse(node) in _IMPORTS, node)
+            line = ast.unparse(node)
+            _require(line in _IMPORTS | self.imports, node)
+            if line in self.imports:
+                self.own |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             _require(not node.decorator_list and node.name not in self.own, node)
             if _text(node, self.lines) not in self.helpers:

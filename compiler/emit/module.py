@@ -9,7 +9,7 @@ from pathlib import Path
 from ..analysis.fixed_size import place_of_size
 from ..language.values import python
 from ..network import Network, Node
-from ..ops.base import helper, helpers_of
+from ..ops.base import helper, helpers_of, imports_of
 from ..shapes import axes_of
 from ..shapes import text as shape_text
 from .body import Bodies
@@ -66,7 +66,9 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     start = initial(network)
     bodies = Bodies(network, frozenset(start.zero))
     comments = Comments(network.program)
-    names = Names(NAMESPACE | _helper_names(network))
+    imported = plugin_imports(network)
+    taken = {name for names in imported.values() for name in names}
+    names = Names(NAMESPACE | _helper_names(network) | taken)
     own = names.free(network.name, "Network")
     outputs = names.free(f"{own}Outputs") if returns_tuple(network) else ""
     arguments, fields = argument_names(network), output_names(network)
@@ -114,10 +116,26 @@ def module(network: Network, version: str, *, flat: bool = False, main: bool = F
     if main:
         parts.append(_check_run(own, network, arguments, fields, "_" if flat else "."))
     note = "Names of weights have `_` for dots." if flat else ""
-    return _assembled(_header(network, comments, version, note), parts)
+    header = _header(network, comments, version, note, list(imported))
+    return _assembled(header, parts, import_lines(imported))
 
 
-def _assembled(top: Lines, parts: Sequence[Sequence[str]]) -> str:
+def plugin_imports(network: Network) -> dict[str, list[str]]:
+    """What the layers of plug-ins take from these, by module."""
+    found: dict[str, dict[str, None]] = {}
+    for node in network.nodes:
+        if node.inputs and node.torch.imports:
+            for module, name in imports_of(node.op, node.torch):
+                found.setdefault(module, {})[name] = None
+    return {module: sorted(found[module]) for module in sorted(found)}
+
+
+def import_lines(imported: Mapping[str, Sequence[str]]) -> Lines:
+    """Nothing else of a plug-in may be imported (`allowed`)."""
+    return [f"from {module} import {', '.join(names)}" for module, names in imported.items()]
+
+
+def _assembled(top: Lines, parts: Sequence[Sequence[str]], further: Lines) -> str:
     """The parts of a module, preceded by the imports that they need."""
     text = "\n\n\n".join("\n".join(part) for part in parts)
     imports = []
@@ -128,10 +146,13 @@ def _assembled(top: Lines, parts: Sequence[Sequence[str]]) -> str:
     if re.search(r"\bF\.", text):
         imports.append("import torch.nn.functional as F")
     imports.append("from torch import Tensor, nn")
+    imports += ["", *further] if further else []
     return "\n".join([*top, "", *imports, "", "", text, ""])
 
 
-def _header(network: Network, comments: Comments, version: str, note: str) -> Lines:
+def _header(
+    network: Network, comments: Comments, version: str, note: str, imported: Sequence[str]
+) -> Lines:
     """The docstring of the module: what it is, where it comes from, how to load weights."""
     source = network.program.main.source
     file = Path(source.path or source.name).name
@@ -141,6 +162,9 @@ def _header(network: Network, comments: Comments, version: str, note: str) -> Li
     weights = "Weights: model.load_state_dict(torch.load(path))"
     made = f"From {file} by dotcnn {version}. {note or weights}"
     lines[1:1] = [made, weights] if note else [made]
+    if imported:
+        plugins = " and ".join(f"`{module}`" for module in imported)
+        lines.insert(2 + bool(note), f"It imports {plugins}: a plug-in, not a part of dotcnn.")
     return docstring(lines, 0)
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ..ops import REGISTRY
 from ..ops.base import Op
+from .words_in_force import cached_by_words
 
 ARGUMENTS: Mapping[str, str] = {
     "out": "filters out_channels out_features out_planes nb_filter nb_filters num_output"
@@ -413,7 +414,7 @@ def _is_call(inside: str) -> bool:
     return inside[:1].isdigit() or "=" in inside or inside == ")"
 
 
-@lru_cache(maxsize=1)
+@cached_by_words
 def _layers() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
     """All foreign layers, by their name as written and by their folded name."""
     exact: dict[str, Meaning] = {}
@@ -473,7 +474,7 @@ def layer(name: str, call: str = "") -> Meaning | None:
     return exact.get(call) or exact.get(name) or loosely.get(folded(name))
 
 
-@lru_cache(maxsize=1)
+@cached_by_words
 def known_layers() -> Mapping[str, Meaning]:
     """All foreign words for layers, as their tools write them."""
     return {name: meaning for name, meaning in _layers()[0].items() if "(" not in name}

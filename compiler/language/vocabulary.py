@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from functools import lru_cache
 from typing import NamedTuple
 
 from ..ops import REGISTRY
+from .words_in_force import cached_by_words
 
 SECTIONS = ("train", "augment", "evaluate", "transfer")
 """The sections at the top level of a file."""
@@ -173,6 +173,13 @@ STATEMENTS: dict[str, Form] = {
         "Blocks of another file, relative to this one.",
         'import "blocks.cnn"',
     ),
+    "use": Form(
+        '"name"',
+        "The layers and directives of a plug-in, which is installed, or a Python file that is given"
+        " beside the spec: `--plugin mine.py`. At the top of each file that has words of it. A spec"
+        " names a plug-in and never a file, so that reading somebody's spec executes nothing.",
+        'use "mine"',
+    ),
 }
 """Statements of the language itself."""
 
@@ -180,7 +187,7 @@ SHORTCUTS = ("auto", "match", "project", "identity", "pad")
 """The kinds of shortcut of a residual."""
 
 
-@lru_cache(maxsize=1)
+@cached_by_words
 def layer_words() -> frozenset[str]:
     """All words that can begin a statement in a network's body, without blocks."""
     return frozenset({word.split(" ", 1)[0] for word in REGISTRY} | set(FORMS))

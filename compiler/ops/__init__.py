@@ -1,5 +1,6 @@
 """All operations, by their words: importing a module of a family registers it."""
 
+from ..language.words_in_force import cached_by_words
 from . import (  # noqa: F401
     activation,
     attention,
@@ -23,9 +24,13 @@ from . import (  # noqa: F401
 )
 from .base import REGISTRY
 
-CHOICE_WORDS = frozenset(
-    word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
-)
-"""All words that are choices of an argument."""
 
-__all__ = ["CHOICE_WORDS", "REGISTRY"]
+@cached_by_words
+def choice_words() -> frozenset[str]:
+    """All words that are choices of an argument."""
+    return frozenset(
+        word for op in REGISTRY.values() for field in op.fields.values() for word in field.words
+    )
+
+
+__all__ = ["REGISTRY", "choice_words"]

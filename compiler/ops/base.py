@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 from ..language.declared import Declared
 from ..language.signature import Signature
 from ..language.values import python
+from ..language.words_in_force import WordTable, belongs_to_the_language
 from ..shapes import (
     AXES,
     LAYOUTS,
@@ -121,6 +122,10 @@ class TorchText(NamedTuple):
     helper: str = ""
     """Source code of a class or function that `module` or `call` needs; of several, with two empty
     lines between them."""
+    imports: tuple[str, ...] = ()
+    """For a layer of a plug-in: the classes and functions that `module` or `call` take from it,
+    instead of a helper: `Involution` of the module that the layer is defined in, or
+    `mine.modules.Involution`."""
 
 
 class CallText(str):
@@ -190,11 +195,18 @@ def helpers_of(text: TorchText) -> list[str]:
     return [source.rstrip("\n") + "\n" for source in sources]
 
 
+def imports_of(op: Op, text: TorchText) -> list[tuple[str, str]]:
+    """What the torch code of an operation imports: modules and names."""
+    named = [name.rpartition(".") for name in text.imports]
+    return [(module or type(op).__module__, name) for module, _, name in named]
+
+
 TORCH_CALLS: dict[str, None] = {}
 """All functions and methods that the torch code of operations calls."""
 
-REGISTRY: dict[str, type[Op]] = {}
-"""Every operation of the language, by its word or words (`conv`, `pool max`)."""
+REGISTRY: WordTable[type[Op]] = WordTable(lambda words: words.layers)
+"""Every operation of the language, by its word or words (`conv`, `pool max`); of those of plug-ins,
+the ones that the spec which is read uses."""
 
 
 class Op(Declared):
@@ -244,7 +256,7 @@ class Op(Declared):
         super().__init_subclass__()
         if "short_word" not in vars(cls):
             cls.short_word = cls.word.split(" ", 1)[0] or cls.__name__.lower()
-        if "word" in vars(cls) and cls.word:
+        if "word" in vars(cls) and cls.word and belongs_to_the_language(cls):
             assert cls.word not in REGISTRY, cls.word
             REGISTRY[cls.word] = cls
         TORCH_CALLS.update(dict.fromkeys(cls.torch_calls))

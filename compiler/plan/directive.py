@@ -7,7 +7,7 @@ name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from ...dsl.diagnostics import Diagnostic, Edit, Label
@@ -21,6 +21,7 @@ from ..language.evaluate import Env, Evaluated
 from ..language.problems import Problem
 from ..language.signature import Field, Signature
 from ..language.values import name_or_text, quoted
+from ..language.words_in_force import WordTable, belongs_to_the_language
 from ..network import Network, Node
 from ..shapes import Shape, axes_of, text
 from .layer_names import LayerNames
@@ -35,8 +36,15 @@ class Origin(NamedTuple):
     head: Span
 
 
-REGISTRY: dict[str, dict[str, type[Directive]]] = {}
-"""By section: every directive, by its word or words; without those that are for series alone."""
+class _Sections(dict[str, WordTable["type[Directive]"]]):
+    def __missing__(self, section: str) -> WordTable[type[Directive]]:
+        table = self[section] = WordTable(lambda words: words.directives.get(section, {}))
+        return table
+
+
+REGISTRY = _Sections()
+"""By section: every directive, by its word or words; without those that are for series alone. Of
+those of plug-ins, the ones that the spec which is read uses."""
 
 SERIES: dict[str, dict[str, type[Directive]]] = {}
 """By section: the directives for series, by their word or words. `shift` is also one for images."""
@@ -97,8 +105,10 @@ class Directive(Declared):
         super().__init_subclass__()
         # Positional arguments come first, even before inherited ones.
         cls.fields = dict(sorted(cls.fields.items(), key=lambda item: item[1].keyword_only))
-        if "word" in vars(cls):
-            known = (SERIES if cls.of_series else REGISTRY).setdefault(cls.section, {})
+        if "word" in vars(cls) and belongs_to_the_language(cls):
+            known: MutableMapping[str, type[Directive]] = REGISTRY[cls.section]
+            if cls.of_series:
+                known = SERIES.setdefault(cls.section, {})
             for word in (cls.word, *cls.synonyms):
                 assert word not in known, word
                 known[word] = cls

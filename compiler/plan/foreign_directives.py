@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from ..language.foreign import folded, table
@@ -11,6 +10,7 @@ from ..language.signature import Field
 from ..language.translate import Statement, Value, value_of
 from ..language.values import quoted
 from ..language.vocabulary import SECTIONS
+from ..language.words_in_force import cached_by_words
 from .directive import REGISTRY, Directive, directives, section_of, vocabulary
 
 NO_DIRECTIVE: Mapping[str, str] = {
@@ -394,7 +394,7 @@ def sections_with(word: str) -> list[str]:
     return [section for section in SECTIONS if word in heads(vocabulary(section, True))]
 
 
-@cache
+@cached_by_words
 def known_elsewhere(section: str) -> Mapping[str, tuple[str, str]]:
     """Folded names in other tools, with what to write or advice."""
     by_name: dict[str, tuple[str, str]] = {}

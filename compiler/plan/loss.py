@@ -6,8 +6,8 @@ minimized.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
@@ -21,6 +21,9 @@ from ..language.values import Text, Word, name_or_text, show, spelled
 from ..network import Node, Output
 from ..shapes import text
 from .directive import REGISTRY, Context, Directive, conflict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _output_name(value: object) -> str:
@@ -63,6 +66,17 @@ class Loss(Directive):
 
     output: str | None = _output()
     weight: float = _weight()
+
+    def function(self, weights: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+        """For a loss of a plug-in: the function of outputs and labels, whose mean over images
+        training minimizes; `weights` are those of the classes, if the spec has some. It imports
+        torch, and what depends on it, itself. (Those of the language: training/optim.)"""
+        raise NotImplementedError
+
+    @property
+    def own(self) -> bool:
+        """Whether it is one of a plug-in."""
+        return type(self).function is not Loss.function
 
     @property
     def key(self) -> str:

@@ -11,6 +11,7 @@ from ...dsl.syntax import Call, Let
 from ..build.scoping import sections_of
 from ..diagnose.blame import first_line
 from ..diagnose.trial import tried_in
+from ..extend.used_plugins import identities, words_of
 from ..language.evaluate import POISON, Env, evaluate
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet
@@ -69,24 +70,27 @@ def examine(
     overrides: Sequence[SectionOverride] = (),
 ) -> Examined:
     """Reads and checks sections; returns directives and diagnostics."""
-    reader = Reader(_env(program, network), _takes_series(sections, network, overrides))
-    for section in SECTIONS:
-        if section in sections:
-            reader.section(sections[section])
-    given = reader.directives
-    context = Context(network, given)
-    diagnostics = reader.diagnostics
-    diagnostics += apply(overrides, reader, context)
-    seen = {(d.code, d.span) for d in diagnostics}
-    for directive in [entry for entries in given.values() for entry in entries if not entry.off]:
-        problems = [problem.diagnostic for problem in _problems(directive, context)]
-        problems += [] if problems else directive.warnings(context)
-        for diagnostic in problems:
-            if (diagnostic.code, diagnostic.span) not in seen:
-                seen.add((diagnostic.code, diagnostic.span))
-                diagnostics.append(diagnostic)
-    diagnostics += _whole(sections, reader, context)
-    return Examined(context, in_order(diagnostics))
+    with words_of(program):
+        reader = Reader(_env(program, network), _takes_series(sections, network, overrides))
+        for section in SECTIONS:
+            if section in sections:
+                reader.section(sections[section])
+        given = reader.directives
+        context = Context(network, given)
+        diagnostics = reader.diagnostics
+        diagnostics += apply(overrides, reader, context)
+        seen = {(d.code, d.span) for d in diagnostics}
+        for directive in [
+            entry for entries in given.values() for entry in entries if not entry.off
+        ]:
+            problems = [problem.diagnostic for problem in _problems(directive, context)]
+            problems += [] if problems else directive.warnings(context)
+            for diagnostic in problems:
+                if (diagnostic.code, diagnostic.span) not in seen:
+                    seen.add((diagnostic.code, diagnostic.span))
+                    diagnostics.append(diagnostic)
+        diagnostics += _whole(sections, reader, context)
+        return Examined(context, in_order(diagnostics))
 
 
 def _problems(directive: Directive, context: Context) -> Iterator[Problem]:
@@ -326,6 +330,7 @@ def assemble(network: Network, context: Context) -> TrainPlan:
             [NamedInput(node.name, node.shape[0], _like(network, node)) for node in context.inputs]
         ),
         tuple(_maps(network)),
+        identities(network.program),
     )
 
 

@@ -19,6 +19,8 @@ class Metric(NamedTuple):
     """Whether it is in the units of the data."""
     unit: str = ""
     """Its own unit."""
+    of_plugin: str = ""
+    """The plug-in that it is from."""
 
 
 METRICS = {

@@ -9,7 +9,10 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from ... import __version__
+from ...dsl.diagnostics import SpecError
 from ...dsl.source import Span
+from ..extend.identity import Identity
+from ..extend.used_plugins import words_of_recorded
 from ..language.signature import ArgumentError, Field
 from ..language.values import Text, Word
 from ..shapes import Shape, axes_of
@@ -202,6 +205,8 @@ class TrainPlan:
     """The inputs of a network that has several; else none."""
     maps: tuple[MapOutput, ...] = ()
     """Of a network with several outputs, those that answer for each pixel."""
+    plugins: tuple[Identity, ...] = dataclasses.field(default=(), compare=False)
+    """The plug-ins that have words of it, or of the network."""
 
     @property
     def normalization(self) -> Normalization:
@@ -254,6 +259,7 @@ class TrainPlan:
             **({"ends_in": self.ends_in} if self.ends_in else {}),
             **({"inputs": self.inputs} if self.inputs else {}),
             **({"maps": self.maps} if self.maps else {}),
+            **({"plugins": [one._asdict() for one in self.plugins]} if self.plugins else {}),
         }
         return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -262,12 +268,16 @@ class TrainPlan:
         """Reads a plan written by any version of dotcnn.
 
         Directives that are missing take their default; raises PlanError for unknown ones, and for
-        text that is not a plan.
+        text that is not a plan, and SpecError for plug-ins that are missing.
         """
         try:
             data = json.loads(text)
-            return _Reader(data).plan()
-        except PlanError:
+            plugins = [Identity.from_json(each) for each in data.get("plugins", ())]
+            if not plugins:
+                return _Reader(data).plan()
+            with words_of_recorded(plugins):
+                return dataclasses.replace(_Reader(data).plan(), plugins=tuple(plugins))
+        except (PlanError, SpecError):
             raise
         except KeyError as error:
             raise PlanError(f"it is not a plan: it has no {error}") from None

@@ -5,7 +5,7 @@ precision, EMA, early stopping, seed, checkpoints.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -26,6 +26,7 @@ from ..language.kinds import (
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, Field
 from ..language.values import Word, exact, show
+from ..language.words_in_force import words_in_force
 from ..shapes import axes_of
 from .directive import Context, Directive, unknown_parts
 from .loss import ends_in_map, learns_images
@@ -42,7 +43,11 @@ def metric_of(doc: str, default: str | None) -> Any:
     """What decides between epochs: a metric of the validation like `top1`, or `age.mae` of the
     output `age`; or the training loss."""
     doc = doc.format(f"a validation metric, or `{TRAIN_LOSS}`, the loss of the training data")
-    return _also_of_outputs(choice(doc, (*SINGLE, TRAIN_LOSS), default, keyword_only=True))
+
+    def field(own: Sequence[str]) -> Any:
+        return choice(doc, (*SINGLE, *own, TRAIN_LOSS), default, keyword_only=True)
+
+    return _metrics(field)
 
 
 def least_improvement() -> Any:
@@ -78,12 +83,16 @@ def outputs_named(
         )
 
 
-def _also_of_outputs(field: Field) -> Any:
+def _metrics(make: Callable[[Sequence[str]], Field]) -> Any:
+    """An argument that takes metrics, made for those of plug-ins: also of one output."""
+    field = make(())
+
     def read(value: object) -> Any:
         names = [str(each) for each in value] if isinstance(value, (tuple, list)) else [str(value)]
         inner = [name.rpartition(".")[2] if is_metric(name) else name for name in names]
         words = tuple(map(Word, inner)) if isinstance(value, (tuple, list)) else Word(inner[0])
-        known = field.read(words)
+        own = sorted(words_in_force().metrics)
+        known = (make(own) if own else field).read(words)
         return tuple(names) if isinstance(known, tuple) else names[0]
 
     return replace(field, read=read)
@@ -513,7 +522,7 @@ class Metrics(Directive):
         "metrics r2": "r2_score R2Score",
     }
 
-    names: tuple[str, ...] = _also_of_outputs(words("their names", (*SINGLE, PER_CLASS)))
+    names: tuple[str, ...] = _metrics(lambda own: words("their names", (*SINGLE, *own, PER_CLASS)))
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from outputs_named(self, self.names, "names", context)

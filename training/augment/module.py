@@ -13,7 +13,7 @@ from ...compiler.plan.fusion import Fusion, Pass
 from ..optim.losses import one_hot
 from ..runtime.to_device import to_device
 from ..tasks.rows_with_maps import NOTHING_BEHIND, Behind, with_maps, without_maps
-from . import area_resize, erase, gaussian, noise, policies  # noqa: F401 - they enter what they do
+from . import area_resize, erase, gaussian, noise, own_change, policies  # noqa: F401 - they enter what they do
 from .color import Colors
 from .geometry import Geometry
 from .mix import Mix
@@ -145,7 +145,8 @@ def _passes(
         else:
             (step,) = one.steps
             made = implementation(step, resources)
-            yield OfInputs(made) if one.kind in (NOISE, BLUR, ERASE) else made, False
+            spared = one.kind in (NOISE, BLUR, ERASE) or step.directive.spares_targets
+            yield OfInputs(made) if spared else made, False
 
 
 def _of_colors(one: Pass, inputs: Sequence[int]) -> Iterator[tuple[slice, Pass]]:

@@ -51,7 +51,7 @@ class Resources(NamedTuple):
 
 Make = TypeVar("Make", bound=Callable[..., Any])
 
-_IMPLEMENTATIONS: dict[tuple[type[Augmentation], str], Callable[..., Any]] = {}
+_IMPLEMENTATIONS: dict[tuple[type, str], Callable[..., Any]] = {}
 
 
 def implements(directive: type[Augmentation], *parts: PassKind | str) -> Callable[[Make], Make]:
@@ -69,5 +69,9 @@ def implements(directive: type[Augmentation], *parts: PassKind | str) -> Callabl
 
 def implementation(step: Step, resources: Resources, change: str = "") -> Any:
     """Builds the registered implementation of a step, or of one of its color changes."""
-    make = _IMPLEMENTATIONS[type(step.directive), change or step.kind.name]
-    return make(step.directive, step, resources)
+    name = change or step.kind.name
+    for kind in type(step.directive).__mro__:  # one of a plug-in has the implementation of its base
+        make = _IMPLEMENTATIONS.get((kind, name))
+        if make is not None:
+            return make(step.directive, step, resources)
+    raise AssertionError((step.directive.word, name))

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...compiler.plan.loss import Loss
 from ...compiler.plan.plan import TrainPlan
 from ..masks.tiling import Tiling
+from ..metrics.own_metrics import own_metrics
 from ..restoration.input_and_target import InputAndTarget
 from ..runtime.process_group import ALONE
 from ..tasks.known_tasks import several_tasks, task_of
@@ -53,15 +54,16 @@ class Opened:
     def task(self) -> Task:
         """What the network learns from the labels."""
         described = self.dataset
+        own = own_metrics(self.plan)
         if described.answers:
-            return several_tasks(described.answers, self.plan.train.losses)
+            return several_tasks(described.answers, self.plan.train.losses).measuring(own)
         return task_of(
             described.task,
             described.classes,
             described.scale,
             self.thresholds,
             self.plan.ends_in,
-        )
+        ).measuring(own)
 
     @property
     def tiling(self) -> Tiling | None:

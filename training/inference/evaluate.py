@@ -89,7 +89,7 @@ def assess(
     such part. The outcome says what `tta`, or an ensemble, gains or loses: with `tta`, the model is
     also evaluated on one view of each image."""
     task = opened.task
-    members = [task.tally(opened.loss, opened.device).thorough() for _ in model.modules]
+    members = [task.counts(opened.loss, opened.device).thorough() for _ in model.modules]
     several = len(members) > 1
     outcome = _assess(model, opened, part, None, progress, members if several else ())
     images, comparisons = len(outcome.labels), [*against_inputs(opened, outcome, progress)]
@@ -98,7 +98,7 @@ def assess(
             of_ensemble(
                 images,
                 outcome.metrics,
-                [each.metrics() for each in members],
+                [each.results() for each in members],
                 task.compared(outcome.metrics),
             )
         )
@@ -168,7 +168,7 @@ def _dense(
 ) -> Outcome:
     """The outcome for masks and images, whose answers are not kept: the counts of all parts are
     added up."""
-    total = opened.task.tally(opened.loss, opened.device).thorough()
+    total = opened.task.counts(opened.loss, opened.device).thorough()
     module, quality = _module(model, opened), []
     for part in parts:
         if tta is None:
@@ -197,7 +197,7 @@ def _views_of_each(
 ) -> Measured:
     """The counts for several outputs, averaged over views: of maps over those of the whole image,
     of the other answers over those that `tta` names."""
-    tally = task.tally(opened.loss, opened.device)
+    tally = task.counts(opened.loss, opened.device)
     assert isinstance(tally, MultiTally)
     tally.thorough()
     labels = opened.stores[part].labels.cpu()

@@ -35,7 +35,7 @@ def whole_views(
         tiling=opened.tiling,
         enlarges=times,
     )
-    tally, quality = task.tally(opened.loss, model.device).thorough(), []
+    tally, quality = task.counts(opened.loss, model.device).thorough(), []
     with quiet(), torch.inference_mode():
         for index in range(count):
             progress("evaluating", index, count)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -17,12 +18,14 @@ from torch import nn
 
 from ...compiler.emit import emit
 from ...compiler.emit.allowed import check
+from ...compiler.emit.module import import_lines, plugin_imports
 from ...compiler.network import Network
 
 
 def live(network: Network, version: str) -> nn.Module:
     """A network as a torch module with initial weights."""
-    return construct(emit(network, version), network.name)
+    imports = import_lines(plugin_imports(network))
+    return construct(emit(network, version), network.name, imports)
 
 
 def taking_samples(module: nn.Module, network: Network) -> nn.Module:
@@ -38,9 +41,10 @@ def taking_samples(module: nn.Module, network: Network) -> nn.Module:
     return module
 
 
-def construct(source: str, name: str) -> nn.Module:
-    """An instance of the network in emitted source, which is its last class."""
-    module = as_module(source, name)
+def construct(source: str, name: str, imports: Sequence[str] = ()) -> nn.Module:
+    """An instance of the network in emitted source, which is its last class; `imports` are the
+    lines that it may have to import from plug-ins."""
+    module = as_module(source, name, imports)
     classes = [
         each
         for each in vars(module).values()
@@ -52,14 +56,14 @@ def construct(source: str, name: str) -> nn.Module:
     return network
 
 
-def as_module(source: str, name: str) -> ModuleType:
+def as_module(source: str, name: str, imports: Sequence[str] = ()) -> ModuleType:
     """Emitted source as a Python module; the same source gives the same module."""
     mark = hashlib.sha256(source.encode()).hexdigest()[:12]
     full = f"dotcnn.emitted.{name.lower()}_{mark}"
     known = sys.modules.get(full)
     if known is not None:
         return known
-    check(source)
+    check(source, imports)
     file = f"<{full}>"
     module = ModuleType(full)
     module.__file__ = file

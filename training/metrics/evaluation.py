@@ -76,7 +76,7 @@ def measure(
 
     def counted(size: int) -> tuple[Tally, Tensor, list[Tally]]:
         kept = Answers()
-        own = [task.tally(loss, opened.device).thorough() for _ in members]
+        own = [task.counts(loss, opened.device).thorough() for _ in members]
         batches = opened.evaluation(part, batch=size)
         try:
             tally = count(
@@ -120,7 +120,7 @@ def count(
     """The counts of an evaluation; the answers are added to `kept`, if it is given. `forward` is
     the module compiled."""
     task = opened.task
-    tally = task.tally(loss, opened.device)
+    tally = task.counts(loss, opened.device)
     if thorough:
         tally.thorough()
     context = precision.autocast(opened.device)
@@ -149,7 +149,7 @@ def count(
             if callback is not None:
                 callback.evaluating(part, index + 1, len(batches))
     if merge is not None:
-        merge(tally.counters())
+        merge(tally.all_counters())
     return tally
 
 
@@ -188,7 +188,7 @@ class Answers:
 
 def outcome_of(part: str, answers: Tensor, labels: Tensor, task: Task, loss: Loss) -> Outcome:
     """The outcome for given answers, as of test-time augmentation or an ensemble."""
-    tally = task.tally(loss, torch.device("cpu")).thorough()
+    tally = task.counts(loss, torch.device("cpu")).thorough()
     tally.add(task.outputs(answers), labels)
     outcome = _outcome(part, tally, answers, labels, task)
     return without_likelihood(outcome) if bool(answers.isfinite().all()) else outcome
@@ -209,5 +209,5 @@ def without_likelihood(outcome: Outcome) -> Outcome:
 
 def _outcome(part: str, tally: Tally, answers: Tensor, labels: Tensor, task: Task) -> Outcome:
     truth = task.truth(labels)
-    outcome = Outcome(part, tally.metrics(), tally.per_class(), tally.confusion(), answers, truth)
+    outcome = Outcome(part, tally.results(), tally.per_class(), tally.confusion(), answers, truth)
     return outcome._replace(outputs=tally.outcomes(part, answers, truth))

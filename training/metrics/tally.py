@@ -1,8 +1,8 @@
 """Counts the results of an evaluation on the device, batch by batch; metrics follow from the sums.
 
-    tally = task.tally(loss, device)
+    tally = task.counts(loss, device)
     for …: tally.add(outputs, labels)
-    tally.metrics()                     # {"loss": 0.08, "top1": 0.98, …}
+    tally.results()                     # {"loss": 0.08, "top1": 0.98, …}
 
 Nothing is copied from the device until the metrics are requested. Sums of several processes, or of
 several parts of the data, can be added up.
@@ -11,12 +11,13 @@ several parts of the data, can be added up.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import torch
 from torch import Tensor
 
+from ...compiler.plan.own_metric import Metric
 from ..optim.losses import LossFunction
 from .outcome import Outcome
 
@@ -37,6 +38,14 @@ class Tally(ABC):
         self.differing = torch.zeros(1, dtype=torch.int64, device=device)
         """The number of images whose outputs differ from those of the first image."""
         self._first: Tensor | None = None
+        self.own: list[tuple[Metric, Tensor]] = []
+        """The metrics of plug-ins, and their sums."""
+
+    def measuring(self, metrics: Sequence[Metric], outputs: int) -> Self:
+        """The same counts, which also sum up metrics of plug-ins, of a network with so many
+        outputs."""
+        self.own = [(each, self.sums.new_zeros(each.sums(outputs))) for each in metrics]
+        return self
 
     def add(self, outputs: Tensor, labels: Tensor) -> None:
         """Adds the outputs of a batch."""
@@ -46,6 +55,12 @@ class Tally(ABC):
         loss = self.loss(outputs, labels) * count
         further = [each.to(loss) for each in self.count(outputs, labels)]
         self.sums += torch.stack([torch.full_like(loss, count), loss, *further]).to(self.sums)
+        self.count_own(outputs, labels)
+
+    def count_own(self, outputs: Tensor, labels: Tensor) -> None:
+        """Adds a batch to the sums of the metrics of plug-ins."""
+        for metric, sums in self.own:
+            sums += metric.count(outputs, labels).to(sums)
 
     def compare(self, outputs: Tensor) -> None:
         """Compares outputs with those of the first image: of maps of another size, the part that
@@ -71,9 +86,13 @@ class Tally(ABC):
         """The counts that are summed over the processes of distributed training."""
         return self.sums, self.differing
 
+    def all_counters(self) -> tuple[Tensor, ...]:
+        """The same with those of metrics of plug-ins."""
+        return *self.counters(), *(sums for _, sums in self.own)
+
     def add_counts(self, other: Tally) -> None:
         """Adds the counts of other images."""
-        for counter, counted in zip(self.counters(), other.counters(), strict=True):
+        for counter, counted in zip(self.all_counters(), other.all_counters(), strict=True):
             counter += counted
 
     # ---- results ----
@@ -86,6 +105,13 @@ class Tally(ABC):
     @abstractmethod
     def metrics(self) -> dict[str, float]:
         """The metrics by name, in the order of the task; empty without images."""
+
+    def results(self) -> dict[str, float]:
+        """The same with the metrics of plug-ins."""
+        metrics = self.metrics()
+        if not metrics:
+            return {}
+        return metrics | {one.word: float(one.value(sums.cpu())) for one, sums in self.own}
 
     def per_class(self) -> dict[str, Mapping[str, float]]:
         """The figures of each class; empty if there are no classes."""

@@ -57,6 +57,7 @@ class _Image:
         labeled = (truth != UNLABELLED).sum()
         self.loss += self.tally.loss(outputs, truth) * labeled
         self.labeled += labeled
+        self.tally.count_own(outputs.float(), truth)
 
     def end(self, mask: Tensor) -> None:
         """Adds the image to the tally."""

@@ -30,11 +30,13 @@ def loss_function(loss: Loss, weights: Tensor | None = None) -> LossFunction:
             return _focal(loss.gamma, weights)
         case Asymmetric():
             return _asymmetric(loss, weights)
-    raise AssertionError(loss.word)
+    return loss.function(weights)
 
 
 def plain_loss(loss: Loss) -> LossFunction:
     """The loss for evaluation, without label smoothing and class weights."""
+    if loss.own:
+        return loss.function(None)
     return _bce(0.0, None) if loss.several_labels else _cross_entropy(0.0, None)
 
 

@@ -34,7 +34,7 @@ def number_loss(loss: Loss) -> LossFunction:
             )
         case GaussianNll():
             return _of_each(_gaussian)
-    raise AssertionError(loss.word)
+    return loss.function(None)
 
 
 def _of_each(function: Callable[[Tensor, Tensor], Tensor]) -> LossFunction:

@@ -38,7 +38,7 @@ def of_inputs(opened: Opened, part: str, progress: Progress = unwatched) -> dict
     """The metrics of inputs, as if a network answered with them."""
     assert opened.pairs is not None
     task, pairs = opened.task, opened.pairs
-    tally = task.tally(opened.loss, opened.device)
+    tally = task.counts(opened.loss, opened.device)
     for one in opened.stores if part == "all" else (part,):
         batches = opened.evaluation(one)
         try:
@@ -52,4 +52,4 @@ def of_inputs(opened: Opened, part: str, progress: Progress = unwatched) -> dict
                     tally.add(task.outputs(levels), targets)
         finally:
             batches.close()
-    return tally.metrics()
+    return tally.results()

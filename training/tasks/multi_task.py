@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...compiler.plan.loss import Loss
+from ...compiler.plan.own_metric import Metric
 from ...compiler.plan.train import Metrics
 from ..metrics.outcome import Outcome
 from ..metrics.tally import Tally
@@ -153,8 +154,13 @@ class MultiTask(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        own = [f"{one.name}.{name}" for one in self.each for name in one.task.metrics]
+        own = [f"{one.name}.{name}" for one in self.each for name in one.task.all_metrics]
         return ("loss", *own)
+
+    def measuring(self, metrics: Sequence[Metric]) -> MultiTask:
+        """With those of each output."""
+        each = [replace(one, task=one.task.measuring(metrics)) for one in self.each]
+        return MultiTask.of(each)
 
     def wanted(self, metrics: Metrics) -> tuple[str, ...]:
         """Those that a spec names, with or without an output; else the best of each output."""
@@ -315,7 +321,7 @@ class MultiTally(Tally):
 
     def __init__(self, task: MultiTask, device: torch.device) -> None:
         self.task = task
-        self.each = [one.task.tally(one.known_loss, device) for one in task.each]
+        self.each = [one.task.counts(one.known_loss, device) for one in task.each]
         super().__init__(task.sum_of([tally.loss for tally in self.each]), device)
 
     def count(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
@@ -343,7 +349,7 @@ class MultiTally(Tally):
         return self
 
     def counters(self) -> tuple[Tensor, ...]:
-        each = [counter for tally in self.each for counter in tally.counters()]
+        each = [counter for tally in self.each for counter in tally.all_counters()]
         return self.sums, self.differing, *each
 
     def metrics(self) -> dict[str, float]:
@@ -354,7 +360,7 @@ class MultiTally(Tally):
         own = {
             f"{one.name}.{name}": value
             for one, tally in zip(self.task.each, self.each, strict=True)
-            for name, value in (tally.metrics() or dict.fromkeys(one.task.metrics, nan)).items()
+            for name, value in (tally.results() or dict.fromkeys(one.task.all_metrics, nan)).items()
         }
         return {"loss": loss / count, **own}
 
@@ -366,7 +372,7 @@ class MultiTally(Tally):
             known = one.known(wanted).nonzero().squeeze(1)
             found[one.name] = Outcome(
                 part,
-                tally.metrics(),
+                tally.results(),
                 tally.per_class(),
                 tally.confusion(),
                 own[known, 0] if one.answer.is_map else own[known],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ...compiler.plan.loss import CrossEntropy, Loss
+from ...compiler.plan.own_metric import Metric
 from ...compiler.plan.train import Metrics
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction, one_hot
@@ -69,6 +70,8 @@ class Task(ABC):
 
     classes: tuple[str, ...]
     """The names of the classes; of numbers, the names of the numbers."""
+    own: tuple[Metric, ...] = field(default=(), kw_only=True, compare=False)
+    """The metrics of plug-ins that are measured, too."""
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -93,9 +96,18 @@ class Task(ABC):
     def metrics(self) -> tuple[str, ...]:
         """The metrics of an evaluation, in their order."""
 
+    @property
+    def all_metrics(self) -> tuple[str, ...]:
+        """The same with those of plug-ins."""
+        return *self.metrics, *(metric.word for metric in self.own)
+
+    def measuring(self, metrics: Sequence[Metric]) -> Self:
+        """The same task with those metrics of plug-ins that are for it."""
+        return replace(self, own=tuple(one for one in metrics if self.word in one.tasks))
+
     def shown(self, wanted: Collection[str]) -> tuple[str, ...]:
         """Those of the metrics that a plan wants; all if it wants others."""
-        return tuple(name for name in self.metrics if name in wanted) or self.metrics
+        return tuple(name for name in self.all_metrics if name in wanted) or self.metrics
 
     def wanted(self, metrics: Metrics) -> tuple[str, ...]:
         """The metrics that a spec names, or, if it names none, those that are usual."""
@@ -136,6 +148,10 @@ class Task(ABC):
     def tally(self, loss: Loss, device: torch.device) -> Tally:
         """Counts for an evaluation, without any images yet. `loss` is that of training; the loss
         of an evaluation has no label smoothing and no class weights."""
+
+    def counts(self, loss: Loss, device: torch.device) -> Tally:
+        """The same, which also measure the metrics of plug-ins."""
+        return self.tally(loss, device).measuring(self.own, len(self.classes))
 
     def packed(self, outputs: Outputs) -> Tensor:
         """The outputs that answers follow from, as one tensor."""

@@ -310,7 +310,7 @@ class Loop:
         part = sample(images, BEFORE_TRAINING) if images > BEFORE_TRAINING else None
         with self.interruption.at_once():
             self.processes.share_buffers(self.learner.evaluated)
-            val_metrics = self.count(part).metrics()
+            val_metrics = self.count(part).results()
         if part is not None:
             of = f"{len(part):,} of the {images:,} validation images"
             self.callback.note(f"epoch 0 is measured on {of}, chosen at random")
@@ -372,7 +372,7 @@ class Loop:
             largest = rate_of(self.train.optimizer)
             self.callback.note(constant_outputs(learner.network, self.position.epoch, largest))
         self.facts = self.data.task.validated(counts).facts
-        return counts.metrics()
+        return counts.results()
 
     def validate_in_batches_of(self, size: int) -> None:
         """Sets the batch size of validation, in all processes together."""

@@ -202,7 +202,7 @@ def _best_metric(job: Job) -> str:
     name = job.plan.train.checkpoint.metric
     if name == TRAIN_LOSS:
         return name
-    return name if name is not None and name in job.data.task.metrics else job.data.task.best
+    return name if name is not None and name in job.data.task.all_metrics else job.data.task.best
 
 
 def _shown_metrics(job: Job) -> tuple[str, ...]:

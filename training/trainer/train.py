@@ -273,14 +273,14 @@ def _unmeasured(plan: TrainPlan, task: Task) -> Diagnostic | None:
     train = plan.train
     plateau = train.schedule if isinstance(train.schedule, Plateau) else None
     deciding = (train.checkpoint, train.early_stop, plateau)
-    known = {*task.metrics, TRAIN_LOSS}
+    known = {*task.all_metrics, TRAIN_LOSS}
     for directive in deciding:
         if directive is None or not directive.written or directive.metric in known:
             continue
         place = directive.place("metric")
         if directive.metric == "top5" or place == directive.span:  # a default
             continue
-        listed_ones = ", ".join(f"`{name}`" for name in (*task.metrics, TRAIN_LOSS))
+        listed_ones = ", ".join(f"`{name}`" for name in (*task.all_metrics, TRAIN_LOSS))
         return Diagnostic(
             "unknown-name",
             f"the labels of the data are {task.labels}, for which `{directive.metric}` is not"

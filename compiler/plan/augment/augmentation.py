@@ -88,6 +88,9 @@ class Augmentation(Directive):
     """For a warp: its matrix is a homography, not only affine."""
     displaces: ClassVar[bool] = False
     """For a warp: it displaces each pixel individually, which ends the pass."""
+    spares_targets: ClassVar[bool] = False
+    """For a change of a plug-in, where a network answers with an image: whether that stays as it
+    is, because the network is to undo the change (noise, blur)."""
     keeps_border: ClassVar[bool] = False
     """It maps the image onto itself, so that nothing outside the border becomes visible."""
     when_read: ClassVar[bool] = False

@@ -1,0 +1,226 @@
+"""A plug-in: a Python module, and the words that it declares.
+
+Every class of the module that has a word is declared: layers, losses, metrics, augmentations; also
+those that it imports from other modules of its own, but none of dotcnn itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from ...dsl.builder import RESERVED
+from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.source import Source, Span
+from ..language.vocabulary import FORMS, SECTIONS, STATEMENTS
+from ..language.words_in_force import belongs_to_the_language
+from ..ops import REGISTRY as LAYERS
+from ..ops.base import Op
+from ..plan.directive import REGISTRY as DIRECTIVES
+from ..plan.directive import SERIES, Directive
+from ..plan.loss import Loss
+from ..plan.metric_names import METRICS, PER_CLASS, TRAIN_LOSS
+from ..plan.own_augmentation import Augmentation
+from ..plan.own_metric import Metric
+from .identity import Identity
+
+_WORD = re.compile(r"[a-z][a-z_0-9]*( [a-z][a-z_0-9]*)?", re.ASCII)
+_OF_LAYERS = ("output", "macs", "elementwise", "kept", "torch")
+_OF_METRICS = ("sums", "count", "value")
+
+
+@dataclass(frozen=True, eq=False)
+class Plugin:
+    identity: Identity
+    path: Path
+    module: ModuleType
+    source: Source
+    """The text of its file."""
+    distribution: str = ""
+    """The installed package that it belongs to; "" for a file."""
+    layers: dict[str, type[Op]] = field(default_factory=dict)
+    directives: dict[str, dict[str, type[Directive]]] = field(default_factory=dict)
+    metrics: dict[str, type[Metric]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.identity.name
+
+    def words(self) -> Iterator[tuple[str, type]]:
+        """What it declares, by the words as messages show them."""
+        yield from self.layers.items()
+        for kinds in self.directives.values():
+            yield from kinds.items()
+        yield from self.metrics.items()
+
+    def place_of(self, kind: type) -> Span:
+        """Where a class says its word, or else begins, in the text of the plug-in."""
+        return place_of(kind, self.source)
+
+
+def declare(plugin: Plugin) -> None:
+    """Enters what the module of a plug-in declares; raises SpecError with all that is wrong."""
+    wrong: list[Diagnostic] = []
+    for kind in _classes(plugin.module):
+        try:
+            _declare(plugin, kind)
+        except SpecError as error:
+            wrong += error.diagnostics
+    if not wrong and not any(plugin.words()):
+        message = f"the plug-in `{plugin.name}` declares nothing"
+        help = (
+            "it needs a class with a `word`, of `Layer`, `Loss`, `Metric` or `Augmentation` from"
+            " `dotcnn.plugins`, at its top level"
+        )
+        wrong.append(Diagnostic("plugin-empty", message, help=help, file=plugin.source.name))
+    if wrong:
+        raise SpecError(wrong)
+
+
+def _classes(module: ModuleType) -> list[type]:
+    """The classes of a module that have a word, each once, in the order of their definition."""
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and not belongs_to_the_language(value)
+        and issubclass(value, Op | Directive | Metric)
+        and vars(value).get("word")
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _declare(plugin: Plugin, kind: type) -> None:
+    word = kind.word  # type: ignore[attr-defined]
+    if not isinstance(word, str) or not _WORD.fullmatch(word):
+        raise _wrong(
+            plugin, kind, "plugin-word", f"{word!r} is not a word of the language",
+            "write it in lower case, of letters, digits and `_`; at most two of them",
+        )  # fmt: skip
+    if issubclass(kind, Op):
+        _declare_layer(plugin, kind, word)
+    elif issubclass(kind, Metric):
+        _declare_metric(plugin, kind, word)
+    elif issubclass(kind, Directive):
+        _declare_directive(plugin, kind, word)
+
+
+def _declare_layer(plugin: Plugin, kind: type[Op], word: str) -> None:
+    own = {*FORMS, *STATEMENTS, *SECTIONS, *RESERVED}
+    heads = {known.split(" ", 1)[0] for known in LAYERS.own}
+    if word in LAYERS.own or word.split(" ")[0] in own or (" " not in word and word in heads):
+        raise _of_the_language(plugin, kind, word, "layer")
+    if not hasattr(kind, "kind"):
+        raise _wrong(
+            plugin, kind, "plugin-incomplete", f"the layer `{word}` does not say its kind",
+            'write `kind = "conv"`, or "linear", "pool", "attention", "norm", "activation",'
+            ' "dropout", "shape", "merge" or "filter"',
+        )  # fmt: skip
+    _complete(plugin, kind, Op, _OF_LAYERS, f"the layer `{word}`")
+    _once(plugin, kind, word, plugin.layers)
+    plugin.layers[word] = kind
+
+
+def _declare_metric(plugin: Plugin, kind: type[Metric], word: str) -> None:
+    known = METRICS.get(word)
+    if (known is not None and not known.of_plugin) or word in (PER_CLASS, TRAIN_LOSS):
+        raise _of_the_language(plugin, kind, word, "metric")
+    _complete(plugin, kind, Metric, _OF_METRICS, f"the metric `{word}`")
+    _once(plugin, kind, word, plugin.metrics)
+    plugin.metrics[word] = kind
+
+
+def _declare_directive(plugin: Plugin, kind: type[Directive], word: str) -> None:
+    if not issubclass(kind, Loss | Augmentation):
+        raise _wrong(
+            plugin, kind, "plugin-word", f"`{word}` is neither a loss nor an augmentation",
+            "a plug-in declares layers, losses, metrics and augmentations",
+        )  # fmt: skip
+    if issubclass(kind, Loss) and not word.startswith("loss "):
+        raise _wrong(
+            plugin, kind, "plugin-word", f"the word of a loss begins with `loss`, not `{word}`",
+            f'write `word = "loss {word}"`',
+        )  # fmt: skip
+    own = DIRECTIVES[kind.section].own
+    heads = {known.split(" ", 1)[0] for known in (*own, *SERIES.get(kind.section, ()))}
+    if (
+        word in own
+        or word in SERIES.get(kind.section, ())
+        or (issubclass(kind, Augmentation) and word.split(" ")[0] in heads)
+    ):
+        raise _of_the_language(plugin, kind, word, "directive")
+    if issubclass(kind, Loss):
+        if not kind.tasks:
+            raise _wrong(
+                plugin, kind, "plugin-incomplete", f"`{word}` does not say what it is a loss of",
+                'write `tasks = ("classification",)`, or "multi_label", "segmentation",'
+                ' "regression", "image_to_image"',
+            )  # fmt: skip
+        _complete(plugin, kind, Loss, ("function",), f"the loss `{word}`")
+    else:
+        _complete(plugin, kind, Augmentation, ("change",), f"the augmentation `{word}`")
+    words = plugin.directives.setdefault(kind.section, {})
+    _once(plugin, kind, word, words)
+    words[word] = kind
+
+
+def _of_the_language(plugin: Plugin, kind: type, word: str, what: str) -> SpecError:
+    return _wrong(
+        plugin, kind, "plugin-word", f"`{word}` is a word of the language",
+        f"give the {what} another word: `my_{word.replace(' ', '_')}`",
+    )  # fmt: skip
+
+
+def _once(plugin: Plugin, kind: type, word: str, known: Mapping[str, type]) -> None:
+    if word in known:
+        raise _wrong(
+            plugin, kind, "plugin-word",
+            f"`{known[word].__name__}` and `{kind.__name__}` have the same word, `{word}`",
+            "give one of them another word",
+        )  # fmt: skip
+
+
+def _complete(plugin: Plugin, kind: type, base: type, names: Sequence[str], what: str) -> None:
+    """Refuses a class that leaves questions open that have no usual answer."""
+    missing = [name for name in names if getattr(kind, name) is getattr(base, name, None)]
+    if missing:
+        listed = ", ".join(f"`{name}`" for name in missing)
+        raise _wrong(
+            plugin, kind, "plugin-incomplete", f"{what} does not define {listed}",
+            f"`dotcnn.plugins.{base.__name__ if base is not Op else 'Layer'}` says what each is",
+        )  # fmt: skip
+
+
+def _wrong(plugin: Plugin, kind: type, code: str, message: str, help: str) -> SpecError:
+    note = f"in the plug-in `{plugin.name}`"
+    return SpecError([Diagnostic(code, message, plugin.place_of(kind), notes=(note,), help=help)])
+
+
+def place_of(kind: type, source: Source) -> Span:
+    """Where a class says its word in a text of Python, or else its head."""
+    try:
+        body = ast.parse(source.text).body
+    except (SyntaxError, ValueError):
+        body = []
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
+            for inner in node.body:
+                targets = inner.targets if isinstance(inner, ast.Assign) else ()
+                annotated = inner.target if isinstance(inner, ast.AnnAssign) else None
+                names = [each.id for each in (*targets, annotated) if isinstance(each, ast.Name)]
+                if "word" in names:
+                    return line_span(source, inner.lineno)
+            return line_span(source, node.lineno)
+    return line_span(source, 1)
+
+
+def line_span(source: Source, number: int) -> Span:
+    """A line of a text, without the blanks around it."""
+    number = min(max(number, 1), source.line_count)
+    text = source.line(number)
+    start = source.line_starts[number - 1] + len(text) - len(text.lstrip())
+    return Span(source, start, max(start + len(text.strip()), start + 1))
