@@ -49,6 +49,7 @@ from .dsl.diagnostics import SpecError
 
 if TYPE_CHECKING:
     from .compiler.spec_options import GivenSpec
+    from .dsl.diagnostics import Diagnostic
 
 _COMPILER, _TRAINING = "compiler.commands", "training.commands"
 
@@ -140,10 +141,11 @@ def _run(arguments: list[str]) -> int:
     options = command.parser().parse_intermixed_args(arguments[1:])
     options.arguments, options.commands, options.run_spec = arguments, COMMANDS, _run_spec
     try:
+        options.plugin_names = ()
         if getattr(options, "plugin", None):
             from .compiler.extend.load_plugin import give
 
-            give(options.plugin)
+            options.plugin_names = [plugin.name for plugin in give(options.plugin)]
         return command.run(options)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options)
@@ -151,6 +153,18 @@ def _run(arguments: list[str]) -> int:
     except CommandError as error:
         say(f"cnn: {error}")
         return error.code
+    except Exception as error:
+        blamed = _blamed(error)
+        if blamed is None:
+            raise
+        print_diagnostics([blamed], options)
+        return ERRORS
+
+
+def _blamed(error: Exception) -> Diagnostic | None:
+    """The diagnostic for an error in the code of a plug-in."""
+    module = sys.modules.get(f"{__package__}.compiler.extend.load_plugin")
+    return None if module is None else module.blamed(error)  # type: ignore[no-any-return]
 
 
 def _run_spec(folder: Path) -> GivenSpec | None:

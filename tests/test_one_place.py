@@ -127,7 +127,7 @@ def test_no_augmentation_is_told_apart_by_its_class(file: Path) -> None:
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "implements"
     }
-    assert imported == entered
+    assert imported == entered - {"Augmentation"}  # the base of those of plug-ins
     tested = [node for node in ast.walk(tree) if isinstance(node, (ast.Match, ast.Call))]
     for node in tested:
         if isinstance(node, ast.Match) or ast.unparse(node.func) == "isinstance":

@@ -28,18 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..extend.used_plugins import words_of_names
     from ..report.words import Unknown, explain, overview, words
 
     word = " ".join(options.word)
     if not word:
-        print(overview(style(options)))
+        with words_of_names(options.plugin_names):
+            print(overview(style(options)))
         return OK
     command = options.commands.get(word)
     if command is not None and word not in words():
         print(command.parser().format_help(), end="")
         return OK
     try:
-        answer = explain(word, style(options))
+        with words_of_names(options.plugin_names):
+            answer = explain(word, style(options))
     except Unknown as error:
         raise UsageError(str(error)) from None
     if answer.remark:

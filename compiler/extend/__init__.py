@@ -2,7 +2,7 @@
 
 `plugin.py` is what one holds, `load_plugin.py` how it comes in, `used_plugins.py` which ones a
 program uses. A plug-in is a Python module. It is either installed, as an entry point of the group
-`dotcnn.plugins`, or a file that the user names: `--plugin mine.py`, `plugins=["mine.py"]`. Nothing else
-executes one: a spec says `use "mine"`, a name, and what a run folder keeps of a plug-in is a record
-of it.
+`dotcnn.plugins`, or a file that the user names: `--plugin mine.py`, `plugins=["mine.py"]`. Nothing
+else executes one: a spec says `use "mine"`, a name, and what a run folder keeps of a plug-in is a
+record of it.
 """

@@ -48,12 +48,15 @@ def loaded() -> Mapping[str, Plugin]:
 
 
 def give(files: Iterable[str | os.PathLike[str]]) -> list[Plugin]:
-    """Loads the files that the user names; raises SpecError with what is wrong with all of them."""
+    """Loads the files that the user names, or installed plug-ins by their names; raises SpecError
+    with what is wrong with all of them."""
     plugins: list[Plugin] = []
     wrong: list[Diagnostic] = []
     for file in files:
         try:
-            plugins.append(load_file(file))
+            name = os.fspath(file)
+            by_name = name.isidentifier() and not os.path.lexists(name)
+            plugins.append((find(name) if by_name else None) or load_file(file))
         except SpecError as error:
             wrong += error.diagnostics
     if wrong:

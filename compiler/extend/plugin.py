@@ -121,6 +121,9 @@ def _declare_layer(plugin: Plugin, kind: type[Op], word: str) -> None:
             ' "dropout", "shape", "merge" or "filter"',
         )  # fmt: skip
     _complete(plugin, kind, Op, _OF_LAYERS, f"the layer `{word}`")
+    if not kind.example:
+        needed = [field for field in kind.fields.values() if field.required]
+        kind.example = " ".join([word, *(f.example or " ".join(f.words[:1]) for f in needed)])
     _once(plugin, kind, word, plugin.layers)
     plugin.layers[word] = kind
 

@@ -14,7 +14,10 @@ itself is made at the first call, so that `cnn check` and `cnn report` import no
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
+
+Tensor: TypeAlias = Any
+"""That of torch, in signatures: the compiler does not import it."""
 
 
 class TorchClass:

@@ -40,7 +40,7 @@ def uses_in(spec: Spec) -> list[Use]:
     for call in spec.statements:
         if isinstance(call, Call) and call.head.value == WORD and len(call.arguments) == 1:
             value = call.arguments[0].value
-            if isinstance(value, String):
+            if isinstance(value, String) and not _is_file(value.value):
                 found.append(Use(value.value, value.span))
     return found
 
@@ -114,7 +114,7 @@ def _words(plugins: tuple[Plugin, ...]) -> Words:
         owners |= dict.fromkeys(plugin.layers, plugin.name)
         for section, kinds in plugin.directives.items():
             directives.setdefault(section, {}).update(kinds)
-    metrics = frozenset(word for plugin in plugins for word in plugin.metrics)
+    metrics = {word: kind for plugin in plugins for word, kind in plugin.metrics.items()}
     return Words(layers, directives, owners, metrics)
 
 
@@ -180,6 +180,10 @@ def _clashes(plugin: Plugin, use: Use, before: Sequence[Plugin]) -> Iterator[Dia
                 )
 
 
+def _is_file(text: str) -> bool:
+    return text.endswith(".py") or "/" in text
+
+
 def _misread(spec: Spec) -> Iterator[Diagnostic]:
     """The `use` lines of a file that do not name a plug-in, or one that was named before."""
     seen: dict[str, Span] = {}
@@ -193,7 +197,7 @@ def _misread(spec: Spec) -> Iterator[Diagnostic]:
         edits: tuple[Edit, ...] = ()
         if isinstance(value, Name):
             help, edits = f'write `use "{value.value}"`', (Edit(value.span, f'"{value.value}"'),)
-        elif text.endswith(".py") or "/" in text:
+        elif _is_file(text):
             name = text.rpartition("/")[2].removesuffix(".py")
             message = "`use` takes the name of a plug-in, not a file: a spec executes nothing"
             help = f'write `use "{name}"`, and give the file: `--plugin {shorten(text)}`'

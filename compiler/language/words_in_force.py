@@ -28,13 +28,13 @@ class Words(NamedTuple):
     """By section."""
     owners: Mapping[str, str]
     """By the word of a layer, the name of its plug-in."""
-    metrics: frozenset[str]
+    metrics: Declarations
 
     def __hash__(self) -> int:
         return id(self.owners)  # made once for each combination of plug-ins
 
 
-NONE = Words({}, {}, {}, frozenset())
+NONE = Words({}, {}, {}, {})
 
 _IN_FORCE: ContextVar[Words] = ContextVar("words", default=NONE)
 

@@ -7,11 +7,12 @@ minimized.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
 from ..diagnose.blame import first_line
+from ..extend.torch_class import Tensor
 from ..language.evaluate import Evaluated
 from ..language.foreign import folded
 from ..language.kinds import custom, number, real_number, share
@@ -21,9 +22,6 @@ from ..language.values import Text, Word, name_or_text, show, spelled
 from ..network import Node, Output
 from ..shapes import text
 from .directive import REGISTRY, Context, Directive, conflict
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def _output_name(value: object) -> str:

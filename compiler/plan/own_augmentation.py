@@ -15,14 +15,12 @@ anew for each of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from ..extend.torch_class import Tensor
 from .augment.augmentation import Augmentation as Base
 from .augment.augmentation import probability
 from .augment.passes import Cost, PassKind, Size, numbers
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 OWN = PassKind(
     "own", "own", "a change that a plug-in makes", clips=True,

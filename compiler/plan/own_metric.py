@@ -19,10 +19,9 @@ on how the images were divided.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from ..extend.torch_class import Tensor
 
 
 class Metric:

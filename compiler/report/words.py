@@ -18,6 +18,7 @@ from ..diagnose.foreign_words import meanings
 from ..language import foreign
 from ..language.signature import Field, Signature
 from ..language.vocabulary import FORMS, SECTIONS, STATEMENTS, Form
+from ..language.words_in_force import words_in_force
 from ..network import Node
 from ..ops import REGISTRY
 from ..ops.base import Op
@@ -52,7 +53,8 @@ def words() -> list[str]:
     """All words that can be explained."""
     directives = [word for section in SECTIONS for word in _offered(section)]
     directives += [word for section in SECTIONS for word in SERIES.get(section, ())]
-    return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives]))
+    metrics = words_in_force().metrics
+    return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives, *metrics]))
 
 
 def layers() -> list[type[Op]]:
@@ -156,6 +158,10 @@ def _meanings(word: str, style: Style, only: str = "") -> Iterator[str]:
             kind = known.get(section, {}).get(word)
             if kind is not None and only in ("", section):
                 yield _directive(kind, style)
+    metric = words_in_force().metrics.get(word)
+    if metric is not None and not only:
+        usage = f"metrics loss {word}"
+        yield _head(f"{word}: a metric", usage, (metric.__doc__ or metric.title).strip(), style)
 
 
 def _outside_sections(word: str, style: Style) -> Iterator[str]:
@@ -235,7 +241,9 @@ def example_of(kind: type[Op]) -> Node:
         if issubclass(kind, Input)
         else f"input {INPUT_OF_EXAMPLES}, {kind.example}"
     )
-    source = Source("<example>", f"network Example {{ {body} }}")
+    owner = words_in_force().owners.get(kind.word)
+    use = f'use "{owner}"\n' if owner else ""
+    source = Source("<example>", f"{use}network Example {{ {body} }}")
     network = elaborate(load_program(source))
     return [node for node in network.nodes if type(node.op) is kind][-1]
 

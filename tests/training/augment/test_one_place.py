@@ -45,6 +45,7 @@ def added() -> Iterator[None]:
             chosen = (drawn[self._at][0] < self._p).view(-1, 1, 1, 1)
             return lambda images, piece: torch.where(chosen[piece], 255 - images, images)
 
+    REGISTRY["augment"]["invert"] = Invert
     yield
     del REGISTRY["augment"]["invert"]
     del _IMPLEMENTATIONS[Invert, "invert"]
