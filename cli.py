@@ -164,7 +164,7 @@ def _run(arguments: list[str]) -> int:
 def _blamed(error: Exception) -> Diagnostic | None:
     """The diagnostic for an error in the code of a plug-in."""
     module = sys.modules.get(f"{__package__}.compiler.extend.load_plugin")
-    return None if module is None else module.blamed(error)  # type: ignore[no-any-return]
+    return None if module is None else module.blamed(error)
 
 
 def _run_spec(folder: Path) -> GivenSpec | None:

@@ -30,14 +30,14 @@ class OwnChange:
 
         def change(images: Tensor, piece: slice) -> Tensor:
             given = images if always else images.clone()
-            changed = directive.change(given, own[:, piece])
+            changed: Tensor = directive.change(given, own[:, piece])
             _same_shape(changed, images, directive)
             if not always:
                 changed = torch.where(chosen[piece], changed, images)
             return changed.clamp(*self._bounds)
 
         def change_masks(masks: Tensor, piece: slice) -> Tensor:
-            changed = directive.change_masks(masks.clone(), own[:, piece])
+            changed: Tensor = directive.change_masks(masks.clone(), own[:, piece])
             _same_shape(changed, masks, directive)
             return torch.where(chosen[piece], changed, masks)
 
