@@ -428,7 +428,8 @@ def evaluate(
     predictions over the views that `tta` in the spec names. Raises SpecError if the run or the data
     cannot be used.
     """
-    from .training.inference.evaluate import assess, data_of, tta_of
+    from .training.inference.evaluate import tta_of
+    from .training.inference.out_of_fold import assess_each
     from .training.inference.trained_model import open_run, open_weights
     from .training.runtime.devices import find_device
 
@@ -437,7 +438,8 @@ def evaluate(
         model = open_run(Path(run), __version__, device=where, data=given)
     else:
         model = open_weights(_source(run), Path(weights), __version__, device=where, data=given)
-    return assess(model, data_of(model), part, tta=tta_of(model.plan) if tta else None)
+    outcome, _ = assess_each(model, part, tta=tta_of(model.plan) if tta else None)
+    return outcome
 
 
 def predict(

@@ -93,7 +93,8 @@ def request(
     if data is not None:
         from .data.sources.given import given
 
-        overrides.append(given(data if isinstance(data, str) else ARRAYS, here))
+        # First: `--set train.data.folds=5` is then about this data.
+        overrides.insert(0, given(data if isinstance(data, str) else ARRAYS, here))
     if classes is None:
         classes = classes_for(
             program, base, overrides,
@@ -123,10 +124,16 @@ def request_from(
     overrides: Sequence[tuple[str, object]] = (),
     data: str | ArrayData | None = None,
 ) -> Request:
-    """The request of a run, made from the options in its folder and additional overrides."""
+    """The request of a run, made from the options in its folder and additional overrides. Other
+    data replaces all that they say about data."""
+    saved = [
+        (name, value)
+        for name, value in options.overrides(source.name)
+        if data is None or not f"{name}.".startswith("train.data.")
+    ]
     return request(
         source,
-        set=[*options.overrides(source.name), *overrides],
+        set=[*saved, *overrides],
         data=data,
         network=options.network,
         input=options.input,

@@ -93,6 +93,9 @@ class Data(Directive):
         " architecture arch backbone",
         "the device is chosen on the command line, with `--device`: take it out": "device"
         " gpu gpus cuda accelerator devices",
+        "write it with the data: `data … folds=5`": "folds kfold kfolds k_fold k_folds n_folds"
+        " cross_validation cross_validate crossvalidation cv stratified_kfold group_kfold",
+        "write it with the data, `data … fold=2`; or on the command line, `--fold 2`": "fold",
     }
     elsewhere: ClassVar[Mapping[str, str]] = {
         "data": "dataset datasets dataloader data_dir train_dir train_data",
@@ -110,12 +113,14 @@ class Data(Directive):
     )
     bad: float = share("tolerated share of unreadable files", 0.01, keyword_only=True)
     folds: int | None = whole(
-        "divide the training images into so many equal parts, for cross-validation; `fold` is the"
-        " one for validation", None, minimum=2, maximum=1000, keyword_only=True,
+        "cross-validation: train a network for each of so many equal parts of the training images,"
+        " on all the others; `fold` trains one of them alone", None, minimum=2, maximum=1000,
+        keyword_only=True,
         elsewhere="n_splits kfold k_fold n_folds",
     )  # fmt: skip
     fold: int | None = whole(
-        "the fold for validation, from 1; the others are for training", None, maximum=1000,
+        "train one network only: the fold for validation, from 1; the others are for training",
+        None, maximum=1000,
         keyword_only=True, elsewhere="fold_index fold_number",
     )  # fmt: skip
 
@@ -137,6 +142,11 @@ class Data(Directive):
                 "take `val` out",
                 drop="val",
             )
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether a network is trained for each fold."""
+        return self.folds is not None and self.fold is None
 
     @property
     def ignored(self) -> tuple[int, ...]:

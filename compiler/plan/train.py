@@ -28,7 +28,8 @@ from ..language.signature import ArgumentError, Field
 from ..language.values import Word, exact, show
 from ..language.words_in_force import words_in_force
 from ..shapes import axes_of
-from .directive import Context, Directive, unknown_parts
+from .data import Data
+from .directive import Context, Directive, conflict, unknown_parts
 from .loss import ends_in_map, learns_images
 from .metric_names import METRICS, PER_CLASS, TRAIN_LOSS, is_metric
 
@@ -470,6 +471,17 @@ class Ensemble(Directive):
     @classmethod
     def usual(cls, context: Context) -> Ensemble:
         return cls(count=1)
+
+    def problems(self, context: Context) -> Iterator[Problem]:
+        data = context.get(Data)
+        if self.count > 1 and self.origin and data.cross_validated:
+            yield conflict(
+                f"`folds={data.folds}` trains a network for each fold; an ensemble of each is not"
+                " trained",
+                self,
+                data,
+                help="take one of them out; or train the ensemble of one fold, `fold=1`",
+            )
 
 
 # ---- validation, metrics, checkpoints, logs --------------------------------------------------

@@ -43,15 +43,14 @@ class _Output(NamedTuple):
 
 def collected(outcome: Outcome, data: Opened, epoch: int | None) -> KeptAnswers:
     """The answers of an evaluation on one part."""
-    source = data.stores[outcome.part].source
-    ids = identities(source.keys())
+    ids = identities(data.keys(outcome.part))
     kept = numpy.arange(len(ids))
     if len(ids) > MOST_IMAGES:
         kept = numpy.sort(numpy.argsort(ids, kind="stable")[:MOST_IMAGES])
     names: list[str] = []
     size = 0
     for place in kept.tolist():
-        name = source.name(place)
+        name = data.name(outcome.part, place)
         size += len(name) + 4
         if size > MOST_NAMES:
             names = []

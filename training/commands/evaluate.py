@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,14 +64,21 @@ def run(options: argparse.Namespace) -> int:
     needs_torch("evaluation")
 
     from ..display.outcome_text import as_text, outcome_json, outcome_text
-    from ..inference.evaluate import assess, data_of, tta_of
+    from ..inference.evaluate import tta_of
+    from ..inference.out_of_fold import assess_each, is_cross_validated
 
     model = _open_model(options)
     tta = tta_of(model.plan) if options.tta else None
     with progress_display(options) as callback:
-        data = data_of(model, callback.reading)
-        _compare_preprocessing(model, data)
-        outcome = assess(model, data, options.part, tta=tta, progress=callback.reading)
+        outcome, data = assess_each(
+            model,
+            options.part,
+            tta=tta,
+            progress=callback.reading,
+            look=partial(_compare_preprocessing, model),
+        )
+    if is_cross_validated(model) and options.part == "val":
+        say("each image was evaluated with the network that was not trained on it")
     about = {"network": model.request.network.name, "weights": model.name, "epoch": model.epoch}
     if options.format == "json":
         print(as_text(outcome_json(about, outcome, data.dataset.classes)))

@@ -20,6 +20,7 @@ from ...compiler.commands.terminal import (
     wants_color,
     width,
 )
+from ...compiler.language.overrides import read_override
 from ...dsl.diagnostics import SpecError
 from ..runtime.launch_environment import place_of, rank_of
 from .common import add_data, add_device, needs_torch, request_for
@@ -32,6 +33,8 @@ cnn train digits
 cnn train net.cnn --data flowers --set train.epochs=5
 cnn train net.cnn --devices 2 -o runs/second
 cnn train net.cnn --find-lr
+cnn train net.cnn --set train.data.folds=5
+cnn train net.cnn --set train.data.folds=5 --fold 2
 cnn train --resume runs/net
 cnn train --resume runs/net --set train.epochs=50
 cnn train net.cnn -o runs/net --resume"""
@@ -41,6 +44,10 @@ Everything goes into a run folder: weights, metrics, the spec as it was run, and
 Epoch 0 is the validation before training, on at most 10,000 images. At the end, a verdict says
 what the metrics show, where they leave no doubt: that the network overfits, underfits, guesses or
 still improves, for example.
+
+With `data … folds=5`, a network is trained for each of five parts of the training images, and
+validated on it: cross-validation. The run folder then has a folder for each, 1 to 5, and a table of
+their metrics; --fold trains one of them alone.
 
 A run that was interrupted is continued with --resume RUN. A finished run trains for more epochs
 with --resume and a larger train.epochs. With a spec, --resume alone continues the run in -o (or
@@ -73,6 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="find the learning rate by a range test, and train with it",
     )
+    parser.add_argument(
+        "--fold",
+        type=natural,
+        metavar="N",
+        help="with `data … folds=5`: train the network of this fold alone, as one job of a cluster",
+    )
     add_device(parser)
     parser.add_argument(
         "--devices",
@@ -93,6 +106,11 @@ def run(options: argparse.Namespace) -> int:
         )
     if isinstance(options.resume, Path) and options.output is not None:
         raise UsageError(f"--resume {options.resume} continues in that folder; name one of the two")
+    if options.fold is not None:
+        if options.file is None:
+            raise UsageError("a fold trained alone is resumed like any run, without --fold")
+        chosen = read_override(f"train.data.fold={options.fold}", "--fold")
+        options.set = [*options.set, chosen]
     if options.file == "-" and options.devices is not None:
         raise UsageError("several processes cannot all read standard input; name a file")
     try:

@@ -44,8 +44,9 @@ from .images.bit_depth import Depth, depth_of
 from .images.image_store import ImageStoring
 from .images.pixel_statistics import measured
 from .images.preprocessing import Preparation
-from .images.resize import evaluation_fit, training_fit
+from .images.resize import Fit, evaluation_fit, training_fit
 from .left_out import BadFile
+from .loader.fold_stores import FoldStores
 from .loader.image_source import Arrays, Contents, Files, ImageSource, outline
 from .loader.memory_budget import cores
 from .loader.shared_memory import shared_memory
@@ -87,6 +88,7 @@ def open_data(
     arrays: ArrayData | None = None,
     known: Task | None = None,
     bits: int | None = None,
+    folds: FoldStores | None = None,
 ) -> Opened:
     """Opens the data of a plan; raises SpecError with the errors in it.
 
@@ -95,12 +97,13 @@ def open_data(
     use, and `cache` the folder of the cache of checked files; both have defaults. `arrays` are
     images and labels that a program passes in place of the data that the plan names. `known` is
     what a network has learned on other data: numbers are standardized as they were there. `bits`
-    are those of a channel that it was trained with.
+    are those of a channel that it was trained with. `folds` is what the folds of a cross-validation
+    share: given the same for each of them, files are read and decoded once.
     """
     with said_of(noun_of(plan.sample)):
         return _opened(
             plan, base, torch.device(device), progress, processes, budget, threads, cache, arrays,
-            known, bits,
+            known, bits, folds,
         )  # fmt: skip
 
 
@@ -116,6 +119,7 @@ def _opened(
     arrays: ArrayData | None,
     known: Task | None,
     bits: int | None,
+    folds: FoldStores | None,
 ) -> Opened:
     data = plan.train.data
     must_be_samples(plan)
@@ -123,7 +127,8 @@ def _opened(
     as_images = ImagesWanted.of(plan) if plan.learns_images else None
     read = partial(_contents, plan, base, arrays, known, as_images, bits)
     names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText
-    whole = _read_by_each(read, processes, only_names=isinstance(data, names))
+    read_by_each = partial(_read_by_each, read, processes, only_names=isinstance(data, names))
+    whole = read_by_each() if folds is None else folds.read(read_by_each)
     must_have_rate(plan, whole)
     divided = divide(whole, data, plan.train.split)
     if whole.task == Regression.word:
@@ -157,24 +162,34 @@ def _opened(
     must_bear(plan, depth)
     if depth.note:
         notes.append(depth.note)
+    uncropped = plan.evaluate.tiles is not None
+    fits: Mapping[str, Fit | SampleFit]
     if plan.has_samples:
-        samples = SampleStoring(
+        fits = dict.fromkeys(parts, SampleFit.of(plan))
+        storing = SampleStoring(
             SampleFit.of(plan), channels + parts["train"].further, plan.train.seed.value,
             device, threads, progress, processes, budget,
-            uncropped=plan.evaluate.tiles is not None,
+            uncropped=uncropped,
             what=lambda part: f"reading the {plural_noun(whole.noun)} for {USES[part]}",
-        ).stores(parts)  # fmt: skip
-        where, stores, wrong, sizes = samples
-        notes += sample_notes(plan, whole, sizes)
+        ).stores  # fmt: skip
     else:
-        fits = {part: evaluation_fit(stored) for part in parts} | {"train": training_fit(stored)}
+        of_images = {part: evaluation_fit(stored) for part in parts}
+        fits = of_images = of_images | {"train": training_fit(stored)}
         must_have_channels(stored, parts, channels, depth)
-        crop = RandomCrop.of(stored, step)
-        channels += parts["train"].further
-        uncropped = plan.evaluate.tiles is not None
-        where, stores, wrong = ImageStoring(
-            channels, device, threads, progress, processes, budget, cache, crop, uncropped
-        ).stores(parts, fits)
+        storing = partial(
+            ImageStoring(
+                channels + parts["train"].further, device, threads, progress, processes, budget,
+                cache, RandomCrop.of(stored, step), uncropped,
+            ).stores,
+            fits=of_images,
+        )  # fmt: skip
+    if folds is None:
+        found = storing(parts)
+    else:
+        found = folds.stores(storing, parts, divided.places, fits, depth.kept)
+    where, stores, wrong, sizes = found
+    if plan.has_samples:
+        notes += sample_notes(plan, whole, sizes)
     prefix = _folders(parts)
     unread = [replace(each, reason=in_nouns(each.reason, whole.noun)) for each in whole.bad]
     bad = unread + [
@@ -197,9 +212,9 @@ def _opened(
             stores["train"], pixels.scale, threads, progress, processes, transform
         )
     elif missing:
-        found = measured(stores["train"], pixels.scale, threads, progress, processes)
-        mean, std = found.mean, found.std
-        dataset = replace(dataset, bands=bands_in(found, pixels.scale, depth.kept))
+        pixels_of = measured(stores["train"], pixels.scale, threads, progress, processes)
+        mean, std = pixels_of.mean, pixels_of.std
+        dataset = replace(dataset, bands=bands_in(pixels_of, pixels.scale, depth.kept))
     if pixels.order == "bgr":
         mean, std = mean[::-1], std[::-1]
     if missing:

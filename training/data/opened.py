@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -184,6 +184,10 @@ class Opened:
     def name(self, part: str, index: int) -> str:
         """The name of an image, to be shown."""
         return self.stores[part].source.name(index)
+
+    def keys(self, part: str) -> Iterator[str]:
+        """A key for each image of a part, which does not depend on their order."""
+        return self.stores[part].source.keys()
 
     def _workers(self) -> int:
         wanted = self.plan.train.workers.count

@@ -16,6 +16,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.check_classes import must_have_answers, must_have_classes
 from ..data.diagnostic import listed
 from ..data.images.image_file import BadImage, quiet
+from ..data.loader.fold_stores import FoldStores
 from ..data.loader.memory_budget import cores
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
@@ -45,8 +46,11 @@ PARTS = ("train", "val", "test", "all")
 _TOGETHER = 32
 
 
-def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
-    """Opens the data of a model; raises SpecError if its classes are not those of the network."""
+def data_of(
+    model: TrainedModel, progress: Progress = unwatched, folds: FoldStores | None = None
+) -> Opened:
+    """Opens the data of a model; raises SpecError if its classes are not those of the network.
+    `folds` is what the data of several folds shares."""
     with using(model.device):
         opened = open_data(
             model.plan,
@@ -56,6 +60,7 @@ def data_of(model: TrainedModel, progress: Progress = unwatched) -> Opened:
             arrays=model.request.arrays,
             known=model.task,
             bits=None if model.preparation is None else model.preparation.depth,
+            folds=folds,
         )
     if model.task is not None:
         must_have_answers(model.task, model.plan, opened.dataset, model.name)
@@ -134,7 +139,7 @@ def _assess(
             if opened.task.has_maps:
                 return _dense(model, opened, part, parts, tta, progress, members)
             if tta is None:
-                module, callback = _module(model, opened), _Progress(progress)
+                module, callback = _module(model, opened), ProgressOf(progress)
                 batch = _batch(model)
                 outcomes = [
                     evaluate(module, opened, one, batch=batch, callback=callback, members=members)
@@ -174,7 +179,7 @@ def _dense(
         if tta is None:
             measured = measure(
                 module, opened, part,
-                batch=_batch(model), callback=_Progress(progress), members=members,
+                batch=_batch(model), callback=ProgressOf(progress), members=members,
             )  # fmt: skip
         elif isinstance(opened.task, MultiTask):
             measured = _views_of_each(model, opened, opened.task, part, tta, progress)
@@ -268,7 +273,7 @@ def _by_views(
 _WHAT = "evaluating"
 
 
-class _Progress(Callback):
+class ProgressOf(Callback):
     """Reports the progress of an evaluation."""
 
     def __init__(self, progress: Progress) -> None:

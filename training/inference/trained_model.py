@@ -28,6 +28,7 @@ from ..saved_request import best_of, request_of
 from ..tasks.known_tasks import recorded_task, recorded_thresholds
 from ..tasks.multi_label import MultiLabel
 from ..tasks.task import Task
+from .as_first import as_first
 from .ensemble_module import EnsembleModule
 from .load import taking_samples
 
@@ -50,6 +51,8 @@ class TrainedModel:
     """What it answers; None if the weights do not record it. Then the data defines it."""
     epoch: int | None
     """The epoch after which the weights were saved, if it is recorded."""
+    tasks: tuple[Task | None, ...] = ()
+    """What each network answers, with thresholds of its own; `task` has their means."""
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -164,16 +167,22 @@ def _open(
     if isinstance(task, MultiLabel) and len(weights) > 1:
         each = [recorded_thresholds(one, len(task.classes)) for one in abouts]
         task = replace(task, thresholds=tuple(map(mean, zip(*each, strict=True))))
+    first = preparation_in(about, name), task
+    of_each = [(preparation_in(one, name), task_in(one)) for one in abouts]
+    modules = tuple(
+        [as_first(module, own, first) for module, own in zip(modules, of_each, strict=True)]
+    )
     epoch = about.get("epoch", "")
     return TrainedModel(
         name,
         folder,
         request,
-        modules,
+        tuple([module.to(device) for module in modules]),
         device,
-        preparation_in(about, name),
+        first[0],
         task,
         int(epoch) if epoch.isdecimal() and len(weights) == 1 else None,
+        tuple([own for _, own in of_each]),
     )
 
 

@@ -21,6 +21,7 @@ from .contents import Contents
 from .curves import curves
 from .document import document
 from .filters import filters
+from .folds_section import folds
 from .found_rate_section import found_rate
 from .gradcam_section import gradcam_section
 from .image_answers import image_answers
@@ -123,6 +124,7 @@ def _report(contents: Contents) -> str:
     analysis = analyse(contents.network)
     sections = [
         summary(contents, analysis),
+        folds(contents),
         curves(contents),
         found_rate(contents),
         bands(contents),

@@ -144,11 +144,7 @@ def _setting(situation: Situation) -> Setting:
 def _on_device(data: Opened | None) -> int:
     """Bytes of the data set on a GPU."""
     stores = [] if data is None else [s for s in data.stores.values() if isinstance(s, InMemory)]
-    return sum(
-        store.images.nbytes + LABELS * len(store)
-        for store in stores
-        if store.images.device.type != "cpu"
-    )
+    return sum(store.bytes_on_gpu + LABELS * len(store) for store in stores if store.bytes_on_gpu)
 
 
 def _cuda(device: torch.device) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ...compiler.plan.plan import TrainPlan
+from ..data.loader.fold_stores import FoldStores
 from ..data.opened import Opened
 from ..find_lr.found_rate import FoundRate
 from ..metrics.evaluation_batch import evaluation_batch
@@ -36,6 +37,10 @@ class Job:
     """The decisions of `policy` in the spec, in words."""
     found_rate: FoundRate | None = None
     """The range test that the learning rate comes from, if there was one."""
+    folds: FoldStores | None = None
+    """What the folds of a cross-validation share; None if there is none."""
+    open_data: Callable[[Request], Opened] | None = None
+    """Opens the data of another request: of another fold."""
     ensemble_folder: Path | None = None
     """The folder of the ensemble, if the network belongs to one."""
 

@@ -68,7 +68,7 @@ class Run:
     @property
     def metric(self) -> str:
         """The metric that selects the best epoch."""
-        return _best_metric(self.job)
+        return best_metric(self.job)
 
     @property
     def deciding(self) -> set[str]:
@@ -196,7 +196,7 @@ def _checkpoint(folder: RunFolder, processes: Processes) -> dict[str, Any] | Non
     return checkpoint if processes.writes else sent
 
 
-def _best_metric(job: Job) -> str:
+def best_metric(job: Job) -> str:
     """The metric that selects the best epoch; if the task does not have it, as `top5` of at most
     five classes, which is always 1, that which is usual for the task."""
     name = job.plan.train.checkpoint.metric
@@ -216,7 +216,7 @@ def _deciding(job: Job) -> set[str]:
     """The validation metrics that decide about checkpoints, early stopping and the learning
     rate."""
     train = job.plan.train
-    names = {_best_metric(job)}
+    names = {best_metric(job)}
     names |= {train.early_stop.metric} if train.early_stop else set()
     names |= {train.schedule.metric} if isinstance(train.schedule, Plateau) else set()
     return names - {TRAIN_LOSS}
@@ -417,7 +417,7 @@ def _announce(
         choices=choices,
         parameters=parameters,
         trainable=trainable,
-        metric=_best_metric(job),
+        metric=best_metric(job),
         processes=job.processes,
         version=job.version,
     )

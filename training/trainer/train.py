@@ -3,7 +3,7 @@
     result = train(request(open_spec("digits")), version)
 
 First the request is checked against its data. Then the network goes through setup.py, loop.py and
-finish.py; in an ensemble, one network after the other.
+finish.py; in an ensemble or a cross-validation, one network after the other.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..checkpoint.resume import check_same_data, must_be_run
 from ..checkpoint.run_folder import make_folder, shown, usual_folder
 from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
+from ..data.loader.fold_stores import FoldStores
 from ..data.open import open_data
 from ..data.opened import Opened
 from ..display.rate_chart import rate_chart
@@ -45,6 +46,7 @@ from ..tasks.task import Task
 from ..transfer.resolve import resolve_transfer
 from ..transfer.setup import PolicyResult, apply_policy
 from .callbacks import Callback
+from .cross_validation import fold_request, train_folds
 from .ensemble import train_ensemble
 from .job import Job
 from .one_network import train_network
@@ -122,6 +124,8 @@ def _train(
         if resume is None and claim is None:
             locks.enter_context(lock_run(folder, processes))
         train_job = train_ensemble if job.plan.train.ensemble.count > 1 else train_network
+        if job.folds is not None:
+            train_job = train_folds
         with Interruption() as interruption:
             result = train_job(job, folder, interruption)
             processes.wait_for_first()
@@ -186,8 +190,14 @@ def _opened_job(
             callback.note(warning)
         if resume is not None and not locked:
             lock.enter_context(lock_run(resume, processes))
-        data = _open_data(request, torch_device, callback, processes)
-        _check_data(request, data)
+        folds = FoldStores() if train.data.cross_validated else None
+
+        def open_it(request: Request) -> Opened:
+            data = _open_data(request, torch_device, callback, processes, folds)
+            _check_data(request, data)
+            return data
+
+        data = open_it(request if folds is None else fold_request(request, 1))
         if resume is not None:
             _check_run(resume, version, data, callback)
         policy = PolicyResult(request) if resume else apply_policy(request, data)
@@ -201,6 +211,8 @@ def _opened_job(
             open_weights=open_weights,
             policy_lines=policy.lines,
             found_rate=found_rate,
+            folds=folds,
+            open_data=open_it,
         )
 
 
@@ -217,9 +229,14 @@ def _must_be_one_request(request: Request, processes: Processes) -> None:
 
 
 def _open_data(
-    request: Request, device: torch.device, callback: Callback, processes: Processes
+    request: Request,
+    device: torch.device,
+    callback: Callback,
+    processes: Processes,
+    folds: FoldStores | None,
 ) -> Opened:
-    """The data of a request: where the device has no room for it, outside."""
+    """The data of a request: where the device has no room for it, outside. `folds` is what the
+    folds of a cross-validation share."""
     open_it = partial(
         open_data,
         request.plan,
@@ -228,6 +245,7 @@ def _open_data(
         progress=callback.reading,
         processes=processes,
         arrays=request.arrays,
+        folds=folds,
     )
     try:
         return open_it()

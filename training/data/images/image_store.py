@@ -35,6 +35,7 @@ from ..loader.store import (
 )
 from ..loader.thread_pool import Progress
 from ..samples.sample_source import Samples
+from ..samples.sample_store import Found
 from .check_files import Bad, unusable
 from .resize import Fit, larger
 
@@ -56,9 +57,7 @@ class ImageStoring:
     uncropped: bool
     """Whether evaluation is on whole images, which differ in size."""
 
-    def stores(
-        self, parts: Mapping[str, ImageSource], fits: Mapping[str, Fit]
-    ) -> tuple[Where, dict[str, Store], dict[str, Bad]]:
+    def stores(self, parts: Mapping[str, ImageSource], fits: Mapping[str, Fit]) -> Found:
         """Where images are kept, and the images and the bad files of each part."""
         sizes = {
             part: bytes_of(each, fits[part], self.channels)
@@ -85,7 +84,7 @@ class ImageStoring:
             stores[part], bad[part] = self._store(
                 part, parts[part], fits[part], places[part], pieces.pop(part, None)
             )
-        return places["train"], stores, bad
+        return Found(places.get("train", where), stores, bad, {})
 
     def _reading(self, source: Files) -> dict[str, Any]:
         """How files that are not photographs alone are checked, with their masks or targets; what

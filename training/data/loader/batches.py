@@ -203,10 +203,8 @@ class Batches:
             yield from self._stream(places, epoch if self._random_crops else None)
             return
         assert isinstance(self.store, InMemory)
-        images = self.store.images
         for indices in places:
-            chosen = images.index_select(0, to_device(indices, images.device))
-            yield to_device(chosen, self.device)
+            yield to_device(self.store.chosen(indices), self.device)
 
     def _batch(self, images: Tensor, labels: Tensor, indices: Tensor) -> Batch:
         """A batch; where labels are masks or images, they come as channels of the images."""

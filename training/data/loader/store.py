@@ -17,6 +17,7 @@ from torch import Tensor
 from ....compiler.plan.data import UNLABELLED
 from ...augment.random_crop import RandomCrop
 from ...augment.random_part import RandomPart
+from ...runtime.to_device import to_device
 from ..images.check_files import Bad
 from ..images.color_modes import in_channels
 from ..images.decode import decode
@@ -73,6 +74,43 @@ class InMemory:
 
     def read(self, index: int) -> Tensor:
         return self.images[index].cpu()
+
+    def chosen(self, indices: Tensor) -> Tensor:
+        """Some of the images, on the device where they are kept."""
+        return self.images.index_select(0, to_device(indices, self.images.device))
+
+    @property
+    def bytes_on_gpu(self) -> int:
+        return 0 if self.images.device.type == "cpu" else self.images.nbytes
+
+
+class SomeInMemory(InMemory):
+    """Some of the images of another store, without a copy of them: those of a fold."""
+
+    def __init__(self, whole: InMemory, places: Tensor, source: ImageSource) -> None:
+        """`places` are those of the images in `whole`."""
+        labels = source.labels.to(whole.labels.device)
+        own = {"labels": labels, "source": source, "whole": whole, "places": places}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    whole: InMemory
+    places: Tensor
+
+    @property
+    def images(self) -> Tensor:
+        """A copy of them, for what is done once."""
+        return self.whole.chosen(self.places)
+
+    def read(self, index: int) -> Tensor:
+        return self.whole.read(int(self.places[index]))
+
+    def chosen(self, indices: Tensor) -> Tensor:
+        return self.whole.chosen(self.places[indices])
+
+    @property
+    def bytes_on_gpu(self) -> int:
+        return self.whole.bytes_on_gpu
 
 
 @dataclass(frozen=True, eq=False)

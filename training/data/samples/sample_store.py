@@ -114,7 +114,7 @@ class SampleStoring:
                 assert isinstance(source, Samples)
                 store, bad, own = self._of_samples(part, source, where)
             found.stores[part], found.bad[part], found.sizes[part] = store, bad, own
-        in_batches = isinstance(found.stores["train"], InMemory)
+        in_batches = isinstance(found.stores.get("train"), InMemory)
         return found if where == "files" or in_batches else found._replace(where="memory")
 
     # ---- arrays ----

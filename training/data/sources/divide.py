@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from ....compiler.language.values import percent
 from ....compiler.plan.data import Data, Split
@@ -14,6 +16,8 @@ from ..diagnostic import counted, problem
 from ..loader.image_source import Contents, ImageSource
 from .split import drawn, folds
 
+NOWHERE: Mapping[str, Tensor] = MappingProxyType({})
+
 
 class Divided(NamedTuple):
     parts: dict[str, ImageSource]
@@ -21,6 +25,8 @@ class Divided(NamedTuple):
     notes: tuple[str, ...]
     drawn: tuple[str, ...] = ()
     """Those that were drawn from the training images, at random."""
+    places: Mapping[str, Tensor] = NOWHERE
+    """Of a fold: the indices of its parts among all training images."""
 
 
 def divide(contents: Contents, data: Data, split: Split) -> Divided:
@@ -91,14 +97,16 @@ def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
             help=f"add {noun}s, or write fewer folds",
         )
     fold_of = folds(keys, labels.tolist() if labels is not None else None, data.folds, split.seed)
-    places = torch.tensor(fold_of) == number - 1
-    for name, chosen in (("val", places), ("train", ~places)):
-        parts[name] = source.select(chosen.nonzero().flatten())
+    held_out = torch.tensor(fold_of) == number - 1
+    places = {name: chosen.nonzero().flatten()
+              for name, chosen in (("train", ~held_out), ("val", held_out))}  # fmt: skip
+    for name, chosen in places.items():
+        parts[name] = source.select(chosen)
     how = ["each class divided evenly"] if labels is not None else []
     how += ["groups kept together"] if contents.groups else []
     about = f" ({', '.join(how)})" if how else ""
     note = f"fold {number} of {data.folds} is for validation{about}"
-    return Divided(parts, (note,), ("val",))
+    return Divided(parts, (note,), ("val",), places)
 
 
 def _whole_groups(groups: Sequence[str], shares: list[float], seed: int) -> list[list[int]]:
