@@ -84,6 +84,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command(
             "evaluate", _TRAINING, "measure a trained network: accuracy, confusion matrix, classes"
         ),
+        Command("compare", _TRAINING, "compare runs: which is better, and how sure that is"),
         Command("probe", _TRAINING, "measure how far images may be moved or disturbed"),
         Command("features", _TRAINING, "write the output of a layer for every image as a table"),
         Command("predict", _TRAINING, "classify images with a trained network"),

@@ -9,6 +9,7 @@ from statistics import fmean, stdev, variance
 from typing import NamedTuple
 
 import numpy
+from numpy.typing import ArrayLike
 
 from .distributions import chi_square_tail, coins_both_tails, student_both_tails, t_of
 from .intervals import Interval, of_paired_shares
@@ -51,7 +52,7 @@ def mcnemar(only_first: int, only_second: int, count: int) -> Tested:
     )
 
 
-def paired_t(differences: Sequence[float]) -> Tested:
+def paired_t(differences: ArrayLike) -> Tested:
     """The t-test of paired differences, second less first."""
     values = numpy.asarray(differences, dtype=numpy.float64)
     name, count = "paired t-test", len(values)

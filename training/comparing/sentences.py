@@ -1,0 +1,124 @@
+"""What a comparison says in plain sentences: which is better, by how much, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite, isnan
+
+from ...compiler.plan.metric_names import is_metric, metric_named
+from ..data.diagnostic import plural_noun
+from ..display.number_format import amount, is_share, loss, metric
+from ..significance.intervals import Interval
+from .comparison import Against, ByMetric, Comparison, Standing
+from .pairing import PARTS
+
+SURE = 0.05
+"""Below this probability by chance, a difference counts as one."""
+
+
+def sentences(comparison: Comparison) -> Iterator[str]:
+    """A sentence about each run beside the first, by each decisive metric."""
+    for by_metric in comparison.decisive:
+        first, *others = by_metric.standings
+        for other in others:
+            yield sentence(by_metric, first, other, plural_noun(comparison.noun))
+
+
+def sentence(by_metric: ByMetric, first: Standing, other: Standing, nouns: str) -> str:
+    name, against = by_metric.metric, other.against
+    if against is None or not (isfinite(first.value) and isfinite(other.value)):
+        return f"{name} of {first.name if isnan(first.value) else other.name} is not known."
+    difference = other.value - first.value
+    apart = f"{name} {metric(name, other.value)} against {metric(name, first.value)}"
+    if against.tested is None or isnan(against.p):
+        reason = against.reason or "chance cannot be told from results that do not vary"
+        return f"{other.name} and {first.name} cannot be tested: {reason}. ({apart})"
+    if not difference:
+        return (
+            f"{other.name} and {first.name} are equally good: {name} {metric(name, first.value)}."
+        )
+    if against.p >= SURE:
+        return (
+            f"{other.name} and {first.name} cannot be told apart: {name} differs by"
+            f" {size_of(name, difference)}, and by chance alone a difference as large comes"
+            f" {chance(against.p)}{_evidence(against, first, other, nouns)}."
+        )
+    better, worse = (other, first) if (difference > 0) == by_metric.higher else (first, other)
+    return (
+        f"{better.name} is better than {worse.name} by {size_of(name, difference)}"
+        f" {name}; by chance alone a difference as large comes {chance(against.p)}"
+        f"{_evidence(against, first, other, nouns)}."
+    )
+
+
+def _evidence(against: Against, first: Standing, other: Standing, nouns: str) -> str:
+    """What the test has counted."""
+    tested = against.tested
+    assert tested is not None
+    if against.over_seeds:
+        counts = f"{len(other.values)} and {len(first.values)}"
+        return f" ({tested.name} over {counts} seeds)"
+    if any(tested.counts) or tested.name.startswith("McNemar"):
+        only_first, only_second = tested.counts
+        return (
+            f" ({tested.name}: {only_second:,} {nouns} only {other.name} has right,"
+            f" {only_first:,} only {first.name})"
+        )
+    return f" ({tested.name} on {tested.samples:,} {nouns})"
+
+
+def chance(p: float) -> str:
+    """How often something of this probability happens: `once in 40 times`."""
+    if p >= 0.995:
+        return "nearly always"
+    if p >= 0.1:
+        return f"{round(100 * p)} times in 100"
+    if p < 1e-6:
+        return "less than once in a million times"
+    times = 1 / p
+    digits = 10 ** max(0, len(str(int(times))) - 2)
+    return f"once in {round(times / digits) * digits:,} times"
+
+
+def size_of(name: str, difference: float) -> str:
+    """The size of a difference, without its sign: `1.20 points`, `0.31 dB`."""
+    return signed_difference(name, abs(difference)).lstrip("+")
+
+
+def signed_difference(name: str, difference: float) -> str:
+    """`+1.20 points`, `-0.0123`, `+0.31 dB`."""
+    known = metric_named(name) if is_metric(name) else None
+    sign = "+" if difference >= 0 else "-"
+    size = abs(difference)
+    if is_share(name):
+        return f"{sign}{100 * size:.2f} points"
+    if known is not None and known.unit:
+        return f"{sign}{size:.2f} {known.unit}"
+    return f"{sign}{amount(size) if known is not None and known.in_units else loss(size)}"
+
+
+def interval_text(name: str, interval: Interval | None, *, of_difference: bool = False) -> str:
+    """`86.1 to 92.4`; of a difference, with signs."""
+    if interval is None:
+        return ""
+    return " to ".join(_end(name, each, of_difference) for each in interval)
+
+
+def _end(name: str, value: float, signed: bool) -> str:
+    if is_share(name):
+        return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+    known = metric_named(name) if is_metric(name) else None
+    if known is not None and known.unit:
+        return f"{value:+.2f}" if signed else f"{value:.2f}"
+    text = amount(abs(value)) if known is not None and known.in_units else loss(abs(value))
+    sign = ("-" if value < 0 else "+" if signed else "") if value else ""
+    return f"{sign}{text}"
+
+
+def measured_on(comparison: Comparison) -> str:
+    """`359 validation images`."""
+    part, nouns = PARTS[comparison.part], plural_noun(comparison.noun)
+    if comparison.images is None:
+        return f"{part} {nouns}"
+    noun = nouns if comparison.images != 1 else comparison.noun
+    return f"{comparison.images:,} {part} {noun}"
