@@ -22,6 +22,8 @@ from hashlib import blake2b
 import numpy
 from numpy.typing import NDArray
 
+from ...compiler.plan.loss import IMAGES
+
 Array = NDArray[numpy.generic]
 
 MOST_IMAGES = 100_000
@@ -30,10 +32,8 @@ MOST_NAMES = 4 * 2**20
 BEST = 5
 """The number of most probable classes that are kept."""
 
-ONE_CLASS, TAGS, NUMBERS, MASKS, IMAGES = (
-    "classification", "multi_label", "regression", "segmentation", "image",
-)  # fmt: skip
-"""The words of tasks."""
+ONE_CLASS, TAGS, NUMBERS, MASKS = "classification", "multi_label", "regression", "segmentation"
+"""The words of tasks, with IMAGES."""
 
 
 @dataclass(frozen=True, eq=False)

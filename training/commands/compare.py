@@ -69,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..comparing.comparison import CannotCompare, compared
     from ..comparing.contender import MOST, contenders_of
     from ..comparing.differences import Differences
+    from ..comparing.run_comparison import CannotCompare, compared
 
     runs = _runs(options.runs)
     if len(runs) < 2:
@@ -143,6 +143,9 @@ class _Evaluation:
         from ..checkpoint.run_folder import BEST, shown
         from ..comparing.contender import why_not_kept
 
+        if part == "test" and not run.test:
+            say(f"{shown(run.folder)} has no results on a test set")
+            return None
         why = f"{shown(run.folder)} {why_not_kept(run, part)}"
         if self.options.no_evaluate or run.state == "running":
             say(f"{why}: it is compared without its images")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .comparison import Comparison, Standing, output_of
 from .confusion_changes import class_changes, confusion_changes
 from .contender import Contender
 from .differences import Differences
+from .run_comparison import Comparison, Standing, output_of
 from .sentences import sentences
 from .telling_images import telling_images
 
@@ -27,6 +27,7 @@ def comparison_json(comparison: Comparison, differences: Differences) -> dict[st
         "by_metric": [
             {
                 "metric": each.metric,
+                "label": each.label,
                 "title": each.title,
                 "higher_is_better": each.higher,
                 "runs": list(map(_standing, each.standings)),

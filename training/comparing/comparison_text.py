@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isfinite, nan
 
-from ...compiler.plan.metric_names import metric_named
 from ...compiler.report.figures import plural, short
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import ADDED, BOLD, FAINT, REMOVED, Style, laid_out, wrapped
@@ -13,18 +12,18 @@ from ...dsl.printable import show
 from ..data.diagnostic import plural_noun
 from ..display.number_format import duration, metric
 from ..significance.distributions import LEVEL
-from .comparison import ByMetric, Comparison, Standing, output_of
 from .confusion_changes import ClassChange, ConfusionChange, class_changes, confusion_changes
 from .differences import Differences, Setting
+from .run_comparison import ByMetric, Comparison, Standing, output_of
 from .sentences import (
     SURE,
-    chance,
     interval_text,
     measured_on,
+    odds,
     sentences,
     signed_difference,
 )
-from .telling_images import telling_images
+from .telling_images import Telling, TellingImage, telling_images
 
 _CONFUSIONS = 5
 """Pairs of classes that are listed of each run."""
@@ -70,7 +69,7 @@ def _results(by_metric: ByMetric, differences: Differences, style: Style) -> lis
 
     def by_chance(place: int) -> str:
         against = standings[place].against
-        return chance(against.p) if against is not None and isfinite(against.p) else ""
+        return odds(against) if against is not None else ""
 
     def cost(figure: Callable[[int], int | None]) -> Callable[[int], str]:
         def cell(place: int) -> str:
@@ -86,7 +85,7 @@ def _results(by_metric: ByMetric, differences: Differences, style: Style) -> lis
     intervals = f"{100 * LEVEL:.0f} % interval" if not several else "interval, or deviation"
     columns: list[Column[int]] = [
         Column("run", lambda place: show(standings[place].name), least=8, optional=False),
-        Column(name, own, right=True, optional=False),
+        Column(by_metric.label, own, right=True, optional=False),
         Column(intervals, spread, yields=5),
         Column("against the first", difference, yields=6),
         Column("by chance", by_chance, yields=7),
@@ -210,11 +209,7 @@ def _changes(comparison: Comparison, style: Style) -> list[str]:
                 pairs += _classes(class_changes(comparison.first, other), style)
             telling = telling_images(comparison.first, other, by_metric.metric)
             if telling is not None and (telling.firsts or telling.others):
-                how = "has right" if telling.what == "right" else f"answers better, {telling.what}"
-                pairs.append((f"only it {how}", _images(telling.others, telling.only_other, nouns)))
-                first = show(comparison.first.name)
-                only = _images(telling.firsts, telling.only_first, nouns)
-                pairs.append((f"only {first} {how}", only))
+                pairs += _telling(telling, show(comparison.first.name), nouns)
             if pairs:
                 of = f" ({by_metric.metric})" if len(comparison.decisive) > 1 else ""
                 lines += ["", style.paint(f"{show(other.name)}{of}", BOLD), *laid_out(pairs, style)]
@@ -237,13 +232,19 @@ def _classes(changes: Sequence[ClassChange], style: Style) -> list[tuple[str, st
     return [("changed most", "; ".join(texts))] if texts else []
 
 
-def _images(count: int, shown: Sequence[object], nouns: str) -> str:
-    names = [show(str(getattr(each, "name", ""))) for each in shown[:3]]
+def _telling(telling: Telling, first: str, nouns: str) -> list[tuple[str, str]]:
+    """How many images tell two runs apart, and which ones most."""
+    if telling.what == "right":
+        names = ("only it has right", f"only {first} has right")
+    else:
+        names = ("it answers better", f"{first} answers better")
+    return [
+        (names[0], _images(telling.others, telling.only_other, nouns)),
+        (names[1], _images(telling.firsts, telling.only_first, nouns)),
+    ]
+
+
+def _images(count: int, shown: Sequence[TellingImage], nouns: str) -> str:
+    names = [show(each.name) for each in shown[:3]]
     more = f" ({', '.join(names)}{', ...' if count > len(names) else ''})" if names else ""
     return f"{count:,} {nouns}{more}"
-
-
-def title_of(by_metric: ByMetric) -> str:
-    """`Top-1 accuracy`, as a heading."""
-    title = by_metric.title or metric_named(by_metric.metric).title
-    return title[:1].upper() + title[1:]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..answers.kept_answers import ONE_CLASS, OutputAnswers
 from .contender import Contender, figures_of_classes
-from .pairing import different_images
+from .same_images import different_images
 
 SHOWN = 10
 
@@ -82,9 +82,9 @@ def _mistakes(
 def class_changes(first: Contender, other: Contender) -> list[ClassChange]:
     """The classes whose figure changed, those that changed most first; empty if the images are
     known to be others."""
-    if first.kept is not None and other.kept is not None:
-        if different_images(first.kept, other.kept):
-            return []
+    one, two = first.kept, other.kept
+    if one is not None and two is not None and different_images(one, two):
+        return []
     before, now = _mean_figures(first), _mean_figures(other)
     changes = [
         ClassChange(name, figure, value, now[name, figure])

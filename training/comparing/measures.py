@@ -12,10 +12,10 @@ from typing import ClassVar, Self
 import numpy
 from numpy.typing import NDArray
 
+from ...compiler.plan.loss import IMAGES
 from ...compiler.plan.metric_names import metric_named
 from ..answers.kept_answers import (
     BEST,
-    IMAGES,
     MASKS,
     NUMBERS,
     ONE_CLASS,
@@ -53,6 +53,11 @@ class Measure(ABC):
     @property
     def title(self) -> str:
         return metric_named(self.metric).title
+
+    @property
+    def label(self) -> str:
+        """As columns name it: another name than the metric where it is not the same figure."""
+        return self.metric
 
     @abstractmethod
     def value(self) -> float: ...
@@ -140,6 +145,10 @@ class MaskScore(_Resampled):
     @property
     def title(self) -> str:
         return f"{super().title} of an image"
+
+    @property
+    def label(self) -> str:
+        return f"{self.metric}/image"
 
     def value(self) -> float:
         return float(_mean_of_known(self.values, 0))

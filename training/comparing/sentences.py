@@ -9,8 +9,8 @@ from ...compiler.plan.metric_names import is_metric, metric_named
 from ..data.diagnostic import plural_noun
 from ..display.number_format import amount, is_share, loss, metric
 from ..significance.intervals import Interval
-from .comparison import Against, ByMetric, Comparison, Standing
-from .pairing import PARTS
+from .run_comparison import Against, ByMetric, Comparison, Standing
+from .same_images import PARTS
 
 SURE = 0.05
 """Below this probability by chance, a difference counts as one."""
@@ -25,11 +25,11 @@ def sentences(comparison: Comparison) -> Iterator[str]:
 
 
 def sentence(by_metric: ByMetric, first: Standing, other: Standing, nouns: str) -> str:
-    name, against = by_metric.metric, other.against
+    name, against, label = by_metric.metric, other.against, by_metric.label
     if against is None or not (isfinite(first.value) and isfinite(other.value)):
-        return f"{name} of {first.name if isnan(first.value) else other.name} is not known."
+        return f"{label} of {first.name if isnan(first.value) else other.name} is not known."
     difference = other.value - first.value
-    apart = f"{name} {metric(name, other.value)} against {metric(name, first.value)}"
+    apart = f"{label} {metric(name, other.value)} against {metric(name, first.value)}"
     if against.tested is None or isnan(against.p):
         reason = against.reason or "chance cannot be told from results that do not vary"
         return f"{other.name} and {first.name} cannot be tested: {reason}. ({apart})"
@@ -39,14 +39,14 @@ def sentence(by_metric: ByMetric, first: Standing, other: Standing, nouns: str) 
         )
     if against.p >= SURE:
         return (
-            f"{other.name} and {first.name} cannot be told apart: {name} differs by"
+            f"{other.name} and {first.name} cannot be told apart: {label} differs by"
             f" {size_of(name, difference)}, and by chance alone a difference as large comes"
-            f" {chance(against.p)}{_evidence(against, first, other, nouns)}."
+            f" {chance(against)}{_evidence(against, first, other, nouns)}."
         )
     better, worse = (other, first) if (difference > 0) == by_metric.higher else (first, other)
     return (
         f"{better.name} is better than {worse.name} by {size_of(name, difference)}"
-        f" {name}; by chance alone a difference as large comes {chance(against.p)}"
+        f" {label}; by chance alone a difference as large comes {chance(against)}"
         f"{_evidence(against, first, other, nouns)}."
     )
 
@@ -67,17 +67,36 @@ def _evidence(against: Against, first: Standing, other: Standing, nouns: str) ->
     return f" ({tested.name} on {tested.samples:,} {nouns})"
 
 
-def chance(p: float) -> str:
-    """How often something of this probability happens: `once in 40 times`."""
-    if p >= 0.995:
+def chance(against: Against) -> str:
+    """How often a difference as large comes by chance: `once in 40 times`."""
+    if against.p >= 0.995:
         return "nearly always"
-    if p >= 0.1:
-        return f"{round(100 * p)} times in 100"
-    if p < 1e-6:
+    if against.p >= _OFTEN:
+        return f"{round(100 * against.p)} times in 100"
+    if against.p < _SELDOM:
         return "less than once in a million times"
-    times = 1 / p
-    digits = 10 ** max(0, len(str(int(times))) - 2)
-    return f"once in {round(times / digits) * digits:,} times"
+    less = "less than " if against.at_most else ""
+    return f"{less}once in {_times(against.p):,} times"
+
+
+def odds(against: Against) -> str:
+    """The same in short: `1 in 40`; empty if it is not known."""
+    if not isfinite(against.p):
+        return ""
+    if against.p >= _OFTEN:
+        return f"{min(99, round(100 * against.p))} in 100"
+    if against.p < _SELDOM:
+        return "< 1 in 1,000,000"
+    return f"{'< ' if against.at_most else ''}1 in {_times(against.p):,}"
+
+
+_OFTEN, _SELDOM = 0.1, 1e-6
+
+
+def _times(p: float) -> int:
+    """Of how many times it happens once, in two digits."""
+    digits: int = 10 ** max(0, len(str(int(1 / p))) - 2)
+    return round(1 / p / digits) * digits
 
 
 def size_of(name: str, difference: float) -> str:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...compiler.plan.metric_names import metric_named
 from ..answers.kept_answers import NUMBERS, ONE_CLASS, TAGS, UNKNOWN, OutputAnswers
 from ..display.number_format import amount, metric
-from .comparison import BEST_METRIC, output_of, pairing_of
 from .contender import Contender
 from .measures import Measure, Right
+from .run_comparison import BEST_METRIC, output_of, pairing_of
 
 Floats = NDArray[numpy.float64]
 

@@ -65,4 +65,11 @@ def bootstrap_test(difference: float, resampled: Floats, count: int) -> Tested:
         return Tested("paired bootstrap", difference, percentiles(resampled), 1.0, samples=count)
     sides = min(int((known <= 0).sum()), int((known >= 0).sum()))
     p = min(1.0, 2 * (sides + 1) / (len(known) + 1))
-    return Tested("paired bootstrap", difference, percentiles(resampled), p, samples=count)
+    return Tested(
+        "paired bootstrap",
+        difference,
+        percentiles(resampled),
+        p,
+        at_most=not sides,
+        samples=count,
+    )

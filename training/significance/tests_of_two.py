@@ -29,6 +29,8 @@ class Tested(NamedTuple):
     """How probable such a difference is by chance alone; NaN if that cannot be said."""
     counts: tuple[int, int] = (0, 0)
     """Of McNemar's test: what is right in the first alone, and in the second alone."""
+    at_most: bool = False
+    """Whether p is the smallest that this test can tell: the true one may be smaller."""
     samples: int = 0
     """How many images, or runs, it is about."""
 
@@ -48,7 +50,7 @@ def mcnemar(only_first: int, only_second: int, count: int) -> Tested:
         of_paired_shares(only_first, only_second, count),
         p,
         (only_first, only_second),
-        count,
+        samples=count,
     )
 
 

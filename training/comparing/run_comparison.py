@@ -9,24 +9,24 @@ what is asked then is not whether one network is better than another, but whethe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isnan, nan
 from statistics import fmean, stdev
 
+from ...compiler.plan.loss import IMAGES
 from ...compiler.plan.metric_names import is_metric, metric_named
-from ..answers.kept_answers import NUMBERS, KeptAnswers
+from ..answers.kept_answers import MASKS, NUMBERS, ONE_CLASS, TAGS, KeptAnswers
 from ..data.diagnostic import listed
-from ..runs.run_differences import run_changes
+from ..runs.run_differences import SEED, run_changes
 from ..significance.intervals import Interval
 from ..significance.several_tests import holm
 from ..significance.tests_of_two import Tested, welch
 from .contender import Contender, Kind
 from .measures import Measure
-from .pairing import Pairing, different_images, paired
+from .same_images import Pairing, different_images, paired
 
 BEST_METRIC = {
-    "classification": "top1", "multi_label": "map", "regression": "mae", "segmentation": "miou",
-    "image": "psnr",
+    ONE_CLASS: "top1", TAGS: "map", NUMBERS: "mae", MASKS: "miou", IMAGES: "psnr",
 }  # fmt: skip
 
 
@@ -43,6 +43,8 @@ class Against:
     reason: str = ""
     p: float = nan
     """The probability by chance alone, corrected for the number of comparisons."""
+    at_most: bool = False
+    """Whether it may be still smaller, which a bootstrap cannot say."""
     over_seeds: bool = False
     """Whether what varies is the seed, not the images."""
 
@@ -78,6 +80,8 @@ class ByMetric:
     """All contenders by one metric."""
 
     metric: str
+    label: str
+    """As columns name it."""
     title: str
     standings: tuple[Standing, ...]
 
@@ -132,7 +136,8 @@ def compared(contenders: Sequence[Contender], part: str, metric: str | None) -> 
     names = _recorded_metrics(contenders, part)
     decisive = _decisive(contenders, kinds, names, metric)
     by_metric = tuple(_by_metric(contenders, part, name) for name in decisive)
-    further = tuple(name for name in names if name not in decisive and is_metric(name))
+    shown = {each.label for each in by_metric}
+    further = tuple(name for name in names if name not in shown and is_metric(name))
     return Comparison(
         part, tuple(contenders), kinds, by_metric, further, tuple(_notes(contenders, by_metric))
     )
@@ -171,14 +176,14 @@ def _outputs(kinds: Sequence[Kind]) -> str:
 
 
 _WORDS = {
-    "classification": "one of", "multi_label": "any of", "regression": "numbers:",
-    "segmentation": "masks of", "image": "images:",
+    ONE_CLASS: "one of", TAGS: "any of", NUMBERS: "numbers:", MASKS: "masks of",
+    IMAGES: "images:",
 }  # fmt: skip
 
 
 def _words(kind: Kind) -> str:
     what = listed(list(kind.classes), 4)
-    if kind.task not in (NUMBERS, "image"):
+    if kind.task not in (NUMBERS, IMAGES):
         what = f"{len(kind.classes):,} classes ({what})"
     return f"{_WORDS.get(kind.task, kind.task)} {what}"
 
@@ -218,7 +223,7 @@ def _decisive(
 
 def _by_metric(contenders: Sequence[Contender], part: str, metric: str) -> ByMetric:
     measured = all(metric in own for each in contenders for own in each.measures)
-    standings, titles = [], set()
+    standings, called = [], set()
     for each in contenders:
         values, interval, how = [], None, ""
         for run, measures in zip(each.runs, each.measures, strict=True):
@@ -226,14 +231,14 @@ def _by_metric(contenders: Sequence[Contender], part: str, metric: str) -> ByMet
             values.append(measures[metric].value() if measured else recorded)
         measure = each.measures[0].get(metric)
         if measured and measure is not None:
-            titles.add(measure.title)
+            called.add((measure.label, measure.title))
             if not each.several:
                 interval, how = measure.interval(), measure.how
         standings.append((each, tuple(values), interval, how))
     against = [None, *_against(standings, metric)]
     return ByMetric(
         metric,
-        titles.pop() if len(titles) == 1 else metric_named(metric).title,
+        *(called.pop() if len(called) == 1 else (metric, metric_named(metric).title)),
         tuple(
             Standing(each.name, values, interval, how, other)
             for (each, values, interval, how), other in zip(standings, against, strict=True)
@@ -249,7 +254,7 @@ def _against(rows: Sequence[_Row], metric: str) -> list[Against]:
     found = [_one(first, values, other, own, metric) for other, own, _, _ in others]
     adjusted = holm([each.tested.p if each.tested else nan for each in found])
     return [
-        Against(each.tested, each.reason, p, each.over_seeds)
+        replace(each, p=p, at_most=each.tested is not None and each.tested.at_most)
         for each, p in zip(found, adjusted, strict=True)
     ]
 
@@ -336,6 +341,13 @@ def _because(first: Contender, other: Contender, left: KeptAnswers, right: KeptA
 # ---- notes -------------------------------------------------------------------------------------
 
 
+def _same_but_for_the_seed(first: Contender, other: Contender) -> bool:
+    if first.run.plan is None or other.run.plan is None:
+        return False
+    changes = run_changes(first.run, other.run)
+    return bool(changes) and all(change.name == SEED for change in changes)
+
+
 def _notes(contenders: Sequence[Contender], by_metric: Sequence[ByMetric]) -> list[str]:
     notes = []
     unfinished = [
@@ -351,6 +363,8 @@ def _notes(contenders: Sequence[Contender], by_metric: Sequence[ByMetric]) -> li
         notes.append(
             f"they were trained for different numbers of epochs ({min(epochs)} to {max(epochs)})"
         )
+    if all(_same_but_for_the_seed(contenders[0], each) for each in contenders[1:]):
+        notes.append("they differ in nothing but their seed")
     tested = [
         each.against
         for one in by_metric
