@@ -13,6 +13,7 @@ from ..data.diagnostic import plural_noun
 from ..display.number_format import duration, metric
 from ..significance.distributions import LEVEL
 from .confusion_changes import ClassChange, ConfusionChange, class_changes, confusion_changes
+from .contender import Contender
 from .differences import Differences, Setting
 from .run_comparison import ByMetric, Comparison, Standing, output_of
 from .sentences import (
@@ -209,7 +210,7 @@ def _changes(comparison: Comparison, style: Style) -> list[str]:
                 pairs += _classes(class_changes(comparison.first, other), style)
             telling = telling_images(comparison.first, other, by_metric.metric)
             if telling is not None and (telling.firsts or telling.others):
-                pairs += _telling(telling, show(comparison.first.name), nouns)
+                pairs += _telling(telling, comparison.first, other, nouns)
             if pairs:
                 of = f" ({by_metric.metric})" if len(comparison.decisive) > 1 else ""
                 lines += ["", style.paint(f"{show(other.name)}{of}", BOLD), *laid_out(pairs, style)]
@@ -232,12 +233,17 @@ def _classes(changes: Sequence[ClassChange], style: Style) -> list[tuple[str, st
     return [("changed most", "; ".join(texts))] if texts else []
 
 
-def _telling(telling: Telling, first: str, nouns: str) -> list[tuple[str, str]]:
+def _telling(
+    telling: Telling, first: Contender, other: Contender, nouns: str
+) -> list[tuple[str, str]]:
     """How many images tell two runs apart, and which ones most."""
-    if telling.what == "right":
-        names = ("only it has right", f"only {first} has right")
+    name = show(first.name)
+    if telling.what != "right":
+        names = ("it answers better", f"{name} answers better")
+    elif first.several or other.several:
+        names = ("it has right more often", f"{name} has right more often")
     else:
-        names = ("it answers better", f"{first} answers better")
+        names = ("only it has right", f"only {name} has right")
     return [
         (names[0], _images(telling.others, telling.only_other, nouns)),
         (names[1], _images(telling.firsts, telling.only_first, nouns)),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import nan, sqrt
 from typing import ClassVar, Self
 
@@ -36,6 +37,9 @@ from ..significance.tests_of_two import Tested, mcnemar, paired_t
 
 Floats = NDArray[numpy.float64]
 Places = NDArray[numpy.int64]
+
+_OF_RANKINGS = 2_000
+"""Resamples at most, each of which is ranked again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,11 @@ class Measure(ABC):
 
     def at(self, places: Places) -> Self:
         """The same measure of these images, in this order."""
+        if numpy.array_equal(places, numpy.arange(len(self.values))):
+            return self  # with what it has computed already
+        return self._at(places)
+
+    def _at(self, places: Places) -> Self:
         return type(self)(self.metric, self.values[places])
 
     @property
@@ -126,16 +135,20 @@ class _Resampled(Measure):
 
     how = "bootstrap interval"
 
-    @abstractmethod
+    @cached_property
     def resampled(self) -> Floats:
         """Its value on each resample, the same ones for all runs."""
+        return self._resampled()
+
+    @abstractmethod
+    def _resampled(self) -> Floats: ...
 
     def interval(self) -> Interval | None:
-        return percentiles(self.resampled()) if len(self.values) > 1 else None
+        return percentiles(self.resampled) if len(self.values) > 1 else None
 
     def test(self, second: Self) -> Tested:
         difference = second.value() - self.value()
-        return bootstrap_test(difference, second.resampled() - self.resampled(), len(self.values))
+        return bootstrap_test(difference, second.resampled - self.resampled, len(self.values))
 
 
 class MaskScore(_Resampled):
@@ -153,7 +166,7 @@ class MaskScore(_Resampled):
     def value(self) -> float:
         return float(_mean_of_known(self.values, 0))
 
-    def resampled(self) -> Floats:
+    def _resampled(self) -> Floats:
         times = resamples(len(self.values))
         return of_means(self.values[:, None], lambda means: means[:, 0], times)
 
@@ -164,7 +177,7 @@ class RootMeanSquare(_Resampled):
     def value(self) -> float:
         return float(numpy.sqrt(_mean_of_known(self.values, 0)).mean())
 
-    def resampled(self) -> Floats:
+    def _resampled(self) -> Floats:
         def mean_of_roots(means: Floats) -> Floats:
             return _mean_of_known(numpy.sqrt(means), 1)
 
@@ -179,15 +192,16 @@ class AveragePrecision(_Resampled):
 
     present: NDArray[numpy.bool_]
 
-    def at(self, places: Places) -> Self:
+    def _at(self, places: Places) -> Self:
         return type(self)(self.metric, self.values[places], self.present[places])
 
     def value(self) -> float:
         return self._of(numpy.arange(len(self.values)))
 
-    def resampled(self) -> Floats:
+    def _resampled(self) -> Floats:
         images, classes = self.values.shape
-        return of_images(images, self._of, resamples(images, 20 * classes))
+        times = min(_OF_RANKINGS, resamples(images, 20 * classes))
+        return of_images(images, self._of, times)
 
     def _of(self, drawn: Places) -> float:
         logits, present = self.values[drawn], self.present[drawn]

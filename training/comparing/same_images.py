@@ -28,14 +28,13 @@ def paired(first: KeptAnswers, second: KeptAnswers, output: int) -> Pairing | st
     if reason:
         return reason
     one, other = first.outputs[output], second.outputs[output]
-    pairing = Pairing(
-        numpy.argsort(first.ids[one.rows], kind="stable"),
-        numpy.argsort(second.ids[other.rows], kind="stable"),
-    )
+    left, right = first.ids[one.rows], second.ids[other.rows]
+    if numpy.array_equal(left, right):
+        pairing = Pairing(numpy.arange(len(left)), numpy.arange(len(right)))
+    else:
+        pairing = Pairing(numpy.argsort(left, kind="stable"), numpy.argsort(right, kind="stable"))
     nouns = plural_noun(first.noun)
-    if not numpy.array_equal(
-        first.ids[one.rows][pairing.first], second.ids[other.rows][pairing.second]
-    ):
+    if not numpy.array_equal(left[pairing.first], right[pairing.second]):
         return f"not the same {nouns} have labels"
     changed = _changed_labels(one, other, pairing)
     if changed:

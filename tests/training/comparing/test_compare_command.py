@@ -290,6 +290,7 @@ def test_other_questions_are_refused(run: Run, capsys: pytest.CaptureFixture[str
     assert "a answers with one of 3 classes (cat, dog and fox), b with numbers: age" in error
 
 
+@pytest.mark.slow
 def test_too_many_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"r{place:02}" for place in range(21)]
     for place, name in enumerate(names):
