@@ -30,7 +30,7 @@ Importing `dotcnn` is fast: torch is imported by the functions that need it, whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -309,7 +309,7 @@ def train(
     output: str | Path | None = None,
     resume: str | Path | bool | None = None,
     device: str = "auto",
-    callback: Callback | None = None,
+    callback: Callback | Sequence[Callback] = (),
     quiet: bool = False,
     find_lr: bool = False,
     parameters: Mapping[str, object] | None = None,
@@ -337,7 +337,9 @@ def train(
     function `find_lr`.
 
     Progress is shown on standard error: live on a terminal, otherwise one line for each epoch.
-    `quiet` turns it off; `callback`, a `dotcnn.Callback` of your own, replaces it.
+    `quiet` turns it off. `callback` is one `dotcnn.Callback` of your own, or several: they are told
+    what happens, and may end training after an epoch. One that raises an exception ends the run,
+    which is saved, and can be resumed.
 
     Raises SpecError for a mistake in the spec, the data or the run folder, and if training
     diverges.
@@ -359,7 +361,8 @@ def train(
             training_request = request(
                 _source(spec), set=changes, data=arrays_or_text, network=network, input=input
             )
-    display = _callback(training_request, callback, quiet)
+    own = _own_callbacks(callback)
+    display = _display(training_request, quiet)
     if training_request.warnings:
         from .dsl.render import render_text
 
@@ -372,6 +375,7 @@ def train(
         device=device,
         callback=display,
         find_lr=find_lr,
+        own=own,
     )
 
 
@@ -577,16 +581,31 @@ def _data(data: object) -> Any:
     return ArrayData.of(data)
 
 
-def _callback(request: Request, callback: Callback | None, quiet: bool) -> Callback:
-    """The caller's callback or the progress display, and the log files that `log` asks for."""
-    from .training.display.choose import callback_for, logs_of
-    from .training.display.combined import Combined
+def _own_callbacks(callback: object) -> list[Callback]:
+    """The caller's callbacks; raises TypeError for what is not one."""
+    from .training.trainer.callbacks import Callback
 
-    logs = logs_of(request.plan)
-    if callback is not None:
-        return Combined([callback, *logs]) if logs else callback
-    if quiet:
-        return Combined(logs)
+    each = [callback] if isinstance(callback, (Callback, type)) else callback or ()
+    if not isinstance(each, Iterable):
+        raise TypeError(f"a callback is a dotcnn.Callback, not {callback!r}")
+    callbacks = list(each)
+    for one in callbacks:
+        if isinstance(one, type) and issubclass(one, Callback):
+            raise TypeError(f"{one.__name__} is a class; a callback is one of its objects:"
+                            f" {one.__name__}()")  # fmt: skip
+        if not isinstance(one, Callback):
+            raise TypeError(f"a callback is a dotcnn.Callback, not {one!r}")
+    return callbacks
+
+
+def _display(request: Request, quiet: bool) -> Callback:
+    """The progress display, unless `quiet`, and the loggers that `log` asks for."""
     import sys
 
-    return callback_for(sys.stderr, color=sys.stderr.isatty(), plan=request.plan)
+    from .training.display.choose import callback_for
+    from .training.loggers.open_loggers import loggers_of
+    from .training.trainer.combined import Combined
+
+    if quiet:
+        return Combined(loggers_of(request.plan, request.base))
+    return callback_for(sys.stderr, color=sys.stderr.isatty(), request=request)

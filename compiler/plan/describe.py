@@ -62,9 +62,9 @@ def _body(name: str, section: object) -> Iterator[str]:
         value = getattr(section, slot.name)
         if isinstance(value, NoData):
             yield '  # data: none; write `data folder "images"`'
-        elif isinstance(value, tuple):
+        elif isinstance(value, tuple) and value:
             yield from map(_line, value)
-        elif value is not None:
+        elif value:
             yield _line(value)
         elif slot.kind.may_be_off and name != "transfer":
             yield _with_comment(f"{slot.word} off", f"default: {slot.kind.doc()}")

@@ -287,8 +287,12 @@ VALUES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ("", "the best and the last state are always kept: take the word out"),
     ),
     "log": dict.fromkeys(
-        ("wandb", "mlflow", "comet", "neptune", "clearml", "json", "console"),
-        ("", "there are `tensorboard` and `csv`; `metrics.jsonl` is always written"),
+        ("comet", "neptune", "clearml", "json", "console"),
+        (
+            "",
+            "there are `tensorboard`, `mlflow`, `wandb` and `csv`; `metrics.jsonl` is always"
+            " written",
+        ),
     ),
     "metrics": {
         **dict.fromkeys(("error_rate", "error", "err"), ("top1", "the error rate is 1 - `top1`")),

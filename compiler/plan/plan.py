@@ -23,6 +23,7 @@ from .data import Data, Split
 from .degradation import Degradation
 from .directive import Context, Directive, directives, vocabulary
 from .evaluate import CentreCrop, Normalization, Normalize, Pad, Resize, Tta, joined
+from .log import Log
 from .loss import IMAGES, Loss, Weights
 from .optimizer import Optimizer
 from .schedule import Schedule
@@ -41,7 +42,6 @@ from .train import (
     Ensemble,
     Epochs,
     FreezeAfter,
-    Log,
     Lookahead,
     Metrics,
     Precision,
@@ -129,7 +129,7 @@ class Train:
     validate: Validate
     metrics: Metrics
     checkpoint: Checkpoint
-    log: Log | None
+    logs: tuple[Log, ...]
 
     @property
     def loss(self) -> Loss:
@@ -377,7 +377,7 @@ class _Reader:
         if slot.several:
             if slot.word not in data:
                 return slot.kind.filled(self.defaults)
-            entries = data[slot.word]
+            entries = data[slot.word] or ()  # a `log` of older plans may be null
             entries = [entries] if isinstance(entries, dict) else entries
             return tuple(self.directive(section, entry) for entry in entries)
         item = data.get(slot.word)

@@ -569,18 +569,3 @@ class Checkpoint(Directive):
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from outputs_named(self, [self.metric or ""], "metric", context)
-
-
-class Log(Directive):
-    """Logs that are written beside `metrics.jsonl`, which is always there."""
-
-    section = "train"
-    word = "log"
-    may_be_off = True
-    elsewhere: ClassVar[Mapping[str, str]] = {
-        "log": "logger logging logs",
-        "log tensorboard": "tensorboard summarywriter",
-        "log csv": "csv_logger csv",
-    }
-
-    to: tuple[str, ...] = words("their formats", ("tensorboard", "csv"))

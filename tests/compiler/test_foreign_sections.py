@@ -151,7 +151,7 @@ augment flip left_right
 train ema on
 train ema 99
 train checkpoint best
-train log wandb
+train log neptune
 train metrics error_rate
 evaluate resize 256 bicubic
 evaluate normalize 0..1

@@ -183,7 +183,7 @@ def test_quiet_is_quiet_and_logs_are_written(
     assert (tmp_path / "quiet" / "metrics.csv").exists()
 
 
-def test_a_callback_replaces_the_display(
+def test_callbacks_of_the_caller_are_told_beside_the_display(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Epochs(dotcnn.Callback):
@@ -192,9 +192,19 @@ def test_a_callback_replaces_the_display(
         def epoch(self, record: Any) -> None:
             self.seen.append(record.epoch)
 
-    dotcnn.train(SPEC, data=images(), output=tmp_path / "run", device="cpu", callback=Epochs())
+    trained(tmp_path / "quiet", images(), callback=Epochs())
     assert Epochs.seen == [1, 2]
     assert capsys.readouterr().err == ""
+    both = [Epochs(), Epochs()]
+    dotcnn.train(SPEC, data=images(), output=tmp_path / "run", device="cpu", callback=both)
+    assert Epochs.seen == [1, 2, 1, 1, 2, 2]
+    assert "epoch 2/2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("callback", [dotcnn.Callback, print, 3, ["x"]])
+def test_what_is_not_a_callback_is_refused(callback: Any) -> None:
+    with pytest.raises(TypeError, match="a callback is"):
+        dotcnn.train(SPEC, data=images(), callback=callback)
 
 
 def test_errors_are_public_and_say_what_the_command_line_says() -> None:

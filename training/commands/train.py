@@ -200,7 +200,7 @@ def _train(options: argparse.Namespace) -> int:
         callback = callback_for(
             sys.stderr,
             color=wants_color(options, sys.stderr),
-            plan=asked.plan,
+            request=asked,
             width=width(sys.stderr),
         )
         result = train(

@@ -48,7 +48,14 @@ def write_report(
     `outcome` was measured with the weights of `module`. The rest comes from metrics.jsonl,
     record.json and transfer.txt in the folder.
     """
-    contents = Contents(
+    return _into_run(folder / NAME, contents_of(folder, network, module, outcome, data))
+
+
+def contents_of(
+    folder: Path, network: Network, module: nn.Module, outcome: Outcome, data: Opened
+) -> Contents:
+    """What the report of a run shows."""
+    return Contents(
         network,
         module,
         outcome,
@@ -58,7 +65,6 @@ def write_report(
         history.transfer(folder),
         rate_of_run(folder),
     )
-    return _into_run(folder / NAME, contents)
 
 
 def write_page(path: Path, model: TrainedModel, outcome: Outcome, data: Opened) -> Path:

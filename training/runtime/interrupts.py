@@ -55,6 +55,11 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
+    def request(self) -> None:
+        """Ends training as a signal would."""
+        if not self.requested:
+            self.requested, self._since = True, time.monotonic()
+
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """A context for long work before the first batch, which can be interrupted at once."""

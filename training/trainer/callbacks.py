@@ -1,16 +1,21 @@
-"""Callbacks: the events of a run, which displays, log files and your own code can follow.
+"""Callbacks: the events of a run, which displays, loggers and your own code can follow.
 
 Training calls the methods of a Callback when their events happen. A callback cannot change the
-results of training.
+results of training; it can end it after an epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...compiler.plan.plan import TrainPlan
+
+if TYPE_CHECKING:
+    from ...compiler.network import Network
+    from ..metrics.mistake import Mistake
+    from ..metrics.outcome import Outcome
 
 
 class RunStart(NamedTuple):
@@ -39,6 +44,16 @@ class RunStart(NamedTuple):
     """The metrics that are measured while training, in the order of `EpochRecord.train`."""
     noun: str = "image"
     """What an image is called: `series`, `scan`, `clip`."""
+    total_steps: int = 0
+    """The number of steps of the optimizer in the whole run."""
+    first_step: int = 0
+    """The number of steps that were made before; 0 for a new run."""
+    spec: str = ""
+    """The text of the spec."""
+    graph: Network | None = None
+    """The compiled network."""
+    group: Path | None = None
+    """The folder of the ensemble that the network belongs to."""
 
 
 class Step(NamedTuple):
@@ -50,6 +65,8 @@ class Step(NamedTuple):
     images_per_second: float
     waiting: float
     """The share of the epoch's time that was spent waiting for images."""
+    steps: int = 0
+    """The number of steps since the start of the run."""
 
 
 BEFORE_TRAINING = 10_000
@@ -94,6 +111,14 @@ class RunEnd(NamedTuple):
     """What the metrics of the run show, in one or two sentences; empty if nothing is certain."""
     why: str = ""
     """The reason that a callback gave for its stop, or the error that stopped training."""
+    outcome: Outcome | None = None
+    """The evaluation of the best weights on the validation set: metrics, figures of each class,
+    confusion matrix, answers; None if training was interrupted or failed."""
+    test: Outcome | None = None
+    """The same on the test set; None if there is none."""
+    mistakes: Callable[[], Sequence[Mistake]] = tuple
+    """The most confident mistakes on the validation set, with their images, which are read when
+    this is called; empty where images do not have one class each."""
 
 
 class Callback:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..inference.evaluate import assess
 from ..inference.trained_model import TrainedModel
 from ..metrics.comparison import Comparison
 from ..metrics.evaluation import evaluate
+from ..metrics.mistake import Mistake
 from ..metrics.outcome import Outcome
 from ..metrics.verdict.facts import Facts, Finding
 from ..metrics.verdict.verdict import verdict
@@ -73,7 +75,14 @@ def finish(run: Run, ending: Ending) -> Result:
         end = _run_end(writer, reason, metrics, report, ending.why)
         compared = [each.text for each in outcome.comparisons] if outcome else []
         verdict_texts = [each.text for each in findings]
-        job.callback.finished(end._replace(comparisons=compared, verdict=verdict_texts))
+        end = end._replace(
+            comparisons=compared,
+            verdict=verdict_texts,
+            outcome=outcome,
+            test=test,
+            mistakes=partial(_mistakes, run, module, outcome),
+        )
+        job.callback.finished(end)
         if reason == INTERRUPTED and not writer.trouble:
             job.callback.note(f"to continue: cnn train --resume {shown(folder.path)}")
     return Result(
@@ -188,6 +197,17 @@ def _write_answers(run: Run, *outcomes: Outcome | None) -> None:
                 write_answers(writer.folder.path, answers)
     except OSError as error:
         writer.not_written(error)
+
+
+def _mistakes(run: Run, module: nn.Module, outcome: Outcome | None) -> Sequence[Mistake]:
+    """The most confident mistakes on the validation set."""
+    from ..page.mistakes import of_all_outputs
+    from ..page.write import contents_of
+
+    if outcome is None:
+        return ()
+    folder, network = run.writer.folder.path, run.job.request.network
+    return tuple(of_all_outputs(contents_of(folder, network, module, outcome, run.job.data)))
 
 
 def _write_record(run: Run, record: Mapping[str, Any]) -> None:

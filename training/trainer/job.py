@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from ..runtime.out_of_memory import Phase, Situation
 from ..runtime.process_group import Processes
 from ..transfer.source import Source
 from .callbacks import Callback
+from .own_callbacks import OwnCallbacks
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,6 +42,8 @@ class Job:
     """What the folds of a cross-validation share; None if there is none."""
     open_data: Callable[[Request], Opened] | None = None
     """Opens the data of another request: of another fold."""
+    own: OwnCallbacks = field(default_factory=OwnCallbacks)
+    """The user's callbacks, which `callback` calls, too."""
     ensemble_folder: Path | None = None
     """The folder of the ensemble, if the network belongs to one."""
 

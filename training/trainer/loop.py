@@ -196,7 +196,9 @@ class Loop:
                 average.update()
             position.position = self.batches.state.position
             speed, waiting = self.images / self.batches.elapsed, self.batches.waiting
-            unread.step = Step(position.epoch + 1, number, math.nan, rate, speed, waiting)
+            unread.step = Step(
+                position.epoch + 1, number, math.nan, rate, speed, waiting, position.steps
+            )
             self.report(unread)
             if self.stopping or (self.processes.alone and self.interruption.requested):
                 self.read(losses.rest())

@@ -10,7 +10,7 @@ from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import Diverged
 from .finish import finish, record_failure
 from .job import Job
-from .loop import DIVERGED, STOPPED, Ending, Loop
+from .loop import CALLBACK, DIVERGED, INTERRUPTED, STOPPED, Ending, Loop
 from .result import Result
 from .setup import Run, set_up
 
@@ -20,6 +20,10 @@ def train_network(job: Job, folder: Path, interruption: Interruption) -> Result:
     with explained(job.situation(phase="setup")):
         run = set_up(job, folder, interruption)
     ending = _run_loop(run, interruption)
+    if job.own.error is not None and ending.state in (INTERRUPTED, CALLBACK):
+        failure = record_failure(run, STOPPED, job.own.saved(folder, finished=False).diagnostics)
+        job.processes.wait_for_first()  # the others end as if they were interrupted
+        raise failure
     try:
         precision = run.learner.precision
         with explained(job.situation(phase="evaluation", precision=precision, folder=folder)):

@@ -408,6 +408,11 @@ def _announce(
             resumed=(position.epoch + 1, position.position) if resumed else None,
             running=tuple(dict.fromkeys(("loss", job.data.task.running))),
             noun=dataset.noun,
+            total_steps=learner.rates.length.total,
+            first_step=position.steps,
+            spec=job.request.source.text,
+            graph=job.request.network,
+            group=job.ensemble_folder,
         )
     )
     return start_record(

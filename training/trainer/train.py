@@ -8,7 +8,7 @@ finish.py; in an ensemble or a cross-validation, one network after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -46,10 +46,12 @@ from ..tasks.task import Task
 from ..transfer.resolve import resolve_transfer
 from ..transfer.setup import PolicyResult, apply_policy
 from .callbacks import Callback
+from .combined import Combined
 from .cross_validation import fold_request, train_folds
 from .ensemble import train_ensemble
 from .job import Job
 from .one_network import train_network
+from .own_callbacks import OwnCallbacks
 from .result import Result
 
 
@@ -61,6 +63,7 @@ def train(
     resume: Path | bool | None = None,
     device: str = "auto",
     callback: Callback | None = None,
+    own: Sequence[Callback] = (),
     processes: Processes = ALONE,
     find_lr: bool = False,
 ) -> Result:
@@ -68,18 +71,24 @@ def train(
     a run to continue. In distributed training, only the first process needs the folder itself; the
     others a copy of its text files (`copied_texts`). If `resume` is true, the run in `output`, or
     in `runs/NAME`, is continued if there is one, and started if not. With `find_lr`, a new run
-    takes the learning rate that a range test suggests.
+    takes the learning rate that a range test suggests. `own` are callbacks of the user: one that
+    raises an exception ends training, and what was trained is saved.
 
-    Raises SpecError for errors in the spec, the data or the run folder, and if training diverges.
+    Raises SpecError for errors in the spec, the data or the run folder, if training diverges, and
+    if a callback of the user fails.
     """
     if callback is None or not processes.writes:
         callback = Callback()
+    own_callbacks = OwnCallbacks(own if processes.writes else ())
+    if own and processes.writes:
+        callback = Combined([callback, own_callbacks])
     run = partial(
         _train,
         request,
         version,
         device=device,
         callback=callback,
+        own=own_callbacks,
         processes=processes,
         find_lr=find_lr,
     )
@@ -102,6 +111,7 @@ def _train(
     claim: Path | None = None,
     device: str,
     callback: Callback,
+    own: OwnCallbacks,
     processes: Processes,
     find_lr: bool,
 ) -> Result:
@@ -118,6 +128,7 @@ def _train(
                 processes=processes,
             )
         )
+        job = replace(job, own=own)
         folder = processes.from_first(lambda: claim or resume or make_folder(job.request, output))
         if resume is None and find_lr:
             job = _with_found_rate(job, folder)
@@ -127,9 +138,12 @@ def _train(
         if job.folds is not None:
             train_job = train_folds
         with Interruption() as interruption:
+            own.end_training = interruption.request
             result = train_job(job, folder, interruption)
             processes.wait_for_first()
-            return result
+        if own.error is not None:
+            raise own.saved(folder, finished=True)
+        return result
 
 
 def range_test(

@@ -33,7 +33,7 @@ def test_a_network_for_small_grey_images_trains_without_any_section() -> None:
     assert isinstance(train.optimizer, AdamW)
     assert isinstance(train.loss, CrossEntropy)
     assert (train.epochs.count, train.batch.size, train.seed.value) == (30, 64, 0)
-    assert (train.clip, train.ema, train.early_stop, train.log) == (None, None, None, None)
+    assert (train.clip, train.ema, train.early_stop, train.logs) == (None, None, None, ())
     assert not train.optimizer.written
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import dotcnn
-from dotcnn.compiler.plan import plan
-from dotcnn.compiler.plan.plan import TrainPlan
+from dotcnn.dsl.source import Source
+from dotcnn.training.request import Request, request
 from dotcnn.training.trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 
 SPEC = """network Small {
@@ -24,15 +23,15 @@ train {
 
 
 @cache
-def a_plan() -> TrainPlan:
-    return plan(dotcnn.compile(SPEC))
+def a_request() -> Request:
+    return request(Source("small.cnn", SPEC))
 
 
 def start(folder: Path, epochs: int = 3, batches: int = 10, name: str = "Small") -> RunStart:
     return RunStart(
         folder,
         name,
-        a_plan(),
+        a_request().plan,
         "cpu (2 cores)",
         ["precision fp32: nothing else is faster"],
         {"train": 640, "val": 160},
@@ -43,11 +42,14 @@ def start(folder: Path, epochs: int = 3, batches: int = 10, name: str = "Small")
         batches,
         ("loss", "top1", "top5"),
         None,
+        total_steps=epochs * batches,
+        spec=SPEC,
+        graph=a_request().network,
     )
 
 
 def step(epoch: int, batch: int, loss: float = 1.0) -> Step:
-    return Step(epoch, batch, loss, 0.05, 6400.0, 0.02)
+    return Step(epoch, batch, loss, 0.05, 6400.0, 0.02, 10 * (epoch - 1) + batch)
 
 
 def record(

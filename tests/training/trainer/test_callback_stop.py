@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dotcnn.training.display.combined import Combined
 from dotcnn.training.display.messages import end_lines
 from dotcnn.training.trainer.callbacks import EpochRecord
+from dotcnn.training.trainer.combined import Combined
 
 from ..small import Looker, equal, gone_on, last, trained
 

@@ -1,16 +1,18 @@
-"""Sends progress to several callbacks: a display and log files."""
+"""Sends progress to several callbacks: a display and loggers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from ..trainer.callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
+from ...dsl.diagnostics import SpecError
+from ..loggers.logger import Logger
+from .callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
 
 
 class Combined(Callback):
     """Calls each callback, in order. One that cannot write any more is not called again, and the
-    others report that: a full disk does not stop training."""
+    others report that: a full disk, or a server that is gone, does not stop training."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = tuple(callbacks)
@@ -26,12 +28,10 @@ class Combined(Callback):
         self._each(lambda callback: callback.before_training(record))
 
     def step(self, step: Step) -> None:
-        for callback in self.callbacks:
-            callback.step(step)
+        self._each(lambda callback: callback.step(step))
 
     def evaluating(self, part: str, batch: int, batches: int) -> None:
-        for callback in self.callbacks:
-            callback.evaluating(part, batch, batches)
+        self._each(lambda callback: callback.evaluating(part, batch, batches))
 
     def epoch(self, record: EpochRecord) -> str | None:
         reasons: list[str] = []
@@ -54,15 +54,37 @@ class Combined(Callback):
         """Closes all callbacks, even if closing one of them fails."""
         with ExitStack() as stack:
             for callback in (*self.callbacks, *self._failed):
-                stack.callback(callback.close)
+                stack.callback(self._close, callback)
+
+    def _close(self, callback: Callback) -> None:
+        try:
+            callback.close()
+        except Exception as error:
+            if not isinstance(callback, Logger):
+                raise
+            if callback not in self._failed:
+                self._failed.append(callback)
+                self.note(_about(callback, error))
 
     def _each(self, call: Callable[[Callback], None]) -> None:
         for callback in self.callbacks:
             try:
                 call(callback)
-            except OSError as error:
+            except Exception as error:
+                if not isinstance(callback, Logger) and not isinstance(error, OSError):
+                    raise
                 self._failed.append(callback)
                 self.callbacks = tuple(each for each in self.callbacks if each is not callback)
-                reason = error.strerror or type(error).__name__
-                where = f" {error.filename}" if error.filename else ""
-                self.note(f"cannot write{where}: {reason}; logging stops here")
+                self.note(_about(callback, error))
+
+
+def _about(callback: Callback, error: Exception) -> str:
+    """A line about a callback that failed."""
+    tool = f"{callback.tool}: " if isinstance(callback, Logger) else ""
+    if isinstance(error, SpecError):
+        return f"{tool}{error.diagnostics[0].message}; logging stops here"
+    if isinstance(error, OSError) and error.strerror:
+        where = f" {error.filename}" if error.filename else ""
+        return f"{tool}cannot write{where}: {error.strerror}; logging stops here"
+    first = str(error).strip().partition("\n")[0][:300]
+    return f"{tool}{type(error).__name__}{': ' * bool(first)}{first}; logging stops here"

@@ -1,4 +1,4 @@
-"""`log csv`: writes metrics.csv into the run folder, one row for each epoch."""
+"""`log csv`: metrics.csv in the run folder, one row for each epoch."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...dsl.atomic_file import write_whole
-from ..trainer.callbacks import Callback, EpochRecord, RunStart
+from ..trainer.callbacks import EpochRecord, RunStart
 from ..untrusted.bad_file import BadFile
 from ..untrusted.open_file import read_text
+from .logger import Logger
 
 NAME = "metrics.csv"
 MAX_BYTES = 256 * 2**20
 
 
-class CsvFile(Callback):
+class CsvLogger(Logger):
     """If a run is resumed, the rows of repeated epochs are replaced."""
+
+    tool = "CSV"
 
     def __init__(self) -> None:
         self._path: Path | None = None
