@@ -25,6 +25,9 @@ These take the folder of a run, which holds the trained weights:
 A mistake in a spec, the data or a run raises `dotcnn.SpecError`. Its text is what the command line
 would print; `.diagnostics` has the same as objects, with source locations, codes and help.
 
+Layers, losses, metrics and augmentations of your own are plug-ins, `dotcnn.plugins`: all functions
+take `plugins=["mine.py"]`, which executes the file, for specs that say `use "mine"`.
+
 Importing `dotcnn` is fast: torch is imported by the functions that need it, when they are called.
 """
 
@@ -58,6 +61,9 @@ __all__ = [
     "find_lr", "from_module", "load", "match", "predict", "report", "train",
 ]  # fmt: skip
 
+Plugins = Sequence["str | Path"]
+"""Python files of one's own layers, losses, metrics or augmentations: see `dotcnn.plugins`."""
+
 _CLASSES = {
     "Callback": ".training.trainer.callbacks",
     "Diagnostic": ".dsl.diagnostics",
@@ -85,6 +91,7 @@ def compile(
     input: tuple[int, ...] | None = None,
     classes: int | None = None,
     network: str | None = None,
+    plugins: Plugins = (),
 ) -> Network:
     """Compile a spec, or the spec of a run, to a network in which every shape is known.
 
@@ -93,6 +100,7 @@ def compile(
     and `classes` replace the input shape and the number of classes; `network` selects a network of
     a file that defines several. Raises SpecError with all errors of the spec.
     """
+    _give(plugins)
     from .compiler.build.elaborate import elaborate
     from .compiler.load_spec import load
 
@@ -108,11 +116,12 @@ def compile(
     )
 
 
-def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
+def report(spec: str | Path | Network, *, batch: int = 1, plugins: Plugins = ()) -> dict[str, Any]:
     """Shapes, parameters, multiply-adds and memory of a network, in total and for each layer.
 
     The result has the structure that `cnn report --format json` prints.
     """
+    _give(plugins)
     from .compiler.analysis import analyse
     from .compiler.report.data import report as figures
 
@@ -120,8 +129,9 @@ def report(spec: str | Path | Network, *, batch: int = 1) -> dict[str, Any]:
     return figures(analyse(network), batch)
 
 
-def check(spec: str | Path) -> list[Diagnostic]:
+def check(spec: str | Path, *, plugins: Plugins = ()) -> list[Diagnostic]:
     """All errors and warnings about a spec; an empty list if there are none."""
+    _give(plugins)
     from .compiler.diagnose.check import check as examine
     from .compiler.load_spec import load
     from .dsl.diagnostics import SpecError
@@ -141,12 +151,14 @@ def emit(
     input: tuple[int, ...] | None = None,
     classes: int | None = None,
     network: str | None = None,
+    plugins: Plugins = (),
 ) -> str:
     """The Python source of a network as a torch module, which depends on torch alone.
 
     `flat` writes a single class with one line for each layer. `main` adds a small self-test that
     runs when the file is executed.
     """
+    _give(plugins)
     from .compiler.emit import emit as source
 
     if isinstance(spec, (str, Path)):
@@ -162,6 +174,7 @@ def load(
     input: tuple[int, ...] | None = None,
     classes: int | None = None,
     network: str | None = None,
+    plugins: Plugins = (),
 ) -> nn.Module:
     """Load a network as an `nn.Module`, with initial weights, weights of a file, or those of a run.
 
@@ -174,6 +187,7 @@ def load(
     averages the probabilities of its networks and returns their mean as logits. To classify image
     files, `predict` is simpler: it also does the preprocessing.
     """
+    _give(plugins)
     from .training.export.trained import open_trained
 
     if weights is None and _is_run(spec):
@@ -195,6 +209,7 @@ def match(
     example: Tensor | None = None,
     adapt_channels: bool = False,
     by_order: bool = False,
+    plugins: Plugins = (),
 ) -> Match:
     """Match another model's weights to the layers of a network, by structure and not by name.
 
@@ -209,6 +224,7 @@ def match(
     convolution from three input channels to one, or the reverse. `example` is an input batch, for
     modules that cannot be traced without one.
     """
+    _give(plugins)
     from .training.weights.match import match as find
     from .training.weights.read import read_weights
 
@@ -260,6 +276,7 @@ def export(
     input: tuple[int, ...] | None = None,
     classes: int | None = None,
     network: str | None = None,
+    plugins: Plugins = (),
 ) -> Exported:
     """Export a network as ONNX or torch.export (`.pt2`), or its weights as safetensors.
 
@@ -271,6 +288,7 @@ def export(
     `whole` puts pre- and post-processing into the ONNX graph, which then answers for photographs.
     Raises SpecError if the export fails, and OSError if the file cannot be written.
     """
+    _give(plugins)
     from .training.export.export import export as write
 
     if weights is None and _is_run(spec):
@@ -315,6 +333,7 @@ def train(
     parameters: Mapping[str, object] | None = None,
     input: tuple[int, ...] | None = None,
     network: str | None = None,
+    plugins: Plugins = (),
 ) -> Result:
     """Train a network as its spec says, and write the run to a folder, `runs/NAME`.
 
@@ -344,6 +363,7 @@ def train(
     Raises SpecError for a mistake in the spec, the data or the run folder, and if training
     diverges.
     """
+    _give(plugins)
     from .training.request import overrides_of, request
     from .training.saved_request import request_of
     from .training.trainer.train import train as run
@@ -388,6 +408,7 @@ def find_lr(
     parameters: Mapping[str, object] | None = None,
     input: tuple[int, ...] | None = None,
     network: str | None = None,
+    plugins: Plugins = (),
 ) -> FoundRate:
     """Find a learning rate by a range test: 100 steps at rising rates, until the loss explodes.
 
@@ -399,6 +420,7 @@ def find_lr(
     and `lr` that of the spec. `train(…, find_lr=True)` does the same, and trains with the rate.
     The arguments are those of `train`.
     """
+    _give(plugins)
     from .training.request import overrides_of, request
     from .training.trainer.train import range_test
 
@@ -421,6 +443,7 @@ def evaluate(
     part: str = "val",
     tta: bool = False,
     device: str = "auto",
+    plugins: Plugins = (),
 ) -> Outcome:
     """Evaluate a trained network: metrics, figures for each class, the confusion matrix.
 
@@ -432,6 +455,7 @@ def evaluate(
     predictions over the views that `tta` in the spec names. Raises SpecError if the run or the data
     cannot be used.
     """
+    _give(plugins)
     from .training.inference.evaluate import tta_of
     from .training.inference.out_of_fold import assess_each
     from .training.inference.trained_model import open_run, open_weights
@@ -453,6 +477,7 @@ def predict(
     top: int = 5,
     tta: bool = False,
     device: str = "auto",
+    plugins: Plugins = (),
 ) -> list[Prediction]:
     """Classify images: the classes of each image with their probabilities, most probable first.
     Where an image may have several classes, `present` are those that it has, by the thresholds that
@@ -475,6 +500,7 @@ def predict(
     mask has no guesses, but `shares`: how many pixels each class has. Raises SpecError if the run
     cannot be used.
     """
+    _give(plugins)
     from .training.inference.evaluate import tta_of
     from .training.inference.predict import named_images
     from .training.inference.predict import predict as predictions
@@ -493,6 +519,14 @@ def predict(
 
 
 # ---- reading arguments -----------------------------------------------------------------------
+
+
+def _give(plugins: Plugins) -> None:
+    """Loads plug-ins that a call names; a spec that has words of them says `use`."""
+    if plugins:
+        from .compiler.extend.load_plugin import give
+
+        give([plugins] if isinstance(plugins, (str, Path)) else plugins)
 
 
 def _source(spec: str | Path | Network) -> Source:

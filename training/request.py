@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..compiler.build.elaborate import elaborate
 from ..compiler.diagnose.check import silenced
+from ..compiler.extend.load_plugin import options_of_given
 from ..compiler.language.overrides import OverrideError, SectionOverride, divide, read_override
 from ..compiler.language.values import literal
 from ..compiler.load_spec import load
@@ -56,6 +57,7 @@ class Request:
         if self.arrays is not None or self.source.path is None:
             return None
         words = ["cnn", "train", self.source.name]
+        words += options_of_given() if self.plan.plugins else []
         words += ["--network", options.network] if options.network else []
         words += ["--input", shape_text(options.input)] if options.input else []
         for text in options.set:

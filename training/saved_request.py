@@ -6,12 +6,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.commands.terminal import say
+from ..compiler.extend.load_plugin import find
+from ..compiler.extend.used_plugins import WORD as USE
+from ..compiler.extend.used_plugins import changed, uses_in
 from ..compiler.spec_options import GivenSpec, Options
 from ..dsl.diagnostics import Diagnostic, SpecError
 from ..dsl.files import read_file
+from ..dsl.parser import read
 from ..dsl.source import Source
 from .checkpoint import run_files
 from .checkpoint.run_folder import BEST, RECORD, SPEC, shown
@@ -38,7 +44,24 @@ def read_spec(folder: Path) -> GivenSpec:
     """The spec of a run, with its options; raises SpecError if `folder` is not a run."""
     record = read_record(folder)
     options = Options.from_json(record["made_with"])
-    return GivenSpec(spec_of(folder), options, Path(record["base"]))
+    spec = spec_of(folder)
+    _tell_changed_plugins(folder, spec)
+    return GivenSpec(spec, options, Path(record["base"]))
+
+
+def _tell_changed_plugins(folder: Path, spec: Source) -> None:
+    """Says which plug-ins are not what the run was made with: it goes on with these."""
+    names = [use.name for use in uses_in(read(spec)[0])] if USE in spec.text else []
+    if not names:
+        return
+    now = []
+    for name in names:
+        with suppress(SpecError):  # loading the spec tells what is wrong
+            plugin = find(name)
+            now += [plugin.identity] if plugin is not None else []
+    with suppress(BadFile, SpecError):
+        for line in changed(run_files.read_plan(folder).plugins, now):
+            say(f"warning: {line}")
 
 
 def is_run(folder: Path) -> bool:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from .command import Command
 from .terminal import OK
 
+TAKES_PLUGINS = False
+
 EXAMPLES = """\
 cnn completion bash >> ~/.bashrc
 cnn completion zsh >> ~/.zshrc

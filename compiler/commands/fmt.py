@@ -17,6 +17,8 @@ cnn fmt net.cnn
 cnn fmt specs/ --check
 cnn fmt - < net.cnn"""
 
+TAKES_PLUGINS = False  # it reads the grammar alone
+
 DETAILS = "Files are changed in place; a spec from standard input is written to standard output."
 
 

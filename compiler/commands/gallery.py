@@ -7,6 +7,8 @@ import argparse
 from .options import add_format
 from .terminal import OK, style
 
+TAKES_PLUGINS = False
+
 EXAMPLES = """\
 cnn gallery
 cnn gallery --format json"""

@@ -47,6 +47,12 @@ def loaded() -> Mapping[str, Plugin]:
     return _LOADED
 
 
+def options_of_given() -> list[str]:
+    """The words of the command line that give the same files to another process."""
+    files = [plugin.path for plugin in _LOADED.values() if not plugin.distribution]
+    return [word for file in files for word in ("--plugin", str(file))]
+
+
 def give(files: Iterable[str | os.PathLike[str]]) -> list[Plugin]:
     """Loads the files that the user names, or installed plug-ins by their names; raises SpecError
     with what is wrong with all of them."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WORD = "use"
 MISSING = "missing-plugin"
+COPIES = "plugins"
+"""The folder in which a run keeps the files of plug-ins."""
 
 
 class Use(NamedTuple):
@@ -104,6 +106,16 @@ def identities(program: Program) -> tuple[Identity, ...]:
     return tuple(plugin.identity for plugin in found if plugin is not None)
 
 
+def changed(recorded: Iterable[Identity], now: Iterable[Identity]) -> list[str]:
+    """A line for each plug-in that is not what a run was made with."""
+    known = {identity.name: identity for identity in now}
+    return [
+        f"the run was made with another plug-in: {before}, and now it is {known[before.name]}"
+        for before in recorded
+        if before.name in known and known[before.name].sha256 != before.sha256
+    ]
+
+
 @lru_cache(maxsize=64)
 def _words(plugins: tuple[Plugin, ...]) -> Words:
     layers: dict[str, Any] = {}
@@ -145,6 +157,11 @@ def _found(use: Use) -> Plugin:
         return plugin
     close = similar(use.name)
     file = f"{use.name}.py" if use.name.isidentifier() else "mine.py"
+    spec = use.span.source.path
+    copy = spec.parent / COPIES / file if spec is not None else None
+    kept = f"what the run was made with is {copy}: read it before you give it" if copy else ""
+    if copy is None or not copy.is_file():
+        kept = ""
     raise SpecError(
         [
             Diagnostic(
@@ -152,7 +169,7 @@ def _found(use: Use) -> Plugin:
                 f"the plug-in `{shorten(use.name)}` is not there",
                 use.span,
                 label="this spec has words of it",
-                notes=("a spec never loads one by itself: it would execute somebody's file",),
+                notes=(kept or "a spec never loads one by itself: that would execute a file",),
                 help=f'did you mean `use "{close}"`?'
                 if close
                 else f'give its file, `--plugin {file}` (in Python, `plugins=["{file}"]`), or'

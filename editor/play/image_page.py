@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ...compiler.extend.load_plugin import options_of_given
+
 MOST_IMAGE = 40_000_000
 """Bytes of an image."""
 MOST_SECONDS = 120
@@ -51,6 +53,7 @@ class Shown:
 async def _run(folder: Path, text: str, picture: Path, page: Path) -> str:
     """What `cnn show` says if it fails; the spec comes by its standard input."""
     words = [sys.executable, "-m", "dotcnn", "show", "-", str(picture), "-o", str(page)]
+    words += options_of_given()
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *words, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe

@@ -12,6 +12,7 @@ from pathlib import Path
 from lsprotocol import types as lsp
 
 from ...compiler.build.forms import SIGNATURES
+from ...compiler.extend.load_plugin import loaded, names_of_installed
 from ...compiler.language import foreign
 from ...compiler.language.evaluate import FUNCTIONS
 from ...compiler.language.vocabulary import FORMS, STATEMENTS
@@ -55,6 +56,7 @@ TOP = {
     "import": 'import "$0"',
     "let": "let ${1:name} = $0",
     "default": "default $0",
+    "use": 'use "$0"',
 }
 
 
@@ -65,6 +67,8 @@ def completion(document: Document, at: lsp.Position) -> lsp.CompletionList:
     typed = range_of(Span(source, where.start, place))
     line = source.text[source.line_starts[at.line] : place]
     if line.count('"') % 2:
+        if line.split()[:1] == ["use"]:
+            return lsp.CompletionList(False, list(_plugins(line, at)))
         return lsp.CompletionList(False, list(_paths(document, line, at)))
     found: Iterable[lsp.CompletionItem]
     if not where.heads:
@@ -179,6 +183,16 @@ def _line_for_imports(document: Document) -> int:
         return imports[-1]
     lines = document.source.text.split("\n")
     return next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)
+
+
+def _plugins(line: str, at: lsp.Position) -> Iterator[lsp.CompletionItem]:
+    """Those that were given, and installed ones, none of which is imported for it."""
+    begun = line.rpartition('"')[2]
+    where = lsp.Range(lsp.Position(at.line, at.character - len(begun)), at)
+    for name in dict.fromkeys([*loaded(), *names_of_installed()]):
+        item = _item(name, _KIND.Module, "a plug-in")
+        item.text_edit = lsp.TextEdit(where, name)
+        yield item
 
 
 def _directives(document: Document, section: str) -> Iterator[lsp.CompletionItem]:

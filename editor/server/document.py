@@ -5,12 +5,16 @@ known before stays: its network, and where its names are defined.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from ...compiler.diagnose.check import Checked, checked
+from ...compiler.extend.load_plugin import blamed
+from ...compiler.extend.used_plugins import uses, uses_in, words_of_names
 from ...compiler.load_spec import load
 from ...compiler.network import Network
 from ...dsl.diagnostics import Diagnostic, SpecError
@@ -53,7 +57,16 @@ class Version:
     @cached_property
     def _checked(self) -> Checked:
         program, mistakes = self._loaded
-        return Checked(None, mistakes) if program is None else checked(program, max_layers=MOST)
+        if program is None:
+            return Checked(None, mistakes)
+        try:
+            return checked(program, max_layers=MOST)
+        except Exception as error:
+            wrong = blamed(error)  # in the code of a plug-in
+            if wrong is None:
+                raise
+            place = next(iter(uses(program).values())).span
+            return Checked(None, [replace(wrong, span=place, message=_of_plugin(wrong))])
 
     @property
     def diagnostics(self) -> list[Diagnostic]:
@@ -115,9 +128,21 @@ class Document:
         network = self.known.network
         return network is not None and len(network.input.shape) == 2
 
+    def words(self) -> AbstractContextManager[None]:
+        """While it is entered, the words of its plug-ins are known."""
+        named = uses_in(self.readable.spec)
+        return words_of_names(use.name for use in named) if named else nullcontext()
+
     @property
     def source(self) -> Source:
         return self.now.source
+
+
+def _of_plugin(wrong: Diagnostic) -> str:
+    """A mistake in another file, told where the text uses it."""
+    assert wrong.span is not None
+    file = f"{wrong.span.source.name}:{wrong.span.line}"
+    return f"{wrong.message}: {wrong.label} ({file})"
 
 
 def _source(uri: str, text: str) -> Source:

@@ -107,7 +107,10 @@ def make_server() -> Server:
             @wraps(answer)
             def answered(params: Any) -> Any:
                 document = server.documents.get(params.text_document.uri)
-                return None if document is None else answer(document, params)
+                if document is None:
+                    return None
+                with document.words():
+                    return answer(document, params)
 
             return answer
 
@@ -262,7 +265,10 @@ def make_server() -> Server:
         def answered(params: Any) -> Any:
             given = plain(params)
             document = server.documents.get(str(given.get("uri", "")))
-            return None if document is None else answer(document, given)
+            if document is None:
+                return None
+            with document.words():
+                return answer(document, given)
 
     own("dotcnn/preview", previewing.preview)
     own("dotcnn/explain", previewing.explained)

@@ -7,6 +7,7 @@ metrics.jsonl     one line for each epoch, and one before training, as epoch 0
 last.ckpt         the whole training state, to resume from
 best.safetensors  the best weights so far
 frozen-….safetensors  weights that are frozen in all epochs, which last.ckpt leaves out
+plugins/          the Python files of plug-ins, to read; nothing executes them from there
 transfer.txt      for a spec with `transfer`: the source of each weight, and which layers are frozen
 record.json       versions, device, seed, data, choices, results
 answers-val.npz   the answer to each validation image, by which runs are compared; for a test set
@@ -25,6 +26,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...compiler.emit import emit
+from ...compiler.extend.load_plugin import loaded
+from ...compiler.extend.used_plugins import COPIES as PLUGINS
 from ...dsl.atomic_file import reach_the_disk, write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.program import GALLERY, Program
@@ -66,9 +69,19 @@ class RunFolder:
         for place, text in laid_out(request.program).items():
             (self.path / place).parent.mkdir(parents=True, exist_ok=True)
             self.write_text(place, text)
+        self.keep_plugins(request)
         self.write_text(PLAN, request.plan.to_json())
         self.write_text(MODEL, emit(request.network, version))
         self.metrics.keep(0)
+
+    def keep_plugins(self, request: Request) -> None:
+        """Keeps the files of plug-ins, for people to read and to give again: nothing executes them
+        from here. Those of installed packages are recorded alone."""
+        for identity in request.plan.plugins:
+            plugin = loaded().get(identity.name)
+            if plugin is not None and not plugin.distribution:
+                inner_folder(self.path / PLUGINS)
+                self.write_text(f"{PLUGINS}/{identity.name}.py", plugin.source.text)
 
 
 def inner_folder(path: Path) -> Path:

@@ -16,6 +16,7 @@ from ...compiler.language.vocabulary import SECTIONS
 from ...compiler.plan.metric_names import TRAIN_LOSS, is_metric, metric_named
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.spec_options import Options
+from ...dsl.diagnostics import SpecError
 from ..checkpoint.run_files import read_epochs, read_plan, read_record
 from ..checkpoint.run_folder import PLAN, RECORD, SPEC
 from ..checkpoint.run_lock import has_locks, holder_of
@@ -109,7 +110,7 @@ class RunFacts:
         """Its plan; None if that cannot be read."""
         try:
             return read_plan(self.folder)
-        except BadFile:
+        except (BadFile, SpecError):  # the latter: without the plug-in that it has words of
             return None
 
     @property
