@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -82,7 +82,15 @@ def _mode_of_new_files(folder: Path) -> int:
 
 
 def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
-    """Writes a file that only dotcnn writes; if that raises OSError, the old file is still there.
+    """Writes a file that only dotcnn writes; after an error, the old file is still there."""
+    with whole(path) as file:
+        file.writelines(pieces)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """A context with a file to write, which replaces `path` at its end. Only dotcnn writes `path`;
+    after an error, the old file is still there.
 
     The temporary name is fixed, so what a killed process leaves behind is overwritten by the next
     one.
@@ -92,12 +100,14 @@ def write_whole(path: Path, *pieces: bytes | memoryview) -> None:
     try:
         # Only a new file: an existing link would redirect the write.
         with open(partial, "xb") as file:
-            file.writelines(pieces)
+            yield file
             file.flush()
             _put_in_place(file, partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        error.filename, error.filename2 = str(path), None  # nobody else knows the scratch name
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # nobody else knows the scratch name
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -4,6 +4,7 @@ Python's own; the other types are defined here.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -127,12 +128,23 @@ def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
     return str(value)
 
 
+def read_duration(text: str) -> Duration:
+    """Reads what `in_units` writes; a text that is something else is not a number of seconds."""
+    number = text.rstrip("hmins")
+    size = _SECONDS.get(text[len(number) :], math.nan)
+    try:
+        return Duration(float(number) * size)
+    except ValueError:
+        return Duration(math.nan)
+
+
+_SECONDS = {"h": 3600, "min": 60, "s": 1}
+
+
 def in_units(seconds: float, number: Callable[[float], str] = "{:g}".format) -> str:
     """A duration in the largest unit that it is a whole number of: `90s`, `10min`, `2h`."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds and seconds % size == 0:
-            return f"{number(seconds / size).removesuffix('.0')}{unit}"
-    return f"{number(float(seconds)).removesuffix('.0')}s"
+    unit = next((unit for unit, size in _SECONDS.items() if seconds and seconds % size == 0), "s")
+    return f"{number(seconds / _SECONDS[unit]).removesuffix('.0')}{unit}"
 
 
 def literal(value: object) -> str:

@@ -25,7 +25,7 @@ from ..language.kinds import (
 )
 from ..language.problems import Problem
 from ..language.signature import ArgumentError, Field
-from ..language.values import Word, exact, show
+from ..language.values import Duration, Word, exact, in_units, read_duration, show
 from ..language.words_in_force import words_in_force
 from ..shapes import axes_of
 from .data import Data
@@ -550,6 +550,20 @@ class Metrics(Directive):
         return cls(names=("loss", "top1", *five, "per_class"))
 
 
+def _every(value: object) -> int | str:
+    """A whole number, or a time as text: `10min`."""
+    if isinstance(value, (Duration, Word)):
+        seconds = value if isinstance(value, Duration) else read_duration(value)
+        if not 1 <= seconds <= _LONGEST:
+            raise ArgumentError(f"{show(value)} is not from 1s to {in_units(_LONGEST)}")
+        return in_units(seconds, exact)
+    return _WHOLE.read(value)  # type: ignore[no-any-return]
+
+
+_WHOLE = whole("")
+_LONGEST = 1000 * 3600.0
+
+
 class Checkpoint(Directive):
     """When checkpoints are written, and which state is the best."""
 
@@ -559,13 +573,38 @@ class Checkpoint(Directive):
         "checkpoint": "snapshot modelcheckpoint checkpoints save_every save savemodelcallback"
     }
 
-    every: int = whole("epochs between two checkpoints", 1)
+    every: int | str = custom(
+        "epochs between two checkpoints, or a time, also within an epoch",
+        _every,
+        "a number of epochs, or a time like 10min",
+        1,
+        write=str,
+    )
+    steps: bool = flag("`every` counts steps of the optimizer, also within an epoch")
     metric: str | None = metric_of(
         "what decides which state is the best: {}; by default `top1` of classes,"
         " `map` of several classes, `miou` of masks, `mae` of numbers and `loss` of several"
         " outputs",
         None,
     )
+
+    @property
+    def every_epochs(self) -> int:
+        """The number of epochs between two checkpoints; 1 if they are not counted."""
+        return self.every if isinstance(self.every, int) and not self.steps else 1
+
+    @property
+    def every_steps(self) -> int | None:
+        return self.every if isinstance(self.every, int) and self.steps else None
+
+    @property
+    def seconds(self) -> float | None:
+        """The time between two checkpoints; None if they do not go by the clock."""
+        return float(read_duration(self.every)) if isinstance(self.every, str) else None
+
+    def check(self) -> None:
+        if self.steps and isinstance(self.every, str):
+            raise ArgumentError(f"{self.every} is a time, not a number of steps", drop="steps")
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from outputs_named(self, [self.metric or ""], "metric", context)

@@ -4,6 +4,8 @@ It reads jobs from standard input, one JSON object on each line, and answers eac
 Each job runs in a fork, so that torch is imported only once. `die_at` kills it at that call of
 fsync or rename, counted from 1, with half of the file written; `die_after` after that many seconds.
 
+`again` starts the run or goes on with it, as `--resume` does without a run.
+
 A job with a `command` runs that instead, as `cnn` would, with its output in `error`. If it has
 `folders`, each process runs in one of its own, as on machines that have no disk in common.
 `bug` is an unexpected error in all but the first. `slow_checkpoint` is the seconds that writing a
@@ -137,7 +139,7 @@ def learn(job: dict[str, Any]) -> int:
                 request(Source("<text>", job["spec"]), set=overrides_of(job["set"])),
                 dotcnn.__version__,
                 output=None if job["resume"] else folder,
-                resume=resume,
+                resume=True if job.get("again") else resume,
                 device="cpu",
                 callback=Looker(job.get("stop_after")),
                 processes=processes,

@@ -6,13 +6,12 @@ A checkpoint is a dict of tensors, numbers and text; reading it executes nothing
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from torch import Tensor
 from ...compiler.network import Network
 from ...compiler.ops.base import Op
 from ...compiler.plan.metric_names import TRAIN_LOSS
-from ...dsl.atomic_file import write_whole
+from ...dsl.atomic_file import whole
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..tasks.task import Task
 from ..untrusted.bad_file import BadFile, first_line
@@ -33,12 +32,53 @@ from .tensors_file import pieces
 
 FORMAT = 1
 
+Check = Callable[[], None]
+"""Called between pieces of a file: raises an error if it is not to be written on."""
 
-def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Writes a checkpoint atomically; raises OSError."""
-    buffer = io.BytesIO()  # torch itself does not say that the disk is full
-    torch.save({"format": FORMAT, **state}, buffer)
-    write_whole(path, buffer.getbuffer())
+
+def nothing() -> None:
+    """Checks nothing."""
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any], check: Check = nothing) -> None:
+    """Writes a checkpoint atomically; raises OSError, and what `check` raises, which is called all
+    the time."""
+    with whole(path) as file:
+        writing = _Writing(file, check)
+        try:
+            torch.save({"format": FORMAT, **state}, writing)  # type: ignore[arg-type]
+        except RuntimeError as error:
+            raise writing.error or error from None
+
+
+class _Writing:
+    """A file for `torch.save`: keeps the error that torch would hide, like that of a full disk."""
+
+    def __init__(self, file: IO[bytes], check: Check) -> None:
+        self.file, self.check = file, check
+        self.error: BaseException | None = None
+
+    def write(self, data: memoryview) -> int:
+        try:
+            for piece in _in_pieces(data):
+                self.check()
+                self.file.write(piece)
+        except BaseException as error:
+            self.error = error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+_PIECE = 2**24
+
+
+def _in_pieces(data: bytes | memoryview) -> Iterator[memoryview]:
+    view = memoryview(data)
+    for start in range(0, len(view), _PIECE):
+        yield view[start : start + _PIECE]
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -162,9 +202,15 @@ _FORM = {
 # ---- the weights alone -----------------------------------------------------------------------
 
 
-def write_weights(path: Path, state: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
-    """Writes weights and their metadata atomically; raises OSError."""
-    write_whole(path, *pieces(state, {"format": "pt", **about}))
+def write_weights(
+    path: Path, state: Mapping[str, Tensor], about: Mapping[str, str], check: Check = nothing
+) -> None:
+    """Writes weights and their metadata atomically; raises OSError, and what `check` raises."""
+    with whole(path) as file:
+        for tensor in pieces(state, {"format": "pt", **about}):
+            for piece in _in_pieces(tensor):
+                check()
+                file.write(piece)
 
 
 def about_weights(path: Path) -> dict[str, str]:

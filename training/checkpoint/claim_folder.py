@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ...compiler.plan.plan_differences import differences
-from ...compiler.report.figures import plural
 from ...dsl.diagnostics import SpecError
 from ..request import Request
 from ..runtime.process_group import Processes
@@ -89,15 +88,15 @@ def finished(folder: Path, request: Request) -> str:
     if record["result"] is None:
         return ""
     epochs = int(record["result"]["epochs"])
+    trained = f"{epochs} epoch{'s' * (epochs != 1)}"
     changed = [each for each in differences(before, plan) if each.word not in _AHEAD]
     if record["state"] == "done" and epochs >= plan.train.epochs.whole and not changed:
         more = f"For more, write `--set train.epochs={2 * epochs}`"
-        return f"{shown(folder)} is finished: {plural(epochs, 'epoch')}. {more}"
+        return f"{shown(folder)} is finished: {trained}. {more}"
     stays = before.train.early_stop == plan.train.early_stop and not changed
     if record["state"] == "early stop" and stays:
         more = "To train on, write `--set train.early_stop=off`"
-        after = plural(epochs, "epoch")
-        return f"{shown(folder)} is finished: it stopped early, after {after}. {more}"
+        return f"{shown(folder)} is finished: it stopped early, after {trained}. {more}"
     return ""
 
 

@@ -5,6 +5,9 @@ epoch so far, the weights. If the process dies in between, there may be surplus 
 removed when the run is resumed, or the best weights may be missing, which are then in the
 checkpoint. Frozen weights are written once, before the first checkpoint.
 
+Training does not wait for that: it copies its state (snapshot.py), and another thread writes the
+copy (checkpoint_files.py). With `checkpoint every=10min` that also happens within an epoch.
+
 With cached features, an epoch may take less time than writing a checkpoint. Then checkpoints are
 skipped, so that writing takes at most a tenth of the time. Best weights that were not written are
 kept in memory; they are written at the end at the latest.
@@ -16,25 +19,26 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
+from ...compiler.plan.train import Checkpoint
 from ..metrics.running_metrics import RunningMetrics
+from ..optim.optimizers import set_rate
 from ..runtime.process_group import Processes
 from ..runtime.seeding import random_state, restore_random_state, seed_all
 from ..trainer.callbacks import Callback, EpochRecord
 from ..trainer.state import Learner
-from .checkpoint import about_weights, write_checkpoint, write_weights
-from .frozen_weights import remove_others, write_frozen
+from .checkpoint import about_weights
+from .checkpoint_files import NO_FACTS, Abandoned, Best, CheckpointFiles
 from .run_folder import RunFolder, shown
+from .snapshot import IN_FLIGHT, Snapshot, Snapshots
 
-NO_FACTS: Mapping[str, str] = MappingProxyType({})
 WRITING = 0.1
-"""The share of the time that writing may take at most."""
+"""The share of the time that writing may take at most; if it is 1, training waits for it."""
 SECONDS = 0.1
 """The assumed duration of writing, before it is measured."""
 
@@ -66,7 +70,7 @@ class CheckpointWriter:
         folder: RunFolder,
         fixed: Mapping[str, Any],
         metadata: Mapping[str, str],
-        every: int,
+        when: Checkpoint,
         metrics: RunningMetrics,
         callback: Callback,
         processes: Processes,
@@ -74,9 +78,7 @@ class CheckpointWriter:
         self.folder = folder
         self.fixed = fixed
         """The part of each checkpoint that never changes: plan, network, precision."""
-        self.metadata = metadata
-        """The metadata of the weights."""
-        self.every = every
+        self.when = when
         self.metrics = metrics
         """The running metrics of the epoch."""
         self.callback = callback
@@ -84,18 +86,28 @@ class CheckpointWriter:
         self.position = Position()
         self.last: Mapping[str, float] = {}
         """The metrics of the last validation."""
-        self._frozen_file: str | None = None
-        """The name of the file of frozen weights, once it is written."""
-        self._pending = False
-        """Whether there is something to write."""
-        self._written = False
-        """Whether the checkpoint of the last epoch is written, as all processes see it."""
-        self._not_before = time.perf_counter() + _rest(SECONDS)
-        """The earliest time for the next checkpoint."""
-        self._waiting: Best | None = None
-        """The best weights, as long as they are not in their file."""
         self.trouble = ""
         """Why the last write failed; empty if it succeeded."""
+        self._files = CheckpointFiles(folder, metadata)
+        self._snapshots = Snapshots()
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writes: list[_Write] = []
+        """Those that the thread has not done, or whose outcome was not looked at yet."""
+        self._pending = False
+        """Whether there is something to write."""
+        self._not_before = time.perf_counter() + _rest(SECONDS)
+        """The earliest time for the next checkpoint, so that writing does not take too much of
+        it."""
+        self._saved = time.perf_counter()
+        """When the state was last copied."""
+        self._asked = False
+        """Whether a checkpoint within the epoch is due, and the other processes are being told."""
+        self._waiting: Best | None = None
+        """The best weights, as long as they are not handed over to be written."""
+        self._written = False
+        """Whether the checkpoint of the last epoch is written, or is being written."""
+        self._told = False
+        """Whether it was said that training waits for writing."""
 
     # ---- writing ----
 
@@ -120,29 +132,49 @@ class CheckpointWriter:
         """Called at the end of each epoch. `facts` go into the metadata of its weights."""
         self.position.lines += 1
         self.last = record.val or self.last
-        self._pending |= record.best or record.epoch % self.every == 0
-        due = last or (self._pending and time.perf_counter() >= self._not_before)
+        self._pending |= record.best or self._due_after(record.epoch)
+        self._look()
+        rested = time.perf_counter() >= self._not_before and not self._writes
+        due = last or (self._pending and rested)
         due = self.processes.broadcast(due)  # all processes contribute to a checkpoint
         self._written = due
-        if record.best and self.processes.writes:
-            best = Best.here(record.epoch) if due else Best.copied(learner, record.epoch)
-            self._waiting = best._replace(facts=dict(facts))
         state = self._state(learner) if due else None
         if not self.processes.writes:
             return
         try:
             self.folder.metrics.add(_line(record))
-            if state is not None:
-                self._write(learner, state)
         except OSError as error:
             self.not_written(error)
-            if self._waiting and self._waiting.epoch == record.epoch:
-                best = Best.copied(learner, record.epoch)
-                self._waiting = best._replace(facts=dict(facts))
-        else:
-            if self.trouble:
-                self.callback.note("writing works again")
-                self.trouble = ""
+            self._written, state = False, None
+        if record.best and state is None:
+            self._waiting = Best.copied(learner, record.epoch, facts)
+        if state is not None:
+            best = Best.here(learner, record.epoch, facts) if record.best else self._waiting
+            self._save(learner, state, best)
+            if WRITING >= 1:
+                self._finish_writing()
+
+    def due(self) -> bool:
+        """Whether a checkpoint is due within the epoch, by the clock of the first process. It is
+        said once, to tell the other processes, and then when the checkpoint was made."""
+        seconds = self.when.seconds
+        if seconds is None or self._asked or not self.processes.writes:
+            return False
+        self._asked = time.perf_counter() >= self._saved + seconds and self._has_room()
+        return self._asked
+
+    def due_by_steps(self) -> bool:
+        """Whether a checkpoint is due after this step, in all processes."""
+        steps = self.when.every_steps
+        return steps is not None and self.position.steps % steps == 0
+
+    def within_epoch(self, learner: Learner, seconds: float) -> None:
+        """Called between two steps when a checkpoint is due; `seconds` of the epoch have passed."""
+        state = self._state(learner, seconds)
+        if self.processes.writes and self._has_room():
+            self._save(learner, state, self._waiting)
+            if WRITING >= 1:
+                self._finish_writing()
 
     def stopped(self, learner: Learner) -> None:
         """Called when training ends after an epoch that was not known to be the last."""
@@ -152,60 +184,116 @@ class CheckpointWriter:
     def interrupted(self, learner: Learner) -> None:
         """Called when training is interrupted in the middle of an epoch."""
         state = self._state(learner)
-        if not self.processes.writes:
-            return
+        if self.processes.writes:
+            self._save(learner, state, self._waiting)
+            self._finish_writing()
+
+    def abandon(self) -> None:
+        """Called when training has to end at once: what is being written is not finished. The files
+        from before stay."""
+        self._files.abandoned = True
+
+    def close(self) -> None:
+        """Called at the end of training, for whatever reason: waits until all is written, also the
+        best weights if they are not in their file yet."""
+        self._thread.shutdown(cancel_futures=self._files.abandoned)
+        self._look()
+        self._files.best = self._waiting or self._files.best
         try:
-            self._write(learner, state)
+            self._files.write_best()
         except OSError as error:
-            self.not_written(error)
+            if not self.trouble:  # otherwise it was reported already
+                self.not_written(error)
 
-    def close(self, learner: Learner) -> None:
-        """Called at the end of training, for whatever reason: writes the best weights if they are
-        not in their file yet."""
-        if self._waiting is not None:
-            try:
-                self._write_best(learner, self._waiting)
-            except OSError as error:
-                if not self.trouble:  # otherwise it was reported already
-                    self.not_written(error)
+    def _due_after(self, epoch: int) -> bool:
+        """Whether a checkpoint is due after an epoch, even if it is not the best one."""
+        seconds, steps = self.when.seconds, self.when.every_steps
+        if seconds is not None:
+            return time.perf_counter() >= self._saved + seconds
+        return self.due_by_steps() if steps is not None else epoch % self.when.every_epochs == 0
 
-    def _state(self, learner: Learner) -> dict[str, Any]:
+    def _state(self, learner: Learner, seconds: float = 0.0) -> dict[str, Any]:
+        position = asdict(self.position)
         return {
             **self.fixed,
             **learner.state(),
-            "position": asdict(self.position),
+            "position": position | {"seconds": position["seconds"] + seconds},
             "gauges": self.processes.gathered(self.metrics.state()),
             "random": self.processes.gathered(random_state(learner.device)),
             "threads": torch.get_num_threads(),
             "world": self.processes.world,
-            "best": self._waiting.plain() if self._waiting else None,
         }
 
-    def _write(self, learner: Learner, state: dict[str, Any]) -> None:
-        """Writes the checkpoint, and the best weights if they are not in their file yet."""
-        began = time.perf_counter()
-        frozen = learner.frozen_weights()
-        if frozen:
-            if self._frozen_file is None:
-                self._frozen_file = write_frozen(self.folder.path, frozen)
-            trained = {key: one for key, one in state["model"].items() if key not in frozen}
-            state |= {"model": trained, "still": self._frozen_file}
-        write_checkpoint(self.folder.checkpoint, state)
-        remove_others(self.folder.path, self._frozen_file or "")
-        if self._waiting is not None:
-            self._write_best(learner, self._waiting)
-        self._pending = False
-        now = time.perf_counter()
-        self._not_before = now + _rest(now - began)
-
-    def _write_best(self, learner: Learner, best: Best) -> None:
-        metadata = {**self.metadata, **best.facts, "epoch": str(best.epoch)}
-        write_weights(self.folder.best, {**learner.weights(), **best.weights}, metadata)
+    def _save(self, learner: Learner, state: dict[str, Any], best: Best | None) -> None:
+        """Copies a state and the best weights, and hands them over to be written; if there is no
+        memory for copies, they are written here and now."""
+        if not self._has_room():
+            self._finish_writing()
+        self._saved, self._asked, self._pending = time.perf_counter(), False, False
         self._waiting = None
+        frozen = learner.frozen_weights()
+        state["model"] = {key: one for key, one in state["model"].items() if key not in frozen}
+        here = best is not None and best.current
+        snapshot = self._snapshots.take((state, best.weights if best and here else {}))
+        if snapshot is not None:
+            state, weights = snapshot.state
+            best = best._replace(weights=weights) if best and here else best
+            done = self._thread.submit(self._files.write, state, frozen, best, snapshot.wait)
+            self._writes.append(_Write(done, snapshot))
+            return
+        if not self._told:
+            self._told = True
+            self.callback.note(
+                "there is no memory to copy the training state: training waits while checkpoints"
+                " are written"
+            )
+        self._finish_writing()
+        try:
+            self._files.write(state, frozen, best)
+        except OSError as error:
+            self.not_written(error)
+            if best and here:
+                self._files.best = Best.copied(learner, best.epoch, best.facts)
+        else:
+            self._succeeded()
+
+    def _has_room(self) -> bool:
+        self._look()
+        return self._snapshots.taken < IN_FLIGHT
+
+    def _finish_writing(self) -> None:
+        """Waits until everything is written."""
+        wait([write.done for write in self._writes])
+        self._look()
+
+    def _look(self) -> None:
+        """Looks at what the thread has done."""
+        while self._writes and self._writes[0].done.done():
+            write = self._writes.pop(0)
+            error = None if write.done.cancelled() else write.done.exception()
+            # The best weights of a copy that was not written are still needed.
+            self._snapshots.release(write.snapshot, reuse=error is None)
+            if isinstance(error, OSError):
+                self.not_written(error)
+            elif isinstance(error, Abandoned):
+                continue
+            elif error is not None:
+                raise error
+            else:
+                self._succeeded()
+
+    def _succeeded(self) -> None:
+        self._not_before = time.perf_counter() + _rest(self._files.seconds)
+        if self.trouble:
+            self.callback.note("writing works again")
+            self.trouble = ""
 
     def not_written(self, error: OSError) -> None:
         """Tells the callback that writing failed; training continues."""
-        self.trouble = error.strerror or type(error).__name__
+        trouble = error.strerror or type(error).__name__
+        again, self.trouble = trouble == self.trouble, trouble
+        if again:
+            return
         kept = about_weights(self.folder.best).get("epoch")
         last = f"; the best weights written are those of epoch {kept}" if kept else ""
         self.callback.note(
@@ -224,6 +312,8 @@ class CheckpointWriter:
             chosen_by = learner.plan.train.checkpoint.metric or "top1"
             position["best_metrics"] = {"loss": math.inf, "top1": best, chosen_by: best}
         self.position.__dict__.update(position)
+        if self.position.steps:  # the optimizer is as it was after its last step
+            set_rate(learner.optimizer, learner.rates.at(self.position.steps - 1))
         rank = self.processes.rank
         if len(state["random"]) == self.processes.world:
             self.metrics.restore(state["gauges"][rank])
@@ -239,33 +329,15 @@ class CheckpointWriter:
         self.folder.metrics.keep(self.position.lines)
         best = Best(**state["best"]) if state.get("best") else None
         if best and about_weights(self.folder.best).get("epoch") != str(best.epoch):
-            self._write_best(learner, best)
+            weights = {**learner.weights(), **best.weights}
+            self._files.write_best(best._replace(weights=weights))
 
 
-class Best(NamedTuple):
-    """The best weights, until they are written; without the weights that never change."""
+class _Write(NamedTuple):
+    """A copy that is being written."""
 
-    epoch: int
-    weights: dict[str, Tensor]
-    facts: Mapping[str, str] = NO_FACTS
-    """Results of the validation, such as thresholds: metadata of the written weights."""
-
-    def plain(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        return {**self._asdict(), "facts": dict(self.facts)}
-
-    @staticmethod
-    def here(epoch: int) -> Best:
-        """The learner's current weights, which need no copy."""
-        return Best(epoch, {})
-
-    @staticmethod
-    def copied(learner: Learner, epoch: int) -> Best:
-        """A copy of all weights that can change, in main memory."""
-        frozen = () if learner.average else learner.frozen_weights()
-        weights = learner.weights().items()
-        changing = {name: tensor for name, tensor in weights if name not in frozen}
-        return Best(epoch, {n: t.detach().to("cpu", copy=True) for n, t in changing.items()})
+    done: Future[None]
+    snapshot: Snapshot
 
 
 def _rest(seconds: float) -> float:

@@ -117,16 +117,17 @@ class Processes:
             for tensor in tensors:
                 dist.all_reduce(tensor)
 
-    def agree(self, value: Tensor, stop: bool) -> Tensor:
-        """The mean of a value over all processes (NaN if any value is), and how many processes were
-        asked to stop: two numbers on the device, which nothing waits for. A single process has the
-        value alone."""
+    def agree(self, value: Tensor, stop: bool, save: bool = False) -> Tensor:
+        """The mean of a value over all processes (NaN if any value is), how many processes were
+        asked to stop, and how many ask for a checkpoint: three numbers on the device, which nothing
+        waits for. A single process has the value alone."""
         if self.world == 1:
             return value.detach()
-        both = value.detach().new_full((2,), float(stop))
-        both[0] = value.detach() / self.world
-        dist.all_reduce(both)
-        return both
+        numbers = value.detach().new_full((3,), float(stop))
+        numbers[0] = value.detach() / self.world
+        numbers[2] = float(save)
+        dist.all_reduce(numbers)
+        return numbers
 
     def gathered(self, value: Any) -> list[Any]:
         """The values of all processes, by rank."""

@@ -105,6 +105,8 @@ class Loop:
         """The number of images since the start of this epoch, or since it was resumed."""
         self.stopping = False
         """Whether another process was asked to stop."""
+        self.saving = False
+        """Whether the first process asks for a checkpoint within the epoch."""
         self.facts: Mapping[str, str] = {}
         """What the validation of this epoch found out that belongs to the weights, such as
         thresholds."""
@@ -120,7 +122,7 @@ class Loop:
         self.validate_before_training()
         while self.position.epoch < epochs:
             began = time.perf_counter()
-            if not self.train_epoch():
+            if not self.train_epoch(began):
                 self.position.seconds += time.perf_counter() - began
                 self.writer.interrupted(self.learner)
                 return Ending(INTERRUPTED)
@@ -143,8 +145,9 @@ class Loop:
 
     # ---- steps ----
 
-    def train_epoch(self) -> bool:
-        """Trains on the remaining batches of the epoch; returns False if the user interrupts it."""
+    def train_epoch(self, began: float) -> bool:
+        """Trains on the remaining batches of the epoch, which `began` at this time; returns False
+        if the user interrupts it."""
         learner, position = self.learner, self.position
         if learner.start_epoch(position.epoch):
             self.micro_batches.layers_changed()
@@ -159,7 +162,9 @@ class Loop:
 
         def computed(loss: Tensor) -> None:
             nonlocal agreed, sent
-            agreed = self.processes.agree(loss, self.interruption.requested)
+            save = self.writer.due()
+            self.saving |= save and self.processes.alone
+            agreed = self.processes.agree(loss, self.interruption.requested, save)
             sent = send(agreed)
 
         for number, (batch, share, last) in self.shares():
@@ -205,6 +210,10 @@ class Loop:
                 return False
             if position.steps == self.last_step:
                 break
+            if self.saving or self.writer.due_by_steps():
+                self.read(losses.rest())  # a state with a loss that is NaN is not saved
+                self.saving = False
+                self.writer.within_epoch(learner, time.perf_counter() - began)
         self.read(losses.rest())
         position.epoch += 1
         position.position = 0
@@ -233,10 +242,13 @@ class Loop:
 
     def read(self, losses: Iterable[tuple[list[float], Unread]]) -> None:
         """Reads losses that have arrived; raises Diverged for one that is NaN or infinite."""
-        for (loss, *stops), unread in losses:
+        for (loss, *asked), unread in losses:
             if not math.isfinite(loss):
                 raise self.diverged(unread)
-            self.stopping |= any(stops)
+            if asked:
+                stop, save = asked
+                self.stopping |= stop > 0
+                self.saving |= save > 0
             unread.loss = loss
             self.report(unread)
 

@@ -46,9 +46,12 @@ def _run_loop(run: Run, interruption: Interruption) -> Ending:
         raise record_failure(run, DIVERGED, [error.diagnostic]) from None
     except SpecError as error:
         raise record_failure(run, STOPPED, error.diagnostics) from None
+    except KeyboardInterrupt:
+        run.writer.abandon()
+        raise
     finally:
         loop.close()
         if job.processes.writes:
-            run.writer.close(run.learner)
+            run.writer.close()
         if diverged:  # which all processes notice at the same step
             job.processes.wait_for_first()

@@ -368,7 +368,7 @@ def _checkpoint_writer(
         folder=folder,
         fixed=fixed,
         metadata=metadata,
-        every=job.plan.train.checkpoint.every,
+        when=job.plan.train.checkpoint,
         metrics=RunningMetrics(job.device, data.task),
         callback=job.callback,
         processes=job.processes,

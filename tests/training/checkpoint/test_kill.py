@@ -130,7 +130,7 @@ def test_killed_before_waiting_weights_are_written(
     calls = calls_of(whole)
     assert calls < calls_of(undisturbed)
     kept = []
-    for call in range(calls - 12, calls + 1):
+    for call in range(calls - 16, calls + 1):
         folder = tmp_path / f"run{call}"
         assert trainer(SPEC, folder, writing=RARELY, die_at=call) == -9
         kept.append(read_checkpoint(folder / "last.ckpt")["position"]["epoch"])
@@ -177,3 +177,31 @@ def test_killed_at_every_write(
         assert trainer(spec, folder, set=short, die_at=call) == -9
         goes_on(trainer, folder, spec, set=short)
         must_be_equal(folder, whole)
+
+
+OFTEN: dict[str, Any] = {"set": {"train.checkpoint": "every=1 steps"}, "again": True}
+
+
+@pytest.fixture(scope="module")
+def often(trainer: Trainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("often") / "run"
+    assert trainer(SPEC, folder, **OFTEN) == 0
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(50))
+def test_killed_while_another_thread_writes(
+    trainer: Trainer, often: Path, tmp_path: Path, seed: int
+) -> None:
+    """With a checkpoint after every step, which training does not wait for."""
+    folder, draw = tmp_path / "run", random.Random(1000 + seed)
+    for _ in range(draw.randint(1, 3)):
+        if draw.random() < 0.3:
+            when: dict[str, float] = {"die_after": draw.uniform(0.05, 1.0)}
+        else:
+            when = {"die_at": draw.randint(1, calls_of(often))}
+        trainer(SPEC, folder, writing=0.999, **OFTEN, **when)
+    error = folder.with_suffix(".error")
+    assert trainer(SPEC, folder, **OFTEN) == 0, error.read_text()
+    must_be_equal(folder, often)

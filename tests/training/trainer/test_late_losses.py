@@ -85,7 +85,7 @@ def test_numbers_come_back_in_order() -> None:
 
 
 def test_processes_agree_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By one sum over a tensor on the device, in which is both what is asked. On `meta`, to read a
+    """By one sum over a tensor on the device, in which is all that is asked. On `meta`, to read a
     value would be an error."""
     sums: list[Tensor] = []
     monkeypatch.setattr(torch.distributed, "all_reduce", sums.append)
@@ -93,5 +93,5 @@ def test_processes_agree_without_waiting(monkeypatch: pytest.MonkeyPatch) -> Non
     both = Processes(0, 2, meta).agree(torch.empty((), device=meta, requires_grad=True), True)
     assert len(sums) == 1
     assert sums[0] is both
-    assert both.shape == (2,)
+    assert both.shape == (3,)
     assert not both.requires_grad
