@@ -145,9 +145,9 @@ class Loop:
 
     # ---- steps ----
 
-    def train_epoch(self, began: float) -> bool:
+    def train_epoch(self, began: float | None = None) -> bool:
         """Trains on the remaining batches of the epoch, which `began` at this time; returns False
-        if the user interrupts it."""
+        if the user interrupts it. Without that time, no checkpoints are written."""
         learner, position = self.learner, self.position
         if learner.start_epoch(position.epoch):
             self.micro_batches.layers_changed()
@@ -162,7 +162,7 @@ class Loop:
 
         def computed(loss: Tensor) -> None:
             nonlocal agreed, sent
-            save = self.writer.due()
+            save = began is not None and self.writer.due()
             self.saving |= save and self.processes.alone
             agreed = self.processes.agree(loss, self.interruption.requested, save)
             sent = send(agreed)
@@ -210,7 +210,7 @@ class Loop:
                 return False
             if position.steps == self.last_step:
                 break
-            if self.saving or self.writer.due_by_steps():
+            if began is not None and (self.saving or self.writer.due_by_steps()):
                 self.read(losses.rest())  # a state with a loss that is NaN is not saved
                 self.saving = False
                 self.writer.within_epoch(learner, time.perf_counter() - began)
