@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...compiler.commands.options import add_format
+from ...compiler.commands.output_file import writing
 from ...compiler.commands.terminal import OK, CommandError, UsageError, say, style
 from .common import add_device, print_json, progress_display
 
 if TYPE_CHECKING:
     from ..answers.kept_answers import KeptAnswers
+    from ..comparing.differences import Differences
+    from ..comparing.run_comparison import Comparison
     from ..runs.run_facts import RunFacts
 
 EXAMPLES = """\
@@ -91,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
         what = "a test set that was measured" if options.part == "test" else "results"
         raise CommandError(f"none of these runs has {what}")
     differences = Differences(comparison.contenders)
+    if options.output:
+        _write_page(options, comparison, differences)
     if options.format == "json":
         from ..comparing.comparison_json import comparison_json
 
@@ -100,6 +105,27 @@ def run(options: argparse.Namespace) -> int:
 
         print(comparison_text(comparison, differences, style(options)))
     return OK
+
+
+def _write_page(
+    options: argparse.Namespace, comparison: Comparison, differences: Differences
+) -> None:
+    from importlib.util import find_spec
+
+    from ...dsl.atomic_file import written
+    from ..comparing.comparison_page import comparison_page
+
+    pictures = None
+    if find_spec("torch") is not None and any(each.complete for each in comparison.contenders):
+        from ..comparing.thumbnails import thumbnails_of
+
+        with progress_display(options) as callback:
+            run = comparison.first.run
+            pictures = thumbnails_of(run, options.part, callback.reading, say)
+    text = comparison_page(comparison, differences, pictures)
+    with writing(options.output), written(options.output) as file:
+        file.write_text(text, encoding="utf-8", newline="\n")
+    say(f"wrote {options.output}")
 
 
 def _runs(names: list[str]) -> list[RunFacts]:

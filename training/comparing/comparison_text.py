@@ -112,8 +112,7 @@ def _results(by_metric: ByMetric, differences: Differences, style: Style) -> lis
 def spread_text(name: str, standing: Standing) -> str:
     """The interval of a run, or the deviation of several seeds."""
     if standing.deviation is not None:
-        size = signed_difference(name, standing.deviation).lstrip("+")
-        return f"± {size}, {len(standing.values)} seeds"
+        return f"± {signed_difference(name, standing.deviation).lstrip('+')}"
     return interval_text(name, standing.interval)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy
 from numpy.typing import NDArray
 
 from ...compiler.plan.metric_names import metric_named
-from ..answers.kept_answers import NUMBERS, ONE_CLASS, TAGS, UNKNOWN, OutputAnswers
+from ..answers.kept_answers import NUMBERS, ONE_CLASS, TAGS, UNKNOWN, KeptAnswers, OutputAnswers
 from ..display.number_format import amount, metric
 from .contender import Contender
 from .measures import Measure, Right
@@ -29,7 +31,7 @@ class TellingImage(NamedTuple):
     truth: str
     """Its label; empty if that is a mask or an image."""
     first: str
-    """The answer of the first run; of several seeds, that of the first seed."""
+    """The answer of the first run; of several seeds, those of all, or their mean."""
     other: str
 
 
@@ -55,6 +57,7 @@ def telling_images(first: Contender, other: Contender, metric: str) -> Telling |
     if isinstance(pairing, str):
         return None
     one, two = first.kept.outputs[output], other.kept.outputs[output]
+    said_first, said_other = _Said(first, output), _Said(other, output)
     good_first = _goodness(first, output)
     good_other = _goodness(other, output)
     if good_first is None or good_other is None:
@@ -67,8 +70,9 @@ def telling_images(first: Contender, other: Contender, metric: str) -> Telling |
 
     def images(side: Sequence[int]) -> tuple[TellingImage, ...]:
         return tuple(
-            _image(first, one, two, int(pairing.first[at]), int(pairing.second[at]))
+            _image(first.kept, one, int(pairing.first[at]), said_first, said_other)
             for at in side[:MOST]
+            if first.kept is not None
         )
 
     by_other = [int(at) for at in order if difference[at] > 0]
@@ -116,14 +120,44 @@ def _confidence(output: OutputAnswers) -> Floats:
     return numpy.zeros(len(output.rows))
 
 
+class _Said:
+    """What a run answers to images, which are named by their identity."""
+
+    def __init__(self, contender: Contender, output: int) -> None:
+        self._seeds: list[tuple[OutputAnswers, dict[int, int]]] = []
+        for answers in contender.answers:
+            assert answers is not None
+            own = answers.outputs[output]
+            ids = answers.ids[own.rows].tolist()
+            self._seeds.append((own, {id: place for place, id in enumerate(ids)}))
+
+    def text(self, identity: int) -> str:
+        places = [(output, known[identity]) for output, known in self._seeds if identity in known]
+        if len(places) == 1:
+            return answer_text(*places[0])
+        output = places[0][0]
+        if output.task == ONE_CLASS:
+            counts = Counter(own.classes[int(own.predicted[place])] for own, place in places)
+            return ", ".join(
+                f"{times} times {name}" if times > 1 else name
+                for name, times in counts.most_common()
+            )
+        name = next((name for name in ("numbers", "score") if name in output.arrays), "")
+        if not name:
+            return answer_text(*places[0])
+        values = numpy.mean([own.arrays[name][place] for own, place in places], axis=0)
+        merged = replace(output, arrays={name: values[None]})
+        return f"{answer_text(merged, 0)} on average"
+
+
 def _image(
-    first: Contender, one: OutputAnswers, two: OutputAnswers, left: int, right: int
+    kept: KeptAnswers, output: OutputAnswers, place: int, first: _Said, other: _Said
 ) -> TellingImage:
-    assert first.kept is not None
-    place = int(one.rows[left])
+    own = int(output.rows[place])
+    identity = int(kept.ids[own])
     return TellingImage(
-        place, int(first.kept.ids[place]), first.kept.name(place), _truth(one, left),
-        answer_text(one, left), answer_text(two, right),
+        own, identity, kept.name(own), _truth(output, place), first.text(identity),
+        other.text(identity),
     )  # fmt: skip
 
 

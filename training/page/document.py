@@ -12,7 +12,10 @@ from .markup import Html, element, joined
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def document(title: str, subtitle: str, sections: Sequence[Html], foot: str) -> str:
+def document(
+    title: str, subtitle: str, sections: Sequence[Html], foot: str, *, style: str = ""
+) -> str:
+    """The whole page; `style` is what it needs beside the style of reports."""
     head = joined(
         [
             Html('<meta charset="utf-8">'),
@@ -20,7 +23,7 @@ def document(title: str, subtitle: str, sections: Sequence[Html], foot: str) -> 
             element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
             element("meta", name="color-scheme", content="light dark"),
             element("title", title),
-            Html(f"<style>{STYLE}</style>"),
+            Html(f"<style>{STYLE}{style}</style>"),
         ]
     )
     header = element(
