@@ -175,6 +175,12 @@ class Folder(Data):
 
     word = "data folder"
     image_files = True
+    misplaced: ClassVar[Mapping[str, str]] = {
+        'labels in a table are `data table "labels.csv" root="photos"`': "labels label csv table"
+        " labelsfile labelscsv annotations csvfile",
+        'groups are in a table: `data table "labels.csv" root="photos" group=patient`': "group"
+        " groups",
+    }
 
     path: str = file_name("the folder, relative to that of the spec", example='"data"')
     val: Any = custom(
@@ -232,7 +238,12 @@ class TableData(Data):
     )  # fmt: skip
     root: str | None = file_name(
         "folder that image files are relative to; by default that of the table", None,
-        keyword_only=True,
+        keyword_only=True, elsewhere="images images_dir img_dir image_dir folder directory dir",
+    )  # fmt: skip
+    names: str | None = file_name(
+        "file of the names of classes, if labels are their numbers: a name on each line, or JSON;"
+        " by default `classes.txt` beside the table", None, keyword_only=True,
+        elsewhere="class_names classes_file",
     )  # fmt: skip
     part: str | None = _column("column that says train, val or test; by default found by its name")
     group: str | None = _column(

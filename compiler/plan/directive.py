@@ -85,6 +85,8 @@ class Directive(Declared):
     """What to write here, with names in other tools, separated by blanks."""
     advice: ClassVar[Mapping[str, str]] = {}
     """Advice, with words of other tools that it applies to, separated by blanks."""
+    misplaced: ClassVar[Mapping[str, str]] = {}
+    """What to write instead of arguments that belong elsewhere, with their names."""
     synonyms: ClassVar[tuple[str, ...]] = ()
     """Synonyms."""
     several: ClassVar[bool] = False

@@ -334,6 +334,12 @@ NUMBERED: Mapping[str, str] = {
 }
 """By the first word of a directive: advice for a number where it takes a kind."""
 
+QUOTED: Mapping[str, str] = {
+    "data": 'a folder of images is `data folder "photos"`; with labels in a table, it is'
+    ' `data table "labels.csv" root="photos"`',
+}
+"""By the first word of a directive: advice for a text where it takes a kind."""
+
 SIGNATURES: Mapping[str, str] = {
     "gaussianblur": "kernel_size sigma",
     "medianblur": "kernel_size",

@@ -35,6 +35,7 @@ from .directive import SERIES, Directive, Origin, directives, section_of, taken_
 from .foreign_directives import (
     LISTS,
     NUMBERED,
+    QUOTED,
     VALUES,
     directive,
     heads,
@@ -155,7 +156,8 @@ class Reader:
         try:
             values = kind_of.read(call, arguments, self.env, words)
         except Problem as problem:
-            raise _foreign_value(section, kind_of, problem) or problem from None
+            better = _misplaced(kind_of, problem) or _foreign_value(section, kind_of, problem)
+            raise better or problem from None
         places = _places(kind_of, arguments, values)
         directive = kind_of.make(**values).placed(_origin(call, places))
         verify(directive, call)
@@ -225,6 +227,18 @@ def _without_quotes(section: str, call: Call) -> Problem | None:
             help=f'write `"{text}"`', edits=(Edit(place, f'"{text}"'),),
         )  # fmt: skip
     return None
+
+
+def _misplaced(kind: type[Directive], problem: Problem) -> Problem | None:
+    """The error for an argument that belongs to another directive."""
+    diagnostic, place = problem.diagnostic, problem.diagnostic.span
+    if diagnostic.code != "unknown-argument" or place is None:
+        return None
+    name = folded(place.text)
+    help = next((text for text, names in kind.misplaced.items() if name in names.split()), "")
+    if not help:
+        return None
+    return Problem(diagnostic.code, diagnostic.message, place, notes=diagnostic.notes, help=help)
 
 
 def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Problem | None:
@@ -555,10 +569,13 @@ def _by_kind(
         whole = statement_span(call)
         rest = whole.text[len(word) :]
         why = NUMBERED.get(word, "") if first is not None and isinstance(first.value, int) else ""
+        if first is not None and isinstance(first.value, Text):
+            why = QUOTED.get(word, "")
         if why:
             raise Problem(
                 "missing-argument", f"`{word}` needs a kind", call.head.span,
                 notes=(f"there are {listed}",), help=why,
+                edits=(Edit(whole, f"{word} {first_kind}{rest}"),) if word in QUOTED else (),
             )  # fmt: skip
         proposed = f"write `{word} {first_kind} …`; " if arguments else ""
         raise Problem(

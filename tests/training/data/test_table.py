@@ -36,8 +36,8 @@ def images(root: Path, count: int = 12, folder: str = "photos", ending: str = ".
     return root
 
 
-def opened(root: Path, table: str, arguments: str = "val=25%", more: str = "") -> Opened:
-    (root / "labels.csv").write_text(table)
+def opened(root: Path, table: str | bytes, arguments: str = "val=25%", more: str = "") -> Opened:
+    (root / "labels.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
     text = SPEC.format(arguments=arguments, more=more)
     made = request(Source("net.cnn", text), base=root, here=root)
     return open_data(made.plan, made.base)

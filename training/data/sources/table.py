@@ -27,8 +27,10 @@ from .mask_folder import CLASSES, Pairs, read_table, scanned, table_in
 from .named_files import NamedFiles
 from .read_once import ReadOnce
 from .several_inputs import Inputs, no_files_of_samples
-from .table_file import Column, Table, column_of, read_table_file
+from .table_file import Column, Table, column_of, read_table_file, without_header
 from .table_labels import (
+    NO,
+    YES,
     LabelReader,
     Nothing,
     Targets,
@@ -39,6 +41,7 @@ from .table_labels import (
     is_numeric,
     number_in,
     reader_of,
+    with_names,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +57,9 @@ _LABEL_NAMES = (
     "label", "labels", "class", "classes", "target", "targets", "y", "category", "tags", "mask",
     "class_name", "label_name", "breed", "species",
 )  # fmt: skip
-_PART_NAMES = ("split", "part", "subset", "set", "fold_name")
+_PART_NAMES = (
+    "split", "part", "subset", "set", "fold_name", "is_valid", "is_val", "is_validation", "is_test",
+)  # fmt: skip
 
 
 @dataclass
@@ -266,13 +271,14 @@ def _read_labels(
 ) -> TableLabels:
     """As `read_labels`; with `as_images`, labels are images, or there are none."""
     path = resolve(data.path, base)
-    table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
-    files = NamedFiles(root, is_image if samples is None else partial(may_hold, shape=samples))
+    wanted = is_image if samples is None else partial(may_hold, shape=samples)
+    files = NamedFiles(root, wanted, path.stem)
+    table = _table(data, path, files)
     pictures = input_columns(data, table, files, inputs) or (_image_column(data, table, files),)
     part = _part_column(data, table)
     used = {*(column.name for column in pictures), part.name if part else ""}
-    masks = files if samples is not None else NamedFiles(root, is_mask)
+    masks = files if samples is not None else NamedFiles(root, is_mask, path.stem)
     if outputs:
         reader: LabelReader = _of_outputs(data, table, masks, outputs, used, samples is not None)
         columns = reader.columns
@@ -282,9 +288,11 @@ def _read_labels(
     else:
         columns = _label_columns(data, table, files, used)
         reader = reader_of(data, columns, masks, as_numbers)
+        reader = with_names(data, reader, path, base)
     group = column_of(data, table, "group", data.group) if data.group is not None else None
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root), reader.answers)
+    found.notes += table.notes
     found.notes.append(_said(pictures, columns, reader, part))
     for name in table.with_commas:
         found.notes.append(f"`{clean(name)}` has decimal commas: `12,5` is read as 12.5")
@@ -295,7 +303,7 @@ def _read_labels(
         file = every[0] if None not in every else None
         label = reader.label(place)
         in_part = part.values[place] if part is not None else "train"
-        into = _part(in_part)
+        into = _part_in(part, in_part)
         reason = label.why if isinstance(label, Unusable) else ""
         if file is None:
             lacking = pictures[every.index(None)]
@@ -326,6 +334,8 @@ def _read_labels(
             found.groups.append(group.values[place])
         if into == "train" and weight is not None and times is not None:
             found.weights.append(times)
+    if files.left_out:
+        found.notes.append(f"`{clean(files.left_out)}` at the beginning of paths is left out")
     if repeated:
         rows = counted(repeated, "row repeats", "rows repeat")
         found.notes.append(f"{rows} an image with the same labels, and each image is used once")
@@ -347,6 +357,12 @@ def _read_labels(
             notes=tuple(f"{bad.name}: {bad.reason}" for bad in found.bad[:5]),
         )
     return found
+
+
+def _table(data: TableData, path: Path, files: NamedFiles) -> Table:
+    """The table; its first line names columns unless it names an image."""
+    table = read_table_file(data, path, data.path)
+    return without_header(table, lambda name: files.wanted(name) and files.path(name) is not None)
 
 
 def _again(
@@ -444,9 +460,17 @@ def _part_column(data: TableData, table: Table) -> Column | None:
         return column_of(data, table, "part", data.part)
     for name in _PART_NAMES:
         column = table.column(name)
-        if column is not None and all(map(_part, set(column.values))):
+        if column is not None and all(_part_in(column, value) for value in set(column.values)):
             return column
     return None
+
+
+def _part_in(column: Column | None, value: str) -> str | None:
+    """The part that a cell names: also whether the image is of the part in the column's name."""
+    name = column.name.lower() if column is not None else ""
+    if name.startswith("is_") and value.lower() in YES | NO:
+        return _part(name.removeprefix("is_")) if value.lower() in YES else "train"
+    return _part(value)
 
 
 @lru_cache(256)
@@ -485,9 +509,9 @@ def answer_columns(data: TableData, base: Path) -> dict[str, bool]:
     """The columns that are labels of several kinds, for which a network needs an output each; and
     whether they are numbers. Empty if one output answers for all."""
     path = resolve(data.path, base)
-    table = read_table_file(data, path, data.path)
     root = resolve(data.root, base) if data.root is not None else path.parent
-    files = NamedFiles(root, is_image)
+    files = NamedFiles(root, is_image, path.stem)
+    table = _table(data, path, files)
     part, picture = _part_column(data, table), _image_column(data, table, files)
     if data.label is not None:
         columns = [column_of(data, table, "label", name) for name in data.label]
@@ -607,7 +631,7 @@ def _said(
     if not columns:
         return f"images are in {where}"
     what = {
-        "classification": f"the class in {names}",
+        "classification": f"the class in {names}{reader.how}",
         "multi_label": f"the classes in {names}{reader.how}",
         "regression": f"the numbers in {names}",
         "segmentation": f"the masks in {names}",

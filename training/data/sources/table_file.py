@@ -6,18 +6,19 @@ can be found: the first one after the header is 2.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ....compiler.plan.data import Data, TableData
-from ...untrusted.bad_file import BadFile
-from ...untrusted.open_file import read_text
+from ...untrusted.bad_file import BadFile, damaged
+from ...untrusted.open_file import read_bytes
 from ..diagnostic import listed, problem
 from .file_names import clean
 
@@ -41,6 +42,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[int, ...]
     """The number of each row in its file."""
+    notes: tuple[str, ...] = ()
+    """How the file was read, if that is unusual."""
     with_commas: tuple[str, ...] = ()
     """Columns whose numbers have decimal commas in the file; here they have points."""
 
@@ -63,19 +66,70 @@ def read_table_file(data: Data, path: Path, written: str) -> Table:
     if path.suffix.lower() in (".parquet", ".pq"):
         return _parquet(data, path, written)
     try:
-        text = read_text(path, MAX_BYTES)
+        text, notes = _decoded(read_bytes(path, MAX_BYTES))
     except BadFile as error:
         code = "no-such-file" if error.kind == "missing" else "unreadable"
         message = f"there is no file {written}" if error.kind == "missing" else f"{written} {error}"
         notes = (f"looked for at {clean(str(path.absolute()))}",) if error.kind == "missing" else ()
         raise problem(code, message, data, notes=notes) from None
-    return _of_text(data, path, written, text.removeprefix("\ufeff"))
+    return replace(_of_text(data, path, written, text.removeprefix("\ufeff")), notes=notes)
+
+
+def _decoded(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, and how it was read if it is not UTF-8: as spreadsheets save it. Raises
+    BadFile."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return data.decode("utf-16"), ("the table is UTF-16",)
+        except UnicodeDecodeError as error:
+            raise damaged(f"its byte {error.start:,} is not UTF-16") from None
+    try:
+        return data.decode("utf-8"), ()
+    except UnicodeDecodeError as error:
+        start = error.start
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        text = "\0"
+    if any(sign < " " and sign not in "\t\n\r" for sign in {*text}):
+        raise damaged(f"its byte {start:,} is not UTF-8")
+    return text, ("the table is not UTF-8, and is read as Windows-1252",)
+
+
+def _separator(text: str) -> tuple[str, str]:
+    """What is between columns, and the text without the line by which Excel says it."""
+    first, _, rest = text.partition("\n")
+    if first.startswith("sep=") and len(first.rstrip()) == len("sep=;"):
+        return first[4], rest
+    separator = max(_SEPARATORS, key=first.count)
+    if separator not in first:
+        lines = [line.split() for line in text[:_SAMPLE].splitlines()[:20] if line.strip()]
+        if len({*map(len, lines)}) == 1 and len(lines[0]) > 1:
+            return " ", text
+    return separator, text
+
+
+_SAMPLE = 2**16
+"""The beginning of a text in which blanks are looked for."""
+
+
+def without_header(table: Table, is_image: Callable[[str], bool]) -> Table:
+    """The table itself; or, if its first line is a row like the others, as it names an image, with
+    this row, and columns called `1`, `2` and so on."""
+    if not any(map(is_image, table.names)):
+        return table
+    columns = tuple(
+        Column(str(number), [one.name, *one.values]) for number, one in enumerate(table.columns, 1)
+    )
+    note = f"the first line does not name columns: they are called 1 to {len(columns)}"
+    return replace(table, columns=columns, rows=(1, *table.rows), notes=(*table.notes, note))
 
 
 def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
-    first = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    separator, text = _separator(text)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator == " "
+    )
     lines = _lines(reader)
     try:
         header = next(lines, None)
@@ -122,7 +176,7 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
     lists = isinstance(data, TableData) and data.type == "several"
     with_commas = () if lists else tuple(one.name for one in columns if _has_decimal_commas(one))
     columns = tuple(_with_points(one) if one.name in with_commas else one for one in columns)
-    return Table(path, columns, tuple(rows), with_commas)
+    return Table(path, columns, tuple(rows), with_commas=with_commas)
 
 
 PLURALS = ("tags", "labels", "classes", "categories", "attributes", "keywords")

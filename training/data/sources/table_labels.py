@@ -12,19 +12,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from ....compiler.plan.data import TableData
 from ....compiler.plan.loss import IMAGES
 from ...tasks.answer import Answer
 from ..diagnostic import listed, problem
-from .file_names import clean
+from .class_name_file import CLASS_NAMES, class_names
+from .file_names import clean, resolve
 from .named_files import NamedFiles
 from .table_file import PLURALS, Column
 
 _SEPARATORS = "|;,"
 """Between several classes in one cell."""
 
-_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
 _UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null"})
@@ -35,7 +37,7 @@ def is_binary(column: Column) -> bool:
     """Whether a column has 0 and 1, or what stands for them: true and false, 1 and -1; and perhaps
     empty cells."""
     values = {value.lower() for value in column.values} - _UNKNOWN
-    return bool(values) and (values <= _YES | _NO or values == {"1", "-1"})
+    return bool(values) and (values <= YES | NO or values == {"1", "-1"})
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def reader_of(
             return Masks(columns[0], files)
         case "several":
             return _Rows(columns) if len(columns) > 1 else _Several(columns[0])
+    if len(columns) > 1 and all(map(is_binary, columns)):
+        return _OneOfColumns(columns)
     if len(columns) > 1:
         names = listed([f"`{column.name}`" for column in columns])
         raise problem(
@@ -183,6 +187,60 @@ class _Classes(LabelReader):
         said = f"`{clean(value)}` in `{self._column.name}` is not a class" if value else ""
         return Unusable(said or f"`{self._column.name}` is empty")
 
+    def name(self, names: Mapping[int, str]) -> bool:
+        """Gives classes that are numbers their names; returns whether all of them have one. Numbers
+        may count from 1."""
+        if not all(text.isdecimal() for text in self.classes):
+            return False
+        numbers = {int(text) for text in self.classes}
+        if not numbers <= {*names} and numbers <= {number + 1 for number in names}:
+            names = {number + 1: name for number, name in names.items()}
+        if not numbers <= {*names} or len({*names.values()}) < len(names):
+            return False
+        places = {number: place for place, number in enumerate(sorted(names))}
+        old = self.classes
+        self._index = {value: places[int(old[place])] for value, place in self._index.items()}
+        self.classes = tuple(names[number] for number in sorted(names))
+        return True
+
+
+def with_names(data: TableData, reader: LabelReader, table: Path, base: Path) -> LabelReader:
+    """The reader with the names of its classes, if they are numbers and a file has their names.
+    Raises SpecError if the file that the spec names does not have them all."""
+    beside = table.parent / CLASS_NAMES
+    if not isinstance(reader, _Classes) or (data.names is None and not beside.is_file()):
+        return reader
+    file = beside if data.names is None else resolve(data.names, base)
+    names = class_names(data, file)
+    if reader.name(names):
+        reader.how = f", and the names of classes in {clean(file.name)}"
+    elif data.names is not None:
+        shown = listed([f"`{clean(name)}`" for name in reader.classes], 8)
+        raise problem(
+            "no-classes",
+            f"{data.names} names {len(names):,} classes, and the labels are {shown}",
+            data,
+            argument="names",
+            help="labels are the numbers of lines, from 0 or from 1",
+        )
+    return reader
+
+
+class _OneOfColumns(LabelReader):
+    """A column of 0 and 1 for each class, of which an image has exactly one."""
+
+    task = "classification"
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self.classes = tuple(column.name for column in columns)
+
+    def label(self, row: int) -> object:
+        marked = [
+            place for place, column in enumerate(self._columns) if column.values[row].lower() in YES
+        ]
+        return marked[0] if len(marked) == 1 else Unusable(f"it has {len(marked)} classes, not one")
+
 
 class _Several(LabelReader):
     """Several classes in a cell: `beach|sunset`, or a list like `["beach", "sunset"]`."""
@@ -274,13 +332,16 @@ class _Rows(_Columns):
         values = {value.lower() for column in columns for value in set(column.values)}
         if values & _UNKNOWN:
             self.how = "; empty cells count for nothing"
-        self._no = _NO | {"-1"} if "-1" in values and not values & _NO else _NO
+        marked = zip(*(column.values for column in columns), strict=True)
+        if all(sum(value.lower() in YES for value in row) == 1 for row in marked):
+            self.how += "; each image has one of them: `type=class` makes them exclude one another"
+        self._no = NO | {"-1"} if "-1" in values and not values & NO else NO
 
     def value(self, text: str) -> float | None:
         word = text.lower()
         if word in _UNKNOWN:
             return math.nan
-        return 1.0 if word in _YES else 0.0 if word in self._no else None
+        return 1.0 if word in YES else 0.0 if word in self._no else None
 
 
 class _Numbers(_Columns):
