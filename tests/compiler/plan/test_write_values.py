@@ -73,7 +73,7 @@ def written(*values: str, spec: str = SPEC, options: Options = TEN) -> str:
         ),
         (["train.early_stop=off"], "# tuned\n", "# tuned\n  early_stop off\n"),
         (
-            ["evaluate.tta=flip horizontal"],
+            ["evaluate.tta=flip"],
             "shift 1 }\n",
             "shift 1 }\n\nevaluate {\n  tta flip\n}\n",
         ),
