@@ -39,6 +39,7 @@ from .syntax import (
     Percent,
     Range,
     Repeat,
+    Setting,
     Size,
     Statement,
     String,
@@ -56,8 +57,17 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
+_SUFFIXED = re.compile(r"([0-9.]+)([kKMGT](?:i?B)?)")
+"""`300k`, `8GB`, `512MiB`."""
+_POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
+
 Values = list[Any]
 Statements: TypeAlias = tuple[Statement, ...]
+
+
+def _plain(value: float) -> int | float:
+    rounded = round(value, 3)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 class _Wrapped:
@@ -96,6 +106,8 @@ class TreeBuilder:
         """The depth of nested operators below a node, by its id; few nodes are operators."""
         self.kept: list[object] = []
         """Keeps those nodes alive, so that no id is reused."""
+        self.settings: list[Span] = []
+        """The places of settings, `width in [16, 24]`, which only a section may have."""
 
     def report(self, code: str, message: str, start: int, end: int, help: str = "") -> None:
         self.diagnostics.append(Diagnostic(code, message, Span(self.source, start, end), help=help))
@@ -123,7 +135,11 @@ class TreeBuilder:
             return int(text)
         except ValueError:
             pass
+        suffixed = _SUFFIXED.fullmatch(text)
         try:
+            if suffixed:
+                times = (1024 if "i" in suffixed[2] else 1000) ** _POWERS[suffixed[2][0].upper()]
+                return _plain(float(suffixed[1]) * times)
             value = float(text)
         except ValueError:
             return 0  # likewise
@@ -252,7 +268,19 @@ class TreeBuilder:
     def call(self, values: Values, start: int, end: int) -> Call:
         label = values.pop(0).value if type(values[0]) is Label else None
         body = values.pop() if type(values[-1]) in (Body, Branches) else None
-        return Call(Span(self.source, start, end), label, values[0], tuple(values[1:]), body)
+        head = self._head(values[0])
+        return Call(Span(self.source, start, end), label, head, tuple(values[1:]), body)
+
+    def setting(self, values: Values, start: int, end: int) -> Setting:
+        head, *sign, value = values
+        span = Span(self.source, start, end)
+        self.settings.append(span)
+        return Setting(span, self._head(head), sign[0] if sign else "in", value)
+
+    @staticmethod
+    def _head(node: Name | Path) -> Name:
+        """The head of a statement, which may be a place with dots: `train.optimizer.lr`."""
+        return Name(node.span, node.value) if isinstance(node, Path) else node
 
     def index(self, values: Values, start: int, end: int) -> Index:
         return Index(values[0])
@@ -346,7 +374,23 @@ class TreeBuilder:
         return Import(Span(self.source, start, end), values[0])
 
     def start(self, values: Values, start: int, end: int) -> Statements:
+        if self.settings:
+            self._refuse_settings(values)
         return tuple(values)
+
+    def _refuse_settings(self, statements: Values) -> None:
+        """Settings are for sections: what stands in a body at the top of a file."""
+        bodies = [each.body for each in statements if type(each) is Call and each.body]
+        within = [each for body in bodies for each in getattr(body, "statements", ())]
+        fine = {each.span.start for each in within if type(each) is Setting}
+        for span in self.settings:
+            if span.start not in fine:
+                chooses = re.match(r"[\w.]+[ \t]+in\b", span.text)
+                what, instead = "a comparison", "`if width < 32 { … }` is a condition"
+                if chooses:
+                    what, instead = "a choice of values", "`for width in [16, 24] { … }` is a loop"
+                message = f"{what} belongs in a section such as `sweep`"
+                self.report("misplaced-setting", message, span.start, span.end, instead)
 
     # ---- the method for a rule or a terminal ----
 
@@ -362,6 +406,7 @@ class TreeBuilder:
             "FUNCTION_NAME": self.name,
             "KEY": self.key,
             "PATH": self.dotted,
+            "PLACE": self.dotted,
             "NUMBER": self.number,
             "PERCENT": self.percent,
             "FACTOR": self.factor,

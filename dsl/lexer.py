@@ -39,7 +39,7 @@ ERROR = "ERROR"
 END = "$END"
 
 _OPERAND_ENDS = frozenset(
-    "WORD PATH NUMBER PERCENT FACTOR DURATION SIZE STRING SWITCH RPAR RSQB ERROR".split()
+    "WORD PATH PLACE NUMBER PERCENT FACTOR DURATION SIZE STRING SWITCH RPAR RSQB ERROR".split()
 )
 _STATEMENT_STARTS = frozenset("NEWLINE COMMA LBRACE RBRACE VBAR COLON ELSE".split())
 _OPENS_A_STATEMENT = frozenset("REPEAT FOR LET BLOCK NETWORK IMPORT".split())
@@ -396,7 +396,7 @@ class _Lexer:
                 if meant is None:
                     continue
                 kind, end = meant, position
-            if end - start > MAX_WORD and kind in ("WORD", "FUNCTION_NAME", "KEY", "PATH"):
+            if end - start > MAX_WORD and kind in ("WORD", "FUNCTION_NAME", "KEY", "PATH", "PLACE"):
                 self.give_up(
                     f"a name of {end - start:,} characters; at most {MAX_WORD:,} are allowed",
                     start,

@@ -64,6 +64,7 @@ from .syntax import (
     Percent,
     Range,
     Repeat,
+    Setting,
     Size,
     Spec,
     Statement,
@@ -281,8 +282,15 @@ class _Speller:
             out.append(_labelled(node) + node.head.value)
             first = True
             for argument in node.arguments:
+                if _is_bound(node):
+                    out.append(" ")
+                    self.outermost(argument.value, argument.span.start, argument.span.end, out)
+                    continue
                 self.argument(argument, first, out)
                 first = False
+        elif isinstance(node, Setting):
+            out.append(f"{node.head.value} {node.sign} ")
+            self.outermost(node.value, node.head.span.end, node.span.end, out)
         elif isinstance(node, Arm):
             out.append("if ")
             self.outermost(node.condition, node.span.start, node.body.span.start, out)
@@ -770,7 +778,17 @@ def _is_plain(statement: Statement) -> bool:
 
 
 def _body_of(statement: Statement) -> Body | Branches | None:
-    return None if isinstance(statement, (Let, Import, If)) else statement.body
+    return None if isinstance(statement, (Let, Import, If, Setting)) else statement.body
+
+
+def _is_bound(call: Call) -> bool:
+    """`limit params < 300k`, whose only argument is a comparison of a name."""
+    if len(call.arguments) != 1 or call.arguments[0].name or call.body is not None:
+        return False
+    match call.arguments[0].value:
+        case Binary(operator="<" | "<=" | ">" | ">=", left=Name(), right=Number()):
+            return True
+    return False
 
 
 def _has_else(statement: If) -> bool:

@@ -270,6 +270,16 @@ class Call(Node):
     body: Body | Branches | None
 
 
+class Setting(Node):
+    """`width in [16, 24]`, `macs < 50M`: a line of the section `sweep`."""
+
+    head: Name
+    """A name, or a place with dots: `train.optimizer.lr`."""
+    sign: str
+    """`in`, `<`, `<=`, …"""
+    value: Expression
+
+
 class Repeat(Node):
     """`repeat count as index { body }`."""
 
@@ -333,7 +343,7 @@ class Import(Node):
     path: String
 
 
-Statement: TypeAlias = Call | Repeat | For | If | Let | Block | Network | Import
+Statement: TypeAlias = Call | Setting | Repeat | For | If | Let | Block | Network | Import
 
 
 class Comment(Node):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..ops import REGISTRY
 from .words_in_force import cached_by_words
 
-SECTIONS = ("train", "augment", "evaluate", "transfer")
+SECTIONS = ("train", "augment", "evaluate", "transfer", "sweep")
 """The sections at the top level of a file."""
 
 

@@ -33,7 +33,7 @@ def check_sections(
     overrides: Sequence[SectionOverride] = (),
 ) -> list[Diagnostic]:
     """All diagnostics about the sections of a spec."""
-    examined = examine(program, sections, network, overrides)
+    examined = examine(program, sections, network, overrides, sweep=True)
     diagnostics = examined.diagnostics
     data = examined.context.find(Data)
     classes = classes_of(data) if data is not None and data.written else None
@@ -53,7 +53,7 @@ def errors_in_sections(
     """The errors in the sections of a spec whose network has errors, too."""
 
     def examined(variant: Program) -> list[Diagnostic]:
-        return examine(variant, sections_of(variant), None, overrides).diagnostics
+        return examine(variant, sections_of(variant), None, overrides, sweep=True).diagnostics
 
     errors = [each for each in examined(program) if each.severity == "error"]
     return tried_in(program, errors, examined)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..language.vocabulary import SECTIONS
 from .data import NoData
 from .directive import Directive
 from .plan import TrainPlan, slots
+from .sweep_plan import SweepPlan
 
 _COLUMN = 44
 """The column of comments, for lines that are short enough."""
@@ -18,7 +18,7 @@ _COLUMN = 44
 def describe(plan: TrainPlan, section: str | None = None) -> list[str]:
     """The lines of one section, or of all sections, as valid text of a spec."""
     lines: list[str] = []
-    for name in (section,) if section else SECTIONS:
+    for name in (section,) if section else _SECTIONS:
         lines += [""] * bool(lines) + list(_SECTIONS[name](plan))
     return lines
 
@@ -54,6 +54,14 @@ _SECTIONS = {
     "evaluate": _evaluate,
     "transfer": _transfer,
 }
+
+
+def describe_sweep(plan: SweepPlan) -> list[str]:
+    """The section `sweep` with every default: it belongs to no plan of a single run."""
+    given = (plan.trials, plan.metric, plan.sampler, plan.prune, plan.seed, plan.limit)
+    lines = [_with_comment(str(search), search.place) for search in plan.searches]
+    lines += [_line(one) for one in given if one is not None and str(one) != one.word]
+    return ["sweep {", *lines, *([_line(plan.storage)] if plan.storage else []), "}"]
 
 
 def _body(name: str, section: object) -> Iterator[str]:

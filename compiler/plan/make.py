@@ -25,6 +25,9 @@ from .directive import SERIES, Context, Directive
 from .loss import Loss, is_map, learns_images
 from .plan import Evaluate, MapOutput, NamedInput, Train, TrainPlan, Transfer, slots
 from .read import Reader
+from .search_space import Search
+from .sweep_plan import SECTION as SWEEP
+from .sweep_plan import SweepPlan, plan_of, searched
 from .transfer import From
 
 S = TypeVar("S")
@@ -61,6 +64,8 @@ def plan_and_warnings(
 class Examined(NamedTuple):
     context: Context
     diagnostics: list[Diagnostic]
+    searches: Sequence[Search] = ()
+    """What the section `sweep` searches, where that is asked for."""
 
 
 def examine(
@@ -68,12 +73,15 @@ def examine(
     sections: Mapping[str, Call],
     network: Network | None,
     overrides: Sequence[SectionOverride] = (),
+    *,
+    sweep: bool = False,
 ) -> Examined:
-    """Reads and checks sections; returns directives and diagnostics."""
+    """Reads and checks sections; returns directives and diagnostics. The section `sweep` is nothing
+    to a single run, which may have values that it does not fit: it is read with `sweep` alone."""
     with words_of(program):
         reader = Reader(_env(program, network), _takes_series(sections, network, overrides))
         for section in SECTIONS:
-            if section in sections:
+            if section in sections and (sweep or section != SWEEP):
                 reader.section(sections[section])
         given = reader.directives
         context = Context(network, given)
@@ -90,7 +98,29 @@ def examine(
                     seen.add((diagnostic.code, diagnostic.span))
                     diagnostics.append(diagnostic)
         diagnostics += _whole(sections, reader, context)
-        return Examined(context, in_order(diagnostics))
+        searches: Sequence[Search] = ()
+        if sweep and SWEEP in sections and network is not None:
+
+            def errors(override: SectionOverride) -> list[Diagnostic]:
+                """The errors that one more override makes."""
+                changed = examine(program, sections, network, [*overrides, override]).diagnostics
+                before = {(d.code, d.message) for d in diagnostics}
+                return [
+                    d for d in changed if d.severity == "error" and (d.code, d.message) not in before
+                ]
+
+            searches, wrong = searched(sections[SWEEP], network, context, reader.env, errors)
+            diagnostics = [*diagnostics, *wrong]
+        return Examined(context, in_order(diagnostics), searches)
+
+
+def sweep_plan(network: Network, overrides: Sequence[SectionOverride] = ()) -> SweepPlan:
+    """The section `sweep` of a spec; raises SpecError with all errors."""
+    examined = examine(network.program, network.sections, network, overrides, sweep=True)
+    errors = [each for each in examined.diagnostics if each.severity == "error"]
+    if errors:
+        raise SpecError(errors)
+    return plan_of(examined.searches, examined.context)
 
 
 def _problems(directive: Directive, context: Context) -> Iterator[Problem]:

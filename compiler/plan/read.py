@@ -68,6 +68,10 @@ class Reader:
         self.directives[section] = []
         try:
             statements = _statements(call)
+            if section == "sweep":  # its other lines say what is searched
+                from .sweep_plan import directive_lines
+
+                statements = directive_lines(statements)
         except Problem as problem:
             self.diagnostics.append(problem.diagnostic)
             return

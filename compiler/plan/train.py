@@ -48,7 +48,7 @@ def metric_of(doc: str, default: str | None) -> Any:
     def field(own: Sequence[str]) -> Any:
         return choice(doc, (*SINGLE, *own, TRAIN_LOSS), default, keyword_only=True)
 
-    return _metrics(field)
+    return of_metrics(field)
 
 
 def least_improvement() -> Any:
@@ -84,7 +84,7 @@ def outputs_named(
         )
 
 
-def _metrics(make: Callable[[Sequence[str]], Field]) -> Any:
+def of_metrics(make: Callable[[Sequence[str]], Field]) -> Any:
     """An argument that takes metrics, made for those of plug-ins: also of one output."""
     field = make(())
 
@@ -534,7 +534,7 @@ class Metrics(Directive):
         "metrics r2": "r2_score R2Score",
     }
 
-    names: tuple[str, ...] = _metrics(lambda own: words("their names", (*SINGLE, *own, PER_CLASS)))
+    names: tuple[str, ...] = of_metrics(lambda own: words("their names", (*SINGLE, *own, PER_CLASS)))
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from outputs_named(self, self.names, "names", context)

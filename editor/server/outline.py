@@ -19,6 +19,7 @@ from ...dsl.syntax import (
     Network,
     Node,
     Repeat,
+    Setting,
     Statement,
     walk,
 )
@@ -70,6 +71,8 @@ def _named(statement: Statement) -> tuple[str, lsp.SymbolKind, Span]:
         return statement.name.value, _KIND.Constant, statement.name.span
     if isinstance(statement, Import):
         return statement.path.value, _KIND.File, statement.path.span
+    if isinstance(statement, Setting):
+        return "", _KIND.Null, statement.span
     label = statement.label
     if label is not None:
         return label.value, _KIND.Field, label.span

@@ -68,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
 def _explain_section(options: argparse.Namespace) -> int:
     from ...compiler.language.overrides import divide
     from ...compiler.plan import describe, plan
+    from ...compiler.plan.describe import describe_sweep
+    from ...compiler.plan.make import sweep_plan
 
     spec = given_spec(options.file, options)
     parameters, overrides = divide(options.set)
@@ -78,6 +80,9 @@ def _explain_section(options: argparse.Namespace) -> int:
         from ..data.sources.given import given
 
         overrides.append(given(options.data, Path.cwd()))
+    if options.layer == "sweep":
+        print("\n".join(describe_sweep(sweep_plan(network, overrides))))
+        return OK
     planned = plan(network, overrides, needs_data=False)
     print("\n".join(describe(planned, options.layer)))
     lines: list[str] = []
