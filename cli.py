@@ -79,6 +79,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("augment", _TRAINING, "show what augmentation does to training images"),
         Command("train", _TRAINING, "train a network as its spec says, or resume a run"),
         Command("find-lr", _TRAINING, "show the loss by learning rate, and which rate to take"),
+        Command("sweep", _TRAINING, "train a spec with other values, and find the best of them"),
     ),
     "use it": (
         Command(

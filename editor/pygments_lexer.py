@@ -30,8 +30,8 @@ _STARTS = frozenset("NEWLINE COMMA LBRACE RBRACE VBAR COLON".split())
 _BY_KIND = {
     "STRING": String.Double, "NUMBER": Number, "SIZE": Number, "PERCENT": Number,
     "FACTOR": Number, "DURATION": Number, "SWITCH": Keyword.Constant, "FUNCTION_NAME": Name.Builtin,
-    "PATH": Name.Variable, "PLACE": Name.Variable, "ERROR": Error, "OUTPUT": Keyword, "AND": Operator.Word,
-    "OR": Operator.Word, "NOT": Operator.Word,
+    "PATH": Name.Variable, "PLACE": Name.Variable, "ERROR": Error, "OUTPUT": Keyword,
+    "AND": Operator.Word, "OR": Operator.Word, "NOT": Operator.Word,
 }  # fmt: skip
 _WORDS = frozenset("AS BLOCK ELSE FOR IF IMPORT IN LET NETWORK REPEAT".split())
 _DECLARES = frozenset({"BLOCK", "NETWORK", "LET"})

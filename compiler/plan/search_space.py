@@ -118,7 +118,8 @@ class Search(NamedTuple):
             numbers = {name: round(value) for name, value in numbers.items()}
         return Search(
             str(data["name"]), str(data["place"]), numbers["low"], numbers["high"],
-            bool(data["log"]), step, whole, choices=tuple(map(str, data["choices"])), unit=str(data["unit"]),
+            bool(data["log"]), step, whole,
+            tuple(map(str, data["choices"])), str(data["unit"]),
         )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-"""Reads the section `sweep`: what is searched, with errors at their place, and its directives. Every
-end of a range and every choice is checked by the directive that takes it.
+"""Reads the section `sweep`: what is searched, and its directives, with errors at their place.
+Every end of a range, and every choice, is checked by the directive that takes it.
 """
 
 from __future__ import annotations

@@ -121,6 +121,24 @@ class RunEnd(NamedTuple):
     this is called; empty where images do not have one class each."""
 
 
+class Stop(str):
+    """A reason to end training, as `Callback.epoch` returns it, that also says in which state.
+
+    A run that ends as `pruned`, a trial of a sweep that is not worth more time, is not evaluated
+    any more; one that ends as `interrupted` is to be resumed.
+    """
+
+    state: str
+
+    def __new__(cls, reason: str, state: str) -> Stop:
+        stop = super().__new__(cls, reason)
+        stop.state = state
+        return stop
+
+    def __reduce__(self) -> tuple[type[Stop], tuple[str, str]]:
+        return Stop, (str(self), self.state)
+
+
 class Callback:
     """The base class for callbacks: override the methods that you need. They are called in the
     order of this class. In distributed training, only the first process calls them."""

@@ -32,7 +32,7 @@ from ..restoration.baseline import against_inputs
 from ..tasks.known_tasks import recorded_thresholds
 from ..weights.read import read_weights
 from .callbacks import RunEnd
-from .loop import CALLBACK, EARLY, INTERRUPTED, Ending
+from .loop import CALLBACK, EARLY, INTERRUPTED, PRUNED, Ending
 from .result import Result
 from .setup import Run
 
@@ -46,7 +46,7 @@ def finish(run: Run, ending: Ending) -> Result:
     test: Outcome | None = None
     report: Path | None = None
     findings: tuple[Finding, ...] = ()
-    if job.processes.writes and reason != INTERRUPTED:
+    if job.processes.writes and reason not in (INTERRUPTED, PRUNED):
         if folder.best.exists() and not writer.trouble:
             module.load_state_dict(read_weights(folder.best))
         data = _with_thresholds(run)

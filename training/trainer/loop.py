@@ -32,13 +32,13 @@ from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
-from .callbacks import BEFORE_TRAINING, EpochRecord, Step
+from .callbacks import BEFORE_TRAINING, EpochRecord, Step, Stop
 from .micro_batches import MicroBatches
 from .setup import Run
 from .state import Learner
 
-DONE, EARLY, CALLBACK, INTERRUPTED, DIVERGED, STOPPED = (
-    "done", "early stop", "callback stop", "interrupted", "diverged", "stopped",
+DONE, EARLY, CALLBACK, PRUNED, INTERRUPTED, DIVERGED, STOPPED = (
+    "done", "early stop", "callback stop", "pruned", "interrupted", "diverged", "stopped",
 )  # fmt: skip
 """The states in which training ends."""
 
@@ -135,7 +135,7 @@ class Loop:
                 return Ending(EARLY)
             if asked and not last:
                 self.writer.stopped(self.learner)
-                return Ending(CALLBACK, asked)
+                return Ending(asked.state if isinstance(asked, Stop) else CALLBACK, str(asked))
         return Ending(DONE)
 
     def close(self) -> None:

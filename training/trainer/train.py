@@ -8,7 +8,7 @@ finish.py; in an ensemble or a cross-validation, one network after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -54,6 +54,9 @@ from .one_network import train_network
 from .own_callbacks import OwnCallbacks
 from .result import Result
 
+OpenData = Callable[[Request, torch.device, Callback, Processes], Opened]
+"""Opens the data of a request, as `open_for` does."""
+
 
 def train(
     request: Request,
@@ -66,13 +69,16 @@ def train(
     own: Sequence[Callback] = (),
     processes: Processes = ALONE,
     find_lr: bool = False,
+    open_with: OpenData | None = None,
+    interruption: Interruption | None = None,
 ) -> Result:
     """Trains the network of a request. `output` is the run folder to create, `resume` the folder of
     a run to continue. In distributed training, only the first process needs the folder itself; the
     others a copy of its text files (`copied_texts`). If `resume` is true, the run in `output`, or
     in `runs/NAME`, is continued if there is one, and started if not. With `find_lr`, a new run
     takes the learning rate that a range test suggests. `own` are callbacks of the user: one that
-    raises an exception ends training, and what was trained is saved.
+    raises an exception ends training, and what was trained is saved. `open_with` opens the data,
+    where several runs share it; `interruption` is that of a program that makes several runs.
 
     Raises SpecError for errors in the spec, the data or the run folder, if training diverges, and
     if a callback of the user fails.
@@ -91,6 +97,8 @@ def train(
         own=own_callbacks,
         processes=processes,
         find_lr=find_lr,
+        open_with=open_with,
+        interruption=interruption,
     )
     with closing(callback), ExitStack() as claim:
         if resume is not True:
@@ -114,6 +122,8 @@ def _train(
     own: OwnCallbacks,
     processes: Processes,
     find_lr: bool,
+    open_with: OpenData | None,
+    interruption: Interruption | None,
 ) -> Result:
     """`claim` is the run folder if it exists, and is locked already."""
     with ExitStack() as locks:
@@ -126,6 +136,7 @@ def _train(
                 device=device,
                 callback=callback,
                 processes=processes,
+                open_with=open_with,
             )
         )
         job = replace(job, own=own)
@@ -137,9 +148,9 @@ def _train(
         train_job = train_ensemble if job.plan.train.ensemble.count > 1 else train_network
         if job.folds is not None:
             train_job = train_folds
-        with Interruption() as interruption:
-            own.end_training = interruption.request
-            result = train_job(job, folder, interruption)
+        with interruption or Interruption() as interrupted:
+            own.end_training = interrupted.request
+            result = train_job(job, folder, interrupted)
             processes.wait_for_first()
         if own.error is not None:
             raise own.saved(folder, finished=True)
@@ -183,6 +194,7 @@ def _opened_job(
     device: str,
     callback: Callback,
     processes: Processes = ALONE,
+    open_with: OpenData | None = None,
 ) -> Iterator[Job]:
     """A context with a request that is checked against its data, which is open, and with torch set
     up for it. The run to resume is locked meanwhile, unless it is `locked` already."""
@@ -207,7 +219,10 @@ def _opened_job(
         folds = FoldStores() if train.data.cross_validated else None
 
         def open_it(request: Request) -> Opened:
-            data = _open_data(request, torch_device, callback, processes, folds)
+            if open_with is not None and folds is None:
+                data = open_with(request, torch_device, callback, processes)
+            else:
+                data = open_for(request, torch_device, callback, processes, folds)
             _check_data(request, data)
             return data
 
@@ -242,12 +257,12 @@ def _must_be_one_request(request: Request, processes: Processes) -> None:
         raise SpecError([Diagnostic("no-launch", message, help=help)])
 
 
-def _open_data(
+def open_for(
     request: Request,
     device: torch.device,
     callback: Callback,
     processes: Processes,
-    folds: FoldStores | None,
+    folds: FoldStores | None = None,
 ) -> Opened:
     """The data of a request: where the device has no room for it, outside. `folds` is what the
     folds of a cross-validation share."""

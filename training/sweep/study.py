@@ -1,0 +1,270 @@
+"""The study of Optuna: it proposes values, and is told what came of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...compiler.plan.search_space import Search, Value
+from ...compiler.plan.sweep import Prune
+from ...compiler.plan.sweep_plan import SweepPlan
+from ...dsl.diagnostics import Diagnostic, SpecError
+from .sweep_folder import STUDY
+
+if TYPE_CHECKING:
+    import optuna
+
+_NEEDS = {"cmaes": "cmaes", "gp": "scipy", "qmc": "scipy"}
+"""Packages that samplers of Optuna need beside it."""
+_EXCESS = "excess"
+"""The name of the constraint: how far a proposal is over its limits."""
+
+
+class Proposal(NamedTuple):
+    number: int
+    """The number that Optuna has for it."""
+    values: dict[str, Value]
+
+
+def needs_optuna(plan: SweepPlan) -> None:
+    """Raises SpecError if a package is missing."""
+    if find_spec("optuna") is None:
+        raise _missing("a sweep needs optuna", 'pip install "dotcnn[sweep]"')
+    package = _NEEDS.get(plan.sampler.method)
+    if package is not None and find_spec(package) is None:
+        message = f"`sampler {plan.sampler.method}` needs {package}"
+        raise _missing(message, f"pip install {package}, or take `sampler tpe`", plan)
+
+
+def _missing(message: str, help: str, plan: SweepPlan | None = None) -> SpecError:
+    span = plan.sampler.span if plan is not None else None
+    return SpecError(
+        [Diagnostic("missing-package", f"{message}, not installed here", span, help=help)]
+    )
+
+
+class Study:
+    """The study of one sweep, which any number of processes share."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        plan: SweepPlan,
+        higher: Sequence[bool],
+        epochs: int | None,
+        *,
+        first: bool,
+    ) -> None:
+        """`epochs`: those of a trial, if all have the same; `first`: whether this process begins
+        the sweep, and draws what the seed says."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._optuna = optuna
+        self.searches = plan.searches
+        self.distributions = {each.name: self._distribution(each) for each in plan.searches}
+        storage = _storage(folder, plan)
+        try:
+            with quiet():
+                self.study = optuna.create_study(
+                    study_name=name,
+                    storage=storage,
+                    directions=["maximize" if each else "minimize" for each in higher],
+                    pruner=_pruner(plan.prune, epochs),
+                    load_if_exists=True,
+                )
+                self.study.sampler = _sampler(plan, self._seed(plan, first))
+        except Exception as error:
+            if plan.storage is None:
+                raise
+            raise _unreachable(plan, error) from None
+        self.trials: dict[int, optuna.Trial] = {}
+
+    def _seed(self, plan: SweepPlan, first: bool) -> int:
+        """The seed of this process: processes that join draw other values than the first."""
+        if first:
+            return plan.seed.value
+        begun = len(self.study.get_trials(deepcopy=False))
+        text = f"{plan.seed.value} {begun} {socket.gethostname()} {os.getpid()}"
+        return zlib.crc32(text.encode())
+
+    # ---- proposals ----
+
+    def ask(self) -> Proposal:
+        with quiet():
+            trial = self.study.ask()
+            values = {each.name: self._suggested(trial, each) for each in self.searches}
+        self.trials[trial.number] = trial
+        return Proposal(trial.number, values)
+
+    def _suggested(self, trial: optuna.Trial, search: Search) -> Value:
+        if search.choices:
+            return str(trial.suggest_categorical(search.name, search.choices))
+        low, high = search.low, search.high
+        if search.whole:
+            step = int(search.step or 1)
+            return trial.suggest_int(search.name, int(low), int(high), step=step, log=search.log)
+        value = trial.suggest_float(search.name, low, high, step=search.step, log=search.log)
+        # Six digits say as much, and are read more easily in a spec.
+        return min(max(float(f"{value:.12g}" if search.step else f"{value:.6g}"), low), high)
+
+    def _distribution(self, search: Search) -> Any:
+        kinds = self._optuna.distributions
+        if search.choices:
+            return kinds.CategoricalDistribution(search.choices)
+        if search.whole:
+            step = int(search.step or 1)
+            return kinds.IntDistribution(int(search.low), int(search.high), search.log, step)
+        return kinds.FloatDistribution(search.low, search.high, search.log, search.step)
+
+    # ---- what came of them ----
+
+    def complete(self, number: int, values: Sequence[float]) -> None:
+        with quiet():
+            self._constrain(number, 0.0)
+            self.study.tell(number, list(values), skip_if_finished=True)
+
+    def failed(self, number: int) -> None:
+        self._end(number, self._optuna.trial.TrialState.FAIL)
+
+    def pruned(self, number: int) -> None:
+        with quiet():
+            self._constrain(number, 0.0)
+        self._end(number, self._optuna.trial.TrialState.PRUNED)
+
+    def infeasible(self, number: int, excess: float) -> None:
+        """A proposal that is not trained. To the samplers that know constraints, it is one that
+        breaks them by so much; to the others, one that was pruned at once."""
+        with quiet():
+            self._constrain(number, excess)
+        self._end(number, self._optuna.trial.TrialState.PRUNED)
+
+    def add(
+        self, values: Mapping[str, Value], results: Sequence[float], steps: Mapping[int, float]
+    ) -> bool:
+        """Adds a trial that was not proposed, the spec as written; returns whether the search space
+        has its values."""
+        if not all(each.holds(values.get(each.name)) for each in self.searches):
+            return False
+        with quiet():
+            self.study.add_trial(
+                self._optuna.trial.create_trial(
+                    params=dict(values),
+                    distributions=self.distributions,
+                    values=list(results),
+                    intermediate_values=dict(steps) if len(results) == 1 else {},
+                )
+            )
+        return True
+
+    def report(self, number: int, value: float, step: int) -> bool:
+        """Reports the metric after an epoch; returns whether the trial is to be pruned."""
+        trial = self._trial(number)
+        with quiet():
+            trial.report(value, step)
+            return trial.should_prune()
+
+    def _constrain(self, number: int, excess: float) -> None:
+        trial = self._trial(number)
+        if hasattr(trial, "set_constraint"):
+            trial.set_constraint(_EXCESS, excess)
+        else:  # before Optuna 5
+            trial.set_user_attr(_EXCESS, excess)
+
+    def _end(self, number: int, state: Any) -> None:
+        with quiet():
+            self.study.tell(number, state=state, skip_if_finished=True)
+
+    def _trial(self, number: int) -> optuna.Trial:
+        """The trial of a number, also one that another process has begun."""
+        if number not in self.trials:
+            found = self.study.get_trials(deepcopy=False)[number]
+            self.trials[number] = self._optuna.trial.Trial(self.study, found._trial_id)
+        return self.trials[number]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """A context without the warnings of Optuna, of what is experimental in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _storage(folder: Path, plan: SweepPlan) -> Any:
+    if plan.storage is not None:
+        return plan.storage.url
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    path = folder / STUDY
+    with suppress(OSError):
+        if path.is_symlink():
+            path.unlink()  # nothing is written outside of the folder
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _unreachable(plan: SweepPlan, error: Exception) -> SpecError:
+    assert plan.storage is not None
+    reason = " ".join(str(error).split())[:200]
+    missing = isinstance(error, ImportError)
+    help = "is the database running, and the URL right?"
+    if missing:
+        help = "install the package of that database, such as `pip install psycopg2-binary`"
+    message = f"the storage cannot be opened: {type(error).__name__}: {reason}"
+    return SpecError([Diagnostic("no-storage", message, plan.storage.span, help=help)])
+
+
+def _sampler(plan: SweepPlan, seed: int) -> Any:
+    from optuna import samplers
+
+    constrained: dict[str, Any] = {}
+    import optuna
+
+    if not hasattr(optuna.trial.Trial, "set_constraint"):  # before Optuna 5
+        constrained["constraints_func"] = lambda trial: (trial.user_attrs.get(_EXCESS, 0.0),)
+    beginning = min(10, max(4, plan.trial_count // 3))
+    match plan.sampler.method:
+        case "tpe":
+            return samplers.TPESampler(
+                seed=seed, n_startup_trials=beginning, constant_liar=True, **constrained
+            )
+        case "gp":
+            return samplers.GPSampler(seed=seed, n_startup_trials=beginning, **constrained)
+        case "cmaes":
+            return samplers.CmaEsSampler(seed=seed, n_startup_trials=beginning)
+        case "nsga2":
+            return samplers.NSGAIISampler(seed=seed, population_size=beginning, **constrained)
+        case "nsga3":
+            return samplers.NSGAIIISampler(seed=seed, population_size=beginning, **constrained)
+        case "qmc":
+            return samplers.QMCSampler(seed=seed, scramble=True)
+    return samplers.RandomSampler(seed=seed)  # `grid` is not asked
+
+
+def _pruner(prune: Prune | None, epochs: int | None) -> Any:
+    from optuna import pruners
+
+    if prune is None:
+        return pruners.NopPruner()
+    if prune.pruner == "hyperband":
+        longest: int | str = epochs if epochs is not None else "auto"
+        return pruners.HyperbandPruner(
+            min_resource=prune.after, max_resource=longest, reduction_factor=prune.factor
+        )
+    if prune.pruner == "successive_halving":
+        return pruners.SuccessiveHalvingPruner(
+            min_resource=prune.after, reduction_factor=prune.factor
+        )
+    share = prune.keep if prune.pruner == "percentile" else 0.5
+    return pruners.PercentilePruner(
+        100 * share, n_startup_trials=prune.trials, n_warmup_steps=prune.after
+    )
