@@ -33,7 +33,7 @@ from ..language.values import Interval, Text, Word, literal, show
 from ..network import Network
 from .directive import Context
 from .search_space import Search, combinations
-from .sweep import Limit, Metric, Prune, Sampler, Storage, SweepSeed, Trials
+from .sweep_directives import Limit, Metric, Prune, Sampler, Storage, SweepSeed, Trials
 from .sweep_places import Place, Places
 
 SECTION = "sweep"

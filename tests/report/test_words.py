@@ -56,6 +56,7 @@ def test_examples_of_directives_are_valid(kind: type[Directive]) -> None:
         "augment": [],
         "evaluate": [],
         "transfer": ['from "weights.safetensors"', "freeze until layer4"],
+        "sweep": ["train.optimizer.lr log 1e-4..1"],
     }
     own = [line for line in lines[kind.section] if line.split()[0] != kind.head()]
     if kind.word in ("features", "policy"):

@@ -12,7 +12,7 @@ from ...compiler.analysis import Setting, analyse
 from ...compiler.language.overrides import divide, read_override
 from ...compiler.plan.memory_setting import settings_in_train
 from ...compiler.plan.search_space import Search, Value, overrides
-from ...compiler.plan.sweep import COSTS, Limit
+from ...compiler.plan.sweep_directives import COSTS, Limit
 from ...compiler.report.figures import data_size
 from ...compiler.spec_options import GivenSpec
 from ...dsl.diagnostics import SpecError

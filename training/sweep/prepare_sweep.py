@@ -16,7 +16,7 @@ from ...compiler.language.values import literal
 from ...compiler.plan.make import sweep_plan
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.search_space import Search, Value
-from ...compiler.plan.sweep import COSTS, is_higher_better
+from ...compiler.plan.sweep_directives import COSTS, is_higher_better
 from ...compiler.plan.sweep_plan import SweepPlan
 from ...compiler.spec_options import GivenSpec
 from ...dsl.atomic_file import write_whole

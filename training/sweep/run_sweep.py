@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from ...compiler.plan.search_space import Value, combination, combinations
-from ...compiler.plan.sweep import COSTS
+from ...compiler.plan.sweep_directives import COSTS
 from ...compiler.plan.sweep_plan import SweepPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.run_files import read_record

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...compiler.plan.search_space import Search, Value
-from ...compiler.plan.sweep import Prune
+from ...compiler.plan.sweep_directives import Prune
 from ...compiler.plan.sweep_plan import SweepPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .sweep_folder import STUDY

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...compiler.plan.metric_names import is_metric, metric_named
 from ...compiler.plan.search_space import Search, Value
-from ...compiler.plan.sweep import COSTS
+from ...compiler.plan.sweep_directives import COSTS
 from ...compiler.report.figures import data_size, short
 from .sweep_facts import SweepFacts, TrialFacts
 
