@@ -258,7 +258,12 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "trials": ["trials 40", "trials 1"],
         "metric": ["metric top1", "metric f1 params", "metric top1 seconds"],
         "sampler": ["sampler tpe", "sampler random", "sampler qmc", "sampler nsga2"],
-        "prune": ["prune after=3", "prune none", "prune hyperband factor=4", "prune percentile keep=25%"],
+        "prune": [
+            "prune after=3",
+            "prune none",
+            "prune hyperband factor=4",
+            "prune percentile keep=25%",
+        ],
         "storage": ['storage "sqlite:///sweep.db"', 'storage "postgresql://user@host/sweeps"'],
         "seed": ["seed 0", "seed 7"],
         "limit": ["limit params < 300k", "limit params <= 300k, macs < 50M, memory < 8GB"],

@@ -105,9 +105,8 @@ def examine(
                 """The errors that one more override makes."""
                 changed = examine(program, sections, network, [*overrides, override]).diagnostics
                 before = {(d.code, d.message) for d in diagnostics}
-                return [
-                    d for d in changed if d.severity == "error" and (d.code, d.message) not in before
-                ]
+                wrong = [d for d in changed if d.severity == "error"]
+                return [d for d in wrong if (d.code, d.message) not in before]
 
             searches, wrong = searched(sections[SWEEP], network, context, reader.env, errors)
             diagnostics = [*diagnostics, *wrong]

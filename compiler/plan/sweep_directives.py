@@ -13,7 +13,7 @@ from ..language.signature import ArgumentError
 from ..language.values import exact, show
 from .directive import Context, Directive, conflict
 from .metric_names import is_metric, metric_named
-from .train import SINGLE, also_of_outputs, outputs_named
+from .train import SINGLE, of_metrics, outputs_named
 
 COSTS = {
     "params": "parameters",
@@ -62,10 +62,10 @@ class Metric(Directive):
         "metric": "objective objectives monitor goal maximize minimize metrics"
     }
 
-    names: tuple[str, ...] = also_of_outputs(
-        words(
+    names: tuple[str, ...] = of_metrics(
+        lambda own: words(
             "validation metrics of the best epoch, or costs: the metric of `checkpoint` by default",
-            (*SINGLE, *COSTS),
+            (*SINGLE, *own, *COSTS),
             example="top1",
         )
     )

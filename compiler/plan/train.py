@@ -534,7 +534,9 @@ class Metrics(Directive):
         "metrics r2": "r2_score R2Score",
     }
 
-    names: tuple[str, ...] = of_metrics(lambda own: words("their names", (*SINGLE, *own, PER_CLASS)))
+    names: tuple[str, ...] = of_metrics(
+        lambda own: words("their names", (*SINGLE, *own, PER_CLASS))
+    )
 
     def problems(self, context: Context) -> Iterator[Problem]:
         yield from outputs_named(self, self.names, "names", context)

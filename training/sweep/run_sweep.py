@@ -23,11 +23,11 @@ from ...compiler.plan.sweep_directives import COSTS
 from ...compiler.plan.sweep_plan import SweepPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.run_files import read_record
-from ..display.choose import logs_of
-from ..display.combined import Combined
+from ..loggers.open_loggers import loggers_of
 from ..request import Request
 from ..runtime.devices import find_device
 from ..trainer.callbacks import Callback
+from ..trainer.combined import Combined
 from ..trainer.result import Result
 from ..trainer.train import train
 from ..untrusted.bad_file import BadFile
@@ -317,7 +317,7 @@ class Runner:
         folder.parent.mkdir(exist_ok=True)
         try:
             request = self._request(trial)
-            logs = logs_of(request.plan)
+            logs = loggers_of(request.plan, request.base)
             both: Callback = Combined([*logs, callback]) if logs else callback
             result = train(
                 request,

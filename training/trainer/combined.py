@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from ...dsl.diagnostics import SpecError
 from ..loggers.logger import Logger
-from .callbacks import Callback, EpochRecord, RunEnd, RunStart, Step
+from .callbacks import Callback, EpochRecord, RunEnd, RunStart, Step, Stop
 
 
 class Combined(Callback):
@@ -42,7 +42,8 @@ class Combined(Callback):
                 reasons.append(reason)
 
         self._each(tell)
-        return "; ".join(reasons) or None
+        stops = [reason for reason in reasons if isinstance(reason, Stop)]
+        return stops[0] if stops else "; ".join(reasons) or None
 
     def note(self, line: str) -> None:
         self._each(lambda callback: callback.note(line))

@@ -11,8 +11,10 @@ from dotcnn.compiler.diagnose import trial
 from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.language.foreign import folded
 from dotcnn.compiler.plan import TrainPlan, describe, plan
+from dotcnn.compiler.plan.describe import describe_sweep
 from dotcnn.compiler.plan.directive import REGISTRY, Directive
 from dotcnn.compiler.plan.foreign_directives import heads
+from dotcnn.compiler.plan.make import sweep_plan
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError, has_errors
 from dotcnn.dsl.program import load_program
 from dotcnn.dsl.render import render_text
@@ -39,7 +41,11 @@ def errors(text: str) -> list[Diagnostic]:
 
 def spec(section: str, line: str) -> str:
     """One statement, with what it cannot do without."""
-    more = {"transfer": 'from "a"\n', "augment": ""}.get(section, "")
+    more = {
+        "transfer": 'from "a"\n',
+        "augment": "",
+        "sweep": "train.optimizer.lr log 1e-4..1\n",
+    }.get(section, "")
     if section == "transfer":
         word = line.split()[0]
         more = "" if word == "from" else more
@@ -66,6 +72,11 @@ def test_it_is_accepted(section: str, line: str) -> None:
 @pytest.mark.parametrize(("section", "line"), STATEMENTS)
 def test_what_it_says_can_be_read_again(section: str, line: str) -> None:
     """The text of a directive, every argument written out, is that directive again."""
+    if section == "sweep":  # belongs to no plan of a single run
+        one = sweep_plan(elaborated(spec(section, line)))
+        text = f"{network_for(line, ENDS[0])}\n" + "\n".join(describe_sweep(one))
+        assert sweep_plan(elaborated(text)) == one
+        return
     made = plan(elaborated(spec(section, line)), needs_data=False)
     net = network_for(line, ENDS[3] if line.startswith(MASKS) else ENDS[0])
     again = plan(elaborated(net + "\n".join(describe(made, section))), needs_data=False)
