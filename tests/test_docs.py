@@ -1,8 +1,9 @@
-"""README.md and docs/: what a page shows is what comes out, and its links lead somewhere.
+"""README.md and docs/: what a page shows is what comes out, its pictures are what its commands
+draw, and its links lead somewhere.
 
 A block that begins with `# NAME.cnn` is a file. In a block that begins with `$ cnn`, each such line
-is run in a folder with the files before it, and what follows is its output; `…` stands for any
-lines.
+is run in a folder with the files of the page, and what follows is its output; `…` stands for any
+lines. `pytest --update-golden` writes outputs, where there is no `…`, and pictures anew.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -22,6 +24,30 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = {"check", "diff", "draw", "emit", "explain", "fmt", "help", "report"}
 """Commands that take no time and whose output is the same on every machine."""
+LESSONS = QUICK | {"show"}
+
+
+class Shown(NamedTuple):
+    """A command of a page, with the output that the page shows."""
+
+    line: str
+    output: str
+
+    @property
+    def words(self) -> list[str]:
+        return shlex.split(self.line.partition(" | ")[0], comments=True)[1:]
+
+    def cut(self, printed: str) -> str:
+        """What `| head -5`, `| tail -5` or `| grep WORD` leaves of it."""
+        lines = [line.rstrip() for line in printed.rstrip("\n").split("\n")]
+        for pipe in self.line.split(" | ")[1:]:
+            word, argument = shlex.split(pipe)
+            if word == "grep":
+                lines = [line for line in lines if argument in line]
+            else:
+                count = int(argument.lstrip("-"))
+                lines = lines[:count] if word == "head" else lines[-count:]
+        return "\n".join(lines)
 
 
 def files(text: str) -> Iterator[tuple[str, str]]:
@@ -31,44 +57,72 @@ def files(text: str) -> Iterator[tuple[str, str]]:
             yield name[1], block
 
 
-def commands(text: str) -> Iterator[tuple[list[str], list[str]]]:
-    """The words of each quick command that is shown, and the lines of its output."""
+def commands(text: str, known: set[str]) -> Iterator[Shown]:
     for _, block in BLOCK.findall(text):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, *output = part.rstrip("\n").split("\n")
-            words = shlex.split(line, comments=True)
-            if words[0] == "cnn" and words[1] in QUICK and "|" not in words:
-                yield words[1:], output
+            line, _, output = part.rstrip("\n").partition("\n")
+            shown = Shown(line, output)
+            if line.startswith("cnn ") and shown.words[0] in known:
+                yield shown
 
 
-def matches(shown: list[str], printed: list[str]) -> bool:
-    pattern = "\n".join("(.*\n)*?.*" if line.strip() == "…" else re.escape(line) for line in shown)
-    return re.fullmatch(pattern, "\n".join(line.rstrip() for line in printed)) is not None
+def matches(shown: str, printed: str) -> bool:
+    lines = [line.rstrip() for line in shown.split("\n")]
+    pattern = "\n".join("(.*\n)*?.*" if line.strip() == "…" else re.escape(line) for line in lines)
+    return re.fullmatch(pattern, printed) is not None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def slow_lessons(pages: list[Path]) -> list[object]:
+    """The pages; lessons run networks."""
+    return [
+        pytest.param(page, id=named(page), marks=[pytest.mark.slow] * ("lessons" in page.parts))
+        for page in pages
+    ]
+
+
+@pytest.mark.parametrize("page", slow_lessons(PAGES))
 def test_commands_print_what_is_shown(
     page: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
-    text = page.read_text(encoding="utf-8")
+    update: bool = request.config.getoption("--update-golden")
+    text = new = page.read_text(encoding="utf-8")
     for name, content in files(text):
         (tmp_path / name).write_text(content, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    for words, shown in commands(text):
-        if not shown or any(not (tmp_path / w).exists() for w in words if w.endswith(".cnn")):
+    for shown in commands(text, LESSONS if "lessons" in page.parts else QUICK):
+        missing = [w for w in shown.words if w.endswith(".cnn") and not (tmp_path / w).exists()]
+        if missing or not (shown.output or update):
             continue
-        main(words)
+        main(shown.words)
         printed = capsys.readouterr()
-        lines = (printed.out or printed.err).rstrip("\n").split("\n")
-        if not matches([line.rstrip() for line in shown], lines):
-            assert lines == shown, shlex.join(words)
+        out = shown.cut(printed.out or printed.err)
+        if matches(shown.output, out):
+            continue
+        if not update or "…" in shown.output:
+            assert out == shown.output, shown.line
+        before = f"$ {shown.line}\n{shown.output}\n" if shown.output else f"$ {shown.line}\n"
+        new = new.replace(before, f"$ {shown.line}\n{out}\n")
+    if new != text:
+        page.write_text(new, encoding="utf-8")
+    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+        drawn, kept = tmp_path / Path(link).name, page.parent / link
+        if drawn.exists() and update:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(drawn.read_bytes())
+        elif drawn.suffix == ".svg" and drawn.exists():
+            assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_to_files(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in link:
