@@ -72,6 +72,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("explain", _TRAINING, "show the arithmetic of a layer, or the values of a section"),
         Command("diff", _COMPILER, "compare two networks: which layers differ, what that costs"),
         Command("help", _COMPILER, "explain a word of the language: a layer, a form, a directive"),
+        Command("lesson", _COMPILER, "a course in 21 pages: convolution by hand to ConvNeXt"),
         Command("show", _TRAINING, "run a network on images, and look at every number and map"),
         Command("draw", _COMPILER, "draw a network as a picture, with repeated parts folded"),
     ),

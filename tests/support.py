@@ -34,6 +34,9 @@ def _package_files() -> tuple[Path, ...]:
         left_out = _NOT_THE_PACKAGE if folder == str(ROOT) else {"__pycache__"}
         if here == Path("editor"):  # what is written in TypeScript, and what is built
             left_out = {"__pycache__", "page", "vscode"}
+        if here == Path("docs"):  # of the documentation, `cnn lesson` needs these
+            inside[:] = ["lessons", "pictures"]
+            continue
         inside[:] = [name for name in inside if name[0] != "." and name not in left_out]
         found += [here / name for name in names if name[0] != "."]
     return tuple(sorted(found))
