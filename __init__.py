@@ -334,6 +334,8 @@ def train(
     input: tuple[int, ...] | None = None,
     network: str | None = None,
     plugins: Plugins = (),
+    tags: Sequence[str] = (),
+    note: str = "",
 ) -> Result:
     """Train a network as its spec says, and write the run to a folder, `runs/NAME`.
 
@@ -358,16 +360,18 @@ def train(
     Progress is shown on standard error: live on a terminal, otherwise one line for each epoch.
     `quiet` turns it off. `callback` is one `dotcnn.Callback` of your own, or several: they are told
     what happens, and may end training after an epoch. One that raises an exception ends the run,
-    which is saved, and can be resumed.
+    which is saved, and can be resumed. `tags` and `note` are kept with the run, for `cnn runs`.
 
     Raises SpecError for a mistake in the spec, the data or the run folder, and if training
     diverges.
     """
     _give(plugins)
     from .training.request import overrides_of, request
+    from .training.runs.tags_and_note import checked_notes
     from .training.saved_request import request_of
     from .training.trainer.train import train as run
 
+    notes = checked_notes(tags, note)
     changes = overrides_of({**(parameters or {}), **(set or {})}, epochs)
     arrays_or_text = _data(data)
     with _arguments_of("train", epochs=epochs is not None):
@@ -396,6 +400,7 @@ def train(
         callback=display,
         find_lr=find_lr,
         own=own,
+        notes=notes,
     )
 
 

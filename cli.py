@@ -82,6 +82,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("find-lr", _TRAINING, "show the loss by learning rate, and which rate to take"),
         Command("sweep", _TRAINING, "train a spec with other values, and find the best of them"),
     ),
+    "look at many runs": (
+        Command("runs", _TRAINING, "list runs side by side; tag, annotate and remove them"),
+    ),
     "use it": (
         Command(
             "evaluate", _TRAINING, "measure a trained network: accuracy, confusion matrix, classes"
@@ -141,7 +144,8 @@ def _run(arguments: list[str]) -> int:
         # Nor are they searched for garbage when Python ends.
         atexit.register(gc.freeze)
     # Intermixed: `cnn show by_hand --matrix "1 2; 3 4" conv1` has names on both sides of an option.
-    options = command.parser().parse_intermixed_args(arguments[1:])
+    parser = command.parser()
+    options = parser.parse_intermixed_args(arguments[1:])
     options.arguments, options.commands, options.run_spec = arguments, COMMANDS, _run_spec
     try:
         options.plugin_names = ()
@@ -149,6 +153,7 @@ def _run(arguments: list[str]) -> int:
             from .compiler.extend.load_plugin import give
 
             options.plugin_names = [plugin.name for plugin in give(options.plugin)]
+        _find_named_runs(parser, options)
         return command.run(options)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options)
@@ -168,6 +173,20 @@ def _blamed(error: Exception) -> Diagnostic | None:
     """The diagnostic for an error in the code of a plug-in."""
     module = sys.modules.get(f"{__package__}.compiler.extend.load_plugin")
     return None if module is None else module.blamed(error)
+
+
+def _find_named_runs(parser: Parser, options: argparse.Namespace) -> None:
+    """Replaces the names of runs by their folders, where no file or spec of that name is meant."""
+    if not os.path.isdir("runs"):
+        return
+    from .compiler.commands.run_names import possible_run_names, with_run
+
+    for name in possible_run_names(parser, options):
+        from .training.runs.named_runs import find_named
+
+        folder = find_named(name.text, prefix=name.only_runs)
+        if folder is not None:
+            with_run(options, name, str(folder))
 
 
 def _run_spec(folder: Path) -> GivenSpec | None:

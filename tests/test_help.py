@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 
 import pytest
 
@@ -51,8 +51,10 @@ def test_help_of_a_command_explains_every_argument(name: str, capfd: Capture) ->
 def examples() -> Iterator[tuple[str, list[str]]]:
     for name, command in COMMANDS.items():
         for line in command.module().EXAMPLES.splitlines():
-            words = re.split(r" \| | < | >>? ", line)[-1 if " | " in line else 0]
-            yield name, shlex.split(words)
+            words = shlex.split(line)
+            if "|" in words:
+                words = words[words.index("|") + 1 :]
+            yield name, list(takewhile(lambda word: word not in ("<", ">", ">>"), words))
 
 
 @pytest.mark.parametrize(("name", "words"), list(examples()), ids=str)

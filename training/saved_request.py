@@ -5,7 +5,7 @@ came from, to resume or evaluate it. Needs no torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ def read_spec(folder: Path) -> GivenSpec:
     options = Options.from_json(record["made_with"])
     spec = spec_of(folder)
     _tell_changed_plugins(folder, spec)
-    return GivenSpec(spec, options, Path(record["base"]))
+    return GivenSpec(spec, options, base_of_run(folder, record))
 
 
 def _tell_changed_plugins(folder: Path, spec: Source) -> None:
@@ -62,6 +62,20 @@ def _tell_changed_plugins(folder: Path, spec: Source) -> None:
     with suppress(BadFile, SpecError):
         for line in changed(run_files.read_plan(folder).plugins, now):
             say(f"warning: {line}")
+
+
+def base_of_run(folder: Path, record: Mapping[str, Any]) -> Path:
+    """The folder that paths of a run's data are relative to. If it is gone, and the run has moved
+    together with it, as with the folder of a whole project, it is where it was as seen from the
+    run; then the spec is there, too."""
+    base, way = Path(record["base"]), record.get("base_from_run")
+    if base.exists() or not isinstance(way, str) or "\0" in way:
+        return base
+    moved = Path(os.path.normpath(folder.absolute() / way))
+    spec = record.get("spec")
+    name = Path(str(spec.get("file", ""))).name if isinstance(spec, Mapping) else ""
+    with_spec = not name.endswith(".cnn") or (moved / name).exists()
+    return moved if moved.is_dir() and with_spec else base
 
 
 def is_run(folder: Path) -> bool:

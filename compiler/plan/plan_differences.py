@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..language.signature import Field
 from .directive import Directive
 from .plan import TrainPlan, slots
+from .plan_values import argument_name
 
 NOTHING = "nothing"
 
@@ -105,9 +106,7 @@ def _arguments(name: str, old: Directive, new: Directive) -> Iterator[Change]:
             continue
         before, now = _text(other, getattr(old, field.name)), _text(field, getattr(new, field.name))
         if before != now:
-            main = not new.kind and field is next(iter(new.fields.values()))
-            named = name if main and not field.keyword_only else f"{name}.{field.name}"
-            yield Change(named, before, now)
+            yield Change(argument_name(name, new, field), before, now)
 
 
 def _text(field: Field, value: object) -> str:

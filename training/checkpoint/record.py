@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -30,6 +32,7 @@ def start_record(
     parameters: int,
     trainable: int,
     metric: str,
+    folder: Path,
     processes: Processes,
     version: str,
 ) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def start_record(
         "network": request.network.name,
         "spec": {"file": request.source.name, "sha256": spec_hash(request.program)},
         "base": str(request.base),
+        "base_from_run": from_run(folder, request.base),
         "made_with": request.options.to_json(),
         "choices": list(choices),
         "dataset": asdict(data.dataset),
@@ -62,6 +66,15 @@ def start_record(
         "state": "running",
         "result": None,
     }
+
+
+def from_run(folder: Path, base: Path) -> str | None:
+    """The way from a run folder to the folder that paths of its data are relative to: it finds the
+    data again after both have moved together. None on another drive."""
+    try:
+        return Path(os.path.relpath(base, folder)).as_posix()
+    except (ValueError, OSError):
+        return None
 
 
 def measured(outcome: Outcome) -> dict[str, Any]:

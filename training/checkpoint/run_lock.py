@@ -15,7 +15,7 @@ import stat
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,16 @@ _HOLDER = 4096
 def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
     """Locks a run. In distributed training, the first process holds the lock for all. Raises
     SpecError, in all of them, if another program is training the run."""
-    path, handle = folder.resolve() / NAME, None
+    with ExitStack() as held:
+        processes.from_first(lambda: held.enter_context(hold_lock(folder)))
+        yield
 
-    def acquire() -> None:
-        nonlocal handle
-        handle = _acquire(path, shown(folder))
 
-    processes.from_first(acquire)
+@contextmanager
+def hold_lock(folder: Path) -> Iterator[None]:
+    """Locks a run to change its folder, without training it. Raises SpecError if it is in use."""
+    path = folder.resolve() / NAME
+    handle = _acquire(path, shown(folder))
     try:
         yield
     finally:

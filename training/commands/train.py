@@ -86,6 +86,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with `data … folds=5`: train the network of this fold alone, as one job of a cluster",
     )
+    parser.add_argument(
+        "--tag",
+        type=_tag,
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="give the run a tag, for `cnn runs`; may be repeated",
+    )
+    parser.add_argument(
+        "--note", type=_note, default="", metavar="TEXT", help="a note about the run"
+    )
     add_device(parser)
     parser.add_argument(
         "--devices",
@@ -94,6 +105,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on N GPUs (or CPU processes) of this machine",
     )
     add_network_options(parser)
+
+
+def _tag(text: str) -> str:
+    from ..runs.tags_and_note import NotATag, tag
+
+    try:
+        return tag(text)
+    except NotATag as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _note(text: str) -> str:
+    from ..runs.tags_and_note import NotATag, note
+
+    try:
+        return note(text)
+    except NotATag as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -172,6 +201,7 @@ def _train(options: argparse.Namespace) -> int:
     from ..checkpoint.copied_texts import copied_texts
     from ..checkpoint.run_folder import usual_folder
     from ..display.choose import callback_for
+    from ..runs.tags_and_note import TagsAndNote
     from ..runtime.distributed import joined, start
     from ..trainer.train import train
 
@@ -212,6 +242,7 @@ def _train(options: argparse.Namespace) -> int:
             callback=callback,
             processes=processes,
             find_lr=options.find_lr,
+            notes=TagsAndNote(tuple(options.tag), options.note),
         )
     if result.interrupted:
         return INTERRUPTED

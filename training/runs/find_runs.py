@@ -7,6 +7,7 @@ Links are not followed: a run has one place, and a link may lead anywhere.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ...dsl.gc_pause import gc_paused
@@ -17,18 +18,22 @@ MAX_FOLDERS = 200_000
 _LEFT_OUT = ("imported", "node_modules", "__pycache__")
 
 
+Read = Callable[[Path, str, tuple[RunFacts, ...]], RunFacts]
+"""Reads the run of a folder, with its name and its members."""
+
+
 class TooManyFolders(ValueError):
     """The folder has too many subfolders to look for runs in all of them."""
 
 
 @gc_paused()
-def find_runs(folder: Path) -> list[RunFacts]:
+def find_runs(folder: Path, read: Read = facts_of) -> list[RunFacts]:
     """The runs in a folder, or the run that it is itself, in the order in which they were started.
-    Raises OSError if the folder cannot be read, and TooManyFolders."""
-    walk = _Walk()
+    Raises OSError if the folder cannot be read, and TooManyFolders. `read` reads one of them."""
+    walk = _Walk(read)
     is_run, inner = walk.look(folder)
     if is_run:
-        return [facts_of(folder, _name(folder), walk.members(folder, inner, _name(folder)))]
+        return [walk.run(folder, inner, _name(folder))]
     found = walk.below(folder, inner, "", MAX_DEPTH)
     return sorted(found, key=lambda run: (_when(run), _natural_order(run.name)))
 
@@ -36,7 +41,7 @@ def find_runs(folder: Path) -> list[RunFacts]:
 def read_run(folder: Path, name: str = "") -> RunFacts:
     """What is known of the run in a folder, with its members. If it is not a run folder, its state
     is `damaged`, and `trouble` says why."""
-    walk, name = _Walk(), name or _name(folder)
+    walk, name = _Walk(facts_of), name or _name(folder)
     try:
         _, inner = walk.look(folder)
     except OSError as error:
@@ -45,11 +50,12 @@ def read_run(folder: Path, name: str = "") -> RunFacts:
         return RunFacts(
             folder=folder, name=name, state="damaged", trouble=trouble, metrics={}, test={}
         )
-    return facts_of(folder, name, walk.members(folder, inner, name))
+    return walk.run(folder, inner, name)
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, read: Read) -> None:
+        self.read = read
         self.left = MAX_FOLDERS
 
     def look(self, folder: Path) -> tuple[bool, list[str]]:
@@ -76,13 +82,14 @@ class _Walk:
             except OSError:  # a folder that may not be read, or has just been removed
                 continue
             if is_run:
-                found.append(facts_of(path, inside, self.members(path, further, inside)))
+                found.append(self.run(path, further, inside))
             else:
                 found += self.below(path, further, inside, depth - 1)
         return found
 
-    def members(self, folder: Path, inner: list[str], name: str) -> tuple[RunFacts, ...]:
-        return tuple(self.below(folder, inner, name, 2))
+    def run(self, folder: Path, inner: list[str], name: str) -> RunFacts:
+        """A run with its members."""
+        return self.read(folder, name, tuple(self.below(folder, inner, name, 2)))
 
 
 def _is_searched(entry: os.DirEntry[str]) -> bool:

@@ -5,6 +5,7 @@ damaged or missing never raises: `trouble` says what is wrong, and what can be r
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -145,6 +146,14 @@ def is_run_file(name: str) -> bool:
     return name in (RECORD, PLAN, SWEEP)
 
 
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder says that it is one of a run, or of a sweep; what is in it, is not read."""
+    try:
+        return any(is_run_file(entry.name) for entry in os.scandir(folder))
+    except OSError:
+        return False
+
+
 def facts_of(folder: Path, name: str, members: tuple[RunFacts, ...] = ()) -> RunFacts:
     """Reads what is known of the run in a folder, whose `members` have been read."""
     notes = read_notes(folder)
@@ -179,7 +188,7 @@ def facts_of(folder: Path, name: str, members: tuple[RunFacts, ...] = ()) -> Run
     return replace(
         facts,
         state=state,
-        kind=_kind(record, members),
+        kind=_kind(members),
         network=_text(record.get("network")),
         spec_file=_text(spec.get("file")) if isinstance(spec, dict) else "",
         options=Options.from_json(record["made_with"]),
@@ -276,15 +285,11 @@ def best_of_runs(runs: Sequence[RunFacts]) -> RunFacts | None:
     return max(measured, key=lambda run: (1 if run.higher_is_better else -1) * (run.best or 0.0))
 
 
-def _kind(record: Mapping[str, Any], members: tuple[RunFacts, ...]) -> str:
+def _kind(members: tuple[RunFacts, ...]) -> str:
     if not members:
         return "run"
-    result = record["result"] or {}
-    return (
-        "folds"
-        if "folds" in result or any(m.folder.name.startswith("fold") for m in members)
-        else "ensemble"
-    )
+    is_fold = any(text.startswith("train.data.fold=") for text in members[0].options.set)
+    return "folds" if is_fold else "ensemble"
 
 
 def _state_of_members(members: tuple[RunFacts, ...]) -> str:

@@ -56,6 +56,11 @@ def note(text: str) -> str:
     return text.strip()
 
 
+def checked_notes(tags: Iterable[str], text: str) -> TagsAndNote:
+    """Tags and a note of a program; raises NotATag."""
+    return TagsAndNote(tuple(map(tag, [tags] if isinstance(tags, str) else tags)), note(text))
+
+
 def read_notes(folder: Path) -> TagsAndNote:
     """What is written about a run; nothing if there is no such file, or it is damaged."""
     try:
@@ -78,3 +83,11 @@ def write_notes(folder: Path, notes: TagsAndNote) -> None:
         return
     text = json.dumps({"tags": notes.tags, "note": notes.note}, indent=2, ensure_ascii=False)
     write_whole(folder / NOTES, f"{text}\n".encode("utf-8", "replace"))
+
+
+def add_notes(folder: Path, notes: TagsAndNote) -> None:
+    """Adds tags to those of a run, and replaces its note if there is a new one. Raises OSError."""
+    before = read_notes(folder)
+    after = TagsAndNote(before.tagged(notes.tags).tags, notes.note or before.note)
+    if after != before:
+        write_notes(folder, after)

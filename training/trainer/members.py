@@ -15,7 +15,7 @@ from ...compiler.analysis import analyse
 from ...dsl.diagnostics import SpecError
 from ..answers.answers_file import write_answers
 from ..answers.collect import collected
-from ..checkpoint.record import start_record
+from ..checkpoint.record import from_run, start_record
 from ..checkpoint.run_folder import RECORD, RunFolder, inner_folder, member_name
 from ..checkpoint.run_lock import lock_run
 from ..data.opened import Opened
@@ -53,7 +53,7 @@ def train_members(
         folder.write_request(job.request, job.version)
         if job.found_rate:
             folder.write_text(FIND_LR, job.found_rate.text())
-        folder.write_record(_first_record(job))
+        folder.write_record(_first_record(job, path))
     results: list[Result] = []
     epochs = job.plan.train.epochs.whole
     for number, member in enumerate(members, 1):
@@ -70,7 +70,8 @@ def train_members(
             state = INTERRUPTED if results[-1].interrupted else "running"
             record = read_record(path) if number > 1 else read_record(member_folder)
             made_with = job.request.options.to_json()
-            folder.write_record({**record, "made_with": made_with, "state": state, "result": None})
+            of_all = {"made_with": made_with, "base_from_run": from_run(path, job.request.base)}
+            folder.write_record({**record, **of_all, "state": state, "result": None})
         if results[-1].interrupted:
             return replace(results[-1], folder=path, outcome=None)
     return results
@@ -134,7 +135,7 @@ def write_report(job: Job, path: Path, *about: Any) -> Path | None:
         return None
 
 
-def _first_record(job: Job) -> dict[str, Any]:
+def _first_record(job: Job, path: Path) -> dict[str, Any]:
     """The record until the first network has one: a run that is killed before can be resumed."""
     parameters = analyse(job.request.network).totals.params
     return start_record(
@@ -147,6 +148,7 @@ def _first_record(job: Job) -> dict[str, Any]:
         processes=job.processes,
         version=job.version,
         metric=best_metric(job),
+        folder=path,
     )
 
 

@@ -423,6 +423,7 @@ def _announce(
         parameters=parameters,
         trainable=trainable,
         metric=best_metric(job),
+        folder=writer.folder.path,
         processes=job.processes,
         version=job.version,
     )

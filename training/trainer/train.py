@@ -35,6 +35,7 @@ from ..find_lr.find_rate import find_rate, with_rate
 from ..find_lr.found_rate import FoundRate, rate_of_run
 from ..optim.optimizers import rate_of
 from ..request import Request
+from ..runs.tags_and_note import NO_NOTES, TagsAndNote, add_notes
 from ..runtime.devices import find_device, set_up_torch
 from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
@@ -71,6 +72,7 @@ def train(
     find_lr: bool = False,
     open_with: OpenData | None = None,
     interruption: Interruption | None = None,
+    notes: TagsAndNote = NO_NOTES,
 ) -> Result:
     """Trains the network of a request. `output` is the run folder to create, `resume` the folder of
     a run to continue. In distributed training, only the first process needs the folder itself; the
@@ -79,6 +81,7 @@ def train(
     takes the learning rate that a range test suggests. `own` are callbacks of the user: one that
     raises an exception ends training, and what was trained is saved. `open_with` opens the data,
     where several runs share it; `interruption` is that of a program that makes several runs.
+    `notes` are written into the run folder.
 
     Raises SpecError for errors in the spec, the data or the run folder, if training diverges, and
     if a callback of the user fails.
@@ -99,6 +102,7 @@ def train(
         find_lr=find_lr,
         open_with=open_with,
         interruption=interruption,
+        notes=notes,
     )
     with closing(callback), ExitStack() as claim:
         if resume is not True:
@@ -124,6 +128,7 @@ def _train(
     find_lr: bool,
     open_with: OpenData | None,
     interruption: Interruption | None,
+    notes: TagsAndNote,
 ) -> Result:
     """`claim` is the run folder if it exists, and is locked already."""
     with ExitStack() as locks:
@@ -145,6 +150,8 @@ def _train(
             job = _with_found_rate(job, folder)
         if resume is None and claim is None:
             locks.enter_context(lock_run(folder, processes))
+        if processes.writes:
+            _add_notes(folder, notes, callback)
         train_job = train_ensemble if job.plan.train.ensemble.count > 1 else train_network
         if job.folds is not None:
             train_job = train_folds
@@ -243,6 +250,13 @@ def _opened_job(
             folds=folds,
             open_data=open_it,
         )
+
+
+def _add_notes(folder: Path, notes: TagsAndNote, callback: Callback) -> None:
+    try:
+        add_notes(folder, notes)
+    except OSError as error:
+        callback.note(f"tags and note cannot be written: {error.strerror}")
 
 
 def _must_be_one_request(request: Request, processes: Processes) -> None:
