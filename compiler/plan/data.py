@@ -287,7 +287,7 @@ class Coco(Data):
 
 
 class HuggingFace(Data):
-    """A data set that Hugging Face's `save_to_disk` wrote. It needs pyarrow.
+    """A data set that Hugging Face's `save_to_disk` wrote, or Parquet files from its Hub.
 
     Labels are class labels, lists of them, numbers, texts, or a second column of images: masks.
     """
@@ -298,7 +298,7 @@ class HuggingFace(Data):
         "data hf": "load_from_disk load_dataset huggingface hugging_face hf_dataset"
     }
 
-    path: str = file_name("the folder", example='"saved"')
+    path: str = file_name("the folder, or a Parquet file", example='"saved"')
     image: str | None = _column("column of images; by default found by its type")
     label: tuple[str, ...] | None = tuple_of(
         "column of the labels, or several numbers; by default found by its type", _column_name,

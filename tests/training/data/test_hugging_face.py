@@ -171,3 +171,98 @@ def test_a_folder_of_one_is_known_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "set" / "state.json").unlink()
     with pytest.raises(SpecError, match="is not a saved Hugging Face data set"):
         opened(tmp_path)
+
+
+# ---- Parquet files of the Hub --------------------------------------------------------------------
+
+
+@pytest.fixture
+def data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Hugging Face's own library; and a cache folder for the copies of this test."""
+    monkeypatch.setenv("DOTCNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "theirs"))
+    return pytest.importorskip("datasets")
+
+
+def written_by(datasets: Any, count: int = 24) -> Any:
+    """A set of theirs: JPEG files in which every image differs."""
+    random = numpy.random.default_rng(0)
+    pictures = []
+    for number in range(count):
+        file = io.BytesIO()
+        pixels = random.integers(0, 255, (8, 8, 3)).astype(numpy.uint8)
+        Image.fromarray(pixels).save(file, "JPEG")
+        pictures.append({"bytes": file.getvalue(), "path": f"{number}.jpg"})
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog", "eel"])}
+    )
+    columns = {"image": pictures, "label": [number % 3 for number in range(count)]}
+    return datasets.Dataset.from_dict(columns, features=features)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["saved", "saved in parts", "hub", "converted", "file"])
+def test_pixels_are_those_of_their_library(tmp_path: Path, data_sets: Any, form: str) -> None:
+    whole = written_by(data_sets)
+    parts = {"train": whole.select(range(16)), "validation": whole.select(range(16, 24))}
+    root = tmp_path / "set"
+    if form == "saved":
+        parts["train"].save_to_disk(str(root))
+    elif form == "saved in parts":
+        data_sets.DatasetDict(parts).save_to_disk(str(root))
+    elif form == "file":
+        parts["train"].to_parquet(str(root))
+        root.rename(tmp_path / "set.parquet")
+        text = SPEC.format(end=END, arguments="").replace('"set"', '"set.parquet"')
+    else:
+        for part, one in parts.items():
+            name = f"data/{part}-{{}}-of-00002" if form == "hub" else f"default/{part}/000{{}}"
+            for place in range(2):
+                file = root / f"{name.format(f'0000{place}' if form == 'hub' else place)}.parquet"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                one.shard(2, place, contiguous=True).to_parquet(str(file))
+    if form == "file":
+        made = request(Source("net.cnn", text), base=tmp_path, here=tmp_path)
+        data = open_data(made.plan, made.base)
+    else:
+        data = opened(tmp_path)
+    assert data.dataset.classes == ("cat", "dog", "eel")
+    divided = form not in ("saved", "file")
+    seen = 0
+    for part, theirs in (("train", "train"), ("val", "validation" if divided else "train")):
+        for index in range(len(data.stores[part])):
+            row = int(data.name(part, index).split()[1])
+            their = parts[theirs][row]
+            wanted = numpy.asarray(their["image"]).transpose(2, 0, 1)
+            assert (data.image(part, index).numpy() == wanted).all()
+            assert int(data.stores[part].labels[index]) == their["label"]
+            seen += 1
+    assert seen == (24 if divided else 16)
+
+
+def test_parquet_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without their metadata; paths of images are relative to the file."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setenv("DOTCNN_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = images(12)
+    (folder / "a.png").write_bytes(rows[0]["bytes"])  # type: ignore[arg-type]
+    rows[0] = {"bytes": None, "path": "a.png"}
+    labels = ["cat" if number % 2 else "dog" for number in range(12)]
+    file = folder / "train-00000-of-00001.parquet"
+    parquet.write_table(pyarrow.table({"image": rows, "label": labels}), str(file))
+    assert [part.count for part in opened(tmp_path).dataset.parts] == [10, 2]
+    assert opened(tmp_path).dataset.classes == ("cat", "dog")
+    assert str(given(str(folder), tmp_path).call.span.text).startswith("data hf")  # type: ignore[union-attr]
+    file.write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(SpecError, match="cannot be read"):
+        opened(tmp_path)
+    file.rename(folder / "test.parquet")
+    with pytest.raises(SpecError, match="has no files for training; it has test"):
+        opened(tmp_path)
+    (folder / "other").mkdir()
+    (folder / "other" / "train.parquet").touch()
+    with pytest.raises(SpecError, match="has 2 data sets"):
+        opened(tmp_path)

@@ -28,6 +28,8 @@ class ArrowColumn:
     starts: tuple[int, ...] = ()
     """The number of the first row of each file."""
     name: str = ""
+    folder: str = ""
+    """The folder that paths of images are relative to; if empty, that of the file."""
 
     def file(self, row: int) -> str:
         return self.files[bisect_right(self.starts, row) - 1]
@@ -39,7 +41,7 @@ class ArrowColumn:
             value = opened(self.files[place]).column(self.name)[row - self.starts[place]].as_py()
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise BadImage(f"cannot be read: {str(error).partition(chr(10))[0]}") from None
-        content = _content(value, os.path.dirname(self.files[place]))
+        content = _content(value, self.folder or os.path.dirname(self.files[place]))
         if not content:
             raise BadImage("it has no image")
         return content

@@ -27,6 +27,7 @@ from ....dsl.syntax import Call
 from ..diagnostic import listed
 from ..samples.sample_endings import in_archive
 from .file_names import clean
+from .hub_parquet import is_from_hub
 from .hugging_face import is_saved
 from .idx import looks_like_idx
 
@@ -64,7 +65,7 @@ def _kind_of_folder(folder: Path) -> str:
     """The kind of data in a folder, by the names of its files."""
     if looks_like_idx(folder):
         return "idx"
-    if is_saved(folder):
+    if is_saved(folder) or is_from_hub(folder):
         return "hf"
     try:
         names = [entry.name for entry in folder.iterdir() if entry.is_file()]

@@ -1,5 +1,5 @@
-"""`data hf "path"`: a data set that Hugging Face's `save_to_disk` wrote. Needs pyarrow, and neither
-`datasets` nor a network.
+"""`data hf "path"`: a data set that Hugging Face's `save_to_disk` wrote, or Parquet files from the
+Hub (`hub_parquet.py`). Needs pyarrow, and neither `datasets` nor a network.
 
 What its columns are, their features say: `Image`, `ClassLabel` with names, lists of them where an
 image may have several classes, numbers, texts; a second column of images are masks.
@@ -20,6 +20,7 @@ from ...untrusted.open_file import read_text
 from ..diagnostic import listed, problem
 from ..left_out import BadFile
 from .file_names import clean, resolve
+from .hub_parquet import as_arrow, features_of, parquet_below, parts_of_files
 
 if TYPE_CHECKING:
     from ..loader.arrow_files import ArrowColumn
@@ -37,6 +38,8 @@ _LABELS = (
 class _Part:
     files: tuple[str, ...]
     features: Mapping[str, Any]
+    folder: str = ""
+    """The folder that paths of images are relative to; if empty, that of the files."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,10 @@ def is_saved(folder: Path) -> bool:
 
 def _parts(data: HuggingFace, root: Path) -> dict[str, _Part]:
     """The files of each part, and what is in their columns."""
+    if root.is_file() or (root.is_dir() and not is_saved(root)):
+        files = [root] if root.is_file() else parquet_below(root)
+        if files:
+            return _parquet(data, root.parent if root.is_file() else root, files)
     if not root.is_dir():
         raise problem(
             "no-such-folder",
@@ -163,11 +170,27 @@ def _parts(data: HuggingFace, root: Path) -> dict[str, _Part]:
     else:
         raise problem(
             "not-a-folder",
-            f"{data.path} is not a saved Hugging Face data set: it has no `state.json`",
+            f"{data.path} is not a saved Hugging Face data set: it has neither `state.json` nor"
+            " Parquet files",
             data,
             help='write it with `dataset.save_to_disk("…")`; image files are `data folder "…"`',
         )
     return {part: _part(data, folder) for part, folder in folders.items()}
+
+
+def _parquet(data: HuggingFace, root: Path, files: Sequence[Path]) -> dict[str, _Part]:
+    """The parts of Parquet files, which are copied as Arrow files."""
+    parts = {}
+    for part, own in parts_of_files(data, root, files).items():
+        _must_have_pyarrow(data)
+        copies = tuple([str(as_arrow(data, file)) for file in own])
+        schemas = [_table(data, copy).schema for copy in copies]
+        for file, schema in zip(own, schemas, strict=True):
+            if not schema.equals(schemas[0]):
+                message = f"{clean(file.name)} has other columns than {clean(own[0].name)}"
+                raise problem("data-damaged", message, data)
+        parts[part] = _Part(copies, features_of(data, schemas[0]), str(own[0].parent))
+    return parts
 
 
 def _part(data: HuggingFace, folder: Path) -> _Part:
@@ -203,19 +226,23 @@ def _column(data: HuggingFace, part: _Part, name: str) -> ArrowColumn:
     for file in part.files:
         starts.append(rows)
         rows += len(_table(data, file))
-    return ArrowColumn(part.files, tuple(starts), name)
+    return ArrowColumn(part.files, tuple(starts), name, part.folder)
 
 
-def _table(data: HuggingFace, file: str) -> Any:
+def _must_have_pyarrow(data: HuggingFace) -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
         raise problem(
             "not-installed",
-            f"{data.path} is kept in Arrow files, which need pyarrow",
+            f"{data.path} is kept in Arrow or Parquet files, which need pyarrow",
             data,
             help="pip install pyarrow",
         ) from None
+
+
+def _table(data: HuggingFace, file: str) -> Any:
+    _must_have_pyarrow(data)
     from ..loader.arrow_files import opened
 
     try:
