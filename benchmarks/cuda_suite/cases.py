@@ -15,7 +15,7 @@ from dotcnn.compiler.plan.directive import Directive
 from dotcnn.compiler.report.words import example_of
 from dotcnn.compiler.shapes import Shape, ShapeError
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.tests.ops.built import values
+from dotcnn.testing.built import values
 
 CLASSES = 7
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from dotcnn.compiler.plan.directive import Directive
 from dotcnn.compiler.plan.fusion import fuse
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.tests.ops.built import Built, build
+from dotcnn.testing.built import Built, build
 from dotcnn.training.augment import Augmenter
 from dotcnn.training.augment.noise_table import NoiseTable
 from dotcnn.training.augment.random_numbers import Draws, Layout

@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -58,8 +59,13 @@ def give(files: Iterable[str | os.PathLike[str]]) -> list[Plugin]:
     with what is wrong with all of them."""
     plugins: list[Plugin] = []
     wrong: list[Diagnostic] = []
+    paths: dict[str, Path] = {}
     for file in files:
+        path = Path(file).resolve()
         try:
+            if paths.setdefault(path.stem, path) != path:
+                message = f"two plug-ins are called `{path.stem}`"
+                raise _no_file(os.fspath(file), message, "rename one of the two files")
             name = os.fspath(file)
             by_name = name.isidentifier() and not os.path.lexists(name)
             plugins.append((find(name) if by_name else None) or load_file(file))
@@ -84,6 +90,16 @@ def find(name: str) -> Plugin | None:
         help = "uninstall one of them, or give a file: `--plugin`"
         raise SpecError([Diagnostic("plugin-twice", message, help=help, file=name)])
     return _load_installed(entries[0])
+
+
+@contextmanager
+def lent(plugin: Plugin) -> Iterator[None]:
+    """A context in which specs can use a plug-in that was not loaded, as for a test of it."""
+    _LOADED[plugin.name] = plugin
+    try:
+        yield
+    finally:
+        del _LOADED[plugin.name]
 
 
 def load_file(file: str | os.PathLike[str]) -> Plugin:
@@ -215,10 +231,7 @@ def _check_name(name: str, path: Path, shown: str, known: Plugin | None) -> None
         raise _no_file(shown, f"`{name}` cannot be the name of a Python module",
                        f"rename the file, for example to `{better}.py`")  # fmt: skip
     if known is not None:
-        if known.path != path:
-            raise _no_file(shown, f"another plug-in `{name}` is loaded: {known.path}",
-                           "rename one of the two files")  # fmt: skip
-        return
+        return  # given again: the newest file counts
     other = sys.modules.get(name)
     found = getattr(other, "__file__", None) if isinstance(other, ModuleType) else None
     if other is None and name not in sys.stdlib_module_names:

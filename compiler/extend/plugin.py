@@ -67,7 +67,7 @@ def declare(plugin: Plugin) -> None:
     wrong: list[Diagnostic] = []
     for kind in _classes(plugin.module):
         try:
-            _declare(plugin, kind)
+            declare_class(plugin, kind)
         except SpecError as error:
             wrong += error.diagnostics
     if not wrong and not any(plugin.words()):
@@ -94,7 +94,8 @@ def _classes(module: ModuleType) -> list[type]:
     return list(dict.fromkeys(found))
 
 
-def _declare(plugin: Plugin, kind: type) -> None:
+def declare_class(plugin: Plugin, kind: type) -> None:
+    """Enters one class; raises SpecError if it cannot be a word."""
     word = kind.word  # type: ignore[attr-defined]
     if not isinstance(word, str) or not _WORD.fullmatch(word):
         raise _wrong(

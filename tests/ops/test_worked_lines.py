@@ -64,7 +64,7 @@ from dotcnn.compiler.ops.softmax import Softmax
 from dotcnn.compiler.ops.upsample import Upsample
 from dotcnn.compiler.ops.worked import Element, Worked
 from dotcnn.compiler.shapes import Shape
-from ops.built import Built, build
+from dotcnn.testing.built import Built, build
 
 MAP = (2, 5, 4)
 GLOBAL = {"global": True}

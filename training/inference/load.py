@@ -58,7 +58,9 @@ def construct(source: str, name: str, imports: Sequence[str] = ()) -> nn.Module:
 
 def as_module(source: str, name: str, imports: Sequence[str] = ()) -> ModuleType:
     """Emitted source as a Python module; the same source gives the same module."""
-    mark = hashlib.sha256(source.encode()).hexdigest()[:12]
+    # A plug-in that was loaded again is another module: the same text means other classes.
+    plugins = [str(id(sys.modules.get(line.split()[1]))) for line in imports]
+    mark = hashlib.sha256("\n".join([source, *plugins]).encode()).hexdigest()[:12]
     full = f"dotcnn.emitted.{name.lower()}_{mark}"
     known = sys.modules.get(full)
     if known is not None:

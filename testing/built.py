@@ -1,22 +1,19 @@
-"""Operations as torch computes them, and the values that their arguments can have.
-
-Apart from the harness, because `benchmarks/cuda.py` uses it on machines without pytest and
-hypothesis.
-"""
+"""Layers as torch computes them, and the values that their arguments can have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dotcnn.compiler.language.signature import REQUIRED, ArgumentError, Field
-from dotcnn.compiler.language.values import Word
-from dotcnn.compiler.ops.base import Op
-from dotcnn.compiler.shapes import AllAxes, Shape
+from ..compiler.language.signature import REQUIRED, ArgumentError, Field
+from ..compiler.language.values import Word
+from ..compiler.ops.base import Op, TorchText, imports_of
+from ..compiler.shapes import AllAxes, Shape
 
 
 class Built(NamedTuple):
@@ -39,11 +36,23 @@ def build(op: Op, *shapes: Shape, output: Shape | None = None) -> Built:
     text = op.torch(op.output(*shapes) if output is None else output, *shapes)
     scope: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "Tensor": Tensor}
     exec(text.helper, scope)
+    scope |= imported(op, text)
     module = eval(str(text.module), scope) if text.module else None
     names = [f"x{n}" for n in range(len(shapes))]
     expression = text.call.format(*names, m="m")
     scope["m"] = module
     return Built(module, eval(f"lambda {', '.join(names)}: {expression}", scope))
+
+
+def imported(op: Op, text: TorchText) -> dict[str, Any]:
+    """What the text takes from the plug-in of the layer, by name."""
+    found: dict[str, Any] = {}
+    for module, name in imports_of(op, text):
+        known = import_module(module)
+        if not hasattr(known, name):
+            raise AssertionError(f"the text of `{op.word}` imports {name}, and {module} has none")
+        found[name] = getattr(known, name)
+    return found
 
 
 # ---- arguments ---------------------------------------------------------------------------------
