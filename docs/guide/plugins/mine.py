@@ -58,9 +58,7 @@ def Involution():
 
 
 class Inv(Layer):
-    """Involution: a filter for each place, computed from its pixel, which all channels of a group
-    share (Li et al., 2021, arXiv:2103.06255).
-    """
+    """Involution: filters of each place, which the channels of a group share (arXiv:2103.06255)."""
 
     word = "inv"
     kind = "conv"
