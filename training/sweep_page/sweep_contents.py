@@ -56,6 +56,13 @@ class SweepContents:
 
     def title(self, trial: TrialFacts) -> str:
         """A trial in a line, for tooltips."""
+        return self._titles[trial.number]
+
+    @cached_property
+    def _titles(self) -> Mapping[int, str]:
+        return {trial.number: self._title(trial) for trial in self.facts.trials}
+
+    def _title(self, trial: TrialFacts) -> str:
         results = ", ".join(
             f"{name} {objective_text(name, trial.objectives.get(name))}"
             for name in self.facts.objectives
@@ -67,6 +74,13 @@ class SweepContents:
 
     def href(self, trial: TrialFacts) -> str:
         """Where a trial's report is, or its folder."""
+        return self._places[trial.number]
+
+    @cached_property
+    def _places(self) -> Mapping[int, str]:
+        return {trial.number: self._place(trial) for trial in self.facts.trials}
+
+    def _place(self, trial: TrialFacts) -> str:
         place = f"trials/{trial.number}/"
         report = self.facts.folder / place / "report.html"
         return f"{place}report.html" if os.path.lexists(report) else place

@@ -8,7 +8,8 @@ svg .dot.one { opacity: .7; }
 svg .dot.two { opacity: 1; }
 svg .bar.faint-bar { fill: var(--faint); opacity: .45; }
 svg a:focus-visible .dot, svg a:hover .dot { stroke: var(--text); stroke-width: 2; opacity: 1; }
-.epochs svg { width: 100%; max-width: 52rem; height: auto; display: block; }
+.charts > div { max-width: 36rem; }
+.epochs svg { width: 100%; max-width: 44rem; height: auto; display: block; }
 .epochs .trial .curve { stroke: var(--one); stroke-width: 1.2; opacity: .45; }
 .epochs .trial.early .curve { stroke: var(--faint); }
 .epochs .trial.two .curve { stroke: var(--two); stroke-width: 2.2; opacity: 1; }
