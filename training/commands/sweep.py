@@ -20,6 +20,7 @@ from ...compiler.commands.terminal import (
     wants_color,
 )
 from .common import add_data, add_device, needs_torch, print_json, progress_display, request_for
+from .sweep_best import add_best, run_best
 
 if TYPE_CHECKING:
     from ..sweep.run_sweep import Sweep
@@ -29,7 +30,8 @@ EXAMPLES = """\
 cnn sweep net.cnn
 cnn sweep net.cnn --trials 60 -o runs/wide
 cnn sweep --join runs/net-sweep
-cnn sweep net.cnn --set train.epochs=3 --device cuda:1"""
+cnn sweep net.cnn --set train.epochs=3 --device cuda:1
+cnn sweep --best runs/net-sweep -o best.cnn"""
 
 DETAILS = """\
 The section `sweep` of the spec says what is searched, between which ends, and what is compared
@@ -38,7 +40,11 @@ the sweep's folder. Networks that cannot be built, or are over a limit, are not 
 
 Any number of processes may work on one sweep, on as many machines as reach its folder: --join.
 Ctrl-C ends a sweep after the epoch; the same command, or --join, goes on with it. So does it with
-trials whose process was killed."""
+trials whose process was killed.
+
+report.html in the folder is written after each trial. --best writes the best trial as a spec: the
+values are in the text, whose comments and layout stay. With two metrics there is no best one;
+--best lists the front, and --trial N chooses."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +70,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="how the trials are listed at the end (default: table)",
     )
+    add_best(parser)
     add_device(parser)
     add_network_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.best is not None:
+        return run_best(options)
+    if options.trial is not None or options.keep_sweep:
+        raise UsageError("--trial and --keep-sweep belong to --best")
     if options.file is None and options.join is None:
         raise UsageError("what to sweep? name a spec, or the folder of a sweep with --join")
     if options.join is not None:
@@ -87,12 +98,13 @@ def run(options: argparse.Namespace) -> int:
 
     from ..sweep.run_sweep import Runner
     from ..sweep.shared_data import SharedData
+    from ..sweep_page.write_sweep_page import page_writer
 
     data = SharedData()
     sweep = _sweep(options, data)
     display = _display(options)
     try:
-        why = Runner(sweep, display, data).run()
+        why = Runner(sweep, display, data, page_writer(display.say)).run()
     finally:
         display.close()
     return _report(sweep, why, options)

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import isfinite
 
 from ...compiler.plan.search_space import Value
-from ...compiler.plan.sweep import COSTS
+from ...compiler.plan.sweep_directives import COSTS
 from ..checkpoint.run_files import read_epochs, read_record
 from ..sweep.sweep_facts import PRUNED, SweepFacts, TrialFacts, is_final
 from ..sweep.trial_text import objective_text, values_text

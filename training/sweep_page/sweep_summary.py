@@ -10,7 +10,8 @@ from ...compiler.report.figures import exact
 from ..checkpoint.run_folder import shown
 from ..display.number_format import duration
 from ..page.markup import Html, element, escape, section
-from ..sweep.sweep_facts import RUNNING, TrialFacts
+from ..sweep.sweep_facts import TrialFacts
+from ..sweep.sweep_folder import RUNNING
 from ..sweep.trial_text import objective_text, value_text
 from .sweep_contents import SweepContents
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ...dsl.atomic_file import write_whole
 from ..page.document import document
-from ..sweep.sweep_facts import SweepFacts
+from ..sweep.sweep_facts import SweepFacts, read_sweep
 from .importance_section import importance_section
 from .parallel_section import parallel_section, script
 from .progress_section import progress_section
@@ -29,6 +30,20 @@ class SweepPage:
         OSError."""
         write_whole(facts.report, sweep_page(SweepContents(facts, self._curves)).encode())
         return facts.report
+
+
+def page_writer(say: Callable[[str], None]) -> Callable[[Path], None]:
+    """What is called with the folder of a sweep after each trial; a full disk does not end the
+    sweep."""
+    page = SweepPage()
+
+    def write(folder: Path) -> None:
+        try:
+            page.write(read_sweep(folder))
+        except OSError as error:
+            say(f"cannot write the page of the sweep: {error.strerror or type(error).__name__}")
+
+    return write
 
 
 def sweep_page(contents: SweepContents) -> str:
