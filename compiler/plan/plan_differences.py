@@ -140,10 +140,10 @@ def _several(name: str, old: Sequence[Directive], new: Sequence[Directive]) -> I
 
 def _alone(name: str, directive: Directive, *, there: bool) -> Change:
     """A directive that only one of the plans has."""
-    text = str(directive)
-    if name.endswith(f".{directive.head()}"):
-        text = text[len(directive.head()) :].strip() or "on"
-    return Change(name, "", text) if there else Change(name, text, "")
+    head = directive.head()
+    text = str(directive)[len(head) :].strip() or "on"
+    named = name if name.endswith(f".{head}") else f"{name}.{head}"
+    return Change(named, "", text) if there else Change(named, text, "")
 
 
 def _listed(directives: Sequence[Directive]) -> str:
