@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dotcnn
 import pytest
+
+import dotcnn
 from dotcnn.compiler.plan.make import plan
 from dotcnn.compiler.plan.plan_differences import Change, changes
 
