@@ -48,7 +48,7 @@ class Difference(NamedTuple):
         name = f"{self.section}.{self.word}" if self.word != self.section else self.section
         if self.section == NETWORK:
             yield Change(self.word, self.before, self.now)
-        elif len(self.old) == len(self.new) == 1:
+        elif len(self.old) == len(self.new) == 1 and self.word != self.section:
             yield from _arguments(name, self.old[0], self.new[0])
         else:
             yield from _several(name, self.old, self.new)
@@ -141,9 +141,19 @@ def _several(name: str, old: Sequence[Directive], new: Sequence[Directive]) -> I
 def _alone(name: str, directive: Directive, *, there: bool) -> Change:
     """A directive that only one of the plans has."""
     head = directive.head()
-    text = str(directive)[len(head) :].strip() or "on"
+    text = _brief(directive)[len(head) :].strip() or "on"
     named = name if name.endswith(f".{head}") else f"{name}.{head}"
     return Change(named, "", text) if there else Change(named, text, "")
+
+
+def _brief(directive: Directive) -> str:
+    """The directive without arguments that have their default."""
+    usual = {
+        field.name: None
+        for field in directive.fields.values()
+        if not field.required and getattr(directive, field.name) == field.default
+    }
+    return str(directive.replace(**usual))
 
 
 def _listed(directives: Sequence[Directive]) -> str:

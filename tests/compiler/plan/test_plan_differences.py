@@ -18,13 +18,19 @@ def changed(before: str, now: str) -> list[Change]:
 @pytest.mark.parametrize(
     ("before", "now", "expected"),
     [
-        ("", "augment { rotate 15 }", [("augment.rotate", "", "-15..15 p=100% fill=zero")]),
+        ("", "augment { rotate 15 }", [("augment.rotate", "", "-15..15")]),
         (
             "augment { rotate 15 }",
             "augment { rotate 20, flip horizontal }",
-            [("augment.rotate", "-15..15", "-20..20"), ("augment.flip", "", "horizontal p=50%")],
+            [("augment.rotate", "-15..15", "-20..20"), ("augment.flip", "", "horizontal")],
         ),
-        ("augment { flip horizontal }", "", [("augment.flip", "horizontal p=50%", "")]),
+        ("augment { flip horizontal }", "", [("augment.flip", "horizontal", "")]),
+        ("augment { flip horizontal p=20% }", "", [("augment.flip", "horizontal p=20%", "")]),
+        (
+            "augment { rotate 15 }",
+            "augment { rotate 20 }",
+            [("augment.rotate", "-15..15", "-20..20")],
+        ),
     ],
 )
 def test_directives_of_a_list_have_names_of_their_own(
