@@ -252,7 +252,9 @@ def _sweep(folder: Path, name: str, members: tuple[RunFacts, ...], notes: TagsAn
     best = best_of_runs(members)
     holder = holder_of(folder) or ""
     running = bool(holder) or any(member.state == RUNNING for member in members)
-    state = RUNNING if running else "done" if all(m.ended for m in members) else "interrupted"
+    # A trial that was pruned, or whose loss became NaN, is not trained again.
+    left = any(member.state in (KILLED, "interrupted") for member in members)
+    state = RUNNING if running else "interrupted" if left else "done"
     return RunFacts(
         folder=folder,
         name=name,
