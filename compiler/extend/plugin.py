@@ -70,15 +70,24 @@ def declare(plugin: Plugin) -> None:
             declare_class(plugin, kind)
         except SpecError as error:
             wrong += error.diagnostics
-    if not wrong and not any(plugin.words()):
+    if not wrong and not any(plugin.words()) and not has_callbacks(plugin.module):
         message = f"the plug-in `{plugin.name}` declares nothing"
         help = (
             "it needs a class with a `word`, of `Layer`, `Loss`, `Metric` or `Augmentation` from"
-            " `dotcnn.plugins`, at its top level"
+            " `dotcnn.plugins`, or a `dotcnn.Callback`, at its top level"
         )
         wrong.append(Diagnostic("plugin-empty", message, help=help, file=plugin.source.name))
     if wrong:
         raise SpecError(wrong)
+
+
+def has_callbacks(module: ModuleType) -> bool:
+    """Whether it holds callbacks for training (`training/trainer/callback_files.py` takes them)."""
+    return "callbacks" in vars(module) or any(
+        isinstance(value, type) and value.__module__ == module.__name__
+        for value in vars(module).values()
+        if getattr(value, "is_callback", False)
+    )
 
 
 def _classes(module: ModuleType) -> list[type]:

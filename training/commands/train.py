@@ -20,6 +20,7 @@ from ...compiler.commands.terminal import (
     wants_color,
     width,
 )
+from ...compiler.extend.load_plugin import give
 from ...compiler.language.overrides import read_override
 from ...dsl.diagnostics import SpecError
 from ..runtime.launch_environment import place_of, rank_of
@@ -37,7 +38,8 @@ cnn train net.cnn --set train.data.folds=5
 cnn train net.cnn --set train.data.folds=5 --fold 2
 cnn train --resume runs/net
 cnn train --resume runs/net --set train.epochs=50
-cnn train net.cnn -o runs/net --resume"""
+cnn train net.cnn -o runs/net --resume
+cnn train net.cnn --callback mine.py"""
 
 DETAILS = """\
 Everything goes into a run folder: weights, metrics, the spec as it was run, and report.html.
@@ -96,6 +98,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--note", type=_note, default="", metavar="TEXT", help="a note about the run"
+    )
+    parser.add_argument(
+        "--callback",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file with callbacks, classes that derive from dotcnn.Callback: they follow"
+        " training, and may end it after an epoch",
     )
     add_device(parser)
     parser.add_argument(
@@ -203,7 +213,11 @@ def _train(options: argparse.Namespace) -> int:
     from ..display.choose import callback_for
     from ..runs.tags_and_note import TagsAndNote
     from ..runtime.distributed import joined, start
+    from ..trainer.callback_files import callbacks_of_plugins, must_have_callbacks
     from ..trainer.train import train
+
+    with_callbacks = [plugin.name for plugin in give(options.callback)]
+    must_have_callbacks(with_callbacks)
 
     def nothing_left(request: Request) -> str:
         folder = run if resume is not True else output or usual_folder(request)
@@ -233,6 +247,7 @@ def _train(options: argparse.Namespace) -> int:
             request=asked,
             width=width(sys.stderr),
         )
+        own = callbacks_of_plugins([*options.plugin_names, *with_callbacks])
         result = train(
             asked,
             __version__,
@@ -240,6 +255,7 @@ def _train(options: argparse.Namespace) -> int:
             resume=folder if run is not None else resume,
             device=options.device,
             callback=callback,
+            own=own,
             processes=processes,
             find_lr=options.find_lr,
             notes=TagsAndNote(tuple(options.tag), options.note),

@@ -112,7 +112,7 @@ def end_lines(finished: RunEnd, start: RunStart | None) -> list[str]:
         wanted = start.metrics if start is not None else ()
         best = {key: value for key, value in finished.best.items() if key in wanted}
         figures = {f"val {key}": value for key, value in (best or finished.best).items()}
-        lines.append(f"best: epoch {finished.best_epoch}, {metrics(figures)}")
+        lines.append(f"best: epoch {finished.best_epoch}{', ' * bool(figures)}{metrics(figures)}")
     lines += map(show, finished.comparisons)
     if finished.verdict:
         lines.append(f"verdict: {show(' '.join(finished.verdict))}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...compiler.plan.plan import TrainPlan
 
@@ -53,7 +53,7 @@ class RunStart(NamedTuple):
     graph: Network | None = None
     """The compiled network."""
     group: Path | None = None
-    """The folder of the ensemble that the network belongs to."""
+    """The folder of the ensemble, or of the cross-validation, that the network belongs to."""
 
 
 class Step(NamedTuple):
@@ -142,6 +142,9 @@ class Stop(str):
 class Callback:
     """The base class for callbacks: override the methods that you need. They are called in the
     order of this class. In distributed training, only the first process calls them."""
+
+    is_callback: ClassVar[bool] = True
+    """By this, plug-ins are known to have callbacks."""
 
     def reading(self, what: str, done: int, total: int | None) -> None:
         """Called while data is being read, checked or measured."""

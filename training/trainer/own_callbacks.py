@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...compiler.extend.plugin import line_span
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Source, Span
 from ..checkpoint.run_folder import shown
@@ -97,24 +98,24 @@ def _diagnostic(callback: Callback, name: str, error: Exception) -> Diagnostic:
     text = str(error).strip().partition("\n")[0]
     message = f"`{kind.__qualname__}.{name}` raised {type(error).__name__}{': ' * bool(text)}{text}"
     module = sys.modules.get(kind.__module__)
-    return Diagnostic("callback", message, place_of(error, getattr(module, "__file__", None)))
+    place = place_of_error(error, getattr(module, "__file__", None))
+    code = getattr(getattr(kind, name), "__code__", None)
+    if place is None and code is not None:  # it returned something that is not a text
+        place = _line_of(code.co_filename, code.co_firstlineno)
+    return Diagnostic("callback", message, place)
 
 
-def place_of(error: BaseException, file: str | None = None) -> Span | None:
+def place_of_error(error: BaseException, file: str | None = None) -> Span | None:
     """The line that raised an exception, in its Python file: the last one in `file`, or else the
     last one; None if its text is not known."""
     everywhere = traceback.extract_tb(error.__traceback__)
     frames = [frame for frame in everywhere if frame.filename == file] or everywhere[1:]
     if not frames or frames[-1].lineno is None:
         return None
-    return line_of(frames[-1].filename, frames[-1].lineno)
+    return _line_of(frames[-1].filename, frames[-1].lineno)
 
 
-def line_of(file: str, number: int) -> Span | None:
-    """A line of a Python file, counted from 1, without its indentation."""
+def _line_of(file: str, number: int) -> Span | None:
+    """A line of a Python file; None if its text is not known."""
     text = "".join(linecache.getlines(file))
-    source = Source(shown(Path(file)), text, Path(file))
-    if not 1 <= number <= source.line_count or not text:
-        return None
-    line, start = source.line(number), source.line_starts[number - 1]
-    return source.span(start + len(line) - len(line.lstrip()), start + len(line.rstrip()))
+    return line_span(Source(shown(Path(file)), text, Path(file)), number) if text else None

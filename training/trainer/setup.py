@@ -25,7 +25,7 @@ from ...compiler.plan.schedule import Plateau
 from ...compiler.report.explain.augment import in_short
 from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint, restoring
 from ..checkpoint.record import start_record
-from ..checkpoint.run_folder import PLAN, TRANSFER, RunFolder, shown, spec_hash
+from ..checkpoint.run_folder import PLAN, RECORD, TRANSFER, RunFolder, shown, spec_hash
 from ..checkpoint.writer import CheckpointWriter
 from ..data.diagnostic import plural_noun
 from ..data.loader.batches import Batches
@@ -375,6 +375,12 @@ def _checkpoint_writer(
     )
 
 
+def _group(folder: Path) -> Path | None:
+    """The folder of the ensemble, or of the cross-validation, that a run is in."""
+    parent = folder.absolute().parent
+    return parent if (parent / RECORD).is_file() else None
+
+
 def _announce(
     job: Job,
     learner: Learner,
@@ -412,7 +418,7 @@ def _announce(
             first_step=position.steps,
             spec=job.request.source.text,
             graph=job.request.network,
-            group=job.ensemble_folder,
+            group=_group(writer.folder.path),
         )
     )
     return start_record(
