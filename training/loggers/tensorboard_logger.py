@@ -106,13 +106,16 @@ class TensorBoardLogger(Logger):
             self._events.add(graph_def=graph_def(start.graph).SerializeToString())
 
     def _ended(self, state: str) -> None:
+        """TensorBoard keeps the first status that it is told of. So it is told of none that changes
+        when the run is resumed."""
         from tensorboard.plugins.hparams.api_pb2 import Status
         from tensorboard.plugins.hparams.metadata import PLUGIN_DATA_VERSION, SESSION_END_INFO_TAG
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
         self._start = None
-        failed = {FINISHED: "SUCCESS", PRUNED: "SUCCESS", FAILED: "FAILURE"}.get(state, "UNKNOWN")
-        status = Status.Value(f"STATUS_{failed}")
+        if state not in (FINISHED, PRUNED):
+            return
+        status = Status.Value("STATUS_SUCCESS")
         content = HParamsPluginData(
             session_end_info=SessionEndInfo(status=status, end_time_secs=time.time()),
             version=PLUGIN_DATA_VERSION,

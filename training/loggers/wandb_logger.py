@@ -45,6 +45,8 @@ FOLDER, IDENTIFIER = "wandb", "wandb.json"
 _SERVER = "https://api.wandb.ai"
 _PATIENCE = 30
 """Seconds that a server may take to answer at the start."""
+_FLUSH = 0.2
+"""Seconds after which what was logged is in W&B's file."""
 _CODES = {FAILED: 1, INTERRUPTED: 130}
 
 
@@ -89,6 +91,7 @@ class WandbLogger(Logger):
                 disable_git=True,
                 save_code=False,
                 init_timeout=_PATIENCE,
+                **_often(wandb.Settings),
             ),
         )
         self._start = start
@@ -176,7 +179,7 @@ class WandbLogger(Logger):
 
     def _log(self, values: Mapping[str, Any]) -> None:
         """Logs a row. Its number is given, since W&B counts from 0 again when a run goes on."""
-        self._run.log(dict(values), step=self._state["rows"])
+        self._run.log(dict(values), step=self._state["rows"], commit=True)
         self._state["rows"] += 1
 
     def _save_file(self, path: Path) -> None:
@@ -187,6 +190,13 @@ class WandbLogger(Logger):
 
     def _remember(self) -> None:
         write_whole(self._file, json.dumps(self._state, indent=2).encode())
+
+
+def _often(settings: Any) -> dict[str, Any]:
+    """W&B writes its file from a process of its own, which ends with ours, every 15 seconds: too
+    seldom for a run that may be killed. Versions that do not have this setting write at once."""
+    name = "x_transaction_log_flush_interval"
+    return {name: _FLUSH} if name in getattr(settings, "model_fields", {}) else {}
 
 
 def _new() -> dict[str, Any]:

@@ -43,6 +43,12 @@ class Failing(dotcnn.Callback):
         self.fail("finished")
 
 
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than what is trained here."""
+    monkeypatch.setattr("dotcnn.training.page.write.write_report", lambda folder, *_: folder)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("whole") / "run", quiet=True).folder
