@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Span
+from ..runs.tags_and_note import TagsAndNote, read_notes
 from ..trainer.callbacks import Callback, RunEnd, RunStart
 
 
@@ -39,6 +40,15 @@ def name_of(start: RunStart) -> str:
     """The name of a run: that of its folder; in a group, after the group's."""
     group = group_of(start)
     return start.folder.name if group is None else f"{group.name}/{start.folder.name}"
+
+
+def notes_of(start: RunStart) -> TagsAndNote:
+    """The tags and the note of a run, with those of its ensemble."""
+    own, group = read_notes(start.folder), group_of(start)
+    if group is None:
+        return own
+    others = read_notes(group)
+    return TagsAndNote(others.tagged(own.tags).tags, own.note or others.note)
 
 
 FINISHED, PRUNED, INTERRUPTED, FAILED = "finished", "pruned", "interrupted", "failed"

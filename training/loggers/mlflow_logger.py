@@ -37,6 +37,7 @@ from .logger import (
     last_metrics,
     must_be_installed,
     name_of,
+    notes_of,
     state_of,
 )
 from .step_points import Point, StepPoints
@@ -202,10 +203,11 @@ class MlflowLogger(Logger):
             for name, value in values.items()
             if known.get(name, value) != value
         }
-        group = group_of(start)
+        group, notes = group_of(start), notes_of(start)
         self._set_tags(
             {"dotcnn": __version__, "device": start.device, "folder": str(start.folder.absolute()),
-             "group": group.name if group else "", "state": "running", **changed}
+             "group": group.name if group else "", "state": "running",
+             "tags": ", ".join(notes.tags), "mlflow.note.content": notes.note, **changed}
         )  # fmt: skip
         if self._keeps_files and not known:
             self._client.log_text(self._run, start.spec, SPEC)

@@ -37,6 +37,7 @@ from .logger import (
     last_metrics,
     must_be_installed,
     name_of,
+    notes_of,
     state_of,
 )
 from .step_points import Point, StepPoints
@@ -73,7 +74,7 @@ class WandbLogger(Logger):
         self._state = _earlier(self._file) if start.resumed is not None else _new()
         self._points = StepPoints(start)
         inner_folder(start.folder / FOLDER)
-        group, log = group_of(start), self._log_directive
+        group, notes, log = group_of(start), notes_of(start), self._log_directive
         self._run = wandb.init(
             project=log.project or start.network,
             entity=log.entity,
@@ -81,6 +82,8 @@ class WandbLogger(Logger):
             resume="allow",
             name=name_of(start),
             group=group.name if group else None,
+            tags=notes.tags or None,
+            notes=notes.note or None,
             config=dict(hyperparameters(start)),
             reinit="create_new",
             settings=wandb.Settings(

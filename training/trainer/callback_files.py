@@ -70,9 +70,11 @@ def _made(plugin: Plugin, kind: type[Callback]) -> Callback:
 
 
 def _listed(plugin: Plugin, given: object) -> list[Callback]:
-    callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
-    for one in callbacks:
-        if not isinstance(one, Callback):
+    callbacks: list[Callback] = []
+    for one in given if isinstance(given, (list, tuple)) else [given]:
+        if isinstance(one, Callback):
+            callbacks.append(one)
+        else:
             made = f"; write `{one.__name__}()`" if isinstance(one, type) else ""
             message = f"`{LIST}` has {one!r}, which is not a `dotcnn.Callback`"
             found = re.search(rf"^{LIST}\b", plugin.source.text, re.MULTILINE)
