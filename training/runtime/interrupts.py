@@ -1,4 +1,5 @@
-"""Ctrl-C, SIGTERM and SIGHUP: finish the batch and save the run; a second signal ends at once."""
+"""Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP: finish the step and save the run; a second signal ends at
+once. Schedulers send SIGTERM before they end a job, Slurm SIGUSR1 if it is told to."""
 
 from __future__ import annotations
 
@@ -6,14 +7,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 SAME = 0.3
 """Signals within this many seconds count as one."""
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+"""Some of them do not exist on Windows."""
 
 
 class Interruption:
@@ -25,14 +27,15 @@ class Interruption:
                 if interruption.requested:
                     break
 
-    Within `at_once()`, before there is anything to save, a signal raises KeyboardInterrupt. So does
-    a second signal anywhere, unless it comes within a moment of the first: torchrun passes on
+    Within `at_once()`, where there is nothing to save, a signal raises KeyboardInterrupt. So does a
+    second signal anywhere, unless it comes within a moment of the first: torchrun passes on
     signals that the terminal has already sent to all processes. Outside the main thread, signals
     are not caught.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._signalled = False
         self._since = 0.0
         self._at_once = False
         self._before: dict[int, Any] = {}
@@ -40,7 +43,7 @@ class Interruption:
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for name in SIGNALS:
-                number = getattr(signal, name, None)  # some do not exist on Windows
+                number = getattr(signal, name, None)
                 # A signal may be ignored on purpose: `nohup cnn train …` outlives its terminal.
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._caught)
@@ -63,17 +66,22 @@ class Interruption:
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """A context for long work before the first batch, which can be interrupted at once."""
-        if self.requested:
+        if self._signalled:
             raise KeyboardInterrupt
-        self._at_once = True
+        before, self._at_once = self._at_once, True
         try:
             yield
         finally:
-            self._at_once = False
+            self._at_once = before
+
+    def after_training(self) -> AbstractContextManager[None]:
+        """A context for the evaluation after the last epoch, when everything is saved."""
+        return self.at_once()
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         now, first = time.monotonic(), not self.requested
         if first:
             self.requested, self._since = True, now
+        self._signalled = True
         if self._at_once if first else now - self._since > SAME:
             raise KeyboardInterrupt

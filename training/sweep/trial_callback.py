@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ class AfterEpoch(Interruption):
         super().__init__()
         self.stopping = False
         self._tell = tell
+
+    def after_training(self) -> AbstractContextManager[None]:
+        return nullcontext()  # a trial that is trained is evaluated, too
 
     def _caught(self, number: int, frame: object) -> None:
         import time

@@ -166,6 +166,17 @@ def _evaluate(run: Run, module: nn.Module, data: Opened, part: str) -> Outcome:
     )
 
 
+def record_unfinished(run: Run) -> None:
+    """Records that the evaluation after the last epoch was interrupted."""
+    if run.job.processes.writes:
+        _write_record(run, end_record(run.record, INTERRUPTED, _progress(run), None, None))
+        folder = shown(run.writer.folder.path)
+        run.job.callback.note(
+            "the network is trained; what was interrupted is its evaluation and the report. For"
+            f" them: cnn train --resume {folder}"
+        )
+
+
 def record_failure(run: Run, state: str, diagnostics: Sequence[Diagnostic]) -> SpecError:
     """Records that training failed, and returns the error to raise. Files written before are
     kept."""

@@ -32,7 +32,7 @@ from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
-from .callbacks import BEFORE_TRAINING, EpochRecord, Step, Stop
+from .callbacks import BEFORE_TRAINING, Callback, EpochRecord, Step, Stop
 from .micro_batches import MicroBatches
 from .setup import Run
 from .state import Learner
@@ -68,6 +68,25 @@ class Unread:
     """The step of the optimizer, once it is made; None if the batch is not the last of its step."""
 
 
+class _Interrupted(Exception):
+    """Training was asked to stop while the network is validated."""
+
+
+class _WhileValidating(Callback):
+    """Ends a validation as soon as training is to stop."""
+
+    def __init__(self, callback: Callback, stopping: Callable[[], bool]) -> None:
+        self.callback, self.stopping = callback, stopping
+
+    def evaluating(self, part: str, batch: int, batches: int) -> None:
+        self.callback.evaluating(part, batch, batches)
+        if batch < batches and self.stopping():
+            raise _Interrupted
+
+    def note(self, line: str) -> None:
+        self.callback.note(line)
+
+
 class Loop:
     """Trains one network, from its current state to the end."""
 
@@ -100,6 +119,7 @@ class Loop:
         length = self.learner.rates.length
         self.last_step = length.total if length.total % length.steps else None
         """The step at which training ends within an epoch (`epochs 9.9`)."""
+        self.watched = _WhileValidating(self.callback, self.stops_validating)
         self.warned_of_constant_outputs = False
         self.images = 0
         """The number of images since the start of this epoch, or since it was resumed."""
@@ -123,10 +143,11 @@ class Loop:
         while self.position.epoch < epochs:
             began = time.perf_counter()
             if not self.train_epoch(began):
-                self.position.seconds += time.perf_counter() - began
-                self.writer.interrupted(self.learner)
-                return Ending(INTERRUPTED)
-            record, stop = self.end_epoch(began)
+                return self.interrupted(began)
+            try:
+                record, stop = self.end_epoch(began)
+            except _Interrupted:
+                return self.interrupted(began)
             self.position.seconds += record.seconds
             last = stop or self.position.epoch == epochs
             self.writer.epoch(self.learner, record, last=last, facts=self.facts)
@@ -137,6 +158,12 @@ class Loop:
                 self.writer.stopped(self.learner)
                 return Ending(asked.state if isinstance(asked, Stop) else CALLBACK, str(asked))
         return Ending(DONE)
+
+    def interrupted(self, began: float) -> Ending:
+        """Saves the state within an epoch."""
+        self.position.seconds += time.perf_counter() - began
+        self.writer.interrupted(self.learner)
+        return Ending(INTERRUPTED)
 
     def close(self) -> None:
         """Ends the worker processes that read images."""
@@ -350,6 +377,7 @@ class Loop:
         metrics = self.writer.metrics
         self.processes.add_up([metrics.counters()])
         train_metrics = metrics.metrics()
+        trained = metrics.state()
         metrics.reset()
         waiting, elapsed = self.batches.waiting, self.batches.elapsed
         guessing = self.data.task.guessing
@@ -359,7 +387,13 @@ class Loop:
         val_metrics: dict[str, float] = {}
         self.facts = {}
         if self.train.validate.follows(position.epoch, self.train.epochs.whole):
-            val_metrics = self.validate()
+            try:
+                val_metrics = self.validate()
+            except _Interrupted:  # as if it had been after the last step of the epoch
+                metrics.restore(trained)
+                position.epoch -= 1
+                position.position = self.batches.state.position
+                raise
         best, stop = self.judge(train_metrics["loss"], val_metrics)
         return (
             EpochRecord(
@@ -388,6 +422,12 @@ class Loop:
         self.facts = self.data.task.validated(counts).facts
         return counts.results()
 
+    def stops_validating(self) -> bool:
+        """Whether a validation after an epoch is to be ended. Several processes, each with batches
+        of its own, end together after it."""
+        asked = self.processes.alone and self.interruption.requested
+        return asked and self.position.epoch > 0
+
     def validate_in_batches_of(self, size: int) -> None:
         """Sets the batch size of validation, in all processes together."""
         self.validation = self.data.evaluation("val", batch=size, sharing=self.processes.sharing)
@@ -408,7 +448,7 @@ class Loop:
                     self.validation,
                     self.data.loss,
                     self.learner.precision,
-                    self.callback,
+                    self.watched,
                     "val",
                     merge=self.processes.add_up,
                     forward=self.validated_forward,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from ...dsl.diagnostics import SpecError
 from ..runtime.errors import explained
 from ..runtime.interrupts import Interruption
 from ..runtime.nan_check import Diverged
-from .finish import finish, record_failure
+from .finish import finish, record_failure, record_unfinished
 from .job import Job
 from .loop import CALLBACK, DIVERGED, INTERRUPTED, STOPPED, Ending, Loop
 from .result import Result
@@ -24,10 +25,18 @@ def train_network(job: Job, folder: Path, interruption: Interruption) -> Result:
         failure = record_failure(run, STOPPED, job.own.saved(folder, finished=False).diagnostics)
         job.processes.wait_for_first()  # the others end as if they were interrupted
         raise failure
+    # All is saved: a signal ends the evaluation at once, and resuming the run repeats it.
+    ends = nullcontext() if ending.state == INTERRUPTED else interruption.after_training()
     try:
         precision = run.learner.precision
-        with explained(job.situation(phase="evaluation", precision=precision, folder=folder)):
+        with (
+            ends,
+            explained(job.situation(phase="evaluation", precision=precision, folder=folder)),
+        ):
             return finish(run, ending)
+    except KeyboardInterrupt:
+        record_unfinished(run)
+        raise
     except SpecError as error:
         raise record_failure(run, STOPPED, error.diagnostics) from None
 

@@ -131,34 +131,37 @@ def _train(
     notes: TagsAndNote,
 ) -> Result:
     """`claim` is the run folder if it exists, and is locked already."""
-    with ExitStack() as locks:
-        job = locks.enter_context(
-            _opened_job(
-                request,
-                version,
-                resume=resume,
-                locked=claim is not None,
-                device=device,
-                callback=callback,
-                processes=processes,
-                open_with=open_with,
+    with ExitStack() as locks, interruption or Interruption() as interrupted:
+        with interrupted.at_once():
+            job = locks.enter_context(
+                _opened_job(
+                    request,
+                    version,
+                    resume=resume,
+                    locked=claim is not None,
+                    device=device,
+                    callback=callback,
+                    processes=processes,
+                    open_with=open_with,
+                )
             )
-        )
-        job = replace(job, own=own)
-        folder = processes.from_first(lambda: claim or resume or make_folder(job.request, output))
-        if resume is None and find_lr:
-            job = _with_found_rate(job, folder)
-        if resume is None and claim is None:
-            locks.enter_context(lock_run(folder, processes))
-        if processes.writes:
-            _add_notes(folder, notes, callback)
+            job = replace(job, own=own)
+            opened = job
+            folder = processes.from_first(
+                lambda: claim or resume or make_folder(opened.request, output)
+            )
+            if resume is None and find_lr:
+                job = _with_found_rate(job, folder)
+            if resume is None and claim is None:
+                locks.enter_context(lock_run(folder, processes))
+            if processes.writes:
+                _add_notes(folder, notes, callback)
         train_job = train_ensemble if job.plan.train.ensemble.count > 1 else train_network
         if job.folds is not None:
             train_job = train_folds
-        with interruption or Interruption() as interrupted:
-            own.end_training = interrupted.request
-            result = train_job(job, folder, interrupted)
-            processes.wait_for_first()
+        own.end_training = interrupted.request
+        result = train_job(job, folder, interrupted)
+        processes.wait_for_first()
         if own.error is not None:
             raise own.saved(folder, finished=True)
         return result

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ....dsl.diagnostics import SpecError
+from ...runtime.interrupts import SIGNALS
 from ..diagnostic import problem
 from ..images.image_file import BadImage, quiet
 from ..sources.file_names import clean
@@ -57,7 +58,7 @@ class Stream:
             pin_memory=device.type == "cuda",
             persistent_workers=workers > 0,
             prefetch_factor=AHEAD if workers else None,
-            worker_init_fn=_ignore_interrupts,
+            worker_init_fn=_leave_signals,
             generator=torch.Generator(),  # else it would use torch's generator, which training uses
         )
 
@@ -171,9 +172,20 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """In a worker: Ctrl-C is handled by the training process, which then ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals(worker: int) -> None:
+    """In a worker: signals, which schedulers send to all processes of a job, are handled by the
+    training process. It may need images to finish its step, and then ends its workers; should a
+    worker be stuck when it gets SIGTERM, it ends after a while."""
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE) and None)
+
+
+_GRACE = 30
+"""The seconds that a worker goes on after SIGTERM, as long as Slurm waits before it kills a job."""
 
 
 def _worker_died(error: Exception) -> SpecError:
