@@ -10,12 +10,13 @@ from math import isfinite
 from typing import Protocol
 
 from ...compiler.plan.metric_names import is_metric, metric_named
-from ...compiler.report.figures import exact, plural, short
+from ...compiler.report.figures import plural, short
 from ...compiler.report.style import Style
 from ..data.diagnostic import in_nouns, plural_noun
 from ..display.number_format import amount, duration, is_share, metric
 from ..page.document import document
 from ..page.markup import Html, details, element, escape, joined, scrolling, section, table
+from ..runs.run_facts import RunFacts
 from .comparison_text import difference_text, recorded, spread_text
 from .confusion_changes import SHOWN, class_changes, confusion_changes
 from .contender import Contender
@@ -229,7 +230,7 @@ def _title(title: str, page: _Page) -> str:
 
 
 def _curves(page: _Page) -> Html | None:
-    lines = [[run.epoch_lines() for run in each.runs] for each in page.contenders]
+    lines = [_lines_of(each.runs) for each in page.contenders]
     charts = []
     for part, name in _names_of_curves(page, lines):
         drawn = [
@@ -246,8 +247,8 @@ def _curves(page: _Page) -> Html | None:
     if not charts:
         return None
     about = "From the first epoch on; axes have the range of the values, and do not start at zero."
-    if any(each.several for each in page.contenders):
-        about += " A band reaches from the lowest to the highest of several seeds."
+    if any(each.several or each.run.members for each in page.contenders):
+        about += " A band reaches from the lowest to the highest of several seeds, or folds."
     boxes = [
         Html(
             f'<label class="r{place}"><input type="checkbox" id="show{place}" checked>'
@@ -263,6 +264,12 @@ def _curves(page: _Page) -> Html | None:
 
 
 _Lines = Sequence[Mapping[str, object]]
+
+
+def _lines_of(runs: Sequence[RunFacts]) -> list[_Lines]:
+    """The epochs of each run; of an ensemble and of a cross-validation, those of its networks."""
+    each = (member for run in runs for member in (run.members or (run,)))
+    return [run.epoch_lines() for run in each]
 
 
 def _names_of_curves(page: _Page, lines: Sequence[Sequence[_Lines]]) -> Iterator[tuple[str, str]]:
@@ -548,8 +555,8 @@ def _sides(page: _Page, other: Contender, telling: Telling) -> Iterator[Html]:
         else:
             what = f"Only {name} has right"
         shown = f", of which these are {len(images)}" if count > len(images) else ""
-        noun = page.nouns if count != 1 else page.comparison.noun
-        yield element("p", element("strong", what), f": {exact(count)} {noun}{shown}")
+        counted = plural(count, page.comparison.noun)
+        yield element("p", element("strong", what), f": {counted}{shown}")
         if images:
             items = [element("li", _figure(page, other, image)) for image in images]
             yield element("ul", *items, class_="gallery")

@@ -9,7 +9,6 @@ from ...compiler.report.figures import plural, short
 from ...compiler.report.grid import Column, grid
 from ...compiler.report.style import ADDED, BOLD, FAINT, REMOVED, Style, laid_out, wrapped
 from ...dsl.printable import show
-from ..data.diagnostic import plural_noun
 from ..display.number_format import duration, metric
 from ..significance.distributions import LEVEL
 from .confusion_changes import ClassChange, ConfusionChange, class_changes, confusion_changes
@@ -196,7 +195,7 @@ def _value(place: int) -> Callable[[Setting], str]:
 def _changes(comparison: Comparison, style: Style) -> list[str]:
     """Confusions, classes and images of each run beside the first."""
     lines: list[str] = []
-    nouns = plural_noun(comparison.noun)
+    noun = comparison.noun
     for by_metric in comparison.decisive:
         output = output_of(comparison.first, by_metric.metric)
         for other in comparison.contenders[1:]:
@@ -209,7 +208,7 @@ def _changes(comparison: Comparison, style: Style) -> list[str]:
                 pairs += _classes(class_changes(comparison.first, other), style)
             telling = telling_images(comparison.first, other, by_metric.metric)
             if telling is not None and (telling.firsts or telling.others):
-                pairs += _telling(telling, comparison.first, other, nouns)
+                pairs += _telling(telling, comparison.first, other, noun)
             if pairs:
                 of = f" ({by_metric.metric})" if len(comparison.decisive) > 1 else ""
                 lines += ["", style.paint(f"{show(other.name)}{of}", BOLD), *laid_out(pairs, style)]
@@ -233,7 +232,7 @@ def _classes(changes: Sequence[ClassChange], style: Style) -> list[tuple[str, st
 
 
 def _telling(
-    telling: Telling, first: Contender, other: Contender, nouns: str
+    telling: Telling, first: Contender, other: Contender, noun: str
 ) -> list[tuple[str, str]]:
     """How many images tell two runs apart, and which ones most."""
     name = show(first.name)
@@ -244,12 +243,12 @@ def _telling(
     else:
         names = ("only it has right", f"only {name} has right")
     return [
-        (names[0], _images(telling.others, telling.only_other, nouns)),
-        (names[1], _images(telling.firsts, telling.only_first, nouns)),
+        (names[0], _images(telling.others, telling.only_other, noun)),
+        (names[1], _images(telling.firsts, telling.only_first, noun)),
     ]
 
 
-def _images(count: int, shown: Sequence[TellingImage], nouns: str) -> str:
+def _images(count: int, shown: Sequence[TellingImage], noun: str) -> str:
     names = [show(each.name) for each in shown[:3]]
     more = f" ({', '.join(names)}{', ...' if count > len(names) else ''})" if names else ""
-    return f"{count:,} {nouns}{more}"
+    return f"{plural(count, noun)}{more}"

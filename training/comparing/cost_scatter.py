@@ -12,7 +12,7 @@ from ..page.markup import Html, element, escape, joined
 
 WIDTH, HEIGHT = 440, 270
 _TOP, _BOTTOM = 26, 46
-_LETTER = 7.2
+_LETTER, _BOLD_LETTER = 7.2, 8.0
 _LINE = 14
 
 
@@ -103,8 +103,9 @@ def _drawn(
     low, high = at(point.cost, point.low)[1], at(point.cost, point.high)[1]
     title = element("title", f"{point.name}: {cost(point.cost)}, {value(point.value)}")
     name = point.name if len(point.name) <= 18 else f"{point.name[:17]}…"
-    wide = _LETTER * len(name)
-    left = x + 7 if x + 7 + wide < WIDTH else x - 7 - wide
+    wide = _BOLD_LETTER * len(name)
+    before = x + 7 + wide > WIDTH
+    left = x - 7 - wide if before else x + 7
     line = y + 4
     while any(
         abs(line - other) < _LINE and left < end and start < left + wide
@@ -117,7 +118,8 @@ def _drawn(
         f'<g class="run r{point.place}">{title}'
         f'<line class="whisker" x1="{_n(x)}" x2="{_n(x)}" y1="{_n(low)}" y2="{_n(high)}"/>'
         f'<circle class="point" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
-        f'<text x="{_n(left)}" y="{_n(line)}">{escape(name)}</text></g>'
+        f'<text x="{_n(x - 7 if before else x + 7)}" y="{_n(line)}"'
+        f' text-anchor="{"end" if before else "start"}">{escape(name)}</text></g>'
     )
 
 

@@ -105,15 +105,23 @@ class Differences:
     # ---- costs ----
 
     def parameters(self, place: int) -> int | None:
+        """Of an ensemble, those of all its networks."""
         known = self.contenders[place].run.parameters
-        analysis = self.analyses[place] if known is None else None
-        return analysis.totals.params if analysis is not None else known
+        if known is None and (analysis := self.analyses[place]) is not None:
+            known = analysis.totals.params
+        return None if known is None else known * self._networks(place)
 
     def macs(self, place: int) -> int | None:
         """Multiply-adds for one image; of a run that does not record them, of its network."""
         known = self.contenders[place].run.macs
-        analysis = self.analyses[place] if known is None else None
-        return analysis.totals.macs if analysis is not None else known
+        if known is None and (analysis := self.analyses[place]) is not None:
+            known = analysis.totals.macs
+        return None if known is None else known * self._networks(place)
+
+    def _networks(self, place: int) -> int:
+        """How many answer an image together."""
+        run = self.contenders[place].run
+        return max(1, len(run.members)) if run.kind == "ensemble" else 1
 
 
 class _Change(NamedTuple):

@@ -17,6 +17,7 @@ WIDTH = 480
 _TOP, _BOTTOM, _LEAST_HEIGHT = 12, 34, 270
 _LETTER = 7.2
 """The width of a letter, or a little more."""
+_BOLD_LETTER = 8.0
 _LINE = 15
 """The height of a name at the end of a curve."""
 _LONGEST = 16
@@ -77,7 +78,7 @@ def overlaid(title: str, curves: Sequence[Curve], value: Callable[[float], str])
     frame = _Frame(
         min(epochs), max(epochs), ticks,
         left=12 + _LETTER * max(len(value(tick)) for tick in ticks),
-        right=14 + _LETTER * longest,
+        right=14 + _BOLD_LETTER * longest,
         height=max(_LEAST_HEIGHT, _TOP + _BOTTOM + _LINE * len(curves)),
     )  # fmt: skip
     dots = sum(len(curve.points) for curve in curves) <= _MOST_DOTS

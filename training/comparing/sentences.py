@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import isfinite, isnan
 
 from ...compiler.plan.metric_names import is_metric, metric_named
+from ...compiler.report.figures import plural
 from ..data.diagnostic import plural_noun
 from ..display.number_format import amount, is_share, loss, metric
 from ..significance.intervals import Interval
@@ -21,10 +22,10 @@ def sentences(comparison: Comparison) -> Iterator[str]:
     for by_metric in comparison.decisive:
         first, *others = by_metric.standings
         for other in others:
-            yield sentence(by_metric, first, other, plural_noun(comparison.noun))
+            yield sentence(by_metric, first, other, comparison.noun)
 
 
-def sentence(by_metric: ByMetric, first: Standing, other: Standing, nouns: str) -> str:
+def sentence(by_metric: ByMetric, first: Standing, other: Standing, noun: str) -> str:
     name, against, label = by_metric.metric, other.against, by_metric.label
     if against is None or not (isfinite(first.value) and isfinite(other.value)):
         return f"{label} of {first.name if isnan(first.value) else other.name} is not known."
@@ -41,17 +42,17 @@ def sentence(by_metric: ByMetric, first: Standing, other: Standing, nouns: str) 
         return (
             f"{other.name} and {first.name} cannot be told apart: {label} differs by"
             f" {size_of(name, difference)}, and by chance alone a difference as large comes"
-            f" {chance(against)}{_evidence(against, first, other, nouns)}."
+            f" {chance(against)}{_evidence(against, first, other, noun)}."
         )
     better, worse = (other, first) if (difference > 0) == by_metric.higher else (first, other)
     return (
         f"{better.name} is better than {worse.name} by {size_of(name, difference)}"
         f" {label}; by chance alone a difference as large comes {chance(against)}"
-        f"{_evidence(against, first, other, nouns)}."
+        f"{_evidence(against, first, other, noun)}."
     )
 
 
-def _evidence(against: Against, first: Standing, other: Standing, nouns: str) -> str:
+def _evidence(against: Against, first: Standing, other: Standing, noun: str) -> str:
     """What the test has counted."""
     tested = against.tested
     assert tested is not None
@@ -61,10 +62,10 @@ def _evidence(against: Against, first: Standing, other: Standing, nouns: str) ->
     if any(tested.counts) or tested.name.startswith("McNemar"):
         only_first, only_second = tested.counts
         return (
-            f" ({tested.name}: {only_second:,} {nouns} only {other.name} has right,"
+            f" ({tested.name}: {plural(only_second, noun)} only {other.name} has right,"
             f" {only_first:,} only {first.name})"
         )
-    return f" ({tested.name} on {tested.samples:,} {nouns})"
+    return f" ({tested.name} on {plural(tested.samples, noun)})"
 
 
 def chance(against: Against) -> str:
@@ -136,8 +137,7 @@ def _end(name: str, value: float, signed: bool) -> str:
 
 def measured_on(comparison: Comparison) -> str:
     """`359 validation images`."""
-    part, nouns = PARTS[comparison.part], plural_noun(comparison.noun)
+    part = PARTS[comparison.part]
     if comparison.images is None:
-        return f"{part} {nouns}"
-    noun = nouns if comparison.images != 1 else comparison.noun
-    return f"{comparison.images:,} {part} {noun}"
+        return f"{part} {plural_noun(comparison.noun)}"
+    return plural(comparison.images, f"{part} {comparison.noun}")
