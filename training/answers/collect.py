@@ -30,6 +30,7 @@ from .kept_answers import (
     smallest,
 )
 
+_AT_ONCE = 4096
 _SMALLEST = torch.finfo(torch.float32).tiny
 
 
@@ -126,6 +127,7 @@ def _one_class(shares: Tensor, labels: Tensor, classes: int) -> Mapping[str, Arr
 
 def _ranks(shares: Tensor, labels: Tensor, true: Tensor, best: Tensor) -> Tensor:
     """How many classes are more probable than the true one."""
-    above = torch.stack([(row > own).sum() for row, own in zip(shares, true, strict=True)])
+    rows = zip(shares.split(_AT_ONCE), true.split(_AT_ONCE), strict=True)
+    above = torch.cat([(each > own).sum(1) for each, own in rows])
     among = best == labels[:, None]
     return torch.where(among.any(1), among.int().argmax(1), above.clamp(min=best.shape[1]))

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...compiler.commands.options import add_format
 from ...compiler.commands.output_file import writing
 from ...compiler.commands.terminal import OK, CommandError, UsageError, say, style
 from .common import add_device, print_json, progress_display
@@ -68,7 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not evaluate runs that keep no answers",
     )
     add_device(parser)
-    add_format(parser)
+    parser.add_argument(
+        "--format",
+        choices=["table", "json", "csv"],
+        default="table",
+        help="table for people, json or csv for programs (default: table)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,6 +104,10 @@ def run(options: argparse.Namespace) -> int:
         from ..comparing.comparison_json import comparison_json
 
         print_json(comparison_json(comparison, differences))
+    elif options.format == "csv":
+        from ..comparing.comparison_csv import comparison_csv
+
+        print(comparison_csv(comparison, differences), end="")
     else:
         from ..comparing.comparison_text import comparison_text
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from ...compiler.plan.metric_names import is_metric, metric_named
 from ...compiler.report.figures import plural, short
 from ...compiler.report.style import Style
+from ..answers.kept_answers import ONE_CLASS
 from ..data.diagnostic import in_nouns, plural_noun
 from ..display.number_format import amount, duration, is_share, metric
 from ..page.document import document
@@ -415,9 +416,12 @@ def _confusions(page: _Page) -> Html | None:
     parts = page.beside(partial(_changes, page))
     if not parts:
         return None
-    about = f"Mistakes of each run less those of {page.first.name}" + (
-        ", means over seeds." if any(each.several for each in page.contenders) else "."
-    )
+    if any(kind.task == ONE_CLASS for kind in page.comparison.kinds):
+        about = f"Mistakes of each run less those of {page.first.name}"
+    else:
+        about = "The figures of each, as the runs have recorded them"
+    means = ", means over seeds" if any(each.several for each in page.contenders) else ""
+    about += f"{means}."
     return section(
         "confusions", "Confusions and classes", element("p", about, class_="faint"), *parts
     )

@@ -205,6 +205,8 @@ def _decisive(
         if wanted not in names:
             known = listed(list(names), 40)
             raise CannotCompare(f"no run has measured `{wanted}`; they have {known}")
+        if not is_metric(wanted):
+            raise CannotCompare(f"`{wanted}` is a metric of a plug-in: name it, `--plugin FILE`")
         return [wanted]
     found = [
         f"{kind.name}.{BEST_METRIC[kind.task]}" if kind.name else BEST_METRIC[kind.task]
@@ -214,8 +216,8 @@ def _decisive(
     found = [name for name in found if name in names]
     if found or not names:
         return found
-    metric = contenders[0].run.metric
-    return [metric if metric in names else names[0]]
+    candidates = [contenders[0].run.metric, *names]
+    return [next((name for name in candidates if name in names and is_metric(name)), "loss")]
 
 
 # ---- results -----------------------------------------------------------------------------------

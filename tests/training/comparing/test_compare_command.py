@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -117,6 +118,16 @@ def test_the_figures_of_two_runs(run: Run, capsys: pytest.CaptureFixture[str]) -
     images = data["changes"][0]["by_metric"][0]["images"]
     assert (images["only_first"], images["only_this"]) == (3, 12)
     assert images["only_first_shown"][0]["other"].startswith(("cat", "dog", "fox"))
+
+
+def test_a_table_for_spreadsheets(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run("a, or 1", range(12)), run("b", range(20, 23), lr=0.05)
+    first, second = csv.DictReader(
+        compare(capsys, "a, or 1", "b", "--format", "csv")[0].split("\n")
+    )
+    assert (first["run"], first["value"], first["p"]) == ("a, or 1", "0.8", "")
+    assert float(second["p"]) == pytest.approx(2 * 576 / 2**15)
+    assert float(second["difference"]) == pytest.approx(0.15)
 
 
 def test_a_difference_that_is_chance(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
