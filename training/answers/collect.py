@@ -127,7 +127,7 @@ def _one_class(shares: Tensor, labels: Tensor, classes: int) -> Mapping[str, Arr
 
 def _ranks(shares: Tensor, labels: Tensor, true: Tensor, best: Tensor) -> Tensor:
     """How many classes are more probable than the true one."""
-    rows = zip(shares.split(_AT_ONCE), true.split(_AT_ONCE), strict=True)
+    rows = zip(torch.split(shares, _AT_ONCE), torch.split(true, _AT_ONCE), strict=True)
     above = torch.cat([(each > own).sum(1) for each, own in rows])
     among = best == labels[:, None]
     return torch.where(among.any(1), among.int().argmax(1), above.clamp(min=best.shape[1]))
