@@ -273,7 +273,6 @@ def _line_end(text: str, place: int) -> int:
 
 
 _COMMENTS = re.compile(r"(?:[ \t]*#[^\n]*\n)+\Z")
-_BLANK = re.compile(r"(?:[ \t]*\r?\n)+\Z")
 
 
 def _without(text: str, span: Span) -> _Change:
@@ -285,14 +284,12 @@ def _without(text: str, span: Span) -> _Change:
     above = _COMMENTS.search(text[:start])
     if above is not None and above.start() > 0:
         start = above.start()
-    blank = _BLANK.search(text[:start])
-    following = text[end:].lstrip("\r\n")
-    if blank is not None and following:
-        start, end = blank.start(), len(text) - len(following)
-        return _Change(start, end, "\n\n" if start and text[:start].endswith("}") else "\n")
-    if blank is not None:
-        return _Change(blank.start(), len(text), "\n" if blank.start() else "")
-    return _Change(start, len(text) - len(following), "")
+    before, after = text[:start].rstrip(), text[end:].lstrip("\r\n")
+    gaps = text[len(before) : start], text[end : len(text) - len(after)]
+    gap = "\n\n" if any(each.count("\n") > 1 for each in gaps) else "\n"
+    return _Change(
+        len(before), len(text) - len(after), gap if before and after else "\n" * bool(before)
+    )
 
 
 # ---- the proof -------------------------------------------------------------------------------

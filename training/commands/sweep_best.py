@@ -62,8 +62,9 @@ def run_best(options: argparse.Namespace) -> int:
         with writing(output):
             output.write_text(text, encoding="utf-8", newline="")
     _tell(facts, trial, output)
-    paths = relative_data(facts, trial)
-    if paths and output is not None and output.resolve().parent != facts.base.resolve():
+    moved = output is not None and output.resolve().parent != facts.base.resolve()
+    paths = relative_data(text, facts) if moved else []
+    if paths:
         say(f"its data, {paths[0]}, is looked for beside it; it was in {facts.base}")
     return OK
 

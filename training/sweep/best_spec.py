@@ -16,6 +16,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.files import read_file
 from ...dsl.source import Source
 from ..checkpoint.run_folder import SPEC, shown
+from ..request import request_from
 from .sweep_facts import SweepFacts, TrialFacts
 
 
@@ -62,14 +63,15 @@ def must_find_imports(text: str, output: Path) -> None:
         raise SpecError([Diagnostic(first.code, message, help=help)]) from None
 
 
-def relative_data(facts: SweepFacts, trial: TrialFacts) -> list[str]:
-    """The paths of the data that are relative to the folder of the spec."""
-    from ..saved_request import request_of
-
-    data = request_of(trial.folder).plan.train.data
-    paths = [
-        str(getattr(data, name))
-        for name, field in data.fields.items()
-        if name in ("path", "root", "masks", "target") and isinstance(getattr(data, name), str)
-    ]
+def relative_data(text: str, facts: SweepFacts) -> list[str]:
+    """The paths of the data in a spec that are relative to its folder."""
+    source = Source(facts.spec, text, facts.folder / SPEC)
+    options = facts.options._replace(input=None, set=())
+    data = request_from(source, facts.base, options).plan.train.data
+    given = [value for name, value in data.arguments.items() if name in _PATHS]
+    paths = [value for value in given if isinstance(value, str)]
     return [path for path in paths if not Path(path).expanduser().is_absolute()]
+
+
+_PATHS = ("path", "root", "masks", "target")
+"""Arguments of `data` that name files or folders."""

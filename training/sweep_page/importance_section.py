@@ -21,11 +21,11 @@ def importance_section(contents: SweepContents) -> Html | None:
         return section("importance", "What matters", element("p", text, class_="faint"))
     values = [[contents.value(trial, s.name) for trial in contents.complete] for s in searches]
     charts = []
-    for name in contents.facts.objectives:
+    for name in contents.measured:
         results = [trial.objectives[name] for trial in contents.complete]
         found = importances(searches, values, results)
         if found:
-            head = f"for {name}" if len(contents.facts.objectives) > 1 else ""
+            head = f"for {name}" if len(contents.measured) > 1 else ""
             charts.append(element("div", element("h3", head) if head else "", _bars(name, found)))
     if not charts:
         return None

@@ -15,7 +15,7 @@ def progress_section(contents: SweepContents) -> Html | None:
     if not contents.complete:
         return None
     names = contents.facts.objectives
-    charts = [_best_so_far(contents, name) for name in names]
+    charts = [_best_so_far(contents, name) for name in contents.measured]
     if len(names) == 1:
         how = "Each point is a trial; the line is the best result until then."
         return section(

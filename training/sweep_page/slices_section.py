@@ -18,7 +18,7 @@ def slices_section(contents: SweepContents) -> Html | None:
         return None
     charts = [
         element("div", _slice(contents, search, name))
-        for name in facts.objectives
+        for name in contents.measured
         for search in facts.searches
     ]
     note = "Faint points are trials that did not come to their end: what they had reached by then."

@@ -88,6 +88,11 @@ class SweepContents:
     # ---- what is compared ----
 
     @property
+    def measured(self) -> list[str]:
+        """The objectives that are known only when a trial has been trained."""
+        return [name for name in self.facts.objectives if name not in COSTS or name == "seconds"]
+
+    @property
     def metric(self) -> str:
         """The first objective that is a metric."""
         return next(name for name in self.facts.objectives if name not in COSTS)

@@ -9,7 +9,7 @@ svg .dot.two { opacity: 1; }
 svg .bar.faint-bar { fill: var(--faint); opacity: .45; }
 svg a:focus-visible .dot, svg a:hover .dot { stroke: var(--text); stroke-width: 2; opacity: 1; }
 .charts > div { max-width: 36rem; }
-.epochs svg { width: 100%; max-width: 44rem; height: auto; display: block; }
+.epochs svg { width: 100%; max-width: 36rem; height: auto; display: block; }
 .epochs .trial .curve { stroke: var(--one); stroke-width: 1.2; opacity: .45; }
 .epochs .trial.early .curve { stroke: var(--faint); }
 .epochs .trial.two .curve { stroke: var(--two); stroke-width: 2.2; opacity: 1; }
@@ -38,5 +38,5 @@ table.trials tr.best-trial td, table.trials tr.best-trial th { font-weight: 600;
 table.trials tr.early td { color: var(--faint); }
 table.trials tr.over td, table.trials tr.over th { background: var(--ground); }
 table.trials tr.out { display: none; }
-table.trials td:last-child { max-width: 24rem; overflow-wrap: anywhere; }
+table.trials td:last-child { min-width: 11rem; max-width: 24rem; overflow-wrap: anywhere; }
 """

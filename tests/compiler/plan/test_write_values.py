@@ -124,3 +124,32 @@ def test_imports_and_gallery(tmp_path: Path) -> None:
 def test_refuses_what_the_text_would_not_say() -> None:
     with pytest.raises(SpecError, match="width"):
         written("widht=24")
+
+
+SWEEP = """\
+# What is searched,
+# and how.
+sweep {
+  lr log 1e-4..1e-1   # the rate
+  width in [8, 16]
+  trials 8
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "without"),
+    [
+        (f"{SPEC}\n{SWEEP}", SPEC),
+        (f"{SPEC}{SWEEP}", SPEC),
+        (f"{SPEC}\n{SWEEP}\n\n# The end.\n", f"{SPEC}\n# The end.\n"),
+        (SPEC.replace("train {", f"{SWEEP}\ntrain {{"), SPEC),
+        (f"{SWEEP}\n{SPEC}", f"# What is searched,\n# and how.\n\n{SPEC}"),
+        (f"{SPEC}\nsweep {{ width in [8, 16] }}  # short", SPEC),
+    ],
+)
+def test_takes_the_sweep_out(spec: str, without: str) -> None:
+    assert written(spec=spec) == without
+    assert written("width=8", spec=spec) == without.replace("width=16", "width=8")
+    kept = write_values(Source("net.cnn", spec), TEN, ["width=8"], keep_sweep=True)
+    assert kept == spec.replace("width=16", "width=8")
