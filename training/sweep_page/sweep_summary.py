@@ -64,10 +64,9 @@ def _best(contents: SweepContents) -> Iterator[Html]:
         if not contents.complete:
             yield element("p", "No trial has come to its end yet.")
         else:
-            command = element(
-                "code", f"cnn sweep --best {shown(facts.folder)} --trial N -o net.cnn"
-            )
-            yield element("p", "One of the front as a spec, with its values written in: ", command)
+            line = f"cnn sweep --best {shown(facts.folder)} --trial N -o net.cnn"
+            code = element("code", line)
+            yield element("p", "One of the front as a spec, with its values written in: ", code)
         return
     link = element("a", f"trial {best.number}", href=contents.href(best))
     values = ", ".join(
