@@ -345,8 +345,11 @@ class Op(Declared):
         return []
 
     def work_out(self, element: Element) -> Worked:
-        """The arithmetic of one output element with its numbers."""
-        raise NotImplementedError
+        """The arithmetic of one output element with its numbers. A layer of a plug-in may leave it
+        out: then the number is shown, and not how it comes about."""
+        result = float("nan") if element.actual is None else element.actual
+        note = f"`{self.word}` does not write its arithmetic out"
+        return Worked(element.at, f"what `{self.word}` computes", result, note=note)
 
     # ---- dependence on neighboring operations ----
 
