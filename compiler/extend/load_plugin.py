@@ -116,6 +116,7 @@ def load_file(file: str | os.PathLike[str]) -> Plugin:
     digest = hashlib.sha256(source.text.encode()).hexdigest()
     known = _LOADED.get(name)
     if known is not None and known.path == path and known.identity.sha256 == digest:
+        sys.modules[name] = known.module
         return known
     _check_name(name, path, shown, known)
     _check_version(name, source)

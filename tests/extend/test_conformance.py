@@ -1,0 +1,249 @@
+"""`dotcnn.testing.conformance`: what is right passes, and what is wrong is told in a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dotcnn.compiler.extend.load_plugin import load_file
+from dotcnn.compiler.ops.conv import Conv
+from dotcnn.plugins import (
+    Augmentation,
+    Kept,
+    Layer,
+    Loss,
+    Metric,
+    Pointwise,
+    SameShape,
+    Shape,
+    TorchText,
+    Weight,
+    call_text,
+    constructor,
+    size,
+    torch_class,
+)
+from dotcnn.testing import NotConforming, conformance
+from support import ROOT
+
+
+@pytest.fixture(scope="module")
+def mine() -> Any:
+    return load_file(ROOT / "docs" / "guide" / "plugins" / "mine.py").module
+
+
+@pytest.mark.parametrize(
+    ("name", "cases"), [("Inv", 3), ("Poly", 0), ("Matthews", 0), ("Levels", 0)]
+)
+def test_the_classes_of_the_guide_conform(mine: Any, name: str, cases: int) -> None:
+    assert "conforms" in str(conformance(getattr(mine, name), cases=cases))
+
+
+@pytest.mark.slow
+def test_the_layer_of_the_guide_conforms_whatever_its_arguments(mine: Any) -> None:
+    assert conformance(mine.Inv, cases=40, seed=1).tried == 40
+
+
+def test_layers_of_the_language_conform() -> None:
+    assert conformance(Conv, cases=4).tried == 4
+
+
+@torch_class
+def Scaled():  # type: ignore[no-untyped-def] # noqa: N802
+    class Scaled(torch.nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(channels))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.weight.view(-1, 1, 1)
+
+    return Scaled
+
+
+class Scale(SameShape, Layer):
+    """A factor for each channel."""
+
+    word = "scaled"
+    kind = "norm"
+    spatial_axes = (2,)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("weight", (inputs[0][0],)),)
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return size(output)
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept(inputs=(0,))
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(constructor("Scaled", inputs[0][0]), imports=("Scaled",))
+
+
+def test_a_layer_with_a_class_of_its_own_conforms() -> None:
+    assert conformance(Scale, cases=4).tried == 4
+
+
+class Wide(Scale):
+    word = "wide"
+
+    def output(self, *inputs: Shape) -> Shape:
+        return (inputs[0][0] + 1, *inputs[0][1:])
+
+
+class Bare(Scale):
+    word = "bare"
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return ()
+
+
+class Costly(Scale):
+    word = "costly"
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        return size(output)
+
+
+class Forgetful(Scale):
+    word = "forgetful"
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+
+class Flipped(Pointwise, Layer):
+    word = "flipped"
+    kind = "shape"
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call=call_text("{0}.flip(2)"))
+
+
+class Unknown(Scale):
+    word = "unknown"
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(constructor("Gone", inputs[0][0]), imports=("Gone",))
+
+
+class Raises(Scale):
+    word = "raises"
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return [1][size(output)]
+
+
+class Unfinished(Layer):
+    word = "unfinished"
+    kind = "conv"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (Wide, r"`wide` on \S+: `output` says \(\d+, \d+, \d+\); torch: \("),
+        (Bare, "says that its weights are none; torch: weight"),
+        (Costly, r"the layer says \d+ multiply-adds; torch: 0 for an image"),
+        (Forgetful, "`kept` says that the backward pass needs 0 bytes more"),
+        (Flipped, "the text may not be emitted"),
+        (Unknown, "imports Gone, and .* has none"),
+        (Raises, "line [0-9]+: IndexError"),
+        (Unfinished, "does not define `output`, `macs`, `elementwise`, `kept`, `torch`"),
+    ],
+)
+def test_what_a_layer_says_wrongly_is_told(kind: type[Layer], sentence: str) -> None:
+    with pytest.raises(NotConforming, match=sentence):
+        conformance(kind, cases=2)
+
+
+class Summed(Loss):
+    word = "loss summed"
+    tasks = ("classification",)
+    weighted = False
+
+    def function(self, weights: Tensor | None) -> Any:
+        return lambda outputs, labels: torch.nn.functional.cross_entropy(
+            outputs, labels, reduction="sum"
+        )
+
+
+class Counted(Loss):
+    word = "loss counted"
+    tasks = ("classification",)
+    weighted = False
+
+    def function(self, weights: Tensor | None) -> Any:
+        return lambda outputs, labels: (outputs.argmax(1) != labels).float().mean()
+
+
+class Last(Metric):
+    word = "last"
+
+    def sums(self, outputs: int) -> tuple[int, ...]:
+        return ()
+
+    def count(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return (outputs.argmax(1) == labels).float().mean()
+
+    def value(self, sums: Tensor) -> float:
+        return float(sums)
+
+
+class Errors(Last):
+    word = "errors"
+
+    def sums(self, outputs: int) -> tuple[int, ...]:
+        return (2,)
+
+    def count(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        wrong = (outputs.argmax(1) != labels).sum()
+        return torch.stack([wrong, torch.tensor(len(labels))])
+
+    def value(self, sums: Tensor) -> float:
+        return float(sums[0] / sums[1])
+
+
+class Shaken(Augmentation):
+    word = "shaken"
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        return images + torch.randn_like(images)
+
+
+class Cut(Augmentation):
+    word = "cut"
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        return images[:, :, 1:]
+
+
+class Centered(Augmentation):
+    word = "centered"
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        return images - images.mean() + drawn.view(-1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (Summed, "not a mean over images"),
+        (Counted, "fails on shares of classes|has no gradient"),
+        (Last, "for batches of"),
+        (Errors, "`higher` says that more is better"),
+        (Shaken, "differs for the same numbers"),
+        (Cut, "has to keep"),
+        (Centered, "depends on which images are in the batch"),
+    ],
+)
+def test_what_others_say_wrongly_is_told(kind: type, sentence: str) -> None:
+    with pytest.raises(NotConforming, match=sentence):
+        conformance(kind)

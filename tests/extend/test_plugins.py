@@ -1,0 +1,406 @@
+"""Plug-ins: how they come in, what a spec may say of them, what a run keeps, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dotcnn
+from dotcnn.cli import main
+from dotcnn.compiler.build.elaborate import elaborate
+from dotcnn.compiler.emit.allowed import NotAllowed, check
+from dotcnn.compiler.extend import load_plugin
+from dotcnn.compiler.extend.load_plugin import find, give, load_file, loaded
+from dotcnn.compiler.language.vocabulary import layer_words
+from dotcnn.compiler.load_spec import load
+from dotcnn.compiler.ops import REGISTRY
+from dotcnn.compiler.plan.metric_names import METRICS
+from dotcnn.dsl.diagnostics import Diagnostic, SpecError
+from dotcnn.dsl.source import Source
+from support import ROOT
+
+EXAMPLE = ROOT / "docs" / "guide" / "plugins"
+
+POWER = """\
+from dotcnn.plugins import Kept, Layer, Pointwise, TorchText, call_text, number
+
+class Power(Pointwise, Layer):
+    '''A power of each number.'''
+
+    word = "power"
+    kind = "activation"
+    to: float = number("exponent", {to})
+
+    def kept(self, output, *inputs):
+        return Kept(inputs=(0,))
+
+    def torch(self, output, *inputs):
+        return TorchText(call=call_text("{{0}} ** {{to}}", to=self.to))
+"""
+
+NET = """\
+use "{name}"
+network N {{
+  input 1x8x8
+  conv 8 3x3 same
+  power
+  pool avg global, flatten
+  fc 10
+}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test loads is forgotten after it."""
+    before, metrics = set(sys.modules), dict(METRICS)
+    monkeypatch.setattr(load_plugin, "_LOADED", {})
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if not file.startswith(str(ROOT)) and ".venv" not in file and "." not in name:
+            del sys.modules[name]
+    sys.modules.pop("mine", None)
+    METRICS.clear()
+    METRICS.update(metrics)
+
+
+def plugin(folder: Path, text: str = POWER.format(to=2.0), name: str = "powers") -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.py"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def mistakes(text: str) -> list[Diagnostic]:
+    return [each for each in dotcnn.check(text) if each.severity == "error"]
+
+
+# ---- what a spec says ------------------------------------------------------------------------
+
+
+def test_without_its_plugin_a_spec_says_what_is_missing_and_how_it_is_given() -> None:
+    (wrong,) = mistakes(NET.format(name="powers"))
+    assert wrong.code == "missing-plugin"
+    assert wrong.span is not None
+    assert wrong.span.text == '"powers"'
+    assert "--plugin powers.py" in wrong.help
+
+
+def test_a_file_beside_a_spec_is_not_executed(tmp_path: Path) -> None:
+    plugin(tmp_path, "raise AssertionError('executed')\n", "mine")
+    (tmp_path / "net.cnn").write_text(NET.format(name="mine"))
+    (wrong,) = dotcnn.check(tmp_path / "net.cnn")
+    assert wrong.code == "missing-plugin"
+    assert "mine" not in sys.modules
+
+
+def test_given_in_python_it_has_its_words(tmp_path: Path) -> None:
+    network = dotcnn.compile(NET.format(name="powers"), plugins=[plugin(tmp_path)])
+    assert network.by_name["power"].shape == (8, 8, 8)
+    assert "** 2.0" in dotcnn.emit(network)
+
+
+def test_its_words_are_those_of_specs_that_use_it(tmp_path: Path) -> None:
+    give([plugin(tmp_path)])
+    text = NET.format(name="powers")
+    assert mistakes(text) == []
+    (wrong,) = mistakes(text.replace('use "powers"\n', ""))
+    assert wrong.code == "unknown-layer"
+    assert "power" not in REGISTRY
+    assert "power" not in layer_words()
+
+
+def test_two_specs_with_plugins_of_the_same_word_do_not_disturb_one_another(tmp_path: Path) -> None:
+    give([plugin(tmp_path), plugin(tmp_path, POWER.format(to=3.0), "cubes")])
+    first = elaborate(load(Source("a.cnn", NET.format(name="powers"))))
+    second = elaborate(load(Source("b.cnn", NET.format(name="cubes"))))
+    assert first.by_name["power"].op.to == 2.0  # type: ignore[attr-defined]
+    assert second.by_name["power"].op.to == 3.0  # type: ignore[attr-defined]
+    assert "** 2.0" in dotcnn.emit(first)
+
+
+def test_two_plugins_of_one_spec_with_the_same_word_are_both_named(tmp_path: Path) -> None:
+    give([plugin(tmp_path), plugin(tmp_path, POWER.format(to=3.0), "cubes")])
+    (wrong,) = mistakes('use "powers"\n' + NET.format(name="cubes"))
+    assert wrong.code == "plugin-word"
+    assert wrong.span is not None
+    assert Path(wrong.span.source.name).name == "cubes.py"
+    assert wrong.span.line == 6
+    assert Path(wrong.labels[0].span.source.name).name == "powers.py"
+
+
+def test_each_file_uses_what_it_has_words_of(tmp_path: Path) -> None:
+    give([plugin(tmp_path)])
+    (tmp_path / "blocks.cnn").write_text("block part() {\n  power\n}\n")
+    main = tmp_path / "net.cnn"
+    text = NET.format(name="powers").replace("  power\n", "  part\n")
+    main.write_text('import "blocks.cnn"\n' + text)
+    (wrong,) = (each for each in dotcnn.check(main) if each.severity == "error")
+    assert wrong.code == "unknown-layer"
+    assert 'use "powers"' in wrong.help
+    assert "blocks.cnn" in wrong.help
+    (tmp_path / "blocks.cnn").write_text('use "powers"\nblock part() {\n  power\n}\n')
+    main.write_text('import "blocks.cnn"\n' + text.replace('use "powers"\n', ""))
+    assert [each for each in dotcnn.check(main) if each.severity == "error"] == []
+
+
+def test_a_block_cannot_have_the_name_of_a_layer_of_a_plugin(tmp_path: Path) -> None:
+    give([plugin(tmp_path)])
+    wrong = mistakes(NET.format(name="powers") + "block power() { relu }\n")
+    assert [each.code for each in wrong] == ["taken-name"]
+    assert "powers" in wrong[0].message
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+BROKEN = {
+    "raises": ("import json\n1 / 0\n", "plugin-error", 2),
+    "syntax": ("x = 1\ny = (\n", "plugin-error", 2),
+    "exits": ("raise SystemExit(1)\n", "plugin-error", 1),
+    "newer": ('x = 1\nDOTCNN = "99.1"\nfrom dotcnn.plugins import Later\n', "plugin-version", 2),
+    "older": ("from dotcnn.plugins import Gone\n", "plugin-error", 1),
+    "taken": (POWER.format(to=1).replace('"power"', '"relu"'), "plugin-word", 6),
+    "strange": (POWER.format(to=1).replace('"power"', '"My Power"'), "plugin-word", 6),
+    "twice": (POWER.format(to=1) + "class Q(Power):\n    word = 'power'\n", "plugin-word", 16),
+    "incomplete": (POWER.format(to=1).replace("def kept", "def kapt"), "plugin-incomplete", 6),
+    "no_kind": (POWER.format(to=1).replace("    kind =", "    other ="), "plugin-incomplete", 6),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_wrong_with_a_plugin_is_told_at_its_line(name: str, tmp_path: Path) -> None:
+    text, code, line = BROKEN[name]
+    with pytest.raises(SpecError) as error:
+        load_file(plugin(tmp_path, text, name))
+    (wrong,) = error.value.diagnostics
+    assert wrong.code == code
+    assert wrong.span is not None
+    assert Path(wrong.span.source.name).name == f"{name}.py"
+    assert wrong.span.line == line
+    assert name not in sys.modules
+    assert name not in loaded()
+
+
+def test_files_that_cannot_be_plugins(tmp_path: Path) -> None:
+    for file, code in (
+        (plugin(tmp_path, name="json"), "plugin-file"),
+        (plugin(tmp_path, name="my-layers"), "plugin-file"),
+        (plugin(tmp_path, "x = 1\n", "nothing"), "plugin-empty"),
+        (tmp_path, "plugin-file"),
+        (tmp_path / "gone.py", "no-such-file"),
+    ):
+        with pytest.raises(SpecError) as error:
+            load_file(file)
+        assert [each.code for each in error.value.diagnostics] == [code], file
+
+
+def test_a_changed_file_is_loaded_again(tmp_path: Path) -> None:
+    text = NET.format(name="powers")
+    first = dotcnn.load(text, plugins=[plugin(tmp_path)])
+    second = dotcnn.load(text, plugins=[plugin(tmp_path, POWER.format(to=3.0))])
+    assert type(first) is not type(second)
+
+
+def test_an_error_in_its_code_is_told_at_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plugin(tmp_path, POWER.format(to=2).replace("return Kept(", "return [][1], Kept("))
+    (tmp_path / "net.cnn").write_text(NET.format(name="powers"))
+    assert main(["report", "net.cnn", "--plugin", "powers.py"]) == 1
+    said = capsys.readouterr().err
+    assert "powers.py:11" in said
+    assert "IndexError" in said
+    assert "Traceback" not in said
+
+
+# ---- installed ones --------------------------------------------------------------------------
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "cnn-mine") -> None:
+    """The package of the guide, as pip installs it."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.py").write_text((EXAMPLE / "mine.py").read_text("utf-8"), encoding="utf-8")
+    info = folder / f"{name.replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(metadata)
+    entries = project["entry-points"]["dotcnn.plugins"]
+    lines = [f"{key} = {value}" for key, value in entries.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[dotcnn.plugins]", *lines, ""]))
+    monkeypatch.syspath_prepend(str(folder))
+
+
+INVOLVED = 'use "mine"\nnetwork N { input 8x6x6, inv 3 groups=2, flatten, fc 10 }\n'
+
+
+def test_an_installed_plugin_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path / "site", monkeypatch)
+    assert dotcnn.compile("network N { input 1x8x8, flatten, fc 10 }")
+    assert "mine" not in sys.modules, "imported without a spec that uses it"
+    assert mistakes(INVOLVED) == []
+    found = find("mine")
+    assert found is not None
+    assert (found.distribution, found.identity.version) == ("cnn-mine", "1.0")
+    assert "from mine import Involution" in dotcnn.emit(INVOLVED)
+
+
+def test_two_packages_with_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path / "site", monkeypatch)
+    installed(tmp_path / "other", monkeypatch, "cnn-others")
+    (wrong,) = mistakes(INVOLVED)
+    assert wrong.code == "plugin-twice"
+    assert "cnn-mine and cnn-others" in wrong.message
+
+
+def test_specs_without_plugins_do_not_look_for_installed_ones() -> None:
+    script = (
+        "import sys, dotcnn; from dotcnn.cli import main; main(['check', 'resnet18']);"
+        "assert 'importlib.metadata' not in sys.modules;"
+        "assert 'dotcnn.compiler.extend.load_plugin' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_checking_with_a_plugin_imports_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "net.cnn").write_text(INVOLVED)
+    words = ["report", str(tmp_path / "net.cnn"), "--plugin", str(EXAMPLE / "mine.py")]
+    script = (
+        f"import sys; from dotcnn.cli import main; assert main({words!r}) == 0;"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+# ---- emitted text ----------------------------------------------------------------------------
+
+
+def test_emitted_text_may_import_exactly_what_the_layer_names() -> None:
+    give([EXAMPLE / "mine.py"])
+    text = dotcnn.emit(INVOLVED)
+    check(text, ["from mine import Involution"])
+    with pytest.raises(NotAllowed):
+        check(text)
+    with pytest.raises(NotAllowed):
+        check(
+            text.replace("import Involution", "import Involution, os"),
+            ["from mine import Involution"],
+        )
+    with pytest.raises(NotAllowed):
+        check(text.replace("from mine", "from yours"), ["from mine import Involution"])
+
+
+def test_a_block_may_have_the_name_of_what_is_imported() -> None:
+    give([EXAMPLE / "mine.py"])
+    text = 'use "mine"\nblock Involution() { inv 3 }\n'
+    text += "network N { input 8x6x6, repeat 2 { Involution }, flatten, fc 10 }\n"
+    module = dotcnn.load(text)
+    assert len([name for name, _ in module.named_modules() if name.endswith("inv")]) == 2
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+TRAINED = """\
+use "mine"
+network N {
+  input 1x8x8
+  conv 8 3x3 same, relu
+  inv 3 groups=2, relu
+  pool avg global, flatten
+  fc classes
+}
+train {
+  data digits
+  epochs 2
+  batch 256
+  loss poly
+  metrics loss top1 mcc
+  checkpoint metric=mcc
+  early_stop 1 metric=mcc
+}
+augment { levels most=12 p=50% }
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    before = dict(METRICS)
+    folder = tmp_path_factory.mktemp("run") / "net"
+    dotcnn.train(TRAINED, plugins=[EXAMPLE / "mine.py"], output=folder, quiet=True)
+    load_plugin._LOADED.clear()
+    sys.modules.pop("mine", None)
+    METRICS.clear()
+    METRICS.update(before)
+    return folder
+
+
+def test_a_run_is_trained_with_words_of_a_plugin_and_records_it(run: Path) -> None:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert all("mcc" in json.loads(line)["val"] for line in lines)
+    plan = json.loads((run / "plan.json").read_text())
+    assert plan["train"]["loss"]["is"] == "loss poly"
+    (recorded,) = plan["plugins"]
+    assert (recorded["name"], recorded["version"], recorded["file"]) == ("mine", "1.0", "mine.py")
+    assert (run / "plugins" / "mine.py").read_bytes() == (EXAMPLE / "mine.py").read_bytes()
+
+
+def test_a_run_needs_its_plugin_again_and_never_takes_its_own_copy(run: Path) -> None:
+    with pytest.raises(SpecError, match="missing-plugin") as error:
+        dotcnn.evaluate(run)
+    assert str(run / "plugins" / "mine.py") in error.value.diagnostics[0].notes[0]
+    assert "mine" not in sys.modules
+    outcome = dotcnn.evaluate(run, plugins=[EXAMPLE / "mine.py"])
+    last = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert outcome.metrics["mcc"] == pytest.approx(max(each["val"]["mcc"] for each in last))
+
+
+def test_another_file_of_that_name_is_told(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (EXAMPLE / "mine.py").read_text("utf-8").replace('"1.0"', '"1.1"')
+    dotcnn.load(run, plugins=[plugin(tmp_path, text, "mine")])
+    said = capsys.readouterr().err
+    assert "made with another plug-in: mine 1.0" in said
+    assert "now it is mine 1.1" in said
+
+
+def test_resuming_and_exporting_with_the_plugin(run: Path, tmp_path: Path) -> None:
+    given: Any = {"plugins": [EXAMPLE / "mine.py"]}
+    resumed = dotcnn.train(resume=run, epochs=3, quiet=True, **given)
+    assert resumed.metrics["mcc"] == pytest.approx(resumed.metrics["mcc"])
+    assert dotcnn.predict(run, [[[0] * 8] * 8], **given)[0] is not None
+
+
+# ---- help and editors ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["inv", "loss poly", "mcc", "levels"])
+def test_help_explains_its_words(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", *word.split(), "--plugin", str(EXAMPLE / "mine.py")]) == 0
+    assert capsys.readouterr().out.startswith(f"{word}: ")
+
+
+def test_the_language_server_knows_its_words() -> None:
+    lsp = pytest.importorskip("lsprotocol.types")
+    from dotcnn.editor.server.completion import completion
+    from dotcnn.editor.server.document import Document
+
+    give([EXAMPLE / "mine.py"])
+    text = 'use "mine"\nnetwork N {\n  input 8x6x6\n  in\n}\n'
+    document = Document("file:///net.cnn", text)
+    with document.words():
+        items = completion(document, lsp.Position(3, 4)).items
+    assert "inv" in {item.label for item in items}
+    document = Document("file:///net.cnn", 'use "')
+    assert "mine" in {item.label for item in completion(document, lsp.Position(0, 5)).items}
