@@ -8,6 +8,7 @@ lines. `pytest --update-golden` writes outputs, where there is no `…`, and pic
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 from collections.abc import Iterator
@@ -120,6 +121,14 @@ def test_commands_print_what_is_shown(
             kept.write_bytes(drawn.read_bytes())
         elif drawn.suffix == ".svg" and drawn.exists():
             assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), link
+
+
+@pytest.mark.slow
+def test_the_tour_in_python() -> None:
+    tour = str(ROOT / "docs/contributing/tour.md")
+    failed, tried = doctest.testfile(tour, module_relative=False, globs={"dotcnn": dotcnn})
+    assert tried > 10
+    assert not failed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -275,7 +275,7 @@ write `scale, bias`
     LearnableAffineBlock LAB
 there is no such activation here; `tanh` comes closest
     lhtan
-    Softsign softsign Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
+    Hardtanh hard_tanh hardtan ClippedReLU Tanhshrink LogSigmoid ScaledTanh
     scaled_tanh
     Clip
 there is no such activation here; `elu` comes closest

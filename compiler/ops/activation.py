@@ -421,6 +421,28 @@ class Tanh(Activation):
         return constructor("nn.Tanh")
 
 
+class Softsign(Activation):
+    """Squeezes each number between -1 and 1, more slowly than tanh."""
+
+    word: ClassVar[str] = "softsign"
+    example: ClassVar[str] = "softsign"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "softsign": "Softsign",
+    }
+    suits: ClassVar[str] = "xavier"
+    formula: ClassVar[str] = "x/(1 + |x|)"
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        # torch has it as several operations: the divisor is kept, too.
+        return Kept(inputs=(0,), own=size(output), scratch=2 * size(output))
+
+    def value(self, x: float, element: Element) -> tuple[str, float]:
+        return f"{figure(x)}/(1 + {figure(abs(x))})", x / (1 + abs(x))
+
+    def module(self, input_shape: Shape) -> Constructor:
+        return constructor("nn.Softsign")
+
+
 class Hardsigmoid(Activation):
     """Sigmoid made of straight lines."""
 

@@ -28,6 +28,7 @@ from dotcnn.compiler.ops.activation import (
     Sigmoid,
     SiLU,
     Softplus,
+    Softsign,
     Square,
     Tanh,
 )
@@ -42,7 +43,7 @@ IN_PLACE = [kind for kind in ALL if kind.in_place]
 
 def test_all_of_them_are_here():
     words = "relu relu6 leaky prelu elu selu gelu silu mish softplus sigmoid tanh"
-    more = "hardsigmoid hardswish softmax abs square tlu"
+    more = "hardsigmoid hardswish softmax abs square tlu softsign"
     assert {kind.word for kind in ALL} == {*words.split(), *more.split()}
 
 
@@ -73,6 +74,7 @@ def test_all_of_them_are_here():
         (Softplus(threshold=1.0), 2, 2),
         (Sigmoid(), 0, 0.5),
         (Tanh(), 1, math.tanh(1)),
+        (Softsign(), -3, -0.75),
         (Hardsigmoid(), 1, 4 / 6),
         (Hardswish(), 1, 4 / 6),
         (Hardswish(), -4, 0),

@@ -131,6 +131,6 @@ _FUNCTIONS: dict[str, Function] = {
     },
     **{
         name: getattr(F, name)
-        for name in ("relu6", "selu", "mish", "hardsigmoid", "hardswish", "silu")
+        for name in ("relu6", "selu", "mish", "softsign", "hardsigmoid", "hardswish", "silu")
     },
 }

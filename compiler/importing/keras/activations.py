@@ -9,7 +9,7 @@ from .tracer import Value
 
 SAME = {
     "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "selu": "selu",
-    "softplus": "softplus", "swish": "silu", "silu": "silu", "mish": "mish",
+    "softplus": "softplus", "softsign": "softsign", "swish": "silu", "silu": "silu", "mish": "mish",
     "hard_silu": "hardswish", "hard_swish": "hardswish", "elu": "elu",
 }  # fmt: skip
 """What Keras calls them, and we."""

@@ -16,7 +16,7 @@ from .views import BATCH, REPEATED, Part, View, length, merged
 
 @says(
     "relu", "relu6", "selu", "mish", "sigmoid", "tanh", "hardsigmoid", "hardswish", "silu", "abs",
-    "leaky_relu", "elu", "gelu", "softplus",
+    "leaky_relu", "elu", "gelu", "softplus", "softsign",
 )  # fmt: skip
 def _activation(to: Composer, call: Call, x: Value) -> View:
     word = "leaky" if call.function == "leaky_relu" else call.function

@@ -40,6 +40,7 @@ class Composite(NamedTuple):
 COMPOSITES = (
     # ---- activations ----
     Composite("softplus", "log(1 + exp(x))", "beta=1.0, threshold=20.0"),
+    Composite("softsign", "x / (1 + abs(x))"),
     Composite("mish", "x * tanh(softplus(x, beta=1.0))"),
     Composite("mish", "x * tanh(log(1 + exp(x)))"),
     Composite("gelu", "x * (1 + erf(x * 0.70710678)) / 2", "approximate='none'"),

@@ -21,7 +21,7 @@ entry for each spatial axis; axes count from 0, the batch included, never from t
 | max_pool, avg_pool | x | kernel stride pad dilation ceil; count_pad for avg |
 | adaptive_max_pool, adaptive_avg_pool | x | to (by axis) |
 | mean sum amax amin var norm | x | axes keep; unbiased for var, p for norm |
-| relu relu6 selu mish sigmoid tanh hardsigmoid hardswish silu exp log sqrt rsqrt neg abs
+| relu relu6 selu mish sigmoid tanh softsign hardsigmoid hardswish silu exp log sqrt rsqrt neg abs
   reciprocal erf sin cos | x | |
 | leaky_relu | x | slope |
 | elu | x | alpha |
