@@ -156,11 +156,10 @@ class MlflowLogger(Logger):
     # ---- the run ----
 
     def _earlier_run(self, start: RunStart, address: str) -> Any:
-        """The run in MLflow that a resumed run goes on with; None if there is none."""
+        """The run in MLflow that a resumed run goes on with, also if it was stopped before its first
+        checkpoint; None if there is none."""
         from mlflow.exceptions import MlflowException
 
-        if start.resumed is None:
-            return None
         try:
             known = load_json(read_text(start.folder / IDENTIFIER, 10_000))
         except BadFile:

@@ -71,7 +71,7 @@ class WandbLogger(Logger):
         import wandb
 
         self._file = start.folder / IDENTIFIER
-        self._state = _earlier(self._file) if start.resumed is not None else _new()
+        self._state = _earlier(self._file)
         self._points = StepPoints(start)
         inner_folder(start.folder / FOLDER)
         group, notes, log = group_of(start), notes_of(start), self._log_directive
@@ -118,6 +118,7 @@ class WandbLogger(Logger):
     def step(self, step: Step) -> None:
         if self._points.add(step):
             self._log_points(self._points.take())
+            self._remember()
 
     def epoch(self, record: EpochRecord) -> None:
         others = {
@@ -141,7 +142,7 @@ class WandbLogger(Logger):
             images["mistakes"] = mistakes
         if images:
             self._log(images)
-            self._remember()
+        self._remember()
         if end.report is not None:
             self._save_file(end.report)
         for part, metrics in last_metrics(end).items():

@@ -15,7 +15,7 @@ import pytest
 import dotcnn
 from dotcnn.training.trainer.callbacks import EpochRecord, Step
 
-from ..small import NETWORK, gone_on, trained
+from ..small import NETWORK, Looker, gone_on, trained
 from .read_back import Logged, expected, of_csv, of_mlflow, of_tensorboard, of_wandb
 
 TRAIN = """
@@ -175,6 +175,22 @@ def test_a_process_that_is_killed(
     same(found, tmp_path / "run", tool)
     assert [step for step, _ in found.steps["loss"]] == list(range(1, 5 * STEPS + 1))
     assert (found.state, found.runs) == ("finished", 1)
+
+
+@read_with("tensorboard", "mlflow", "wandb")
+def test_a_run_that_is_interrupted_within_an_epoch(
+    tool: str, read: Callable[[Path], Logged], tmp_path: Path
+) -> None:
+    pytest.importorskip(tool)
+    stopped = trained(tmp_path / "run", spec(tool), callback=Looker(STEPS + 3), quiet=True)
+    assert stopped.interrupted
+    before = read(tmp_path / "run")
+    assert [step for step, _ in before.steps["loss"]] == list(range(1, STEPS + 4))
+    assert before.state == ("" if tool == "tensorboard" else "interrupted")
+    gone_on(tmp_path / "run", quiet=True)
+    found = read(tmp_path / "run")
+    same(found, tmp_path / "run", tool)
+    assert [step for step, _ in found.steps["loss"]] == list(range(1, 5 * STEPS + 1))
 
 
 class Stop(dotcnn.Callback):
