@@ -156,8 +156,8 @@ class MlflowLogger(Logger):
     # ---- the run ----
 
     def _earlier_run(self, start: RunStart, address: str) -> Any:
-        """The run in MLflow that a resumed run goes on with, also if it was stopped before its first
-        checkpoint; None if there is none."""
+        """The run in MLflow that a resumed run goes on with, also if it was stopped before its
+        first checkpoint; None if there is none."""
         from mlflow.exceptions import MlflowException
 
         try:

@@ -76,11 +76,12 @@ class TensorBoardLogger(Logger):
         self._write_points()
         for part, metrics in last_metrics(end).items():
             name = "best" if part == "val" else part
-            self._scalars(end.epochs, {f"{metric}/{name}": v for metric, v in metrics.items()})
+            self._scalars(end.epochs, {f"{name}/{metric}": v for metric, v in metrics.items()})
         for tag, image in confusion_matrices(end, start):
             self._image(end.epochs, tag, image)
         for number, mistake in enumerate(end.mistakes(), 1):
-            self._image(end.epochs, f"mistakes/{number:02}", picture(mistake), str(mistake))
+            answer = f"{mistake.label} as {mistake.predicted}"
+            self._image(end.epochs, f"mistakes/{number:02} {answer}", picture(mistake))
         self._text(end.epochs, "result", _result(end))
         self._ended(state_of(end))
 
@@ -135,11 +136,9 @@ class TensorBoardLogger(Logger):
             summary.value.add(tag="lr", simple_value=point.lr)
             self._step_events.add(step=point.step, summary=summary)
 
-    def _image(self, epoch: int, tag: str, image: Any, about: str = "") -> None:
+    def _image(self, epoch: int, tag: str, image: Any) -> None:
         summary = _summary()
         value = summary.value.add(tag=tag)
-        value.metadata.plugin_data.plugin_name = "images"
-        value.metadata.display_name = about or tag
         value.image.width, value.image.height = image.size
         value.image.colorspace = len(image.getbands())
         value.image.encoded_image_string = png(image)
