@@ -46,7 +46,13 @@ def read_spec(folder: Path) -> GivenSpec:
     options = Options.from_json(record["made_with"])
     spec = spec_of(folder)
     _tell_changed_plugins(folder, spec)
-    return GivenSpec(spec, options, base_of_run(folder, record))
+    base = base_of_run(folder, record)
+    old = record["base"].rstrip("/")
+    if str(base) != record["base"]:  # what `--data` named is an absolute path
+        options = options._replace(
+            set=tuple(text.replace(f'"{old}/', f'"{base.as_posix()}/') for text in options.set)
+        )
+    return GivenSpec(spec, options, base)
 
 
 def _tell_changed_plugins(folder: Path, spec: Source) -> None:

@@ -5,6 +5,8 @@ default.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from ...compiler.plan.plan_differences import Change, changes
@@ -24,6 +26,18 @@ def run_changes(before: RunFacts, now: RunFacts) -> list[Change]:
     return found
 
 
+def main_changes(before: RunFacts, now: RunFacts, all: Sequence[Change]) -> list[Change]:
+    """Those that somebody wrote. What no spec and no option names follows from them: the
+    `weight_decay` of another optimizer, a warm-up that depends on the number of epochs."""
+    texts = (before.spec, now.spec, *before.options.set, *now.options.set)
+    words = {word for text in texts if text for word in _WORD.findall(text)}
+    main = [each for each in all if each.name == NETWORK or each.name.split(".")[-1] in words]
+    return main or list(all)
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
 def network_changes(before: RunFacts, now: RunFacts) -> list[Change]:
     """What differs in the networks of two runs, as their specs have them."""
     if before.spec is None or now.spec is None:
@@ -34,7 +48,7 @@ def network_changes(before: RunFacts, now: RunFacts) -> list[Change]:
     if one is None or other is None:
         return [Change(NETWORK, before.network, now.network)] if before.spec != now.spec else []
     found = _parameters(before, one, now, other)
-    if before.network != now.network:
+    if before.network != now.network and before.network and now.network:
         # Of another network everything may differ: its name says it.
         return [Change(NETWORK, before.network, now.network), *found]
     return found + _statements(one, other)

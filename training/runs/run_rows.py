@@ -12,12 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from ...compiler.plan.plan_differences import Change
-from .run_differences import run_changes
+from .run_differences import SEED, main_changes, run_changes
 from .run_facts import RunFacts
 from .run_values import Values, largest_first
 from .seed_groups import seed_groups
-
-SEED_CHANGE = "train.seed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +25,8 @@ class Row:
     runs: Sequence[RunFacts]
     differs: Sequence[Change] = ()
     """From the row above."""
+    main: Sequence[Change] = ()
+    """Of these, the ones that somebody wrote; the others follow from them."""
 
     @property
     def first(self) -> RunFacts:
@@ -96,8 +96,12 @@ def _sorted(rows: Sequence[Row], key: Callable[[Row], Any], largest: bool) -> li
 def _with_differences(rows: Sequence[Row]) -> Iterator[Row]:
     above: Row | None = None
     for row in rows:
-        found = run_changes(above.first, row.first) if above is not None else []
-        several = above is not None and max(len(above.runs), len(row.runs)) > 1
-        yield Row(row.runs, [each for each in found if not several or each.name != SEED_CHANGE])
+        if above is None:
+            yield row
+        else:
+            found = run_changes(above.first, row.first)
+            if max(len(above.runs), len(row.runs)) > 1:
+                found = [each for each in found if each.name != SEED]
+            yield Row(row.runs, found, main_changes(above.first, row.first, found))
         if row.first.plan is not None:
             above = row

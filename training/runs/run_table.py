@@ -77,7 +77,7 @@ def _usual(rows: Sequence[Row], number: object, arrow: str) -> list[Column[Row]]
     columns: list[Column[Row]] = [
         Column("run", _name, optional=False, yields=7, least=14),
         Column("state", _state, optional=False),
-        Column("best epoch", _epochs, True, yields=4),
+        Column("epoch", _epochs, True, yields=4),
         Column(named or "metric", lambda row: _best(row, named), True, optional=False),
         Column("params", lambda row: count(row.first.parameters), True, yields=6),
         Column("MACs", lambda row: count(row.first.macs), True, yields=5),
@@ -91,9 +91,9 @@ def _usual(rows: Sequence[Row], number: object, arrow: str) -> list[Column[Row]]
         columns.append(
             Column(
                 DIFFERS,
-                lambda row: changes_text(row.differs, arrow),
+                lambda row: changes_text(row.main, arrow),
                 yields=1,
-                least=32,
+                least=28,
                 wraps=True,
                 optional=False,
             )
@@ -168,7 +168,7 @@ def _epochs(row: Row) -> str:
     if not run.epochs and planned is None:
         return ""
     of = "" if run.ended or planned is None else f" of {planned:,}"
-    return f"{best}/{run.epochs:,}{of}"
+    return f"{run.epochs:,}{of}" if run.members else f"{best}/{run.epochs:,}{of}"
 
 
 def _best(row: Row, named: str) -> str:
