@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from importlib.resources import files
 
 from ..page.markup import Html, element, escape, joined, scrolling, section
 from ..sweep.sweep_facts import TrialFacts
-from ..sweep.trial_text import objective_text
-from .plot_axis import PlotAxis, axis_of_results, axis_of_search
+from .plot_axis import PlotAxis, axis_of_search
 from .plot_frame import n
 from .sweep_contents import SweepContents
 
@@ -27,10 +26,11 @@ def parallel_section(contents: SweepContents) -> Html | None:
     places = [_SIDE + _GAP * number for number in range(len(axes))]
     shown.sort(key=lambda trial: -_level(contents, trial))  # the best ones on top
     lines = [_line(contents, trial, axes, places) for trial in shown]
+    widths = f"min-width:{min(width, 110 * len(axes))}px;max-width:{round(1.4 * width)}px"
+    names = escape(", ".join(axis.label for axis, _ in axes))
     svg = Html(
-        f'<svg id="parallel-lines" viewBox="0 0 {width} {_HEIGHT}" style="min-width:'
-        f'{min(width, 110 * len(axes))}px" role="img" aria-label="{len(shown)} trials by'
-        f' {escape(", ".join(axis.label for axis, _ in axes))}">'
+        f'<svg id="parallel-lines" viewBox="0 0 {width} {_HEIGHT}" style="{widths}" role="img"'
+        f' aria-label="{len(shown)} trials by {names}">'
         f"{joined([*lines, *(_axis(a, x) for (a, _), x in zip(axes, places, strict=True))])}</svg>"
     )
     how = (
@@ -64,7 +64,7 @@ def _axes(
     for name in contents.facts.objectives:
         results = {trial.number: contents.result(trial, name) for trial in trials}
         known = [value for value in results.values() if value is not None]
-        axis = axis_of_results(name, known, partial(objective_text, name))
+        axis = contents.axis(name, known)
         yield axis, _shares(axis, results)
 
 

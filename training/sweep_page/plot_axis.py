@@ -86,17 +86,37 @@ def axis_of_search(search: Search, values: Sequence[Value | None]) -> PlotAxis:
     return PlotAxis(search.name, low, high, log=search.log and low > 0, text=text)
 
 
-def axis_of_results(label: str, values: Sequence[float], text: Callable[[float], str]) -> PlotAxis:
-    """The axis of what trials reached; far outliers at the worse end would leave no room for the
-    others, so that it takes their logarithm if they are of different magnitudes."""
+def axis_of_results(
+    label: str,
+    values: Sequence[float],
+    text: Callable[[float], str],
+    *,
+    complete: Sequence[float] = (),
+    higher: bool | None = None,
+) -> PlotAxis:
+    """The axis of what trials reached.
+
+    Values of different magnitudes are shown by their logarithm. If it is known which end is better,
+    a few results that are far worse than those of `complete` trials are drawn at the edge: they
+    would leave no room for the differences between the others.
+    """
     finite = sorted(each for each in values if isfinite(each))
     if not finite:
         return PlotAxis(label, text=text)
     low, high = finite[0], finite[-1]
     if low > 0 and high / low > _MAGNITUDES:
         return PlotAxis(label, low, high, log=True, text=text)
+    typical = sorted((each for each in complete if isfinite(each)), reverse=bool(higher))
+    if higher is not None and len(typical) >= _TYPICAL:
+        best, quarter = typical[0], typical[3 * len(typical) // 4]
+        limit = best + _FAR * (quarter - best)
+        low, high = (max(low, limit), high) if higher else (low, min(high, limit))
     pad = 0.04 * (high - low) or abs(high) * 0.05 or 1.0
     return PlotAxis(label, low - pad, high + pad, text=text)
 
 
 _MAGNITUDES = 50.0
+_TYPICAL = 3
+"""The fewest complete trials that say what is far from them."""
+_FAR = 4.0
+"""So many times the distance between the best trial and the worst quarter is far."""

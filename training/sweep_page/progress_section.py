@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..page.markup import Html, element, section
 from ..sweep.trial_text import objective_text
-from .plot_axis import PlotAxis, axis_of_results
+from .plot_axis import PlotAxis
 from .plot_frame import PlotFrame, dot, n
 from .sweep_contents import SweepContents
 
@@ -46,11 +44,8 @@ def _best_so_far(contents: SweepContents, name: str) -> Html:
     ]
     last = max((trial.number for trial, _ in results), default=1)
     across = PlotAxis("trial", 0, max(1, last), text="{:.0f}".format)
-    up = axis_of_results(
-        f"{name} ({'higher' if higher else 'lower'} is better)",
-        [value for _, value in results],
-        partial(objective_text, name),
-    )
+    label = f"{name} ({'higher' if higher else 'lower'} is better)"
+    up = contents.axis(name, [value for _, value in results], label)
     frame = PlotFrame(across, up)
     path, best, parts = "", None, []
     for trial, value in results:
@@ -69,8 +64,7 @@ def _front(contents: SweepContents) -> Html:
     one, two = contents.facts.objectives
     trials = contents.complete
     across, up = (
-        axis_of_results(name, [t.objectives[name] for t in trials], partial(objective_text, name))
-        for name in (two, one)
+        contents.axis(name, [trial.objectives[name] for trial in trials]) for name in (two, one)
     )
     frame = PlotFrame(across, up)
 

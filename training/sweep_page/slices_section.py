@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ...compiler.plan.search_space import Search
 from ..page.markup import Html, element, section
-from ..sweep.trial_text import objective_text
-from .plot_axis import axis_of_results, axis_of_search
+from .plot_axis import axis_of_search
 from .plot_frame import PlotFrame, dot
 from .sweep_contents import SweepContents
 
@@ -21,7 +18,10 @@ def slices_section(contents: SweepContents) -> Html | None:
         for name in contents.measured
         for search in facts.searches
     ]
-    note = "Faint points are trials that did not come to their end: what they had reached by then."
+    note = (
+        "Faint points are trials that did not come to their end: what they had reached by then."
+        " Results that are far worse than the others are drawn at the edge."
+    )
     return section(
         "slices",
         "Results by value",
@@ -34,7 +34,7 @@ def _slice(contents: SweepContents, search: Search, name: str) -> Html:
     trials = contents.facts.trials
     across = axis_of_search(search, [contents.value(trial, search.name) for trial in trials])
     known = [(t, value) for t in trials if (value := contents.result(t, name)) is not None]
-    up = axis_of_results(name, [value for _, value in known], partial(objective_text, name))
+    up = contents.axis(name, [value for _, value in known])
     frame = PlotFrame(across, up)
     dots = []
     for trial, value in sorted(known, key=lambda pair: pair[0].number in contents.marked):

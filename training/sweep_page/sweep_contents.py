@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite
 
 from ...compiler.plan.search_space import Value
@@ -14,6 +14,7 @@ from ..checkpoint.run_files import read_epochs, read_record
 from ..sweep.sweep_facts import PRUNED, SweepFacts, TrialFacts, is_final
 from ..sweep.trial_text import objective_text, values_text
 from ..untrusted.bad_file import BadFile
+from .plot_axis import PlotAxis, axis_of_results
 
 Curve = Sequence[tuple[int, float]]
 """Epochs and values."""
@@ -91,6 +92,16 @@ class SweepContents:
     def measured(self) -> list[str]:
         """The objectives that are known only when a trial has been trained."""
         return [name for name in self.facts.objectives if name not in COSTS or name == "seconds"]
+
+    def axis(self, name: str, values: Sequence[float], label: str = "") -> PlotAxis:
+        """The axis of an objective."""
+        return axis_of_results(
+            label or name,
+            values,
+            partial(objective_text, name),
+            complete=[trial.objectives[name] for trial in self.complete],
+            higher=self.is_higher_better(name),
+        )
 
     @property
     def metric(self) -> str:
