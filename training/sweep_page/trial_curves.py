@@ -22,12 +22,12 @@ def trial_curves(contents: SweepContents) -> Html | None:
     across = PlotAxis("epoch", 0, max(1, last), text="{:.0f}".format)
     # What a network gives before training would leave no room for what it learns.
     learned = [value for _, curve in curves for epoch, value in curve if epoch]
-    ended = [v for t, curve in curves if t.is_complete for epoch, v in curve if epoch]
+    whole = [v for t, curve in curves if t.is_complete for epoch, v in curve if epoch]
     up = axis_of_results(
         name,
         learned,
         partial(objective_text, name),
-        complete=ended,
+        complete=whole,
         higher=contents.is_higher_better(name),
     )
     frame = PlotFrame(across, up, height=340)
