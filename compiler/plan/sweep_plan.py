@@ -31,7 +31,7 @@ from ..language.problems import MAX_MISTAKES, Problem, Quiet
 from ..language.signature import ArgumentError
 from ..language.values import Interval, Text, Word, literal, show
 from ..network import Network
-from .directive import Context
+from .directive import Context, directives
 from .search_space import Search, combinations
 from .sweep_directives import Limit, Metric, Prune, Sampler, Storage, SweepSeed, Trials
 from .sweep_places import Place, Places
@@ -437,6 +437,11 @@ class SearchReader:
         self._report(SectionOverride(section, call, name), at)
 
     def _check_text(self, search: Search, text: str, at: Expression) -> None:
+        if not text.strip():
+            raise Problem(
+                "argument", "an empty text is not a choice", at.span,
+                help="write what the directive would have, or `off`",
+            )  # fmt: skip
         try:
             _, override = read_override(f"{search.place}={text}", "sweep")
         except OverrideError as error:
@@ -491,8 +496,13 @@ def searched(
     reader = SearchReader(Places(network.parameters, context), env, errors)
     reader.read(statements)
     plan = plan_of(reader.searches, context)
-    some = any(map(is_search, statements))
+    some = any(is_search(each) or _is_unknown(each) for each in statements)
     return reader.searches, [*reader.diagnostics, *_whole(plan, call, some=some)]
+
+
+def _is_unknown(statement: Statement) -> bool:
+    """Whether a line is no directive, and was perhaps meant to say what is searched."""
+    return isinstance(statement, Call) and statement.head.value not in directives(SECTION)
 
 
 def _whole(plan: SweepPlan, call: Call, *, some: bool) -> Iterator[Diagnostic]:

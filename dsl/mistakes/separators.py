@@ -124,6 +124,14 @@ def _foreign_comment(at: Trouble) -> Explanation | None:
 def _statement_start(at: Trouble) -> Explanation | None:
     if not at.at_statement_start or at.kind not in VALUES | {"PATH"}:
         return None
+    if at.kind == "PATH" and at.after in VALUES:
+        return say(
+            "statement-start",
+            f"`{shorten(at.text)}` is a dotted name; a statement begins with a plain word",
+            at.span,
+            f"where values are searched, in `sweep`, write `{shorten(at.text)} in [1, 2]`, or a"
+            " range: `0..1`",
+        )
     if at.kind == "PATH":
         return say(
             "statement-start",
