@@ -470,13 +470,13 @@ def _unknown(section: str, call: Call) -> Problem:
     message = f"`{word}` is not a directive of `{section_of(section)}`"
     if section == "sweep" and call.arguments and not instead:
         given = call.arguments[-1].value
-        listed = isinstance(given, List)
-        written = f"{word} in {given.span.text}" if listed else f"{word} in [16, 24, 32]"
+        is_list = isinstance(given, List)
+        written = f"{word} in {given.span.text}" if is_list else f"{word} in [16, 24, 32]"
         fixed = (Edit(Span(place.source, place.end, place.end), " in"),)
         return Problem(
             "unknown-directive", message, place,
             help=f"what is searched has a range, `{word} 16..64`, or choices, `{written}`",
-            edits=fixed if listed and len(call.arguments) == 1 else (),
+            edits=fixed if is_list and len(call.arguments) == 1 else (),
         )  # fmt: skip
     if instead:
         translated = _translated(section, call)

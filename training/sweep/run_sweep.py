@@ -329,6 +329,9 @@ class Runner:
                 open_with=self.data,
                 interruption=self.interruption,
             )
+        except KeyboardInterrupt:  # before there was anything to save, or for the third time
+            self.interruption.stopping = True
+            return trial._replace(state=INTERRUPTED, reason="ended at once")
         except SpecError as error:
             return self._failed(trial, folder, error.diagnostics[0].message)
         except (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:

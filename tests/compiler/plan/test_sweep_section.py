@@ -74,7 +74,6 @@ def errors(*lines: str) -> list[Diagnostic]:
         ('train.optimizer in ["sgd lr=0.1", adam]',
          Search("train.optimizer", "train.optimizer", choices=("sgd lr=0.1", "adam"))),
         ("augment.mixup 0.1..1", Search("augment.mixup", "augment.mixup.alpha", 0.1, 1)),
-        ("augment.rotate (-30..30.0)", Search("augment.rotate", "augment.rotate.degrees", -30, 30)),
     ],
 )  # fmt: skip
 def test_a_line_is_read(line: str, expected: Search) -> None:
