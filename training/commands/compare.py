@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...compiler.commands.output_file import writing
 from ...compiler.commands.terminal import OK, CommandError, UsageError, say, style
+from ...dsl.printable import show
 from .common import add_device, print_json, progress_display
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _runs(names: list[str]) -> list[RunFacts]:
             raise UsageError(f"{name} is not a run folder, and there are no runs in it")
         for run in runs:
             if run.state == DAMAGED:
-                raise CommandError(f"{run.folder} cannot be compared: {run.trouble}")
+                raise CommandError(show(f"{run.folder} cannot be compared: {run.trouble}"))
             found.setdefault(run.folder.resolve(), run)
     return list(found.values())
 
@@ -178,9 +179,9 @@ class _Evaluation:
         from ..comparing.contender import why_not_kept
 
         if part == "test" and not run.test:
-            say(f"{shown(run.folder)} has no results on a test set")
+            say(show(f"{shown(run.folder)} has no results on a test set"))
             return None
-        why = f"{shown(run.folder)} {why_not_kept(run, part)}"
+        why = show(f"{shown(run.folder)} {why_not_kept(run, part)}")
         if self.options.no_evaluate or run.state == "running":
             say(f"{why}: it is compared without its images")
             return None

@@ -16,6 +16,7 @@ from .contender import Contender
 from .differences import Differences, Setting
 from .run_comparison import ByMetric, Comparison, Standing, output_of
 from .sentences import (
+    SINGLE,
     SURE,
     interval_text,
     measured_on,
@@ -164,14 +165,7 @@ def _differences(comparison: Comparison, differences: Differences, style: Style)
     contenders = comparison.contenders
     lines: list[str] = []
     if differences.settings:
-        columns: list[Column[Setting]] = [
-            Column("differs", lambda setting: show(setting.name), optional=False),
-            *(
-                Column(show(each.name), _value(place), least=6, from_end=True, yields=9 - place % 8)
-                for place, each in enumerate(contenders)
-            ),
-        ]
-        lines += ["", *grid([columns], differences.settings, style)]
+        lines += ["", *_settings(differences, style)]
     for place, each in enumerate(contenders[1:], 1):
         statements, networks = differences.statements(each), differences.networks_line(place)
         if not statements and not networks:
@@ -188,6 +182,32 @@ def _differences(comparison: Comparison, differences: Differences, style: Style)
     return lines
 
 
+def _settings(differences: Differences, style: Style) -> list[str]:
+    """What is set differently: a column for each run, or, of many runs, a row."""
+    contenders, settings = differences.contenders, differences.settings
+    if len(contenders) <= SINGLE:
+        columns: list[Column[Setting]] = [
+            Column("differs", lambda setting: show(setting.name), optional=False),
+            *(
+                Column(show(each.name), _value(place), least=6, from_end=True, yields=9 - place)
+                for place, each in enumerate(contenders)
+            ),
+        ]
+        return grid([columns], settings, style)
+    by_run: list[Column[int]] = [
+        Column("run", lambda place: show(contenders[place].name), least=8, optional=False)
+    ]
+    by_run += [
+        Column(show(each.name), _of_run(each), least=6, from_end=True, yields=1)
+        for each in settings
+    ]
+    return grid([by_run], range(len(contenders)), style)
+
+
+def _of_run(setting: Setting) -> Callable[[int], str]:
+    return lambda place: show(setting.values[place]) or "-"
+
+
 def _value(place: int) -> Callable[[Setting], str]:
     return lambda setting: show(setting.values[place]) or "-"
 
@@ -198,7 +218,7 @@ def _changes(comparison: Comparison, style: Style) -> list[str]:
     noun = comparison.noun
     for by_metric in comparison.decisive:
         output = output_of(comparison.first, by_metric.metric)
-        for other in comparison.contenders[1:]:
+        for other in _detailed(comparison, by_metric):
             pairs: list[tuple[str, str]] = []
             changes = confusion_changes(comparison.first, other, output)
             better = [each for each in changes if each.now < each.before][:_CONFUSIONS]
@@ -213,6 +233,15 @@ def _changes(comparison: Comparison, style: Style) -> list[str]:
                 of = f" ({by_metric.metric})" if len(comparison.decisive) > 1 else ""
                 lines += ["", style.paint(f"{show(other.name)}{of}", BOLD), *laid_out(pairs, style)]
     return lines
+
+
+def _detailed(comparison: Comparison, by_metric: ByMetric) -> Sequence[Contender]:
+    """The runs about which more is said: all beside the first, or, of many, the best one."""
+    others = comparison.contenders[1:]
+    best = by_metric.best
+    if len(others) <= SINGLE or best is None:
+        return others
+    return [each for each in others if each.name == best.name]
 
 
 def _confusions(what: str, changes: Sequence[ConfusionChange]) -> list[tuple[str, str]]:

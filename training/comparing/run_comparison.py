@@ -15,6 +15,7 @@ from statistics import fmean, stdev
 
 from ...compiler.plan.loss import IMAGES
 from ...compiler.plan.metric_names import is_metric, metric_named
+from ...dsl.printable import show
 from ..answers.kept_answers import MASKS, NUMBERS, ONE_CLASS, TAGS, KeptAnswers
 from ..data.diagnostic import listed
 from ..runs.run_differences import SEED, run_changes
@@ -172,7 +173,7 @@ def _different(one: Sequence[Kind], other: Sequence[Kind]) -> tuple[str, str] | 
 def _outputs(kinds: Sequence[Kind]) -> str:
     if len(kinds) == 1 and not kinds[0].name:
         return f"one output, {_words(kinds[0])}"
-    return f"the outputs {listed([kind.name for kind in kinds])}"
+    return f"the outputs {listed([show(kind.name) for kind in kinds])}"
 
 
 _WORDS = {
@@ -182,7 +183,7 @@ _WORDS = {
 
 
 def _words(kind: Kind) -> str:
-    what = listed(list(kind.classes), 4)
+    what = listed([show(name) for name in kind.classes], 4)
     if kind.task not in (NUMBERS, IMAGES):
         what = f"{len(kind.classes):,} classes ({what})"
     return f"{_WORDS.get(kind.task, kind.task)} {what}"
@@ -203,8 +204,8 @@ def _decisive(
 ) -> list[str]:
     if wanted is not None:
         if wanted not in names:
-            known = listed(list(names), 40)
-            raise CannotCompare(f"no run has measured `{wanted}`; they have {known}")
+            known = listed([show(name) for name in names], 40)
+            raise CannotCompare(f"no run has measured `{show(wanted)}`; they have {known}")
         if not is_metric(wanted):
             raise CannotCompare(f"`{wanted}` is a metric of a plug-in: name it, `--plugin FILE`")
         return [wanted]
@@ -353,7 +354,7 @@ def _same_but_for_the_seed(first: Contender, other: Contender) -> bool:
 def _notes(contenders: Sequence[Contender], by_metric: Sequence[ByMetric]) -> list[str]:
     notes = []
     unfinished = [
-        f"{run.folder.name} ({run.state})"
+        f"{show(run.folder.name)} ({show(run.state)})"
         for each in contenders
         for run in each.runs
         if not run.ended

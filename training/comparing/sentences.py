@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isfinite, isnan
 
 from ...compiler.plan.metric_names import is_metric, metric_named
 from ...compiler.report.figures import plural
-from ..data.diagnostic import plural_noun
+from ..data.diagnostic import listed, plural_noun
 from ..display.number_format import amount, is_share, loss, metric
 from ..significance.intervals import Interval
 from .run_comparison import Against, ByMetric, Comparison, Standing
@@ -17,10 +17,18 @@ SURE = 0.05
 """Below this probability by chance, a difference counts as one."""
 
 
+SINGLE = 6
+"""With more runs beside the first, one sentence is about all of them."""
+
+
 def sentences(comparison: Comparison) -> Iterator[str]:
-    """A sentence about each run beside the first, by each decisive metric."""
+    """A sentence about each run beside the first, by each decisive metric; or, if these are many,
+    about all together."""
     for by_metric in comparison.decisive:
         first, *others = by_metric.standings
+        if len(others) > SINGLE:
+            yield _of_all(by_metric, first, others)
+            continue
         for other in others:
             yield sentence(by_metric, first, other, comparison.noun)
 
@@ -50,6 +58,27 @@ def sentence(by_metric: ByMetric, first: Standing, other: Standing, noun: str) -
         f" {label}; by chance alone a difference as large comes {chance(against)}"
         f"{_evidence(against, first, other, noun)}."
     )
+
+
+def _of_all(by_metric: ByMetric, first: Standing, others: Sequence[Standing]) -> str:
+    """How many are better than the first, and which is the best."""
+    sure = [each for each in others if each.against is not None and each.against.p < SURE]
+    better = [each for each in sure if (each.value > first.value) == by_metric.higher]
+    untested = [each for each in others if each.against is None or isnan(each.against.p)]
+    counts = [(len(better), "better"), (len(sure) - len(better), "worse")]
+    counts.append((len(others) - len(sure) - len(untested), "not to be told apart from it"))
+    counts.append((len(untested), "not tested"))
+    parts = listed([f"{count:,} {'is' if count == 1 else 'are'} {what}" for count, what in counts
+                    if count])  # fmt: skip
+    best, name = by_metric.best, by_metric.metric
+    if best is None:
+        return f"{by_metric.label} is not known."
+    value = metric(name, best.value)
+    whose = f"{best.name} has the best {by_metric.label}, {value}"
+    if best.against is not None and best.against.p < SURE:
+        apart = size_of(name, best.value - first.value)
+        whose += f": {apart} from {first.name}, which comes {chance(best.against)} by chance alone"
+    return f"{whose}. Beside {first.name}, {parts}."
 
 
 def _evidence(against: Against, first: Standing, other: Standing, noun: str) -> str:

@@ -219,6 +219,17 @@ def test_many_comparisons_are_corrected(run: Run, capsys: pytest.CaptureFixture[
     assert any("Holm" in note for note in data["notes"])
 
 
+def test_of_many_runs_one_sentence_is_said(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"r{place}" for place in range(8)]
+    for place, name in enumerate(names):
+        run(name, range(30 - 4 * place), lr=1.0 + place)
+    text = " ".join(compare(capsys, *names)[0].split())
+    assert "r7 has the best top1, 96.67 %: 46.67 points from r0" in text
+    assert "Beside r0, 6 are better and 1 is not to be told apart from it." in text
+    assert "only r0 has right 0 images" in text
+    assert "run train.optimizer.lr" in text
+
+
 # ---- runs without answers ----------------------------------------------------------------------
 
 
