@@ -16,6 +16,7 @@ from .tests_of_two import Tested
 Floats = NDArray[numpy.float64]
 Integers = NDArray[numpy.int64]
 
+BOOTSTRAP = "paired bootstrap"
 MOST, LEAST = 10_000, 400
 """Resamples."""
 _WORK = 5 * 10**7
@@ -62,11 +63,11 @@ def bootstrap_test(difference: float, resampled: Floats, count: int) -> Tested:
     """The test of a difference by its resamples: how many fall on the other side of zero."""
     known = resampled[numpy.isfinite(resampled)]
     if not known.any():  # both are the same on every image
-        return Tested("paired bootstrap", difference, percentiles(resampled), 1.0, samples=count)
+        return Tested(BOOTSTRAP, difference, percentiles(resampled), 1.0, samples=count)
     sides = min(int((known <= 0).sum()), int((known >= 0).sum()))
     p = min(1.0, 2 * (sides + 1) / (len(known) + 1))
     return Tested(
-        "paired bootstrap",
+        BOOTSTRAP,
         difference,
         percentiles(resampled),
         p,
