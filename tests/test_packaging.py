@@ -28,7 +28,9 @@ ACCELERATION = ("cuda-", "nvidia-", "triton")
 """Requirements of torch itself, where it was built for a graphics card; it pins them."""
 
 
-DATA_PACKAGES = ["dsl", "specs", "training/data/sources", "training/show/page"]
+DATA_PACKAGES = [
+    "dsl", "specs", "training/data/sources", "training/show/page", "training/sweep_page",
+]  # fmt: skip
 """Packages with files that are not Python."""
 DATA_FOLDERS = [*DATA_PACKAGES, "docs/lessons", "docs/pictures"]
 

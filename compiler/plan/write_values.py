@@ -272,18 +272,16 @@ def _line_end(text: str, place: int) -> int:
     return found.start() if found else len(text)
 
 
-_COMMENTS = re.compile(r"(?:[ \t]*#[^\n]*\n)+\Z")
-
-
 def _without(text: str, span: Span) -> _Change:
     """Takes out a section, with the comments right above it and the blank lines before them."""
     start, end = _line_start(text, span.start), _line_end(text, span.end)
     alone = not text[start : span.start].strip() and not text[span.end : end].split("#")[0].strip()
     if not alone:  # it shares its lines with others
         return _Change(span.start, span.end, "")
-    above = _COMMENTS.search(text[:start])
-    if above is not None and above.start() > 0:
-        start = above.start()
+    above = start
+    while above > 0 and text[_line_start(text, above - 1) : above].lstrip().startswith("#"):
+        above = _line_start(text, above - 1)
+    start = above or start  # comments at the top of the file are about all of it
     before, after = text[:start].rstrip(), text[end:].lstrip("\r\n")
     gaps = text[len(before) : start], text[end : len(text) - len(after)]
     gap = "\n\n" if any(each.count("\n") > 1 for each in gaps) else "\n"
