@@ -120,6 +120,10 @@ def _unusable(name: str, why: str) -> SpecError:
     return SpecError([Diagnostic("checkpoint", f"{name} cannot be used: {why}", help=help)])
 
 
+def _integer(value: object) -> bool:
+    return type(value) is int and abs(value) < 2**53
+
+
 def _threads(value: object) -> bool:
     return natural(value) and 1 <= value <= 4096  # type: ignore[operator]
 
@@ -184,6 +188,7 @@ _FORM = {
         "best_metrics": Optional((None, _metrics)),
         "best_epoch": (None, natural),
         "lines": natural,
+        "shift": Optional(_integer),
     },
     "gauges": [{"sums": _sums}],
     "random": [{"cpu": Tensor, "cuda": Optional(Tensor), "mps": Optional(Tensor)}],

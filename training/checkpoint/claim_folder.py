@@ -17,7 +17,7 @@ from ..request import Request
 from ..runtime.process_group import Processes
 from ..untrusted.bad_file import BadFile
 from .copied_texts import copied_texts
-from .resume import plan_to_resume
+from .resume import must_be_run
 from .run_files import read_plan, read_record
 from .run_folder import CHECKPOINT, PLAN, RECORD, cannot_write, laid_out, member_name, shown, taken
 from .run_lock import NAME as LOCK
@@ -82,7 +82,7 @@ def finished(folder: Path, request: Request) -> str:
     the run is damaged, which resuming it reports."""
     try:
         before, record = read_plan(folder), read_record(folder)
-        plan = plan_to_resume(before, request.plan, shown(folder))
+        plan = must_be_run(folder, request).plan
     except (BadFile, SpecError):
         return ""
     if record["result"] is None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.plan import TrainPlan, slots
 from ...compiler.plan.plan_differences import Difference, differences
 from ...dsl.diagnostics import Diagnostic, Label, SpecError
 from ..data.dataset import Dataset
 from ..data.diagnostic import listed
 from ..request import Request
+from ..saved_request import request_of
 from ..untrusted.bad_file import BadFile
 from .run_files import read_plan
 from .run_folder import PLAN, shown
@@ -20,7 +22,7 @@ from .run_folder import PLAN, shown
 
 def must_be_run(path: Path, request: Request) -> Request:
     """The request with which a run is resumed. Raises SpecError unless `path` is the folder of a
-    run that was started with the same plan."""
+    run that can go on with its plan."""
     name = shown(path)
     try:
         before = read_plan(path)
@@ -31,17 +33,22 @@ def must_be_run(path: Path, request: Request) -> Request:
             message = f"{name} is not a run folder" if there else f"there is no folder {name}"
         help = "to start a new run, leave --resume out"
         raise SpecError([Diagnostic("no-run", message, help=help)]) from None
-    return replace(request, plan=plan_to_resume(before, request.plan, name))
+    asked: TrainPlan | None = None
+    with suppress(SpecError, OSError):  # what is wrong with it, is reported where it is needed
+        asked = request_of(path).plan
+    return replace(request, plan=plan_to_resume(before, request.plan, name, asked))
 
 
-def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
+def plan_to_resume(
+    before: TrainPlan, plan: TrainPlan, name: str, asked: TrainPlan | None = None
+) -> TrainPlan:
     """The plan with which a run is resumed: `plan`, completed from the plan that the run was
-    started with, `before`, if only the place of its data is given. Raises SpecError, with the
-    differences, if the two plans do not agree."""
+    trained with, `before`, where that was decided by the data or by measuring; `asked` is what was
+    asked for then. Raises SpecError, with the differences, if the run cannot go on with it."""
     plan = _with_data_as_before(plan, before)
-    wrong = [each for each in differences(before, plan) if not _harmless(each)]
-    if _longer(before, plan):
-        wrong = [each for each in wrong if each.word != "schedule"]
+    if asked is not None:
+        plan = _as_decided(plan, before, asked)
+    wrong = [each for each in differences(before, plan) if not _may_change(each)]
     if wrong:
         notes = [f"{each.section}: `{each.before}`, now `{each.now}`" for each in wrong]
         span = next((d.directive.span for d in wrong if d.directive and d.directive.span), None)
@@ -58,10 +65,30 @@ def plan_to_resume(before: TrainPlan, plan: TrainPlan, name: str) -> TrainPlan:
                 labels=labels,
                 notes=tuple(notes),
                 help="to continue as it was started, leave the spec out: `cnn train --resume RUN`;"
-                " or start a new run without --resume",
+                " to start from its weights, write a new run with"
+                f' `transfer {{ from "{name}" }}`',
             )
         ])  # fmt: skip
     return plan
+
+
+def _as_decided(plan: TrainPlan, before: TrainPlan, asked: TrainPlan) -> TrainPlan:
+    """The plan with the directives of `before` wherever the same is asked for as then."""
+    parts: dict[str, Any] = {}
+    for section in ("train", "evaluate", "transfer"):
+        now, then, old = (getattr(each, section) for each in (plan, asked, before))
+        if now is None or then is None or old is None:
+            continue
+        same = {
+            slot.name: getattr(old, slot.name)
+            for slot in slots(type(now))
+            if getattr(old, slot.name) is not None
+            and getattr(now, slot.name) == getattr(then, slot.name)
+        }
+        parts[section] = replace(now, **same)
+    if plan.augment == asked.augment:
+        parts["augment"] = before.augment
+    return replace(plan, **parts)
 
 
 def _with_data_as_before(plan: TrainPlan, before: TrainPlan) -> TrainPlan:
@@ -106,31 +133,29 @@ def check_same_data(record: Mapping[str, Any], dataset: Dataset, name: str) -> N
         raise SpecError([Diagnostic("other-data", message, notes=tuple(notes), help=help)])
 
 
-def _longer(before: TrainPlan, now: TrainPlan) -> bool:
-    """Whether the schedules differ only in the warm-up, which depends on the number of epochs."""
-    if before.train.epochs == now.train.epochs:
-        return False
-    warmup = before.train.schedule.warmup
-    return before.train.schedule == now.train.schedule.replace(warmup=warmup)
+def is_silent(change: Difference) -> bool:
+    """Whether a change is of no consequence for the weights, or is told elsewhere."""
+    return (change.section, change.word) in _SILENT
 
 
-def _harmless(difference: Difference) -> bool:
-    return (difference.section, difference.word) in _MAY_CHANGE
-
-
-_MAY_CHANGE = {
+_SILENT = {
     ("train", word)
     for word in (
-        "data",
-        "epochs",
-        "workers",
-        "log",
-        "validate",
-        "checkpoint",
-        "metrics",
-        "early_stop",
-        "compile",
+        "data", "workers", "log", "validate", "checkpoint", "metrics", "early_stop", "compile",
+        "recompute",
     )
-} | {("evaluate", "tta")}
-"""Directives that may change when a run is resumed: how long it trains, what it shows and saves,
-and the place of its data. Whether it is the same data is checked when the data has been opened."""
+} | {("evaluate", "tta")}  # fmt: skip
+"""What it shows and saves, and the place of its data. Whether it is the same data is checked when
+the data has been opened."""
+_TOLD = {
+    *(("train", word) for word in ("epochs", "batch", "accumulate", "schedule", "clip")),
+    ("augment", "augment"),
+}
+"""How training goes on: such changes are told and recorded. Of the optimizer, all but its kind may
+change: its state would mean nothing to another."""
+
+
+def _may_change(change: Difference) -> bool:
+    if (change.section, change.word) == ("train", "optimizer"):
+        return type(change.old[0]) is type(change.new[0])
+    return is_silent(change) or (change.section, change.word) in _TOLD

@@ -42,6 +42,17 @@ _RECORD = {
     },
     "state": str,
     "why": Optional(str),
+    "resumptions": Optional(
+        [
+            {
+                "time": str,
+                "epoch": natural,
+                "position": natural,
+                "changes": [{"name": str, "before": str, "now": str}],
+                "said": [str],
+            }
+        ]
+    ),
     "result": (
         None,
         {

@@ -66,13 +66,20 @@ class RunFolder:
 
     def write_request(self, request: Request, version: str) -> None:
         """Writes the spec, the plan and the emitted module."""
-        for place, text in laid_out(request.program).items():
-            (self.path / place).parent.mkdir(parents=True, exist_ok=True)
-            self.write_text(place, text)
+        self.write_spec(request)
         self.keep_plugins(request)
         self.write_text(PLAN, request.plan.to_json())
         self.write_text(MODEL, emit(request.network, version))
         self.metrics.keep(0)
+
+    def write_spec(self, request: Request) -> None:
+        """Writes the spec and what it imports, unless they are those in the folder."""
+        path = request.source.path
+        if path is not None and self.path.resolve() in path.resolve().parents:
+            return
+        for place, text in laid_out(request.program).items():
+            (self.path / place).parent.mkdir(parents=True, exist_ok=True)
+            self.write_text(place, text)
 
     def keep_plugins(self, request: Request) -> None:
         """Keeps the files of plug-ins, for people to read and to give again: nothing executes them

@@ -27,7 +27,6 @@ import torch
 
 from ...compiler.plan.train import Checkpoint
 from ..metrics.running_metrics import RunningMetrics
-from ..optim.optimizers import set_rate
 from ..runtime.process_group import Processes
 from ..runtime.seeding import random_state, restore_random_state, seed_all
 from ..trainer.callbacks import Callback, EpochRecord
@@ -59,6 +58,13 @@ class Position:
     best_epoch: int | None = None
     lines: int = 0
     """The number of lines of metrics.jsonl."""
+    shift: int = 0
+    """The steps by which the schedule is ahead, since the number of steps of an epoch changed."""
+
+    @property
+    def of_schedule(self) -> int:
+        """The number of steps as the schedule counts them."""
+        return self.steps + self.shift
 
 
 class CheckpointWriter:
@@ -312,8 +318,6 @@ class CheckpointWriter:
             chosen_by = learner.plan.train.checkpoint.metric or "top1"
             position["best_metrics"] = {"loss": math.inf, "top1": best, chosen_by: best}
         self.position.__dict__.update(position)
-        if self.position.steps:  # the optimizer is as it was after its last step
-            set_rate(learner.optimizer, learner.rates.at(self.position.steps - 1))
         rank = self.processes.rank
         if len(state["random"]) == self.processes.world:
             self.metrics.restore(state["gauges"][rank])

@@ -45,11 +45,15 @@ class Rates:
         """The base learning rate."""
         self.length = length
         self.plateau = PlateauState(schedule) if isinstance(schedule, Plateau) else None
+        self.shift = 0
+        """The steps by which the schedule is ahead of those of the run, since the number of steps
+        of an epoch has changed."""
         self.warmup = round(schedule.warmup * length.steps)
         """The number of warm-up steps. The learning rate of the first one is already above 0."""
 
     def at(self, step: int) -> float:
         """The learning rate of a step, counted from 0 since the start of the run."""
+        step += self.shift
         if step < self.warmup:
             return self._reached * (step + 1) / self.warmup
         return self._main(step)

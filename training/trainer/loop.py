@@ -223,7 +223,7 @@ class Loop:
             optimizer.zero_grad()
             position.steps += 1
             if lookahead:
-                lookahead.update(position.steps)
+                lookahead.update(position.of_schedule)
             if average:
                 average.update()
             position.position = self.batches.state.position
@@ -235,7 +235,7 @@ class Loop:
             if self.stopping or (self.processes.alone and self.interruption.requested):
                 self.read(losses.rest())
                 return False
-            if position.steps == self.last_step:
+            if position.of_schedule == self.last_step:
                 break
             if began is not None and (self.saving or self.writer.due_by_steps()):
                 self.read(losses.rest())  # a state with a loss that is NaN is not saved

@@ -8,7 +8,7 @@ bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +21,19 @@ from ...compiler.analysis import analyse
 from ...compiler.plan.fusion import fuse
 from ...compiler.plan.metric_names import TRAIN_LOSS
 from ...compiler.plan.plan import TrainPlan
+from ...compiler.plan.plan_differences import Difference
 from ...compiler.plan.schedule import Plateau
 from ...compiler.report.explain.augment import in_short
 from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint, restoring
 from ..checkpoint.record import start_record
+from ..checkpoint.resumption import (
+    OF_THE_START,
+    continued_record,
+    in_words,
+    plan_changes,
+    rate_in_words,
+)
+from ..checkpoint.run_files import read_epochs, read_record
 from ..checkpoint.run_folder import PLAN, RECORD, TRANSFER, RunFolder, shown, spec_hash
 from ..checkpoint.writer import CheckpointWriter
 from ..data.diagnostic import plural_noun
@@ -35,7 +44,7 @@ from ..inference.load import live, taking_samples
 from ..metrics.running_metrics import RunningMetrics
 from ..optim.choose_compile import CompileChoice, choose_compile
 from ..optim.choose_precision import Choice, choose
-from ..optim.optimizers import slow_with_fp16
+from ..optim.optimizers import set_rate, slow_with_fp16
 from ..optim.precision import Precision
 from ..optim.whitening import whiten
 from ..runtime.compiled import Compiled
@@ -47,6 +56,7 @@ from ..runtime.seeding import seed_all
 from ..runtime.sync_batchnorm import synchronized
 from ..transfer.feature_cache import CachedFeatures, FeatureCache
 from ..transfer.setup import TransferSetup, set_up_transfer
+from ..untrusted.bad_file import BadFile
 from .callbacks import RunStart
 from .job import Job
 from .state import Compile, Learner, criterion_of, make_learner
@@ -111,6 +121,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     whitened = network.init.whitened
     if whitened and checkpoint is None and f"{whitened}.weight" not in transfer.transferred:
         whiten(module.get_submodule(whitened), job.data)
+    changes: list[Difference] = []
     choice = _choose_precision(job, module, transfer, checkpoint)
     compiling = _choose_compile(job, transfer, checkpoint)
     module.to(job.device)
@@ -149,8 +160,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
             writer.restore(learner, checkpoint)
         if train.deterministic.on:
             torch.set_num_threads(checkpoint["threads"])
-        if processes.writes:
-            folder.write_text(PLAN, job.plan.to_json())
+        changes = _go_on(job, learner, writer, checkpoint, len(data.stores["train"]))
     writer.position.seconds += feature_seconds
     if choice.warning:
         job.callback.note(choice.warning)
@@ -171,6 +181,8 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     record = _announce(
         job, learner, writer, choices, batches=len(batches), resumed=checkpoint is not None
     )
+    if checkpoint is not None:
+        record = _continued(job, learner, writer, changes, record)
     if job.found_rate:
         record["find_lr"] = job.found_rate.summary()
         if processes.writes:
@@ -178,6 +190,69 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     if processes.writes:
         folder.write_record(record)
     return Run(job=job, learner=learner, data=data, batches=batches, writer=writer, record=record)
+
+
+def _go_on(
+    job: Job,
+    learner: Learner,
+    writer: CheckpointWriter,
+    checkpoint: Mapping[str, Any],
+    images: int,
+) -> list[Difference]:
+    """Takes over changes of the plan: returns them. If the number of steps of an epoch has changed,
+    the schedule goes on from where it is in epochs."""
+    position, rates = writer.position, learner.rates
+    changes = plan_changes(checkpoint, job.plan)
+    if any(change.word in ("batch", "accumulate") for change in changes):
+        done = position.epoch + position.position / max(1, images)
+        position.shift = round(done * rates.length.steps) - position.steps
+    rates.shift = position.shift
+    if position.steps:  # the optimizer is as it was after its last step
+        set_rate(learner.optimizer, rates.at(position.steps - 1))
+    if job.processes.writes:
+        writer.folder.write_text(PLAN, job.plan.to_json())
+        writer.folder.write_spec(job.request)
+    return changes
+
+
+def _continued(
+    job: Job,
+    learner: Learner,
+    writer: CheckpointWriter,
+    changes: Sequence[Difference],
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    """The record of a run that goes on; tells what has changed."""
+    position = writer.position
+    said = in_words(changes, position.epoch + 1, position.position)
+    left = position.epoch < job.plan.train.epochs.whole
+    if not job.processes.writes:
+        return record
+    if said and left:
+        epochs = read_epochs(writer.folder.path)
+        jump = rate_in_words(epochs[-1]["lr"], learner.rates.at(position.steps)) if epochs else ""
+        said += [jump] if jump else []
+    for line in said:
+        job.callback.note(line)
+    try:
+        old = read_record(writer.folder.path)
+    except BadFile:  # the run was stopped before its record was written
+        old = {}
+    if not left:
+        return {**record, **{name: old[name] for name in OF_THE_START if name in old}, **_kept(old)}
+    return continued_record(
+        record,
+        old,
+        epoch=position.epoch + 1,
+        position=position.position,
+        steps=position.steps,
+        changes=changes,
+        said=said,
+    )
+
+
+def _kept(old: Mapping[str, Any]) -> dict[str, Any]:
+    return {"resumptions": old["resumptions"]} if old.get("resumptions") else {}
 
 
 def _checkpoint(folder: RunFolder, processes: Processes) -> dict[str, Any] | None:

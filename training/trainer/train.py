@@ -24,6 +24,7 @@ from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.checkpoint import mark_of
 from ..checkpoint.claim_folder import claimed
 from ..checkpoint.resume import check_same_data, must_be_run
+from ..checkpoint.resumption import latest
 from ..checkpoint.run_folder import make_folder, shown, usual_folder
 from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
@@ -370,10 +371,11 @@ def _check_run(folder: Path, version: str, data: Opened, callback: Callback) -> 
 
 def _version_note(record: Mapping[str, Any], version: str) -> str:
     """A note if a run is resumed by another version than it was started with; else empty."""
+    record = latest(record)
     now = {"dotcnn": version, "torch": torch.__version__}
     changed = [key for key in now if record.get(key) not in (None, now[key])]
     if not changed:
         return ""
     before = " and ".join(f"{key} {record[key]}" for key in changed)
     after = " and ".join(f"{key} {now[key]}" for key in changed)
-    return f"this run was started with {before}, and continues with {after}: results may differ"
+    return f"this run was trained with {before}, and continues with {after}: results may differ"

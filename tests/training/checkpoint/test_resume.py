@@ -117,15 +117,16 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_another_plan_is_refused_with_the_difference(done: Path) -> None:
-    spec = SPEC.replace("batch 256", "batch 128").replace("lr=5e-3", "lr=1e-3")
+    spec = SPEC.replace("batch 256", "batch 256, seed 5, loss focal").replace("adamw", "adam")
     found = refused(done, spec)
     assert found.code == "another-spec"
     assert found.span is not None
     notes = "\n".join(found.notes)
-    assert "`batch 256`, now `batch 128`" in notes
-    assert "lr=0.005" in notes
-    assert "lr=0.001" in notes
+    assert "`seed 0`, now `seed 5`" in notes
+    assert "`loss focal" in notes
+    assert "now `optimizer adam lr=0.005" in notes
     assert "epochs" not in notes
+    assert 'transfer { from "' in found.help
 
 
 def test_another_network_is_refused_with_the_difference(done: Path) -> None:
@@ -190,7 +191,7 @@ def test_the_best_weights_are_written_however_it_ends(
 ) -> None:
     monkeypatch.setattr(keeper, "WRITING", RARELY)
     folder, looker = tmp_path / "run", Ended(how)
-    with nullcontext() if how == "by a person" else pytest.raises(RuntimeError, match="a mistake"):
+    with nullcontext() if how == "by a person" else pytest.raises(SpecError, match="a mistake"):
         trained(folder, callback=looker)
     assert [record.best for record in looker.epochs] == [True, True]
     assert about_weights(folder / "best.safetensors")["epoch"] == "2"
@@ -347,5 +348,5 @@ def test_another_version_says_so(tmp_path: Path) -> None:
     record.write_text(record.read_text().replace('"torch": "', '"torch": "1.0'))
     looker = Looker()
     gone_on(tmp_path / "run", callback=looker)
-    (note,) = [note for note in looker.notes if "was started with" in note]
-    assert note.startswith("this run was started with torch 1.0")
+    (note,) = [note for note in looker.notes if "was trained with" in note]
+    assert note.startswith("this run was trained with torch 1.0")
