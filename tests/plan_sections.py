@@ -114,6 +114,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
         "data series": ['data series "GunPoint"'],
         "data coco": ['data coco "annotations.json"'],
         "data hf": ['data hf "saved"'],
+        "data shards": ['data shards "train-{0000..0012}.tar"'],
         "data idx": ['data idx "mnist"'],
         "data arrays": ["data arrays", "data arrays val=30%"],
         "data mnist": ['data mnist root="d" download=off'],

@@ -308,6 +308,51 @@ class HuggingFace(Data):
     ignore: tuple[int, ...] | None = _ignored()
 
 
+class Shards(Data):
+    """Tar files of samples (shards), in the format of WebDataset: `a.jpg` and `a.cls` are one.
+
+    They are neither unpacked nor read in order: images are read from their places. Labels are a
+    class (`.cls`), a field of `.json`, numbers, or masks (`.seg.png`).
+    """
+
+    word = "data shards"
+    image_files = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "data shards": "webdataset wds tar tars img2dataset tarfile"
+    }
+
+    path: str = file_name(
+        "a folder of tar files, or their names, where `{0000..0012}` is each number, `*` anything",
+        example='"train-{0000..0012}.tar"',
+    )
+    val: Any = custom(
+        f"{_VAL}; or other tar files",
+        _share_or_path,
+        "a share above 0 % and below 100 %, or tar files",
+        None,
+        keyword_only=True,
+        write=_write,
+        elsewhere="validation_split valid_pct split",
+    )
+    image: str | None = _column("ending of the images, like jpg; by default found")
+    label: tuple[str, ...] | None = tuple_of(
+        "ending of the labels, like cls or seg.png, or a field of .json, or several numbers there;"
+        " by default found by its name", _column_name,
+        "an ending or a field, or several like (x, y)", None,
+        keyword_only=True, takes_words=True, elsewhere="labels target",
+    )  # fmt: skip
+    type: str = choice(
+        "what labels are; `auto` tells by their values",
+        ("auto", "class", "several", "numbers"), "auto", keyword_only=True,
+    )  # fmt: skip
+    names: str | None = file_name(
+        "file of the names of classes, if labels are their numbers: a name on each line, or JSON;"
+        " by default `classes.txt` beside the tar files", None, keyword_only=True,
+        elsewhere="class_names classes_file",
+    )  # fmt: skip
+    ignore: tuple[int, ...] | None = _ignored()
+
+
 class Digits(Data):
     """1,797 handwritten digits of 8x8 pixels, which come with dotcnn."""
 

@@ -25,6 +25,7 @@ from ...compiler.plan.data import (
     HuggingFace,
     NpyFolder,
     SeriesText,
+    Shards,
     TableData,
 )
 from ...compiler.plan.number_loss import NumberLoss
@@ -126,7 +127,7 @@ def _opened(
 
     as_images = ImagesWanted.of(plan) if plan.learns_images else None
     read = partial(_contents, plan, base, arrays, known, as_images, bits)
-    names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText
+    names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText | Shards
     read_by_each = partial(_read_by_each, read, processes, only_names=isinstance(data, names))
     whole = read_by_each() if folds is None else folds.read(read_by_each)
     must_have_rate(plan, whole)

@@ -447,12 +447,12 @@ def _of_files(parts: Sequence[ImageSource], classes: int) -> Inputs:
 def _file(part: Files, index: int, classes: int, bands: int) -> _Seen | BadFile:
     """A file; `bands` is the number of its bands, if they are no colors."""
     try:
-        mode = "" if bands else picture(part.path(index)).mode
+        mode = "" if bands else picture(part.photograph(index)).mode
         if part.masks:
             *channels, mask = with_mask(part, index, (bands or 3) + 1)
             counts = mask.flatten().long().bincount(minlength=256)[:classes]
         else:
-            channels, counts = list(decode(part.path(index), bands or 3, part.depth)), None
+            channels, counts = list(decode(part.photograph(index), bands or 3, part.depth)), None
     except BadImage as error:
         return BadFile(part.name(index), error.reason)
     first = channels[0]

@@ -58,14 +58,16 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
         if isinstance(store, WholeSamples) and store.in_memory:
             digest.update(bytes_of(store.whole(index)))
             continue
-        _add_file(digest, store.source.path(index), store.source.name(index))
-        if not isinstance(store.source, Files):
+        source = store.source
+        if not isinstance(source, Files):
+            _add_file(digest, source.path(index), source.name(index))
             continue
-        masks, targets = store.source.mask_files, store.source.target_files
+        _add_file(digest, source.container(index), source.name(index))
+        masks, targets = source.mask_files, source.target_files
         for each in masks:
             mask = each.read(index)
             digest.update(b"no mask" if mask is None else bytes_of(mask))
-        for own in store.source.image_maps:
+        for own in source.image_maps:
             image = own.read(index)
             digest.update(b"no image" if image is None else bytes_of(image))
         if targets is not None:

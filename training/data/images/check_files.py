@@ -42,7 +42,8 @@ def unusable(
 
     def check(place: int) -> Checked:
         path, labels = paths[place], files.labels_file(indices[place])
-        before, cached = mark(path, labels), known.get(path)
+        file = os.path.abspath(files.container(indices[place]))
+        before, cached = mark(file, labels), known.get(path)
         if cached is not None and cached[0] == before:
             return Checked(cached[1], None)
         try:
@@ -53,7 +54,7 @@ def unusable(
                 reason = ""
         except BadImage as error:
             reason = error.reason
-        unchanged = before is not None and mark(path, labels) == before
+        unchanged = before is not None and mark(file, labels) == before
         return Checked(reason, before if unchanged else None)
 
     results = each(check, len(paths), threads, what, progress)

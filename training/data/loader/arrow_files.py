@@ -75,6 +75,9 @@ class ArrowFiles(Files):
     """The row of each image."""
 
     def path(self, index: int) -> str:
+        return os.path.join(self.container(index), f"row {int(self.rows[index])}")
+
+    def container(self, index: int) -> str:
         return self.column.file(int(self.rows[index]))
 
     def content(self, index: int) -> str | bytes:

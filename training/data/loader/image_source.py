@@ -133,6 +133,10 @@ class Files:
     def path(self, index: int) -> str:
         return os.path.join(self.root, self.paths[index])
 
+    def container(self, index: int) -> str:
+        """The path of the file that has an image, if others are in it, too."""
+        return self.path(index)
+
     def content(self, index: int) -> str | bytes | Together:
         """What an image is decoded from: its path, or the bytes of its file; for several inputs,
         the paths of all. Raises BadImage."""

@@ -23,6 +23,7 @@ from ....compiler.plan.data import (
     NpyFolder,
     Npz,
     SeriesText,
+    Shards,
     TableData,
     classes_of,
 )
@@ -121,6 +122,10 @@ def count_classes(
             from .hugging_face import count_in_hugging_face
 
             return count_in_hugging_face(data, base, as_numbers=as_numbers)
+        case Shards():
+            from .shards import count_in_shards
+
+            return count_in_shards(data, base, as_numbers=as_numbers)
         case Coco():
             from .coco import read_coco
 

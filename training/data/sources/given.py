@@ -30,6 +30,7 @@ from .file_names import clean
 from .hub_parquet import is_from_hub
 from .hugging_face import is_saved
 from .idx import looks_like_idx
+from .shards import has_shards
 
 
 def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
@@ -52,10 +53,14 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
         return _override(f"series {path}", name)
     if is_file and place.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq"):
         return _override(f"table {path}", name)
+    if is_file and place.suffix.lower() == ".tar":
+        return _override(f"shards {path}", name)
     if is_file and place.suffix.lower() == ".json":
         return _override(f"coco {path}", name)
     if is_file and place.suffix.lower() in (".npz", ".npy"):
         return _override(f"npz {path}", name)
+    if "{" in text and text.strip().endswith(".tar"):
+        return _override(f"shards {path}", name)
     if word != text.strip() and folded(word) in known_elsewhere("train"):
         return _override(text, name)  # the error will name the word of this language
     raise SpecError([_unfit(text, word, is_file, name)])
@@ -67,6 +72,8 @@ def _kind_of_folder(folder: Path) -> str:
         return "idx"
     if is_saved(folder) or is_from_hub(folder):
         return "hf"
+    if has_shards(folder):
+        return "shards"
     try:
         names = [entry.name for entry in folder.iterdir() if entry.is_file()]
     except OSError:
@@ -143,5 +150,5 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
 
 def _named() -> list[str]:
     known = REGISTRY["train"]
-    others = ("folder", "table", "coco", "hf", "npz", "npy", "series", "idx")
+    others = ("folder", "table", "coco", "hf", "shards", "npz", "npy", "series", "idx")
     return [kind for kind in _kinds() if kind not in others and known[f"data {kind}"].offered]

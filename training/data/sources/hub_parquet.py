@@ -9,19 +9,19 @@ user's cache folder, as `datasets` does, where images are read without copying t
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....compiler.plan.data import PARTS, HuggingFace
+from ....compiler.plan.data import HuggingFace
 from ....dsl.atomic_file import written
 from ...untrusted.bad_file import BadFile
 from ...untrusted.json_text import load_json
 from ..diagnostic import listed, problem
 from ..images.checked_files import cache_folder
 from .file_names import clean, hidden
+from .part_names import part_of_file, part_of_word
 
 if TYPE_CHECKING:
     import pyarrow
@@ -62,9 +62,9 @@ def parts_of_files(data: HuggingFace, root: Path, files: Sequence[Path]) -> dict
     others: list[Path] = []
     sets: dict[str, None] = {}
     for file in files:
-        *folders, name = file.relative_to(root).parts
-        part = _part_in(name) or next(filter(None, map(_part_of, reversed(folders))), None)
-        sets["/".join(f for f in folders if _part_of(f) is None and f != "data")] = None
+        folders = file.relative_to(root).parts[:-1]
+        part = part_of_file(root, file)
+        sets["/".join(f for f in folders if part_of_word(f) is None and f != "data")] = None
         (others if part is None else parts.setdefault(part, [])).append(file)
     if len(sets) > 1:
         names = listed([f"`{clean(name) or '.'}`" for name in sets])
@@ -77,16 +77,6 @@ def parts_of_files(data: HuggingFace, root: Path, files: Sequence[Path]) -> dict
         help = 'name a file for training: `data hf "…/test-00000-of-00001.parquet"`'
         raise problem("no-training-folder", message, data, help=help)
     return parts
-
-
-def _part_in(name: str) -> str | None:
-    """The part that the name of a file begins with."""
-    begin = re.match(r"[a-z]+", name.lower())
-    return _part_of(begin[0]) if begin else None
-
-
-def _part_of(word: str) -> str | None:
-    return next((part for part, names in PARTS.items() if word.lower() in names), None)
 
 
 def as_arrow(data: HuggingFace, file: Path) -> Path:

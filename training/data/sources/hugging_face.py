@@ -8,12 +8,13 @@ image may have several classes, numbers, texts; a second column of images are ma
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....compiler.plan.data import PARTS, UNLABELLED, HuggingFace
+from ....compiler.plan.data import PARTS, HuggingFace
 from ...untrusted.bad_file import BadFile as Unreadable
 from ...untrusted.json_text import load_json
 from ...untrusted.open_file import read_text
@@ -21,6 +22,7 @@ from ..diagnostic import listed, problem
 from ..left_out import BadFile
 from .file_names import clean, resolve
 from .hub_parquet import as_arrow, features_of, parquet_below, parts_of_files
+from .scan_masks import classes_in_masks
 
 if TYPE_CHECKING:
     from ..loader.arrow_files import ArrowColumn
@@ -68,7 +70,7 @@ def hugging_face(data: HuggingFace, base: Path, *, as_numbers: bool = False) -> 
     code = None
     if masks:
         columns = [_column(data, one, labels.columns[0]) for one in parts.values()]
-        classes, two_valued = _mask_classes(data, columns)
+        classes, two_valued = classes_in_masks(data, _reads(columns))
         code = MaskCode(len(classes), data.ignored, None, two_valued)
     elif labels.task == "regression":
         classes = labels.columns
@@ -123,7 +125,7 @@ def count_in_hugging_face(data: HuggingFace, base: Path, *, as_numbers: bool = F
         return len(labels.columns)
     if labels.task == "segmentation":
         columns = [_column(data, one, labels.columns[0]) for one in parts.values()]
-        return len(_mask_classes(data, columns)[0])
+        return len(classes_in_masks(data, _reads(columns))[0])
     if labels.names:
         return len(labels.names)
     every = [value for one in parts.values() for value in _values(data, one, labels)]
@@ -403,28 +405,10 @@ def _label(value: Any, labels: _Labels, index: Mapping[str, int]) -> Any:
     return number
 
 
-def _mask_classes(
-    data: HuggingFace, columns: Sequence[ArrowColumn]
-) -> tuple[tuple[str, ...], bool]:
-    """The classes that occur in masks, and whether these are black and white."""
-    from ..images.image_file import BadImage, quiet
-    from ..images.mask_file import mask_values
+def _reads(columns: Sequence[ArrowColumn]) -> Iterator[Callable[[], str | bytes]]:
+    """What reads each mask."""
     from ..loader.arrow_files import opened
 
-    values: set[int] = set()
-    with quiet():
-        for column in columns:
-            rows = sum(len(opened(file)) for file in column.files)
-            for row in range(rows):
-                try:
-                    values |= set(map(int, set(mask_values(column.read(row)).flat)))
-                except BadImage:
-                    continue  # it is named when it is read
-    values -= set(data.ignore or ())
-    if values and values <= {0, UNLABELLED} and UNLABELLED in values:
-        return ("background", "object"), True
-    values.discard(UNLABELLED)
-    if not values:
-        message = f"the masks in {data.path} have no class numbers"
-        raise problem("no-classes", message, data)
-    return tuple(map(str, range(max(values) + 1))), False
+    for column in columns:
+        for row in range(sum(len(opened(file)) for file in column.files)):
+            yield partial(column.read, row)

@@ -20,6 +20,7 @@ from ....compiler.plan.data import (
     NpyFolder,
     Npz,
     SeriesText,
+    Shards,
     TableData,
 )
 from ....compiler.shapes import Shape
@@ -39,6 +40,7 @@ from .npy_folder import npy
 from .npz import image_npz, npz
 from .series_text import series
 from .several_inputs import Inputs, must_have_inputs
+from .shards import shards
 from .table import image_table, table
 
 
@@ -102,6 +104,8 @@ def contents(
             return coco(data, base)
         case HuggingFace():
             return hugging_face(data, base, as_numbers=as_numbers)
+        case Shards():
+            return shards(data, base, as_numbers=as_numbers)
         case NpyFolder():
             return npy(data, base, wanted, as_numbers=as_numbers, depth=depth)
         case SeriesText():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ....compiler.plan.data import TableData
+from ....compiler.plan.data import Shards, TableData
 from ....compiler.plan.loss import IMAGES
 from ...tasks.answer import Answer
 from ..diagnostic import listed, problem
@@ -70,7 +70,7 @@ class LabelReader:
 
 
 def reader_of(
-    data: TableData, columns: Sequence[Column], files: NamedFiles, as_numbers: bool
+    data: TableData | Shards, columns: Sequence[Column], files: NamedFiles, as_numbers: bool
 ) -> LabelReader:
     kind = data.type
     if kind == "auto":
@@ -204,7 +204,9 @@ class _Classes(LabelReader):
         return True
 
 
-def with_names(data: TableData, reader: LabelReader, table: Path, base: Path) -> LabelReader:
+def with_names(
+    data: TableData | Shards, reader: LabelReader, table: Path, base: Path
+) -> LabelReader:
     """The reader with the names of its classes, if they are numbers and a file has their names.
     Raises SpecError if the file that the spec names does not have them all."""
     beside = table.parent / CLASS_NAMES
