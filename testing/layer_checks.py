@@ -129,18 +129,31 @@ def _same_state(op: Op, shapes: Sequence[Shape], built: Built) -> None:
         for key, value in built.state().items()
     }
     told = {w.name: (w.shape, w.trainable, w.itemsize or 4) for w in op.weights(*shapes)}
-    assert told == actual, (
-        f"the layer says that its weights are {_weights(told)}; torch: {_weights(actual)}"
-    )
+    assert told == actual, f"weights: {_differing(told, actual)}"
 
 
-def _weights(known: dict[str, tuple[Shape, bool, int]]) -> str:
-    """`weight 4x2x3x3 (trained), bias 4 (a buffer)`."""
-    parts = [
-        f"{name} {by(shape)} ({'trained' if trained else 'a buffer'}, {size} bytes each)"
-        for name, (shape, trained, size) in known.items()
-    ]
-    return ", ".join(parts) or "none"
+_Tensor = tuple[Shape, bool, int]
+"""Shape, whether it is trained, and the bytes of a number."""
+
+
+def _differing(told: dict[str, _Tensor], actual: dict[str, _Tensor]) -> str:
+    """`torch has reduce.bias 3 (trained), which the layer does not say`."""
+    parts = []
+    for name in dict.fromkeys([*told, *actual]):
+        if name not in actual:
+            parts.append(f"the layer says {name} {_tensor(told[name])}, which torch does not have")
+        elif name not in told:
+            parts.append(f"torch has {name} {_tensor(actual[name])}, which the layer does not say")
+        elif told[name] != actual[name]:
+            both = f"{_tensor(told[name])}; torch: {_tensor(actual[name])}"
+            parts.append(f"the layer says {name} {both}")
+    return "; ".join(parts)
+
+
+def _tensor(known: _Tensor) -> str:
+    shape, trained, size = known
+    numbers = "" if size == 4 else f", {size} bytes each"
+    return f"{by(shape) or 'one number'} ({'trained' if trained else 'a buffer'}{numbers})"
 
 
 def _storage(tensor: Tensor) -> int:
@@ -149,6 +162,10 @@ def _storage(tensor: Tensor) -> int:
 
 def _does(yes: bool) -> str:
     return "does" if yes else "does not"
+
+
+def _a_view(yes: bool) -> str:
+    return "a view" if yes else "no view of something that it computes"
 
 
 def _keeping(inputs: tuple[int, ...], output: bool, more: int) -> str:
@@ -187,10 +204,9 @@ def _same_kept(
         f" input; torch: it {_does(shared)}"
     )
     if not op.shares_storage:
-        view = op.gives_view(*shapes)
-        assert view == result._is_view(), (
-            f"`gives_view` says that the output is {'' if view else 'not '}a view; torch: it is"
-            f" {'' if result._is_view() else 'not '}"
+        said, is_view = op.gives_view(*shapes), result._is_view()
+        assert said == is_view, (
+            f"`gives_view` says that the output is {_a_view(said)}; torch: it is {_a_view(is_view)}"
         )
     for tensor in built.state().values():
         kept.pop(_storage(tensor), None)

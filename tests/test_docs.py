@@ -97,6 +97,8 @@ def test_commands_print_what_is_shown(
     text = new = page.read_text(encoding="utf-8")
     for name, content in files(text):
         (tmp_path / name).write_text(content, encoding="utf-8")
+    for file in page.with_suffix("").glob("*.py"):  # beside the page, in a folder of its name
+        (tmp_path / file.name).write_bytes(file.read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     for shown in commands(text, LESSONS if "lessons" in page.parts else QUICK):

@@ -150,7 +150,7 @@ class Unfinished(Layer):
     ("kind", "sentence"),
     [
         (Wide, r"`wide` on \S+: `output` says \(\d+, \d+, \d+\); torch: \("),
-        (Bare, "says that its weights are none; torch: weight"),
+        (Bare, r"weights: torch has weight \d+ \(trained\), which the layer does not say"),
         (Costly, r"the layer says \d+ multiply-adds; torch: 0 for an image"),
         (Forgetful, "`kept` says that the backward pass needs 0 bytes more"),
         (Flipped, "the text may not be emitted"),
