@@ -192,7 +192,8 @@ def _directive(
         text = None if value is None else field.show(value)
         text = str(written[name]) if name in written else text
         argument = next((a for a in call.arguments if a.span == places.get(name)), None)
-        if text is None or field.many or (field.is_flag and argument is not None):
+        listed = field.many and (argument is None or argument.name is None)
+        if text is None or listed or (field.is_flag and argument is not None):
             yield whole
             return
         if field.is_flag:
@@ -257,6 +258,8 @@ def _added(text: str, call: Call, lines: Sequence[str]) -> _Change:
     first_end = _line_start(text, last.start)
     indent = text[first_end : last.start]
     indent = indent[: len(indent) - len(indent.lstrip())]
+    if first_end <= body.span.start:  # on the line of the opening brace
+        indent += "  "
     return _Change(line_end, line_end, "".join(f"\n{indent}{line}" for line in lines))
 
 

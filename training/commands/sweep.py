@@ -157,6 +157,10 @@ def _report(sweep: Sweep, why: str, options: argparse.Namespace) -> int:
     else:
         print("\n".join([*table(facts, style(options)), "", *summary(facts)]))
     name = shown(facts.folder)
+    if facts.report.is_file():
+        say(f"report: {shown(facts.report)}")
+    if facts.best is not None and not facts.best.is_written:
+        say(f"the best as a spec: cnn sweep --best {name} -o best.cnn")
     if why == STOPPED:
         say(f"to go on: cnn sweep --join {name}")
         return INTERRUPTED

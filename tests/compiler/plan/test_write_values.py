@@ -108,6 +108,21 @@ def test_empty_and_missing_sections() -> None:
     assert one == f"{bare}\ntrain {{\n  data digits  # later\n}}\n"
 
 
+def test_layout_of_others() -> None:
+    network = "network N {\n  input 1x8x8\n  flatten\n  fc 10\n}\n"
+    for before, value, after in (
+        ("train { data digits  # a\n  # b\n}", "train.batch=9", "# a\n  batch 9\n  # b"),
+        ("train {\n\tdata digits,\n}", "train.batch=9", "\tdata digits,\n\tbatch 9\n}"),
+        ("train { data digits\n  ema 0.9 }", "train.ema=off", "\n  ema off }"),
+        (
+            "train {\n  data digits\n  schedule multistep at=[1, 2]  # c\n}",
+            "train.schedule.at=[2]",
+            "schedule multistep at=[2]  # c",
+        ),
+    ):
+        assert after in written(value, spec=f"{network}{before}\n")
+
+
 def test_imports_and_gallery(tmp_path: Path) -> None:
     (tmp_path / "parts.cnn").write_text("block part(n) { conv n 3x3 same, bn, relu }\n")
     path = tmp_path / "net.cnn"
