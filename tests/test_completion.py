@@ -101,3 +101,10 @@ def test_words_of_the_language(shell: str, script: str) -> None:
 
 def test_other_shells_are_refused(capfd: Capture) -> None:
     assert run(capfd, "completion", "tcsh").code == 2
+
+
+def test_names_of_runs(shell: str, script: str) -> None:
+    Path("runs", "digits-7").mkdir()
+    assert offers(shell, script, "cnn evaluate dig") == {"digits-7"}
+    assert offers(shell, script, "cnn train net.cnn --resume dig") == {"digits-7"}
+    assert offers(shell, script, "cnn train net.cnn -o dig") == set()

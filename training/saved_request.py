@@ -80,7 +80,7 @@ def base_of_run(folder: Path, record: Mapping[str, Any]) -> Path:
     moved = Path(os.path.normpath(folder.absolute() / way))
     spec = record.get("spec")
     name = Path(str(spec.get("file", ""))).name if isinstance(spec, Mapping) else ""
-    with_spec = not name.endswith(".cnn") or (moved / name).exists()
+    with_spec = not name.endswith(".cnn") or name == SPEC or (moved / name).exists()
     return moved if moved.is_dir() and with_spec else base
 
 

@@ -21,12 +21,12 @@ cnn completion zsh >> ~/.zshrc
 cnn completion fish > ~/.config/fish/completions/cnn.fish"""
 
 DETAILS = """\
-It completes commands, options and their values, names of the gallery, .cnn files, folders, and the
-words that `cnn help` explains. `eval "$(cnn completion bash)"` is for the current shell
-alone."""
+It completes commands, options and their values, names of the gallery and of runs, .cnn files,
+folders, and the words that `cnn help` explains. `eval "$(cnn completion bash)"` is for the current
+shell alone."""
 
 _SPECS = ("FILE", "A", "B", "SPEC")
-_RUNS = ("RUN",)
+_RUNS = ("RUN", "RUNS")
 _FILES = ("OUT", "NETWORK", "PAGE", "DATA", "IMAGE")
 _DEVICES = ("cpu", "cuda", "mps")
 
@@ -50,6 +50,8 @@ class _Value(NamedTuple):
     specs: bool = False
     folders: bool = False
     files: bool = False
+    runs: bool = False
+    """Names of runs: the folders in runs/."""
 
 
 class _Option(NamedTuple):
@@ -100,7 +102,8 @@ def _value(action: argparse.Action) -> _Value:
         from ..language.vocabulary import SECTIONS
 
         return _Value(words=SECTIONS)
-    return _Value((), name in _SPECS, name in (*_RUNS, *_SPECS), name in _FILES)
+    is_run = name in _RUNS and action.dest != "output"
+    return _Value((), name in _SPECS, name in (*_RUNS, *_SPECS), name in _FILES, is_run)
 
 
 def _joined(first: _Value, second: _Value) -> _Value:
@@ -109,6 +112,7 @@ def _joined(first: _Value, second: _Value) -> _Value:
         first.specs or second.specs,
         first.folders or second.folders,
         first.files or second.files,
+        first.runs or second.runs,
     )
 
 
@@ -141,6 +145,7 @@ def _bash(commands: list[_Described]) -> str:
         else:
             parts += ["compgen -f -X '!*.cnn' -- \"$cur\""] if value.specs else []
             parts += ['compgen -d -- "$cur"'] if value.folders else []
+        parts += ['(cd runs 2>/dev/null && compgen -d -- "$cur")'] if value.runs else []
         return "; ".join(parts) or ":"
 
     def rest() -> Iterator[str]:
@@ -188,6 +193,7 @@ def _zsh(commands: list[_Described]) -> str:
         else:
             parts += ["compadd -- $gallery", "_files -g '*.cnn'"] if value.specs else []
             parts += ["_files -/"] if value.folders else []
+        parts += ["compadd -- runs/*(N/:t)"] if value.runs else []
         return "; ".join(parts) or ":"
 
     def rest() -> Iterator[str]:
@@ -236,6 +242,7 @@ def _fish(commands: list[_Described]) -> str:
             else []
         )
         parts += ["(__fish_complete_directories)"] if value.folders else []
+        parts += ["(path basename runs/*/)"] if value.runs else []
         return " ".join(parts)
 
     def lines() -> Iterator[str]:

@@ -7,6 +7,7 @@ Links are not followed: a run has one place, and a link may lead anywhere.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,12 +109,8 @@ def _when(run: RunFacts) -> float:
 
 def _natural_order(name: str) -> list[tuple[int, int | str]]:
     """Numbers in names count as numbers: `digits-9` before `digits-10`."""
-    parts: list[tuple[int, int | str]] = []
-    text = ""
-    for sign in f"{name}\0":
-        if text and sign.isdecimal() != text[-1].isdecimal():
-            digits = text[0].isdecimal() and len(text) < 1000
-            parts.append((0, int(text)) if digits else (1, text))
-            text = ""
-        text += sign
-    return parts
+    parts = _DIGITS.split(name)
+    return [(0, int(part)) if at % 2 else (1, part) for at, part in enumerate(parts)]
+
+
+_DIGITS = re.compile(r"([0-9]{1,18})")

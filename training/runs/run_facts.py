@@ -149,7 +149,8 @@ def is_run_file(name: str) -> bool:
 def is_run_folder(folder: Path) -> bool:
     """Whether a folder says that it is one of a run, or of a sweep; what is in it, is not read."""
     try:
-        return any(is_run_file(entry.name) for entry in os.scandir(folder))
+        with os.scandir(folder) as entries:
+            return any(is_run_file(entry.name) for entry in entries)
     except OSError:
         return False
 

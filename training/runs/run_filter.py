@@ -13,7 +13,7 @@ from typing import Any
 from ...compiler.language.evaluate import Env, truth
 from ...compiler.language.fuel import Fuel
 from ...compiler.language.problems import Problem, Quiet
-from ...compiler.language.values import Text
+from ...compiler.language.values import Text, Word
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Edit, SpecError, has_errors
 from ...dsl.parser import read
@@ -95,7 +95,10 @@ class _RunEnv(Env):
                 raise KeyError(name)
             self.missed = True
             return _MISSING
-        return Text(value.isoformat(" ")) if isinstance(value, datetime) else value
+        if isinstance(value, datetime):
+            return Text(value.isoformat(" "))
+        # A bare word would be a name that has no value.
+        return Text(value) if isinstance(value, Word) else value
 
 
 class _Known:

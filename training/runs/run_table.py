@@ -161,7 +161,7 @@ def _epochs(row: Row) -> str:
         mean = row.mean("best_epoch")
         return "" if mean is None else f"{mean:.3g}"
     run = row.first
-    if run.kind == "sweep":
+    if run.kind == "sweep" or run.state == DAMAGED:
         return ""
     planned = run.epochs_planned
     best = "-" if run.best_epoch is None else exact(run.best_epoch)

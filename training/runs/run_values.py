@@ -23,8 +23,8 @@ from .spec_structure import structure_of
 TEST = "test."
 
 
-class OneOf(Word):
-    """A word that equals any of several: the tags of a run, a state of two words."""
+class OneOf(Text):
+    """A text that equals any of several: the tags of a run, a state of two words."""
 
     __slots__ = ("names",)
     names: frozenset[str]
@@ -41,7 +41,7 @@ class OneOf(Word):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = Word.__hash__
+    __hash__ = Text.__hash__
 
 
 class Fact(NamedTuple):
