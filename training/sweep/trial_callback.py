@@ -4,7 +4,9 @@ the display; and it ends when somebody has asked for that."""
 from __future__ import annotations
 
 import math
+import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -21,8 +23,9 @@ _SIGN_OF_LIFE = 15.0
 
 
 class AfterEpoch(Interruption):
-    """Signals in a sweep: the first ends it after the epoch, the second after the batch, and the
-    third at once. What is being trained is saved, but for the third."""
+    """Signals in a sweep: the first Ctrl-C ends it after the epoch, the second after the batch, and
+    the third at once. Other signals, such as SIGTERM of a cluster, leave less time, and end it
+    after the batch. What is being trained is saved, but for the third."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
@@ -33,10 +36,11 @@ class AfterEpoch(Interruption):
         return nullcontext()  # a trial that is trained is evaluated, too
 
     def _caught(self, number: int, frame: object) -> None:
-        import time
-
         now = time.monotonic()
-        if not self.stopping and not self._at_once:
+        if number != signal.SIGINT:
+            self.stopping = True
+            super()._caught(number, None)
+        elif not self.stopping and not self._at_once:
             self.stopping, self._since = True, now
             self._tell("stops after this epoch; press Ctrl-C again to stop after this batch")
         elif now - self._since > SAME:
