@@ -19,7 +19,7 @@ def describe(plan: TrainPlan, section: str | None = None) -> list[str]:
     """The lines of one section, or of all sections, as valid text of a spec."""
     lines: list[str] = []
     for name in (section,) if section else _SECTIONS:
-        lines += [""] * bool(lines) + list(_SECTIONS[name](plan))
+        lines += [""] * bool(lines) + list(_SECTIONS[name](plan) if name in _SECTIONS else ())
     return lines
 
 

@@ -53,6 +53,7 @@ TOP = {
     "augment": "augment {\n  $0\n}",
     "evaluate": "evaluate {\n  $0\n}",
     "transfer": "transfer {\n  $0\n}",
+    "sweep": "sweep {\n  ${1:train.optimizer.lr} log ${2:1e-4..1e-1}\n  trials ${3:20}\n  $0\n}",
     "import": 'import "$0"',
     "let": "let ${1:name} = $0",
     "default": "default $0",
@@ -122,6 +123,8 @@ def _at_top(where: Context) -> Iterator[lsp.CompletionItem]:
 def _statements(document: Document, where: Context, place: int) -> Iterator[lsp.CompletionItem]:
     if where.section:
         yield from _directives(document, where.section)
+        if where.section == "sweep":
+            yield from _searched(document)
         return
     for name, symbol in document.readable.names.known(place).items():
         if symbol.kind == "block" and isinstance(symbol.node, Block):
@@ -199,6 +202,21 @@ def _directives(document: Document, section: str) -> Iterator[lsp.CompletionItem
     for word, kind in directives(vocabulary(section, document.takes_series)).items():
         if kind.offered and word == kind.word:
             yield _item(word, _KIND.Property, str(kind.signature()), _first(kind.__doc__), rank=2)
+
+
+def _searched(document: Document) -> Iterator[lsp.CompletionItem]:
+    """The parameters of the network, which a sweep searches."""
+    for symbol in document.readable.names.parameters():
+        text = f"{symbol.name} in [$0]"
+        yield _item(
+            symbol.name,
+            _KIND.Variable,
+            "a parameter of the network",
+            "",
+            text,
+            rank=1,
+            snippet=True,
+        )
 
 
 def _foreign(typed: str) -> Iterator[lsp.CompletionItem]:

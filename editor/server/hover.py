@@ -10,8 +10,8 @@ from lsprotocol import types as lsp
 
 from ...compiler.language.vocabulary import SECTIONS
 from ...compiler.network import Node, Scope
-from ...compiler.plan.describe import describe
-from ...compiler.plan.make import plan
+from ...compiler.plan.describe import describe, describe_sweep
+from ...compiler.plan.make import plan, sweep_plan
 from ...compiler.report.figures import exact, share, short
 from ...compiler.report.style import Style
 from ...compiler.report.words import Unknown, explain
@@ -127,7 +127,12 @@ def _settings(version: Version, call: Call) -> str:
     except SpecError:
         return ""
     lines: list[str] = []
-    if word in SECTIONS:
+    if word == "sweep":
+        try:
+            lines = describe_sweep(sweep_plan(network))
+        except SpecError:
+            return ""
+    elif word in SECTIONS:
         lines = describe(made, word)
     else:
         lines = [str(each) for each in made.directives() if each.span == call.span]

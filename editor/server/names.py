@@ -216,6 +216,8 @@ class Names:
         for section in spec.statements:
             if not isinstance(section, Call) or section.head.value not in SECTIONS:
                 continue
+            if section.head.value == "sweep":
+                self._use_in_sweep(section)
             for node in walk(section):
                 heads = isinstance(node, Call)
                 first = node.parts[0] if isinstance(node, Path) else getattr(node, "value", None)
@@ -224,6 +226,21 @@ class Names:
                 start = node.span.start
                 span = Span(node.span.source, start, start + len(first))
                 labels[first].in_sections.append(span)
+
+    def _use_in_sweep(self, section: Call) -> None:
+        """A sweep names parameters of the network: `width in [16, 24]`."""
+        own = {symbol.name: symbol for symbol in self.parameters()}
+        for statement in section.body.statements if isinstance(section.body, Body) else ():
+            head = getattr(statement, "head", None)
+            if isinstance(head, Name) and head.value in own:
+                own[head.value].uses.append(head.span)
+
+    def parameters(self) -> list[Symbol]:
+        """The parameters of the main network, which is the last."""
+        networks = [s.node for s in self.symbols if s.kind == "network"]
+        last = networks[-1] if networks else None
+        nodes = {id(each) for each in last.parameters} if isinstance(last, Network) else set()
+        return [s for s in self.symbols if s.kind == "parameter" and id(s.node) in nodes]
 
     def _use(self, name: str, span: Span, scope: Scope) -> None:
         symbol = scope.find(name)

@@ -206,6 +206,27 @@ def test_names_of_the_moment_are_offered() -> None:
     assert {"later", "unit"} <= {*labels}
 
 
+SWEPT = """\
+network Net(width=16) {
+  input 1x8x8
+  conv width 3x3, relu, flatten
+  fc 10
+}
+sweep {
+  width in [8, 16]
+  trials 3
+}
+"""
+
+
+def test_a_sweep_offers_the_parameters_of_the_network() -> None:
+    assert offered(SWEPT.replace("trials 3", "¦"))[0] == "width"
+    assert "trials" in offered(SWEPT.replace("trials 3", "¦"))
+    assert "sampler tpe" in told(SWEPT.replace("sweep {", "sw¦eep {"))
+    text = SWEPT.replace("Net(width", "Net(wi¦dth")
+    assert renamed(text, "channels").count("channels") == 3
+
+
 def test_completion_of_sections_and_files(tmp_path: Path) -> None:
     assert offered("train { optimizer ¦ }")[:3] == ["adam", "adamw", "muon"]
     assert "flip" in offered("augment { ¦ }")
