@@ -57,10 +57,12 @@ def chart(
     share: bool = False,
     guess: float | None = None,
     enlarged: bool = False,
+    marks: Sequence[tuple[float, str]] = (),
 ) -> Html:
     """A chart of values over epochs. A dashed vertical line marks the epoch `best`, a horizontal
-    one the value of guessing. NaN and infinite values leave gaps. The axis starts at 0, and that of
-    a `share` ends at 1; `enlarged`, it has just the range of the values."""
+    one the value of guessing; dotted ones stand for `marks`, each with its text. NaN and infinite
+    values leave gaps. The axis starts at 0, and that of a `share` ends at 1; `enlarged`, it has
+    just the range of the values."""
     points = [point for line in lines for point in line.points if isfinite(point[1])]
     first, last = min(x for x, _ in points), max(x for x, _ in points)
     ticks = _ticks(points, share, guess, enlarged)
@@ -72,6 +74,7 @@ def chart(
     parts += _epochs(frame)
     if best is not None and first <= best <= last:
         parts.append(_best(frame.at(best, ticks[0])[0]))
+    parts += [_mark(frame.at(x, ticks[0])[0], text) for x, text in marks if first <= x <= last]
     if guess is not None:
         parts.append(_guess(frame, guess, value))
     for line in lines:
@@ -144,6 +147,14 @@ def _epochs(frame: Frame) -> list[Html]:
 def _best(x: float) -> Html:
     return Html(
         f'<line class="best" x1="{_n(x)}" x2="{_n(x)}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>'
+    )
+
+
+def _mark(x: float, text: str) -> Html:
+    title = element("title", text)
+    return Html(
+        f'<line class="mark" x1="{_n(x)}" x2="{_n(x)}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}">'
+        f"{title}</line>"
     )
 
 

@@ -75,6 +75,7 @@ svg text {{ fill: var(--faint); font-size: 13px; font-family: inherit; }}
 svg .bar {{ fill: var(--one); opacity: .75; }}
 svg .grid {{ stroke: var(--line); stroke-width: 1; opacity: .6; }}
 svg .best {{ stroke: var(--faint); stroke-dasharray: 3 4; }}
+svg .mark {{ stroke: var(--text); stroke-dasharray: 1 4; }}
 svg .guess {{ stroke: var(--faint); stroke-width: 1.5; stroke-dasharray: 7 4; }}
 svg .curve {{ fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }}
 svg .one {{ stroke: var(--one); }} svg .two {{ stroke: var(--two); }}

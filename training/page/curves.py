@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, nan
+from typing import Any, NamedTuple
 
 from ...compiler.plan.metric_names import is_metric, metric_named
 from ...compiler.report.figures import exact
@@ -29,8 +30,10 @@ def curves(contents: Contents) -> Html | None:
     titles = {name: in_nouns(title, noun) for name, title in own.items()}
     titles.update(contents.data.task.titles)
 
+    changed = [(entry.place, entry.text) for entry in resumptions(contents.record) if entry.text]
+
     def charts(enlarged: bool) -> Html:
-        drawn = _charts(epochs, wanted, best, guess, enlarged, titles)
+        drawn = _charts(epochs, wanted, best, guess, enlarged, titles, changed)
         each = (element("div", element("h3", _title(name, titles)), chart) for name, chart in drawn)
         return element("div", *each, class_="charts")
 
@@ -44,10 +47,34 @@ def curves(contents: Contents) -> Html | None:
         )
     if any(each.epoch == 0 for each in epochs):
         marks.append(f"Epoch 0 is before training{_on_a_part(contents)}.")
+    if changed:
+        marks.append("A dotted line is where the run went on with changes.")
     marked = element("p", " ".join(marks), class_="faint")
     closer = details("Enlarged: axes with the range of the values", charts(True))
     every = details("All epochs as a table", _every_epoch(epochs))
-    return section("curves", "Learning curves", charts(False), marked, closer, every)
+    changes = [element("p", f"{text}.", class_="faint") for _, text in changed]
+    return section("curves", "Learning curves", charts(False), marked, *changes, closer, every)
+
+
+class Resumption(NamedTuple):
+    """Where a run went on after an interruption."""
+
+    place: float
+    """In epochs."""
+    text: str
+    """What changed; empty if nothing did."""
+
+
+def resumptions(record: Mapping[str, Any]) -> list[Resumption]:
+    return [
+        Resumption(
+            entry["epoch"] - (0.5 if entry["position"] else 1),
+            f"{entry['time'].replace('T', ' ')[:16]}: {'; '.join(entry['said'])}"
+            if entry["said"]
+            else "",
+        )
+        for entry in record.get("resumptions") or ()
+    ]
 
 
 def _on_a_part(contents: Contents) -> str:
@@ -74,6 +101,7 @@ def _charts(
     guess: Guessing | None,
     enlarged: bool,
     titles: Mapping[str, str],
+    changed: Sequence[tuple[float, str]],
 ) -> Iterator[tuple[str, Html]]:
     if enlarged:
         epochs = [each for each in epochs if each.epoch]
@@ -97,12 +125,15 @@ def _charts(
                 name,
                 chart(
                     _title(name, titles), lines, value, best=best, share=share,
-                    guess=base.get(name), enlarged=enlarged,
+                    guess=base.get(name), enlarged=enlarged, marks=changed,
                 ),
             )  # fmt: skip
     rates = [(each.epoch, each.lr) for each in epochs if each.epoch]
     if rates and not enlarged:
-        yield "lr", chart("Learning rate", [Line("learning rate", "one", rates)], rate)
+        yield (
+            "lr",
+            chart("Learning rate", [Line("learning rate", "one", rates)], rate, marks=changed),
+        )
 
 
 def _names(epochs: Sequence[EpochRecord]) -> list[str]:

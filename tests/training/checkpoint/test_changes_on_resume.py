@@ -117,3 +117,12 @@ def test_without_changes_nothing_is_said(tmp_path: Path) -> None:
     assert (entry["epoch"], entry["position"]) == (2, 256)
     trained(tmp_path / "whole")
     assert equal(last(tmp_path / "run"), last(tmp_path / "whole"))
+
+
+def test_the_report_shows_where(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dotcnn.training.page.curves import resumptions
+
+    gone_on(copy, set={"train.epochs": 4, "train.optimizer.lr": 1e-3})
+    (entry,) = resumptions(record_of(copy))
+    assert entry.place == 2
+    assert "the learning rate is 0.001 from epoch 3 on; it was 0.005" in entry.text
