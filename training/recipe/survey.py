@@ -270,7 +270,7 @@ def _expected_of_sample(path: Path) -> Shape:
 
 def _looked_at(whole: Contents, data: Data) -> Inputs:
     train = whole.parts["train"]
-    look = _LOOKS.get(type(train))
+    look = next((look for kind, look in _LOOKS.items() if isinstance(train, kind)), None)
     found = look(list(whole.parts.values()), len(whole.classes)) if look is not None else None
     if found is None:
         raise problem(

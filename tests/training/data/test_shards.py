@@ -17,6 +17,7 @@ from PIL import Image
 
 import dotcnn
 from dotcnn import SpecError
+from dotcnn.cli import main
 from dotcnn.dsl.source import Source
 from dotcnn.training.data.open import open_data
 from dotcnn.training.data.opened import Opened
@@ -335,3 +336,10 @@ def test_hostile_ones_do_no_harm(tmp_path: Path) -> None:
         assert found.bad, name
     with pytest.raises(BadFile):
         tar_index(tmp_path)
+
+
+def test_a_spec_is_written_for_them(tmp_path: Path) -> None:
+    packed(tmp_path / "train.tar", classes(0, 24))
+    spec = tmp_path / "net.cnn"
+    assert main(["new", str(spec), "--data", str(tmp_path / "train.tar")]) == 0
+    assert "data shards" in spec.read_text()
