@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what comes out now into the files of expected output (then read the diff)",
     )
+
+
+@pytest.fixture(autouse=True)
+def plugins_are_forgotten() -> Iterator[None]:
+    """What a test loads is no word of the next one."""
+    yield
+    loading = sys.modules.get("dotcnn.compiler.extend.load_plugin")
+    if loading is not None and loading.loaded():
+        loading.forget()
 
 
 @pytest.fixture

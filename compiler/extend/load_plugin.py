@@ -48,6 +48,16 @@ def loaded() -> Mapping[str, Plugin]:
     return _LOADED
 
 
+def forget() -> None:
+    """Forgets all plug-ins, as if none had been loaded; for a process that goes on with others."""
+    for plugin in _LOADED.values():
+        if sys.modules.get(plugin.name) is plugin.module and not plugin.distribution:
+            del sys.modules[plugin.name]
+        for word in plugin.metrics:
+            METRICS.pop(word, None)
+    _LOADED.clear()
+
+
 def options_of_given() -> list[str]:
     """The words of the command line that give the same files to another process."""
     files = [plugin.path for plugin in _LOADED.values() if not plugin.distribution]

@@ -30,7 +30,7 @@ from dotcnn.testing import NotConforming, conformance
 from support import ROOT
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mine() -> Any:
     return load_file(ROOT / "docs" / "guide" / "plugins" / "mine.py").module
 

@@ -16,12 +16,10 @@ import dotcnn
 from dotcnn.cli import main
 from dotcnn.compiler.build.elaborate import elaborate
 from dotcnn.compiler.emit.allowed import NotAllowed, check
-from dotcnn.compiler.extend import load_plugin
-from dotcnn.compiler.extend.load_plugin import find, give, load_file, loaded
+from dotcnn.compiler.extend.load_plugin import find, forget, give, load_file, loaded
 from dotcnn.compiler.language.vocabulary import layer_words
 from dotcnn.compiler.load_spec import load
 from dotcnn.compiler.ops import REGISTRY
-from dotcnn.compiler.plan.metric_names import METRICS
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.source import Source
 from support import ROOT
@@ -58,18 +56,10 @@ network N {{
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test loads is forgotten after it."""
-    before, metrics = set(sys.modules), dict(METRICS)
-    monkeypatch.setattr(load_plugin, "_LOADED", {})
+def not_imported() -> Iterator[None]:
+    """The installed plug-in of one test is not that of another folder."""
     yield
-    for name in set(sys.modules) - before:
-        file = getattr(sys.modules[name], "__file__", None) or ""
-        if not file.startswith(str(ROOT)) and ".venv" not in file and "." not in name:
-            del sys.modules[name]
     sys.modules.pop("mine", None)
-    METRICS.clear()
-    METRICS.update(metrics)
 
 
 def plugin(folder: Path, text: str = POWER.format(to=2.0), name: str = "powers") -> Path:
@@ -335,13 +325,9 @@ augment { levels most=12 p=50% }
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    before = dict(METRICS)
     folder = tmp_path_factory.mktemp("run") / "net"
     dotcnn.train(TRAINED, plugins=[EXAMPLE / "mine.py"], output=folder, quiet=True)
-    load_plugin._LOADED.clear()
-    sys.modules.pop("mine", None)
-    METRICS.clear()
-    METRICS.update(before)
+    forget()
     return folder
 
 
