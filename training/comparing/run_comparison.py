@@ -25,7 +25,7 @@ from ..significance.several_tests import holm
 from ..significance.tests_of_two import Tested, welch
 from .contender import Contender, Kind
 from .measures import Measure
-from .same_images import Pairing, different_images, paired
+from .same_images import Pairing, different_images, labels_are_kept, paired
 
 BEST_METRIC = {
     ONE_CLASS: "top1", TAGS: "map", NUMBERS: "mae", MASKS: "miou", IMAGES: "psnr",
@@ -297,9 +297,9 @@ def _of_seeds(
     first: Contender, values: tuple[float, ...], other: Contender, own: tuple[float, ...]
 ) -> Against:
     if first.kept is not None and other.kept is not None:
-        reason = different_images(first.kept, other.kept) or _other_data(first, other)
-        if reason:
-            return Against(None, reason, over_seeds=True)
+        pairing = pairing_of(first, other, 0)
+        if isinstance(pairing, str):
+            return Against(None, pairing, over_seeds=True)
     known = [[value for value in each if isfinite(value)] for each in (values, own)]
     if not all(known) or sum(map(len, known)) < 3:
         return Against(None, "too few seeds have a result", over_seeds=True)
@@ -317,28 +317,29 @@ def pairing_of(first: Contender, other: Contender, output: int) -> Pairing | str
     """The images of two contenders in pairs, or why they cannot be paired."""
     assert first.kept is not None
     assert other.kept is not None
-    reason = _other_data(first, other)
-    if reason:
-        return reason
     pairing = paired(first.kept, other.kept, output)
     if isinstance(pairing, str):
-        pairing += _because(first, other, first.kept, other.kept)
+        return pairing + _because(first, other, first.kept, other.kept)
+    if not labels_are_kept(first.kept.outputs[output]) and _other_data(first, other):
+        return f"they were measured on different data:{_other_data(first, other)}"
     return pairing
 
 
 def _other_data(first: Contender, other: Contender) -> str:
-    """Images in arrays have only numbers: those of other data sets are other images."""
+    """The names of their data, if these differ and images have only numbers: these may be those of
+    other images."""
     kept = first.kept
     numbered = kept is not None and kept.names and kept.names[0].startswith("#")
     if numbered and first.data.name != other.data.name:
-        return f"they were measured on different data: {first.data.name} and {other.data.name}"
+        return f" {first.data.name} and {other.data.name}"
     return ""
 
 
 def _because(first: Contender, other: Contender, left: KeptAnswers, right: KeptAnswers) -> str:
     """What in the plans has divided the data differently."""
     if not different_images(left, right):
-        return ""
+        names = _other_data(first, other)
+        return f" (data:{names})" if names else ""
     changed = [
         f"{change.name} is {change.before or 'not there'} and {change.now or 'not there'}"
         for change in run_changes(first.run, other.run)

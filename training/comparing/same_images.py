@@ -59,11 +59,19 @@ def different_images(first: KeptAnswers, second: KeptAnswers) -> str:
     return f"their {part} sets differ: {common:,} of {sizes} {nouns} are in both"
 
 
+_LABELS = {ONE_CLASS: "label", TAGS: "present", NUMBERS: "truth"}
+
+
+def labels_are_kept(output: OutputAnswers) -> bool:
+    """Whether the labels of images are among the answers: those of masks and images are not."""
+    return _LABELS.get(output.task, "") in output.arrays
+
+
 def _changed_labels(one: OutputAnswers, other: OutputAnswers, pairing: Pairing) -> int:
     """How many images have other labels; of masks and images, that is not known."""
-    name = {ONE_CLASS: "label", TAGS: "present", NUMBERS: "truth"}.get(one.task, "")
-    if name not in one.arrays or name not in other.arrays:
+    if not (labels_are_kept(one) and labels_are_kept(other)):
         return 0
+    name = _LABELS[one.task]
     left = one.arrays[name][pairing.first].astype(numpy.float64)
     right = other.arrays[name][pairing.second].astype(numpy.float64)
     # Numbers went through the scale of the training set, which costs the last digits.

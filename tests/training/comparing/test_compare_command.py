@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +167,35 @@ def test_other_images_are_not_tested(run: Run, capsys: pytest.CaptureFixture[str
 
 
 def test_numbered_images_of_other_data(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their labels say whether they are others; a file may just have another name."""
     names = [f"#{number}" for number in range(60)]
-    run("a", [1], names=names), run("b", [2], names=names, lr=0.05)
-    record = json.loads(Path("b/record.json").read_text())
+    run("a", [1], names=names)
+    folder = run("b", [2], names=names, lr=0.05)
+    record = json.loads((folder / "record.json").read_text())
     record["dataset"]["name"] = "toys"
-    Path("b/record.json").write_text(json.dumps(record))
-    assert "measured on different data: pets and toys" in compare(capsys, "a", "b")[0]
+    (folder / "record.json").write_text(json.dumps(record))
+    assert "are equally good" in compare(capsys, "a", "b")[0]
+    kept = read_answers(folder, "val")
+    arrays = dict(kept.outputs[0].arrays)
+    arrays["label"] = numpy.roll(arrays["label"], 1)
+    write_answers(folder, replace(kept, outputs=(replace(kept.outputs[0], arrays=arrays),)))
+    text = " ".join(compare(capsys, "a", "b")[0].split())
+    assert "the labels of 60 of 60 images differ" in text
+    assert "(data: pets and toys)" in text
+
+
+def test_numbered_images_without_labels(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"#{number}" for number in range(60)]
+    for place, data in enumerate(("pets", "toys")):
+        folder = run(data, lr=0.05 + place, names=names)
+        record = json.loads((folder / "record.json").read_text())
+        record["dataset"] |= {"name": data, "task": "segmentation"}
+        (folder / "record.json").write_text(json.dumps(record))
+        scores = {"score": numpy.linspace(0.2, 0.8, 60, dtype="f4") + 0.1 * place}
+        masks = OutputAnswers("", "segmentation", CLASSES, numpy.arange(60), scores)
+        write_answers(folder, replace(answers([], 60, names), outputs=(masks,)))
+    text, _ = compare(capsys, "pets", "toys")
+    assert "they were measured on different data: pets and toys" in text
 
 
 # ---- seeds -------------------------------------------------------------------------------------
