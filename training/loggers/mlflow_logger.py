@@ -57,6 +57,10 @@ _PATIENCE = {
 environment says instead, counts."""
 
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""By this, MLflow's page shows an experiment as training, and not as what it has for chatbots."""
+
+
 class MlflowLogger(Logger):
     tool = "MLflow"
 
@@ -183,7 +187,7 @@ class MlflowLogger(Logger):
         if experiment is None:
             place = self._own_files.as_uri() if self._own_files is not None else None
             with suppress(MlflowException):  # another process was faster
-                self._client.create_experiment(name, artifact_location=place)
+                self._client.create_experiment(name, artifact_location=place, tags=_KIND)
             experiment = self._client.get_experiment_by_name(name)
         return self._client.create_run(experiment.experiment_id, run_name=name_of(start))
 
