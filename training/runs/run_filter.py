@@ -25,7 +25,10 @@ from .run_values import FACTS, SYNONYMS, Values, is_metric_name, is_share_name
 MAX_CHARACTERS = 2000
 ORIGIN = "--where"
 _LET = "let where = "
-STATES = (RUNNING, "done", "early_stop", "interrupted", "diverged", "stopped", KILLED, DAMAGED)
+STATES = (
+    RUNNING, "done", "early_stop", "callback_stop", "pruned", "interrupted", "diverged", "stopped",
+    KILLED, DAMAGED,
+)  # fmt: skip
 _UNITS = {"k": "e3", "M": "e6", "G": "e9"}
 _WITH_UNIT = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.])(\d+(?:\.\d+)?)([kMG])(?!\w)')
 _ORDER = ("<", "<=", ">", ">=")

@@ -78,7 +78,10 @@ def rows_of(
     started."""
     rows = [Row(group) for group in (seed_groups(runs) if by_seed else ([run] for run in runs))]
     if sort:
-        rows = _sorted(rows, lambda row: row.sort_key(sort), largest_first(sort) != reverse)
+        measured = [row.first for row in rows if row.first.metric]
+        largest = sort == "best" and bool(measured) and measured[0].higher_is_better
+        largest = largest or largest_first(sort)
+        rows = _sorted(rows, lambda row: row.sort_key(sort), largest != reverse)
     elif reverse:
         rows.reverse()
     return list(_with_differences(rows))

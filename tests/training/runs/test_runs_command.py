@@ -69,6 +69,7 @@ def test_sorted_with_columns(made: Made, capfd: Capture) -> None:
         return [line.split(",")[0] for line in out.splitlines()[1:]]
 
     assert order("--sort", "top1") == ["a", "b", "c"]
+    assert order("--sort", "best") == ["a", "b", "c"]
     assert order("--sort", "top1", "--reverse") == ["b", "a", "c"]
     assert order("--sort", "loss")[-1] == "c"
     assert order("--sort", "name") == ["a", "b", "c"]
