@@ -218,9 +218,9 @@ def _objectives(
         task = data(request, torch_device, callback, ALONE).task
     names = plan.metric.names or (_usual_metric(request.plan, task),)
     for name in names:
-        if name in COSTS or name in task.metrics:
+        if name in COSTS or name in task.all_metrics:
             continue
-        listed = ", ".join(f"`{each}`" for each in (*task.metrics, *COSTS))
+        listed = ", ".join(f"`{each}`" for each in (*task.all_metrics, *COSTS))
         raise SpecError([
             Diagnostic(
                 "unknown-name",
@@ -235,7 +235,7 @@ def _objectives(
 def _usual_metric(plan: TrainPlan, task: Task) -> str:
     """The metric that selects the best epoch."""
     name = plan.train.checkpoint.metric
-    return name if name is not None and name in task.metrics else task.best
+    return name if name is not None and name in task.all_metrics else task.best
 
 
 # ---- the spec as written ---------------------------------------------------------------------
