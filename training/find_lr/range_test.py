@@ -52,7 +52,7 @@ class RangeTest(Loop):
         learner.rates = _Given(rates, learner.rates.length.steps)
         learner.early_stopping = learner.frozen_after = None
         if learner.freezing is not None:
-            learner.freezing = _as_in_most_epochs(learner.freezing, learner.plan.train.epochs.whole)
+            learner.freezing = as_in_most_epochs(learner.freezing, learner.plan.train.epochs.whole)
         super().__init__(run, Interruption())
         self._count = len(rates)
         self._progress = progress
@@ -95,7 +95,7 @@ class RangeTest(Loop):
             raise _Ended
 
 
-def _as_in_most_epochs(freezing: Freezing, epochs: int) -> Freezing:
+def as_in_most_epochs(freezing: Freezing, epochs: int) -> Freezing:
     """Freezes what is frozen in most epochs: the test may take as many steps as several of them."""
     stages = freezing.strategy.stages
     ends = [*(stage.epoch for stage in stages[1:]), epochs + 1]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import dotcnn
 import dotcnn.training.find_lr.find_rate as finding
 from commands import run
+from dotcnn.compiler.plan.strategy import Stage, Strategy
+from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.checkpoint.run_files import read_plan, read_record
 from dotcnn.training.find_lr.found_rate import FIND_LR, FoundRate, rate_of_run
+from dotcnn.training.find_lr.range_test import as_in_most_epochs
 from dotcnn.training.find_lr.suggest import Suggestion, smoothed, suggest
+from dotcnn.training.transfer.freezing import Freezing
 
 from ..small import SPEC, Looker, equal, gone_on, last, trained
 
@@ -118,6 +124,22 @@ def test_damaged_file_is_no_range_test(tmp_path: Path) -> None:
     for text in ("", "[]", "{}", '{"lr": "x"}', "[" * 100):
         (tmp_path / FIND_LR).write_text(text, encoding="utf-8")
         assert rate_of_run(tmp_path) is None
+
+
+def test_optimizer_without_a_rate_is_refused(tmp_path: Path) -> None:
+    optimizer = SimpleNamespace(fields={"momentum": None}, word="optimizer free", span=None)
+    job: Any = SimpleNamespace(plan=SimpleNamespace(train=SimpleNamespace(optimizer=optimizer)))
+    with pytest.raises(SpecError, match="`optimizer free` has no learning rate to find"):
+        finding.find_rate(job, tmp_path)
+
+
+@pytest.mark.parametrize(("epochs", "frozen"), [(3, 7), (6, 7), (7, 8), (40, 9)])
+def test_freezes_what_is_frozen_in_most_epochs(epochs: int, frozen: int) -> None:
+    starts = ((1, 7), (4, 8), (8, 9))
+    stages = tuple(Stage(epoch, frozenset({index})) for epoch, index in starts)
+    network: Any = None
+    pinned = as_in_most_epochs(Freezing(Strategy(network, stages, {}, (), 0.0)), epochs)
+    assert {pinned.strategy.stage(epoch).frozen for epoch in (1, 5, 99)} == {frozenset({frozen})}
 
 
 # ---- what a curve suggests -------------------------------------------------------------------
