@@ -243,7 +243,7 @@ def _must_be_known(names: Sequence[str], runs: Sequence[RunFacts]) -> None:
 
 
 def _watch(options: argparse.Namespace, folders: Sequence[str]) -> int:
-    from ..runs.run_watch import Changes, Remembered, any_running
+    from ..runs.run_watch import Changes, Remembered, any_running, fitting
 
     read, every = Remembered(), options.every or _EVERY
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
@@ -266,7 +266,8 @@ def _watch(options: argparse.Namespace, folders: Sequence[str]) -> int:
             runs = _find(options, folders, read)
             rows = _rows(options, runs)
             text = _table(options, rows, style(options)) if rows else _none(folders)
-            live.update(Text.from_ansi(text, no_wrap=True), refresh=True)
+            shown = fitting(text.splitlines(), console.height - 1)
+            live.update(Text.from_ansi("\n".join(shown), no_wrap=True), refresh=True)
             if options.until_done and not any_running(runs):
                 return OK
             time.sleep(every)

@@ -61,3 +61,11 @@ class Changes:
 
 def any_running(runs: Sequence[RunFacts]) -> bool:
     return any(run.state == RUNNING for run in walk_runs(runs))
+
+
+def fitting(lines: Sequence[str], height: int) -> list[str]:
+    """The lines of a table that fit a terminal: its head, and its end, where new runs are."""
+    if len(lines) <= height:
+        return list(lines)
+    head = list(lines[:2])
+    return [*head, "..", *lines[len(lines) - max(1, height - len(head) - 1) :]]

@@ -15,7 +15,7 @@ import dotcnn
 from commands import run
 from dotcnn.training.checkpoint.run_lock import hold_lock
 from dotcnn.training.runs.find_runs import find_runs
-from dotcnn.training.runs.run_watch import Changes, Remembered
+from dotcnn.training.runs.run_watch import Changes, Remembered, fitting
 
 from .conftest import SPEC, Made, with_rate, with_seed
 
@@ -186,6 +186,12 @@ def test_watching_shows_what_changes(made: Made) -> None:
     assert line.startswith("net:  done  epoch 2/2")
     shutil.rmtree(folder)
     assert list(changes.lines(find_runs(Path("runs"), read))) == ["net: removed"]
+
+
+def test_a_long_table_shows_its_end() -> None:
+    lines = [str(number) for number in range(100)]
+    assert fitting(lines, 200) == lines
+    assert fitting(lines, 6) == ["0", "1", "..", "97", "98", "99"]
 
 
 def test_watching_ends_when_told(made: Made, capfd: Capture) -> None:
