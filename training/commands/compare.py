@@ -99,8 +99,6 @@ def run(options: argparse.Namespace) -> int:
         what = "a test set that was measured" if options.part == "test" else "results"
         raise CommandError(f"none of these runs has {what}")
     differences = Differences(comparison.contenders)
-    if options.output:
-        _write_page(options, comparison, differences)
     if options.format == "json":
         from ..comparing.comparison_json import comparison_json
 
@@ -113,6 +111,8 @@ def run(options: argparse.Namespace) -> int:
         from ..comparing.comparison_text import comparison_text
 
         print(comparison_text(comparison, differences, style(options)))
+    if options.output:
+        _write_page(options, comparison, differences)
     return OK
 
 
