@@ -55,6 +55,9 @@ def _apply(override: SectionOverride, reader: Reader, context: Context) -> None:
     word = _head(reader, section, call.head.value)
     same = [index for index, old in enumerate(directives) if old.head() == word]
     keys = {directives[index].key for index in same}
+    if len(same) > 1 and not override.argument and directives[same[0]].set_together:
+        directives[:] = [old for old in directives if old.head() != word]
+        same = []
     if len(same) > 1 and (override.argument or len(keys) < len(same)):
         raise Problem(
             "conflict",

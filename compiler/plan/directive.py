@@ -91,6 +91,8 @@ class Directive(Declared):
     """Synonyms."""
     several: ClassVar[bool] = False
     """Whether it may be written more than once."""
+    set_together: ClassVar[bool] = False
+    """Whether `--set` replaces all of several."""
     offered: ClassVar[bool] = True
     """Whether help lists it; False for what only a program can pass."""
     may_be_off: ClassVar[bool] = False

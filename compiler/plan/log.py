@@ -22,6 +22,7 @@ class Log(Directive):
     section = "train"
     word = "log"
     several = True
+    set_together = True
     may_be_off = True
     example = "log tensorboard csv"
     usage = "log tensorboard/mlflow/wandb/csv uri=… experiment=… project=… entity=… mode=…"
