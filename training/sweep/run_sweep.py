@@ -23,6 +23,7 @@ from ...compiler.plan.sweep_directives import COSTS
 from ...compiler.plan.sweep_plan import SweepPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.run_files import read_record
+from ..checkpoint.run_folder import inner_folder
 from ..loggers.open_loggers import loggers_of
 from ..request import Request
 from ..runtime.devices import find_device
@@ -314,7 +315,8 @@ class Runner:
     def _ended(self, trial: Trial, callback: TrialCallback) -> Trial:
         """Trains the trial; what became of it."""
         folder = self.files.trial_folder(trial.number)
-        folder.parent.mkdir(exist_ok=True)
+        inner_folder(folder.parent)
+        inner_folder(folder)  # a link would lead out of the sweep
         try:
             request = self._request(trial)
             logs = loggers_of(request.plan, request.base)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from ...dsl.atomic_file import write_whole
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..checkpoint.run_folder import shown
+from ..checkpoint.run_folder import inner_folder, shown
 from ..checkpoint.run_lock import holder_of, lock_run
 from ..untrusted.bad_file import BadFile, damaged
 from ..untrusted.json_text import load_json, misfit, natural, number
@@ -197,8 +197,8 @@ class SweepFolder:
         process that is killed loses it."""
         from ..runtime.process_group import ALONE  # who only reads a sweep needs no torch
 
-        folder = self.claim_folder(number)
-        folder.mkdir(parents=True, exist_ok=True)
+        inner_folder(self.path / CLAIMS)
+        folder = inner_folder(self.claim_folder(number))
         with ExitStack() as stack:
             try:
                 stack.enter_context(lock_run(folder, ALONE))
@@ -212,8 +212,8 @@ class SweepFolder:
         """A context in which no other process of the sweep takes a number, or begins a trial."""
         from ..runtime.process_group import ALONE
 
-        folder = self.path / CLAIMS / MUTEX
-        folder.mkdir(parents=True, exist_ok=True)
+        inner_folder(self.path / CLAIMS)
+        folder = inner_folder(self.path / CLAIMS / MUTEX)
         with ExitStack() as stack:
             while True:
                 try:

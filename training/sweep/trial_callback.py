@@ -93,7 +93,7 @@ class TrialCallback(Callback):
         return None
 
     def note(self, line: str) -> None:
-        if not line.startswith("to continue: "):
+        if not line.startswith(("to continue: ", "there is nothing to resume")):
             self.display.note(self.number, line)
 
 

@@ -380,6 +380,12 @@ DIRECTIVE_LINES = {
     for section in DIRECTIVES
 }
 """An example of every directive, by section."""
+DIRECTIVE_LINES["sweep"] += [
+    "train.optimizer.lr log 1e-4..1",
+    "batch in [16, 32]",
+    "augment.rotate 0..30 step=5",
+    'train.optimizer in ["sgd lr=0.1", adam]',
+]
 
 EXAMPLES = [
     *(form.example for form in [*STATEMENTS.values(), *FORMS.values()]),

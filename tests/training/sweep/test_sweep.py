@@ -21,6 +21,7 @@ from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.run_files import read_record
 from dotcnn.training.request import Request, request
+from dotcnn.training.sweep import study
 from dotcnn.training.sweep.prepare_sweep import begin, join
 from dotcnn.training.sweep.run_sweep import Runner
 from dotcnn.training.sweep.shared_data import SharedData
@@ -193,6 +194,41 @@ def test_facts_of_a_damaged_folder(tmp_path: Path) -> None:
     assert [trial.number for trial in facts.trials] == [0]
     assert facts.best is not None
     assert facts.not_trained == ()
+
+
+def test_signs_of_life_of_another_machine(tmp_path: Path) -> None:
+    """Where locks do not reach: a trial of another machine is its own for a minute."""
+    files = SweepFolder(tmp_path)
+    files.claim_folder(0).mkdir(parents=True)
+    files.write_trial(Trial(0, {}, (), host="elsewhere", process=1))
+    files.show_life(0)
+    assert files.is_held(0)
+    with files.claim(0) as own:
+        assert not own
+    os.utime(files.claim_folder(0) / "alive", (time.time() - 100,) * 2)
+    assert not files.is_held(0)
+    with files.claim(0) as own:
+        assert own
+        with files.claim(0) as twice:
+            assert not twice
+
+
+def test_links_lead_out_of_no_sweep(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "s" / "claims").mkdir(parents=True)
+    (tmp_path / "s" / "claims" / "0").symlink_to(tmp_path / "outside")
+    with pytest.raises(SpecError), SweepFolder(tmp_path / "s").claim(0):
+        pass
+    assert not any((tmp_path / "outside").iterdir())
+
+
+def test_without_optuna_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "find_spec", lambda name: None)
+    with pytest.raises(SpecError) as error:
+        swept(tmp_path / "s", "width in [2, 4]")
+    assert error.value.diagnostics[0].help == 'pip install "dotcnn[sweep]"'
 
 
 @pytest.mark.slow
