@@ -12,6 +12,8 @@ of yours against torch. docs/guide/plugins.md walks through an example.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .compiler.extend.torch_class import torch_class
 from .compiler.language.kinds import (
     choice,
@@ -54,6 +56,9 @@ from .compiler.plan.own_augmentation import Augmentation
 from .compiler.plan.own_metric import Metric
 from .compiler.shapes import PerAxis, Shape, ShapeError, plain, size, text
 
+if TYPE_CHECKING:
+    from .training.trainer.callbacks import Callback
+
 __all__ = [
     "ANY_AXES",
     "DILATION",
@@ -64,6 +69,7 @@ __all__ = [
     "STRIDE",
     "ArgumentError",
     "Augmentation",
+    "Callback",
     "Kept",
     "Layer",
     "Loss",
@@ -102,3 +108,12 @@ __all__ = [
     "whole",
     "words",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """A callback belongs to training, which is imported for who has one."""
+    if name == "Callback":
+        from .training.trainer.callbacks import Callback
+
+        return Callback
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

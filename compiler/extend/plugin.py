@@ -22,6 +22,7 @@ from ..ops import REGISTRY as LAYERS
 from ..ops.base import Op
 from ..plan.directive import REGISTRY as DIRECTIVES
 from ..plan.directive import SERIES, Directive
+from ..plan.log import TOOLS
 from ..plan.loss import Loss
 from ..plan.metric_names import METRICS, PER_CLASS, TRAIN_LOSS
 from ..plan.own_augmentation import Augmentation
@@ -45,6 +46,8 @@ class Plugin:
     layers: dict[str, type[Op]] = field(default_factory=dict)
     directives: dict[str, dict[str, type[Directive]]] = field(default_factory=dict)
     metrics: dict[str, type[Metric]] = field(default_factory=dict)
+    callbacks: dict[str, type] = field(default_factory=dict)
+    """Of training, by the word that `log` has for them."""
 
     @property
     def name(self) -> str:
@@ -56,6 +59,7 @@ class Plugin:
         for kinds in self.directives.values():
             yield from kinds.items()
         yield from self.metrics.items()
+        yield from self.callbacks.items()
 
     def place_of(self, kind: type) -> Span:
         """Where a class says its word, or else begins, in the text of the plug-in."""
@@ -97,7 +101,7 @@ def _classes(module: ModuleType) -> list[type]:
         for value in vars(module).values()
         if isinstance(value, type)
         and not belongs_to_the_language(value)
-        and issubclass(value, Op | Directive | Metric)
+        and (issubclass(value, Op | Directive | Metric) or _is_callback(value))
         and vars(value).get("word")
     ]
     return list(dict.fromkeys(found))
@@ -117,6 +121,18 @@ def declare_class(plugin: Plugin, kind: type) -> None:
         _declare_metric(plugin, kind, word)
     elif issubclass(kind, Directive):
         _declare_directive(plugin, kind, word)
+    else:
+        if word in TOOLS:
+            raise _of_the_language(plugin, kind, word, "callback")
+        _once(plugin, kind, word, plugin.callbacks)
+        plugin.callbacks[word] = kind
+
+
+def _is_callback(kind: type) -> bool:
+    """Whether it is a callback of training, of which the compiler knows the name alone."""
+    return any(
+        belongs_to_the_language(base) and base.__name__ == "Callback" for base in kind.__mro__
+    )
 
 
 def _declare_layer(plugin: Plugin, kind: type[Op], word: str) -> None:

@@ -127,7 +127,8 @@ def _words(plugins: tuple[Plugin, ...]) -> Words:
         for section, kinds in plugin.directives.items():
             directives.setdefault(section, {}).update(kinds)
     metrics = {word: kind for plugin in plugins for word, kind in plugin.metrics.items()}
-    return Words(layers, directives, owners, metrics)
+    callbacks = {word: kind for plugin in plugins for word, kind in plugin.callbacks.items()}
+    return Words(layers, directives, owners, metrics, callbacks)
 
 
 # ---- what may be wrong -------------------------------------------------------------------------

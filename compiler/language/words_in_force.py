@@ -29,12 +29,14 @@ class Words(NamedTuple):
     owners: Mapping[str, str]
     """By the word of a layer, the name of its plug-in."""
     metrics: Declarations
+    callbacks: Declarations
+    """What `log` can name."""
 
     def __hash__(self) -> int:
         return id(self.owners)  # made once for each combination of plug-ins
 
 
-NONE = Words({}, {}, {}, {})
+NONE = Words({}, {}, {}, {}, {})
 
 _IN_FORCE: ContextVar[Words] = ContextVar("words", default=NONE)
 

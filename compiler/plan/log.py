@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Label
 from ..language.kinds import choice, file_name, words
 from ..language.problems import Problem
 from ..language.signature import ArgumentError
+from ..language.words_in_force import words_in_force
 from .directive import Context, Directive
+
+TOOLS = ("tensorboard", "mlflow", "wandb", "csv")
+
+
+def _tools() -> Any:
+    """The tools, and the callbacks of plug-ins that the spec uses."""
+    field = words("the tools", TOOLS)
+
+    def read(value: object) -> Any:
+        own = sorted(words_in_force().callbacks)
+        return (words("the tools", (*TOOLS, *own)) if own else field).read(value)
+
+    return replace(field, read=read)
 
 
 class Log(Directive):
@@ -35,7 +50,7 @@ class Log(Directive):
         "log csv": "csv_logger csv csvlogger",
     }
 
-    to: tuple[str, ...] = words("the tools", ("tensorboard", "mlflow", "wandb", "csv"))
+    to: tuple[str, ...] = _tools()
     uri: str | None = file_name(
         "where MLflow stores runs: a server, or `sqlite:///` with a file; by default what"
         " MLFLOW_TRACKING_URI says, else a file in the run folder",

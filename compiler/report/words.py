@@ -53,8 +53,8 @@ def words() -> list[str]:
     """All words that can be explained."""
     directives = [word for section in SECTIONS for word in _offered(section)]
     directives += [word for section in SECTIONS for word in SERIES.get(section, ())]
-    metrics = words_in_force().metrics
-    return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives, *metrics]))
+    own = [*words_in_force().metrics, *words_in_force().callbacks]
+    return list(dict.fromkeys([*STATEMENTS, *FORMS, *REGISTRY, *SECTIONS, *directives, *own]))
 
 
 def layers() -> list[type[Op]]:
@@ -162,6 +162,10 @@ def _meanings(word: str, style: Style, only: str = "") -> Iterator[str]:
     if metric is not None and not only:
         usage = f"metrics loss {word}"
         yield _head(f"{word}: a metric", usage, (metric.__doc__ or metric.title).strip(), style)
+    callback = words_in_force().callbacks.get(word)
+    if callback is not None and not only:
+        doc = (callback.__doc__ or "A callback of training.").strip()
+        yield _head(f"{word}: a callback", f"log {word}", doc, style)
 
 
 def _outside_sections(word: str, style: Style) -> Iterator[str]:

@@ -368,6 +368,36 @@ def test_resuming_and_exporting_with_the_plugin(run: Path, tmp_path: Path) -> No
     assert dotcnn.predict(run, [[[0] * 8] * 8], **given)[0] is not None
 
 
+CALLBACK = """\
+from dotcnn.plugins import Callback
+
+class Notes(Callback):
+    \'\'\'Keeps the accuracy of each epoch.\'\'\'
+
+    word = "notes"
+    kept = []
+
+    def epoch(self, record):
+        Notes.kept.append(record.val["top1"])
+"""
+
+
+def test_a_callback_is_named_by_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = """\
+use "noting"
+network N { input 1x8x8, flatten, fc classes }
+train { data digits, epochs 2, batch 512, log notes csv }
+"""
+    file = plugin(tmp_path, CALLBACK, "noting")
+    dotcnn.train(text, plugins=[file], output=tmp_path / "run", quiet=True)
+    assert len(loaded()["noting"].module.Notes.kept) == 2
+    assert (tmp_path / "run" / "metrics.csv").is_file()
+    assert main(["help", "notes", "--plugin", str(file)]) == 0
+    assert capsys.readouterr().out.startswith("notes: a callback")
+    (wrong,) = mistakes(text.replace('use "noting"\n', ""))
+    assert wrong.code == "argument"
+
+
 # ---- help and editors ------------------------------------------------------------------------
 
 
