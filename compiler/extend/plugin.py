@@ -1,7 +1,7 @@
 """A plug-in: a Python module, and the words that it declares.
 
-Every class of the module that has a word is declared: layers, losses, metrics, augmentations; also
-those that it imports from other modules of its own, but none of dotcnn itself.
+Every class of the module that has a word is declared: layers, losses, metrics, augmentations and
+callbacks; also those that it imports from other modules of its own, but none of dotcnn itself.
 """
 
 from __future__ import annotations
