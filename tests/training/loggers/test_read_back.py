@@ -33,14 +33,12 @@ STEPS = 6
 
 
 def read_with(*tools: str) -> pytest.MarkDecorator:
-    """The readers of tools; MLflow and W&B take long."""
+    """The readers of tools. TensorBoard's is quick, and stands for all in the quick tests."""
     known: dict[str, Callable[[Path], Logged]] = {
         "csv": of_csv, "tensorboard": of_tensorboard, "mlflow": of_mlflow, "wandb": of_wandb,
     }  # fmt: skip
     cases = [
-        pytest.param(
-            tool, known[tool], marks=pytest.mark.slow if tool in ("mlflow", "wandb") else ()
-        )
+        pytest.param(tool, known[tool], marks=() if tool == "tensorboard" else pytest.mark.slow)
         for tool in tools
     ]
     return pytest.mark.parametrize(("tool", "read"), cases)
@@ -177,6 +175,7 @@ def test_a_process_that_is_killed(
     assert (found.state, found.runs) == ("finished", 1)
 
 
+@pytest.mark.slow
 @read_with("tensorboard", "mlflow", "wandb")
 def test_a_run_that_is_interrupted_within_an_epoch(
     tool: str, read: Callable[[Path], Logged], tmp_path: Path
@@ -206,6 +205,7 @@ class Break(dotcnn.Callback):
         raise ValueError("broken")
 
 
+@pytest.mark.slow
 @read_with("tensorboard", "mlflow", "wandb")
 def test_states(tool: str, read: Callable[[Path], Logged], tmp_path: Path) -> None:
     pytest.importorskip(tool)

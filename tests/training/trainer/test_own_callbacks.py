@@ -54,7 +54,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("whole") / "run", quiet=True).folder
 
 
-@pytest.mark.parametrize("where", ["step 8", "epoch 1"])
+@pytest.mark.parametrize("where", ["step 8", pytest.param("epoch 1", marks=pytest.mark.slow)])
 def test_the_run_is_saved_and_resumed(where: str, tmp_path: Path, whole: Path) -> None:
     failing, other = Failing(where), Failing("")
     with pytest.raises(dotcnn.SpecError) as raised:
@@ -80,7 +80,7 @@ def test_before_training_nothing_is_trained(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "last.ckpt").exists()
 
 
-@pytest.mark.parametrize("where", ["epoch 1", "finished"])
+@pytest.mark.parametrize("where", [pytest.param("epoch 1", marks=pytest.mark.slow), "finished"])
 def test_after_training_the_run_is_complete(where: str, tmp_path: Path) -> None:
     with pytest.raises(dotcnn.SpecError, match="the run is complete"):
         trained(tmp_path / "run", callback=Failing(where), quiet=True, set={"train.epochs": 1})
