@@ -57,9 +57,9 @@ def _values(change: Difference) -> Iterator[tuple[str, str, str]]:
     """What has changed, and its values before and now."""
     old, new = change.old, change.new
     if len(old) != 1 or len(new) != 1 or type(old[0]) is not type(new[0]):
-        what = {"schedule": "the schedule", "augment": "the augmentation"}
+        called = {"schedule": "the schedule", "augment": "the augmentation"}
         before, now = (text.removeprefix(f"{change.word} ") for text in (change.before, change.now))
-        yield what.get(change.word, f"`{change.word}`"), f"`{before}`", f"`{now}`"
+        yield called.get(change.word, f"`{change.word}`"), f"`{before}`", f"`{now}`"
         return
     (one,), (other,) = old, new
     for field in other.fields.values():
