@@ -248,14 +248,15 @@ def test_nothing_outside_of_the_folder_is_written(run: Path, tmp_path: Path) -> 
     assert victim.read_text() == "mine"
 
 
-def test_nothing_is_written_through_a_link_in_a_run(run: Path, tmp_path: Path) -> None:
-    """`log tensorboard` and ensembles have folders in that of the run."""
+def test_nothing_is_written_through_a_link_in_a_run(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`log tensorboard` and ensembles have folders in that of the run. Training goes on without."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (run / "tensorboard").symlink_to(outside)
-    with pytest.raises(SpecError) as caught:
-        gone_on(run, set={"train.epochs": 2, "train.log": "tensorboard"})
-    assert [d.code for d in caught.value.diagnostics] == ["linked-folder"]
+    gone_on(run, set={"train.epochs": 2, "train.log": "tensorboard"})
+    assert "is a link to a folder that is not part of the run" in capfd.readouterr().err
     assert list(outside.iterdir()) == []
 
 

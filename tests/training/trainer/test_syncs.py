@@ -38,9 +38,9 @@ def watched(reads: Reads) -> Iterator[None]:
     """A context in which all epochs of training are watched, without their validation."""
     real = Loop.train_epoch
 
-    def train_epoch(loop: Loop) -> bool:
+    def train_epoch(loop: Loop, began: float | None = None) -> bool:
         with reads:
-            return real(loop)
+            return real(loop, began)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loop, "train_epoch", train_epoch)
