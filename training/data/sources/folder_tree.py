@@ -70,7 +70,7 @@ def must_be_folder(path: Path, written: str, data: Data | None, argument: str = 
 def _elsewhere(written: str) -> str:
     if Path(written).expanduser().is_absolute():
         return "if it was moved, name its new place: --data FOLDER"
-    return "paths are relative to the folder of the spec"
+    return "paths are relative to the folder of the spec; `--data FOLDER` names another place"
 
 
 def _similar(path: Path) -> str:

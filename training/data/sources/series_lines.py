@@ -53,7 +53,7 @@ def files_of(data: SeriesText, base: Path) -> dict[str, Path]:
             f"there is no file and no folder {data.path}",
             data,
             notes=(f"looked for at {clean(str(path.absolute()))}",),
-            help="paths are relative to the folder of the spec",
+            help="paths are relative to the folder of the spec; `--data PATH` names another place",
         )
     sets = {name: files for name, files in _in_folder(path).items() if "train" in files}
     if len(sets) == 1:
