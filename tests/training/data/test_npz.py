@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from dotcnn.training.data.images.arrays import as_images
-from dotcnn.training.data.sources.labels import Unfit, as_labels
+from dotcnn.training.data.sources.labels import as_labels
+from dotcnn.training.data.sources.unfit import Unfit
 
 from .sets import opened, planned, refused
 

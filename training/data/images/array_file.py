@@ -11,7 +11,7 @@ from ....compiler.shapes import Shape, text
 from ...untrusted.bad_file import BadFile
 from ...untrusted.npz import open_npz, read_npy
 from ..diagnostic import listed
-from ..sources.labels import Unfit
+from ..sources.unfit import Unfit
 from .arrays import as_images
 from .color_modes import in_channels
 from .image_file import BadImage

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ....compiler.shapes import Shape, size, text
-from ..sources.labels import Unfit
+from ..sources.unfit import Unfit
 from .bands import in_levels
 from .image_file import BadImage
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from torch import Tensor
 
-from ..sources.labels import Unfit
+from ..sources.unfit import Unfit
 from .arrays import as_images
 from .color_modes import in_channels
 from .image_file import BadImage

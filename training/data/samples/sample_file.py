@@ -17,7 +17,7 @@ from ..images.array_file import array_in
 from ..images.image_file import BadImage, contents
 from ..images.in_memory import is_array
 from ..sources.file_names import clean
-from ..sources.labels import Unfit
+from ..sources.unfit import Unfit
 from .sample_endings import ARRAYS, SOUND, TEXTS, endings_for, in_archive
 from .sample_layout import first_not_finite, layout_of, must_be_numbers, plain
 from .sound import in_channels, resampled, sound_in

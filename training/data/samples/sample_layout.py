@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ....compiler.shapes import AXES, LAYOUTS, Shape, axes_of, text
-from ..sources.labels import Unfit
+from ..sources.unfit import Unfit
 
 KEPT = (numpy.dtype("u1"), numpy.dtype("i2"), numpy.dtype("f4"))
 """The number types that are kept as they are; others become float32."""

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from ...tasks.answer import Answer
-
-
-class Unfit(Exception):
-    """An array that cannot be used as images or labels; the text says why."""
+from .unfit import Unfit
 
 
 class Labels(NamedTuple):

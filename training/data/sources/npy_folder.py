@@ -18,9 +18,10 @@ from ..samples.sample_layout import layout_of, must_be_numbers, noun_of
 from ..samples.sample_source import MappedSamples, SampleReader, Samples, mapped
 from .array_masks import masks_in, must_fit
 from .file_names import clean, resolve
-from .labels import Labels, Unfit
+from .labels import Labels
 from .npy_files import opened_folder
 from .npz_file import class_names, labels_of, named_pairs
+from .unfit import Unfit
 
 
 def npy(

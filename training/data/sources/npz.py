@@ -22,7 +22,7 @@ from ..samples.sample_layout import noun_of
 from .array_masks import ArrayMasks, masks_in, must_fit
 from .file_names import clean, resolve
 from .images_wanted import ImagesWanted
-from .labels import Labels, Unfit
+from .labels import Labels
 from .npz_file import (
     Archive,
     OutputMasks,
@@ -36,6 +36,7 @@ from .npz_file import (
 )
 from .sample_arrays import sample_arrays
 from .several_inputs import Inputs, stacked
+from .unfit import Unfit
 
 
 def npz(

@@ -21,7 +21,8 @@ from ...untrusted.npz import NpzArrays, SingleArray, open_npz
 from ..diagnostic import listed, problem
 from .array_masks import masks_in
 from .file_names import clean, resolve
-from .labels import Labels, Unfit, as_labels, labels_or_missing, together
+from .labels import Labels, as_labels, labels_or_missing, together
+from .unfit import Unfit
 
 _IMAGES = "x X images image data imgs"
 _LABELS = "y Y labels label target targets classes_of_images masks mask segmentation"

@@ -17,7 +17,8 @@ from ...untrusted.open_file import read_text
 from ..diagnostic import listed, problem
 from ..left_out import BadFile
 from .file_names import clean, hidden, resolve
-from .labels import Labels, Unfit, as_labels
+from .labels import Labels, as_labels
+from .unfit import Unfit
 
 MAX_BYTES = 2**31
 ENDINGS = (".tsv", ".csv", ".txt", "")

@@ -24,8 +24,8 @@ from ..diagnostic import listed, plural_noun, problem
 from ..left_out import BadFile
 from .file_names import clean, resolve
 from .folder_tree import files_below, folders, must_be_folder, parts_in
-from .labels import Unfit
 from .mask_folder import matched
+from .unfit import Unfit
 
 if TYPE_CHECKING:
     from torch import Tensor
