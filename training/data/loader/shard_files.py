@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,25 +14,23 @@ from ..images.mask_file import MaskCode
 from .image_source import Files
 
 
-@dataclass(frozen=True, eq=False)
-class Members:
-    """Members of tar files, one for each image."""
+class ShardReader(Protocol):
+    """Reads parts of tar files, which are named by their numbers."""
 
-    shards: tuple[str, ...] = ()
-    """The paths of the tar files."""
-    places: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.int64))
-    """The number of the tar file, the offset there and the size, for each image."""
+    def read(self, shard: int, offset: int, size: int) -> bytes:
+        """A part of a tar file. Raises BadImage if it is not there, and SpecError if nothing can be
+        read at all."""
 
-    def file(self, index: int) -> str:
-        return self.shards[int(self.places[index, 0])]
 
-    def read(self, index: int) -> bytes:
-        """The bytes of a member. Raises BadImage."""
-        _, offset, size = self.places[index].tolist()
-        if size > MAX_BYTES:
-            raise BadImage(f"it has {size:,} bytes")
+@dataclass(frozen=True)
+class LocalShards:
+    """Tar files on a disk."""
+
+    paths: Sequence[str]
+
+    def read(self, shard: int, offset: int, size: int) -> bytes:
         try:
-            with open(self.file(index), "rb", buffering=0) as file:
+            with open(self.paths[shard], "rb", buffering=0) as file:
                 file.seek(offset)
                 pieces = []
                 while size and (piece := file.read(size)):
@@ -41,6 +41,28 @@ class Members:
         if size:
             raise BadImage("it is cut short: the tar file has changed")
         return b"".join(pieces)
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Members of tar files, one for each image."""
+
+    shards: tuple[str, ...] = ()
+    """The paths of the tar files."""
+    places: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.int64))
+    """The number of the tar file, the offset there and the size, for each image."""
+    reader: ShardReader | None = None
+    """Reads the tar files, if they are not on a disk."""
+
+    def file(self, index: int) -> str:
+        return self.shards[int(self.places[index, 0])]
+
+    def read(self, index: int) -> bytes:
+        """The bytes of a member. Raises BadImage."""
+        shard, offset, size = self.places[index].tolist()
+        if size > MAX_BYTES:
+            raise BadImage(f"it has {size:,} bytes")
+        return (self.reader or LocalShards(self.shards)).read(shard, offset, size)
 
     def select(self, indices: Tensor) -> Members:
         return replace(self, places=self.places[indices])
