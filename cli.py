@@ -36,7 +36,6 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .compiler.commands.command import Command, HelpText, Parser
-from .compiler.commands.missing_package import missing_package
 from .compiler.commands.terminal import (
     ERRORS,
     INTERRUPTED,
@@ -165,6 +164,8 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         blamed = _blamed(error)
         if blamed is None and isinstance(error, ModuleNotFoundError):
+            from .compiler.commands.missing_package import missing_package
+
             blamed = missing_package(command.name, error)
         if blamed is None:
             raise
