@@ -11,6 +11,8 @@ class Checked:
     """Sentences."""
     tried: int = 0
     refused: int = 0
+    hint: str = ""
+    """What the failures have in common, if that is known."""
 
     def that(self, holds: bool, sentence: str) -> None:
         """Counts a question, and keeps the sentence if it does not hold."""

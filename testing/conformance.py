@@ -79,4 +79,6 @@ def _told(name: str, checked: Checked) -> str:
     lines = [f"{name} does not do what it says:", *(f"- {each}" for each in failures[:MOST_SHOWN])]
     if len(failures) > MOST_SHOWN:
         lines.append(f"- and {len(failures) - MOST_SHOWN} more")
+    if checked.hint:
+        lines.append(checked.hint)
     return "\n".join(lines)

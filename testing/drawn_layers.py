@@ -17,7 +17,7 @@ from ..compiler.extend.load_plugin import lent
 from ..compiler.language.signature import ArgumentError
 from ..compiler.language.words_in_force import belongs_to_the_language
 from ..compiler.ops.base import Op
-from ..compiler.shapes import Shape, ShapeError, by, text
+from ..compiler.shapes import LAYOUTS, Shape, ShapeError, axes_of, by, text
 from ..dsl.diagnostics import SpecError
 from ..dsl.program import load_program
 from ..dsl.source import Source
@@ -49,6 +49,8 @@ def check_layer(
     given = [_several(each) for each in inputs]
     chance = random.Random(seed)
     drawn = _drawn(kind, given, chance)
+    passed: set[int] = set()
+    failed: set[int] = set()
     for _ in range(cases * MOST_DRAWN):
         if checked.tried >= cases or len(checked.failures) >= cases:
             break
@@ -61,14 +63,29 @@ def check_layer(
             continue
         checked.tried += 1
         failure = _failure(op, shapes, uncounted=uncounted)
+        (failed if failure else passed).add(axes_of(shapes[0]))
         if failure:
             checked.failures.append(f"`{written(op)}` on {_arriving(shapes)}: {failure}")
+    checked.hint = _of_axes(kind, passed, failed)
     if not checked.tried:
         checked.failures.append(
             f"it refused all {checked.refused} arguments and inputs that were drawn: name inputs"
             " that it takes, `conformance(…, inputs=[(8, 6, 6)])`"
         )
     return checked
+
+
+def _of_axes(kind: type[Op], passed: set[int], failed: set[int]) -> str:
+    """Advice for a layer that is right for some numbers of spatial axes, and wrong for all others."""
+    right = sorted(passed - failed)
+    if not right or not failed or 0 in passed | failed:
+        return ""
+    works, fails = (" and ".join(LAYOUTS[n] for n in some) for some in (right, sorted(failed)))
+    axes = ", ".join(map(str, right)) + ("," if len(right) == 1 else "")
+    return (
+        f"it does for {works}, but not for {fails}; if it is not meant for those, write"
+        f" `spatial_axes = ({axes})`"
+    )
 
 
 def _several(shapes: Any) -> tuple[Shape, ...]:
@@ -162,7 +179,10 @@ def _from_a_spec(op: Op, shape: Shape) -> str:
     line = written(op)
     own = belongs_to_the_language(type(op))
     use = "" if own else f'use "{UNDER_TEST}"\n'
-    spec = f"{use}network Net {{\n  input {by(shape)}\n  {line}\n}}\n"
+    arriving = f"input {by(shape)}"
+    if axes_of(shape) == 1:  # `input 8x100` might be a gray image whose channel was left out
+        arriving = f"let channels = {shape[0]}\n  input (channels, {shape[1]})"
+    spec = f"{use}network Net {{\n  {arriving}\n  {line}\n}}\n"
     try:
         with nullcontext() if own else lent(of_class(type(op))):
             network = elaborate(load_program(Source("net.cnn", spec)))

@@ -74,7 +74,7 @@ def conform(
     _same_state(op, shapes, built)
     _same_kept(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
     macs = op.macs(output, *shapes)
-    assert type(macs) is int, f"`macs` is not exact: {macs!r}"
+    assert type(macs) is int, f"`macs` is a whole number, not {macs!r}"
     if count:
         _same_macs(op, shapes, output, built, batch, flop_counter)
     elementwise = op.elementwise(output, *shapes)
@@ -168,10 +168,14 @@ def _a_view(yes: bool) -> str:
     return "a view" if yes else "no view of something that it computes"
 
 
-def _keeping(inputs: tuple[int, ...], output: bool, more: int) -> str:
-    """`input 0, its output and 96 bytes more`."""
+def _keeping(
+    inputs: tuple[int, ...], output: bool, more: int, tensors: Sequence[Tensor] = ()
+) -> str:
+    """`input 0, its output and 96 bytes more (float32 2x12)`."""
     parts = [f"input {number}" for number in inputs] + ["its output"] * output
-    return ", ".join([*parts, f"{more:,} bytes more"] if more or not parts else parts)
+    each = [f"{str(t.dtype).removeprefix('torch.')} {by(tuple(t.shape))}".strip() for t in tensors]
+    listed = f" ({', '.join([*each[:4], '…'] if len(each) > 4 else each)})" if each else ""
+    return ", ".join([*parts, f"{more:,} bytes more{listed}"] if more or not parts else parts)
 
 
 def _same_kept(
@@ -181,12 +185,12 @@ def _same_kept(
     batch = len(made[0])
     # Cloned: an operation in place is not allowed on what the user holds.
     inputs = [tensor.requires_grad_().clone() for tensor in made]
-    kept: dict[int, int] = {}
+    kept: dict[int, Tensor] = {}
     alive = []  # else a storage is freed and its address is used again
 
     def pack(tensor: Tensor) -> Tensor:
         alive.append(tensor)
-        kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        kept[_storage(tensor)] = tensor
         return tensor
 
     built.train(True)
@@ -210,16 +214,18 @@ def _same_kept(
         )
     for tensor in built.state().values():
         kept.pop(_storage(tensor), None)
-    actual_inputs = tuple(n for n, place in enumerate(places) if kept.pop(place, 0))
+    actual_inputs = tuple(n for n, p in enumerate(places) if kept.pop(p, None) is not None)
     # Whatever shares its input's storage is counted there.
-    actual_output = bool(kept.pop(_storage(result), 0))
+    actual_output = kept.pop(_storage(result), None) is not None
 
     told = op.kept(output, *shapes)
-    actual = (actual_inputs, actual_output, sum(kept.values()))
+    others = list(kept.values())
+    more = sum(tensor.untyped_storage().nbytes() for tensor in others)
+    actual = (actual_inputs, actual_output, more)
     own = batch * (4 * told.own + told.fixed) + 4 * (told.once + told.filters)
     assert (told.inputs, told.output, own) == actual, (
         f"`kept` says that the backward pass needs {_keeping(told.inputs, told.output, own)}"
-        f" (a batch of {batch}); torch keeps {_keeping(*actual)}"
+        f" (a batch of {batch}); torch keeps {_keeping(*actual, others)}"
     )
     if result.requires_grad:
         torch.autograd.backward(result.sum())  # what is kept must be there when it is needed
@@ -372,12 +378,20 @@ def _same_spans(
         (max(first, 0), min(last, side - 1))
         for (first, last), side in zip(whole, sides, strict=True)
     ]
-    what = f"`window` says that output {place} sees {told} of the input; torch: {spans}"
+    what = (
+        f"`window` says that output {place} sees {_positions(told)} of the input; torch:"
+        f" {_positions(spans)}"
+    )
     if told == whole and all(Fraction(stride).denominator == 1 for stride in window.stride):
         assert spans == told, what
     elif edges and None not in spans:
         both = zip(told, spans, strict=True)
         assert all(t[0] <= s[0] <= s[1] <= t[1] for t, s in both), what
+
+
+def _positions(spans: Sequence[Span | None]) -> str:
+    """`positions 1 to 3 by 0 to 2`."""
+    return "positions " + " by ".join(f"{s[0]} to {s[1]}" if s else "none" for s in spans)
 
 
 def _places(window: Any, sides: Shape, output: Shape) -> list[tuple[int, ...]]:

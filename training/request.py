@@ -14,6 +14,7 @@ from ..compiler.language.overrides import OverrideError, SectionOverride, divide
 from ..compiler.language.values import literal
 from ..compiler.load_spec import load
 from ..compiler.network import Network
+from ..compiler.plan.apply_overrides import in_effect
 from ..compiler.plan.make import plan_and_warnings
 from ..compiler.plan.plan import TrainPlan
 from ..compiler.shapes import Shape
@@ -114,7 +115,7 @@ def request(
     plan, warnings = plan_and_warnings(built, overrides)
     warnings = [warning for warning in warnings if not silenced(warning, built)]
     texts = [f"{name}={literal(value)}" for name, value in parameters.items()]
-    texts += [override_text(override) for override in overrides]
+    texts += [override_text(override) for override in in_effect(overrides)]
     options = Options(network, input, classes, tuple(texts))
     return Request(program, built, plan, base, options, tuple(warnings), arrays)
 

@@ -8,6 +8,7 @@ the operations for each. Neither has a default: every operation has to count its
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -198,7 +199,14 @@ def helpers_of(text: TorchText) -> list[str]:
 def imports_of(op: Op, text: TorchText) -> list[tuple[str, str]]:
     """What the torch code of an operation imports: modules and names."""
     named = [name.rpartition(".") for name in text.imports]
-    return [(module or type(op).__module__, name) for module, _, name in named]
+    return [(module or _home(op, name), name) for module, _, name in named]
+
+
+def _home(op: Op, name: str) -> str:
+    """The module that a layer takes a name from: its own, or that of a base class of it."""
+    own = [kind.__module__ for kind in type(op).__mro__ if not belongs_to_the_language(kind)]
+    known = (module for module in own if hasattr(sys.modules.get(module), name))
+    return next(known, type(op).__module__)
 
 
 TORCH_CALLS: dict[str, None] = {}

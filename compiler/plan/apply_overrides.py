@@ -37,6 +37,35 @@ def apply(
     return diagnostics
 
 
+def in_effect(overrides: Sequence[SectionOverride]) -> list[SectionOverride]:
+    """Those that no later one replaces: a run that goes on again and again with `--set` keeps one
+    value for each name."""
+    kept: list[SectionOverride] = []
+    for override in reversed(overrides):
+        if not any(_replaces(later, override) for later in kept):
+            kept.append(override)
+    return kept[::-1]
+
+
+def _replaces(later: SectionOverride, earlier: SectionOverride) -> bool:
+    """Whether nothing is left of an override when a later one is applied."""
+    if later.section != earlier.section or later.call is None or earlier.call is None:
+        return later.section == earlier.section and later.call is None
+    if later.call.head.value != earlier.call.head.value:
+        return False
+    if later.argument:
+        return later.argument == earlier.argument
+    if str(later) == str(earlier) and not earlier.argument:
+        return True
+    word = later.call.head.value
+    kinds = [
+        kind for kind in set(directives(later.section).values()) if kind.head() == word
+    ]  # a directive that can occur twice, as a loss of each output, replaces the one it is like
+    return bool(kinds) and all(
+        kind.key is Directive.key and (kind.set_together or not kind.several) for kind in kinds
+    )
+
+
 def _mark_failed(override: SectionOverride, reader: Reader) -> None:
     assert override.call is not None
     section = override.section

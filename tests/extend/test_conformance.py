@@ -21,6 +21,7 @@ from dotcnn.plugins import (
     Shape,
     TorchText,
     Weight,
+    Window,
     call_text,
     constructor,
     size,
@@ -109,6 +110,16 @@ class Costly(Scale):
         return size(output)
 
 
+class Spendthrift(Scale):
+    word = "spendthrift"
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return ()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call="{0}.abs() * {0}")
+
+
 class Forgetful(Scale):
     word = "forgetful"
 
@@ -134,6 +145,69 @@ class Unknown(Scale):
         return TorchText(constructor("Gone", inputs[0][0]), imports=("Gone",))
 
 
+class Anywhere(Scale):
+    """As if its author had not thought of series and volumes."""
+
+    word = "anywhere"
+    spatial_axes = (1, 2, 3)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return ()
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call="{0}[:, :, :, 0:] * 2")
+
+
+class Fractional(Scale):
+    word = "fractional"
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        return 0.0  # type: ignore[return-value]
+
+
+class Farther(Scale):
+    word = "farther"
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        return Window((3, 1), (1, 1), (0, 0))
+
+
+class Difference(SameShape, Layer):
+    """Along a series."""
+
+    word = "difference"
+    kind = "filter"
+    spatial_axes = (1,)
+
+    def macs(self, output: Shape, *inputs: Shape) -> int:
+        return 0
+
+    def elementwise(self, output: Shape, *inputs: Shape) -> int:
+        return size(output)
+
+    def window(self, output: Shape, *inputs: Shape) -> Window:
+        return Window((2,), (1,), (-1,))
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(call="{0} - F.pad({0}, (1, 0))[:, :, :-1]")
+
+
+def test_a_layer_of_series_conforms() -> None:
+    assert conformance(Difference, cases=4).tried == 4
+
+
+def test_a_module_may_be_that_of_the_base_class(mine: Any) -> None:
+    """A class elsewhere derives from it, and its text imports what the base class has."""
+    derived = type("Derived", (mine.Inv,), {"word": "derived", "__module__": __name__})
+    assert conformance(derived, cases=2).tried == 2
+
+
 class Raises(Scale):
     word = "raises"
 
@@ -153,8 +227,11 @@ class Unfinished(Layer):
         (Bare, r"weights: torch has weight \d+ \(trained\), which the layer does not say"),
         (Costly, r"the layer says \d+ multiply-adds; torch: 0 for an image"),
         (Forgetful, "`kept` says that the backward pass needs 0 bytes more"),
+        (Spendthrift, r"keeps input 0, \S+ bytes more \(float32 2x\d+x\d+x\d+\)"),
         (Flipped, "the text may not be emitted"),
         (Unknown, "imports Gone, and .* has none"),
+        (Fractional, "`macs` is a whole number, not 0.0"),
+        (Farther, "sees positions 2 to 4 by 3 to 3 of the input; torch: positions 2 to 2 by 3"),
         (Raises, "line [0-9]+: IndexError"),
         (Unfinished, "does not define `output`, `macs`, `elementwise`, `kept`, `torch`"),
     ],
@@ -162,6 +239,11 @@ class Unfinished(Layer):
 def test_what_a_layer_says_wrongly_is_told(kind: type[Layer], sentence: str) -> None:
     with pytest.raises(NotConforming, match=sentence):
         conformance(kind, cases=2)
+
+
+def test_a_layer_that_works_for_images_alone_is_told_how_to_say_so() -> None:
+    with pytest.raises(NotConforming, match=r"not for channels x length; .*_axes = \(2, 3\)`"):
+        conformance(Anywhere, cases=8)
 
 
 class Summed(Loss):

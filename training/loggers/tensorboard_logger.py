@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -182,7 +183,17 @@ def _value(tag: str, plugin: str, content: Any) -> Any:
     return summary
 
 
+_PREFIX = "events.out.tfevents."
 _NUMBERS = itertools.count()
+
+
+def _second(folder: Path) -> int:
+    """The time that a new file is named after. TensorBoard reads files in the order of their names,
+    so that it is later than that of all others: a run may go on within the second, and on a computer
+    whose clock is behind."""
+    names = (path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*"))
+    others = [int(found[0]) for name in names if (found := re.match(r"\d{10}(?=\.)", name))]
+    return max([int(time.time()), *(second + 1 for second in others)])
 
 
 class _EventFile:
@@ -193,7 +204,7 @@ class _EventFile:
         self._folder = folder
         self._first = first
         self._path: Path | None = None
-        self.continues = not folder.is_symlink() and any(folder.glob("events.out.tfevents.*"))
+        self.continues = not folder.is_symlink() and any(folder.glob(f"{_PREFIX}*"))
         """Whether there are older files."""
 
     def add(self, **content: Any) -> None:
@@ -204,8 +215,8 @@ class _EventFile:
         fresh = self._path is None
         if self._path is None:
             inner_folder(self._folder)
-            place = f"{int(time.time()):010}.{socket.gethostname()}.{os.getpid()}"
-            self._path = self._folder / f"events.out.tfevents.{place}.{next(_NUMBERS)}"
+            place = f"{_second(self._folder):010}.{socket.gethostname()}.{os.getpid()}"
+            self._path = self._folder / f"{_PREFIX}{place}.{next(_NUMBERS)}"
             events.insert(0, Event(wall_time=time.time(), file_version="brain.Event:2"))
             if self.continues:
                 status = {"status": "START"}

@@ -126,3 +126,14 @@ def test_the_report_shows_where(copy: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (entry,) = resumptions(record_of(copy))
     assert entry.place == 2
     assert "the learning rate is 0.001 from epoch 3 on; it was 0.005" in entry.text
+
+
+def test_a_setting_that_is_given_again_is_kept_once(copy: Path) -> None:
+    """So that a run that goes on a hundred times has no list of a hundred settings."""
+    for epochs in (3, 4, 5):
+        gone_on(copy, set={"train.optimizer.lr": epochs * 1e-3, "train.epochs": epochs})
+    assert record_of(copy)["made_with"]["set"] == [
+        "train.schedule=constant",
+        "train.optimizer.lr=0.005",
+        "train.epochs=5",
+    ]

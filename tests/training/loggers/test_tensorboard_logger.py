@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,29 @@ def test_a_resumed_run_replaces_the_epochs_that_it_repeats(tmp_path: Path) -> No
                 log.epoch(record(epoch, loss))
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
     assert scalars(tmp_path)["loss/train"] == [(1, 9.0), (2, 9.0), (3, 5.0), (4, 5.0)]
+
+
+@pytest.mark.parametrize(("pids", "seconds"), [((7, 7), (50, 50)), ((99, 100), (50, 50)),
+                                                ((7, 8), (50, 20))])  # fmt: skip
+def test_a_run_that_goes_on_within_the_second(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pids: tuple[int, int],
+    seconds: tuple[int, int],
+) -> None:
+    """TensorBoard reads files in the order of their names: that of the second process, or of its
+    tenth run, would come before the first; and so it would where its clock is behind."""
+    monkeypatch.setattr("dotcnn.training.loggers.tensorboard_logger._NUMBERS", itertools.count(9))
+    for pid, second, epochs, resumed in zip(pids, seconds, ((1, 2), (2, 3)), (None, (2, 0)),
+                                            strict=True):  # fmt: skip
+        monkeypatch.setattr("os.getpid", lambda pid=pid: pid)
+        monkeypatch.setattr("time.time", lambda second=second: 1_700_000_000.0 + second)
+        log = TensorBoardLogger()
+        log.started(start(tmp_path)._replace(resumed=resumed))
+        for epoch in epochs:
+            log.epoch(record(epoch, float(pid)))
+    first, last = map(float, pids)
+    assert scalars(tmp_path)["loss/train"] == [(1, first), (2, last), (3, last)]
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
