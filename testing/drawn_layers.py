@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from itertools import cycle
 from typing import Any
 
 import torch
@@ -76,7 +77,7 @@ def check_layer(
 
 
 def _of_axes(kind: type[Op], passed: set[int], failed: set[int]) -> str:
-    """Advice for a layer that is right for some numbers of spatial axes, and wrong for all others."""
+    """Advice for a layer that is right for some numbers of spatial axes alone."""
     right = sorted(passed - failed)
     if not right or not failed or 0 in passed | failed:
         return ""
@@ -99,10 +100,9 @@ def _drawn(
 ) -> Iterator[tuple[Op, tuple[Shape, ...]]]:
     """Arguments and inputs, the usual ones first."""
     first = True
-    while True:
-        axes = chance.choice(kind.spatial_axes) if kind.spatial_axes else 2
+    for axes in cycle(kind.spatial_axes or (2,)):
         shapes = chance.choice(given) if given else _inputs(kind, axes, chance)
-        axes = len(shapes[0]) - 1
+        axes = len(shapes[0]) - 1 if given else axes
         arguments: dict[str, Any] = {}
         for name, field in kind.fields.items():
             choices = values(field, axes) if not field.is_label else []

@@ -73,6 +73,7 @@ def conform(
     _may_be_emitted(op, shapes, output)
     _same_state(op, shapes, built)
     _same_kept(op, shapes, output, built, [make((batch, *shape)) for shape in shapes])
+    _same_in_evaluation(op, output, built, [make((batch, *shape)) for shape in shapes])
     macs = op.macs(output, *shapes)
     assert type(macs) is int, f"`macs` is a whole number, not {macs!r}"
     if count:
@@ -229,6 +230,22 @@ def _same_kept(
     )
     if result.requires_grad:
         torch.autograd.backward(result.sum())  # what is kept must be there when it is needed
+
+
+def _same_in_evaluation(op: Op, output: Shape, built: Built, made: list[Tensor]) -> None:
+    """The shape that leaves in evaluation, and that it is not the input itself, unless that is
+    known: what follows may be done in place, and would change what others read."""
+    built.train(False)
+    with torch.no_grad():
+        inputs = [tensor.clone() for tensor in made]
+        result = built.forward(*inputs)
+    assert tuple(result.shape) == (len(made[0]), *output), (
+        f"`output` says {output}; torch, in evaluation: {tuple(result.shape)[1:]}"
+    )
+    assert op.shares_storage_in_evaluation or _storage(result) not in map(_storage, inputs), (
+        "in evaluation, the output shares the storage of an input, which a layer after it might"
+        " overwrite: return a copy, or say so with `shares_storage_in_evaluation`"
+    )
 
 
 def _same_macs(

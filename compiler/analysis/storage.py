@@ -23,9 +23,9 @@ def storages(
     part_of = part_of or {}
     indices: list[int] = []
     for node in network.nodes:
-        same = bool(node.inputs) and (
-            node.op.shares_storage or (not training and node.op.kind == "dropout")
-        )
+        op = node.op
+        shares = op.shares_storage if training else op.shares_storage_in_evaluation
+        same = bool(node.inputs) and shares
         if same and node.op.inplace and node.index in part_of:
             same = part_of[node.index] == part_of.get(node.inputs[0].index)
         indices.append(indices[node.inputs[0].index] if same else node.index)
@@ -57,9 +57,9 @@ def legal_in_place(network: Network, node: Node) -> bool:
             if kept.output or (shared and 0 in kept.inputs):
                 return False
         if not shared:
-            if source.op.kind != "dropout":
+            if not source.op.shares_storage_in_evaluation:
                 return True
-            needed_backward = False  # in evaluation, it returns its input
+            needed_backward = False
         source = source.inputs[0]
     return False
 

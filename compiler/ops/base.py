@@ -426,6 +426,11 @@ class Op(Declared):
         """Whether its output shares the input's memory: a view (flatten), or in place."""
         return self.inplace
 
+    @property
+    def shares_storage_in_evaluation(self) -> bool:
+        """The same in evaluation, where a dropout returns its input."""
+        return self.shares_storage or self.kind == "dropout"
+
 
 class NoMultiplyAdds(Op):
     """Mixin for operations without multiply-adds."""

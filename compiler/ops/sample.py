@@ -49,6 +49,10 @@ class Sample(NoMultiplyAdds):
             )
         return channels // 2, *sides
 
+    @property
+    def shares_storage_in_evaluation(self) -> bool:
+        return True  # the means are a part of its input
+
     def elementwise(self, output: Shape, *inputs: Shape) -> int:
         """None in evaluation."""
         return 0

@@ -145,6 +145,30 @@ class Unknown(Scale):
         return TorchText(constructor("Gone", inputs[0][0]), imports=("Gone",))
 
 
+class Passing(Scale):
+    """Changes nothing in evaluation, and gives the input itself."""
+
+    word = "passing"
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return ()
+
+    def kept(self, output: Shape, *inputs: Shape) -> Kept:
+        return Kept()
+
+    def torch(self, output: Shape, *inputs: Shape) -> TorchText:
+        return TorchText(constructor("Noise"), imports=("Noise",))
+
+
+@torch_class
+def Noise():  # type: ignore[no-untyped-def] # noqa: N802
+    class Noise(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.randn_like(x) if self.training else x
+
+    return Noise
+
+
 class Anywhere(Scale):
     """As if its author had not thought of series and volumes."""
 
@@ -230,8 +254,9 @@ class Unfinished(Layer):
         (Spendthrift, r"keeps input 0, \S+ bytes more \(float32 2x\d+x\d+x\d+\)"),
         (Flipped, "the text may not be emitted"),
         (Unknown, "imports Gone, and .* has none"),
+        (Passing, "in evaluation, the output shares the storage of an input"),
         (Fractional, "`macs` is a whole number, not 0.0"),
-        (Farther, "sees positions 2 to 4 by 3 to 3 of the input; torch: positions 2 to 2 by 3"),
+        (Farther, r"sees positions \d to \d by (.*) of the input; torch: positions \d to \d by \1"),
         (Raises, "line [0-9]+: IndexError"),
         (Unfinished, "does not define `output`, `macs`, `elementwise`, `kept`, `torch`"),
     ],

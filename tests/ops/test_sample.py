@@ -35,6 +35,15 @@ def test_it_is_what_torch_computes(shape: tuple[int, ...]) -> None:
     conform(Sample(), shape)
 
 
+def test_what_follows_does_not_overwrite_the_means() -> None:
+    """They are a part of what the other path of `concat` reads."""
+    spec = "network N { input 3x8x8, conv 8 3x3 same, concat {\n| sample, relu\n|\n} }"
+    module = dotcnn.load(dotcnn.compile(spec)).eval()
+    x = torch.randn(2, 3, 8, 8)
+    maps = module.conv(x)
+    assert module(x).equal(torch.cat([maps[:, :4].relu(), maps], 1))
+
+
 def test_the_encoder_of_the_gallery_gives_both_and_the_code() -> None:
     module = dotcnn.load("vae_encoder").eval()
     found = module(torch.randn(2, 1, 28, 28))

@@ -188,9 +188,9 @@ _NUMBERS = itertools.count()
 
 
 def _second(folder: Path) -> int:
-    """The time that a new file is named after. TensorBoard reads files in the order of their names,
-    so that it is later than that of all others: a run may go on within the second, and on a computer
-    whose clock is behind."""
+    """The time that a new file is named after, later than that of all others: TensorBoard reads
+    files in the order of their names. A run may go on within the second, or on a computer whose
+    clock is behind."""
     names = (path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*"))
     others = [int(found[0]) for name in names if (found := re.match(r"\d{10}(?=\.)", name))]
     return max([int(time.time()), *(second + 1 for second in others)])
