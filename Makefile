@@ -16,7 +16,7 @@ ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor docs wheel clean
+.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor docs wheel clean-room clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -91,6 +91,10 @@ docs: $(STAMP) ## the documentation as a site, in build/site
 
 wheel: playground ## the package as it is released, with the page of `cnn play`: dist/
 	$(BIN)/python -m build --no-isolation
+
+clean-room: $(STAMP) ## the wheel alone in every Python that is here; then the tests with the oldest packages allowed
+	$(BIN)/python tests/clean_room.py wheel
+	$(BIN)/python tests/clean_room.py oldest
 
 clean: ## remove what was built and cached; the environment stays
 	rm -rf build dist playground/dist playground/node_modules editor/page \

@@ -1,0 +1,143 @@
+"""The package as users install it, each time in an environment of its own.
+
+    python tests/clean_room.py wheel [PYTHON ...]    the wheel alone, with what works without torch
+    python tests/clean_room.py oldest [PYTEST ...]   the oldest packages that pyproject.toml allows
+
+`wheel` asks every Python that is named, or all that are found. `oldest` runs the tests; the torch
+that is oldest is a build for CUDA, of gigabytes, so `--torch 2.13.0+cpu` takes another.
+Needs `uv`, which is installed into an environment of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+MOST_BYTES = 3 * 2**20
+"""Of the wheel."""
+COMMANDS = (
+    "--version",
+    "new first.cnn",
+    "check first.cnn resnet18",
+    "report resnet50 --depth 1",
+    "report lenet5 --format json",
+    "explain lenet5 conv1",
+    "diff resnet18 resnet34",
+    "draw googlenet -o googlenet.svg",
+    "emit lenet5 -o lenet5.py",
+    "fmt --check first.cnn",
+    "help conv",
+    "lesson 3",
+    "gallery",
+    "runs",
+)
+"""What works without torch."""
+EXTRAS_LEFT_OUT = {"docs", "outside", "mlflow", "wandb", "hf"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    wheel = kinds.add_parser("wheel")
+    wheel.add_argument("pythons", nargs="*", metavar="PYTHON")
+    oldest = kinds.add_parser("oldest")
+    oldest.add_argument("--torch", help="this version of torch instead of the oldest")
+    oldest.add_argument("--find-links", help="a folder of wheels, as of pip")
+    oldest.add_argument("pytest", nargs="*", metavar="PYTEST", help="arguments of pytest")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="dotcnn-") as folder:
+        room = Path(folder)
+        _run([sys.executable, "-m", "venv", room / "tools"])
+        _run(
+            [room / "tools/bin/pip", "install", "-q", "--disable-pip-version-check", "uv", "build"]
+        )
+        if options.kind == "wheel":
+            return _wheel(room, options.pythons or _found())
+        return _oldest(room, options)
+
+
+def _wheel(room: Path, pythons: Sequence[str]) -> int:
+    _run([room / "tools/bin/python", "-m", "build", "--wheel", "-o", room / "dist", ROOT], True)
+    (file,) = (room / "dist").glob("*.whl")
+    size = file.stat().st_size
+    print(f"{file.name}: {size / 2**20:.2f} MiB")
+    failed = int(size > MOST_BYTES)
+    for python in pythons:
+        place = room / "bare"
+        shutil.rmtree(place, ignore_errors=True)
+        _uv(room, "venv", "-q", "--python", python, place)
+        _uv(room, "pip", "install", "-q", "--python", place / "bin/python", file)
+        version = _said([place / "bin/python", "--version"])
+        tried = place / "tried"
+        tried.mkdir()
+        for command in COMMANDS:
+            run = subprocess.run(
+                [place / "bin/cnn", *command.split()], cwd=tried, capture_output=True, text=True
+            )
+            if run.returncode:
+                failed += 1
+                print(f"{version}: cnn {command}: {run.returncode}\n{run.stdout}{run.stderr}")
+        _uv(room, "tool", "run", "-q", "--python", python, "--from", file, "cnn", "--version")
+        print(f"{version}: {len(COMMANDS)} commands, and uvx")
+    return int(failed > 0)
+
+
+def _oldest(room: Path, options: argparse.Namespace) -> int:
+    """The tests with the lower bounds of all direct requirements."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = set(project["dependencies"])
+    for extra, requirements in project["optional-dependencies"].items():
+        if extra not in EXTRAS_LEFT_OUT:
+            wanted |= {each for each in requirements if not each.startswith("dotcnn[")}
+    if options.torch:
+        wanted = {each for each in wanted if not each.startswith(("torch>", "torchvision>"))}
+        wanted |= {f"torch=={options.torch}", "torchvision"}
+    listed = room / "direct.txt"
+    listed.write_text("\n".join(sorted(wanted)) + "\n")
+    place = room / "oldest"
+    links = ["--find-links", options.find_links] if options.find_links else []
+    _uv(room, "venv", "-q", "--python", sys.executable, place)
+    install = ["pip", "install", "-q", "--python", place / "bin/python"]
+    _uv(room, *install, "--resolution", "lowest-direct", *links, "-r", listed)
+    _uv(room, *install, "--no-deps", "--no-build-isolation", "-e", ROOT)
+    arguments = options.pytest or ["-q", "-n", "2", "-m", "not slow"]
+    return subprocess.run([place / "bin/python", "-m", "pytest", *arguments], cwd=ROOT).returncode
+
+
+def _found() -> list[str]:
+    return [f"python{version}" for version in VERSIONS if _works(f"python{version}")]
+
+
+def _works(python: str) -> bool:
+    """A name may be there for a Python that is not, as those of pyenv are."""
+    place = shutil.which(python)
+    return (
+        place is not None and not subprocess.run([place, "-c", ""], capture_output=True).returncode
+    )
+
+
+def _uv(room: Path, *arguments: str | Path) -> None:
+    _run([room / "tools/bin/uv", *arguments])
+
+
+def _run(command: Sequence[str | Path], quiet: bool = False) -> None:
+    output = subprocess.DEVNULL if quiet else None
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([str(each) for each in command], check=True, stdout=output, env=environment)
+
+
+def _said(command: Sequence[str | Path]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
