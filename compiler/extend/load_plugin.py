@@ -1,19 +1,17 @@
-"""Loads plug-ins: files that the user names, and installed ones, which are looked for when a spec
-says `use` with a name that no file has.
+"""Loads plug-ins: files and folders that the user names, and installed ones, which are looked for
+when a spec says `use` with a name that no file has.
 
-A file becomes the Python module of its name, so that the emitted text can import from it. What is
-wrong with a plug-in is a diagnostic at the line of its own file.
+A file becomes the Python module of its name, and a folder the package, so that the emitted text can
+import from it. What is wrong with a plug-in is a diagnostic at the line of its own file.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -29,7 +27,20 @@ from ...dsl.source import Source
 from ..plan.metric_names import METRICS
 from ..plan.metric_names import Metric as MetricFacts
 from .identity import Identity
-from .plugin import Plugin, declare, line_span
+from .plugin import Plugin, declare
+from .plugin_files import (
+    INIT,
+    belongs,
+    digest,
+    file_name,
+    given_as,
+    is_package,
+    line_span,
+    main_of,
+    modules_of,
+    name_of,
+    place_in,
+)
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -52,7 +63,8 @@ def forget() -> None:
     """Forgets all plug-ins, as if none had been loaded; for a process that goes on with others."""
     for plugin in _LOADED.values():
         if sys.modules.get(plugin.name) is plugin.module and not plugin.distribution:
-            del sys.modules[plugin.name]
+            for module in modules_of(plugin.name):
+                del sys.modules[module]
         for word in plugin.metrics:
             METRICS.pop(word, None)
     _LOADED.clear()
@@ -60,7 +72,7 @@ def forget() -> None:
 
 def options_of_given() -> list[str]:
     """The words of the command line that give the same files to another process."""
-    files = [plugin.path for plugin in _LOADED.values() if not plugin.distribution]
+    files = [given_as(plugin.path) for plugin in _LOADED.values() if not plugin.distribution]
     return [word for file in files for word in ("--plugin", str(file))]
 
 
@@ -71,13 +83,13 @@ def give(files: Iterable[str | os.PathLike[str]]) -> list[Plugin]:
     wrong: list[Diagnostic] = []
     paths: dict[str, Path] = {}
     for file in files:
-        path = Path(file).resolve()
+        path = main_of(Path(file).resolve())
         try:
-            if paths.setdefault(path.stem, path) != path:
-                message = f"two plug-ins are called `{path.stem}`"
+            if paths.setdefault(name_of(path), path) != path:
+                message = f"two plug-ins are called `{name_of(path)}`"
                 raise _no_file(os.fspath(file), message, "rename one of the two files")
             name = os.fspath(file)
-            by_name = name.isidentifier() and not os.path.lexists(name)
+            by_name = name.isidentifier() and not os.path.lexists(path)
             plugins.append((find(name) if by_name else None) or load_file(file))
         except SpecError as error:
             wrong += error.diagnostics
@@ -113,45 +125,51 @@ def lent(plugin: Plugin) -> Iterator[None]:
 
 
 def load_file(file: str | os.PathLike[str]) -> Plugin:
-    """The plug-in of a Python file, executed now, unless this file was and has not changed."""
-    shown, path = os.fspath(file), Path(file)
-    name = path.stem
-    if path.is_dir():
-        help = "install a plug-in of several files as a package with an entry point"
-        raise _no_file(shown, f"{shown} is a folder, and a plug-in is one Python file", help)
-    source = read_file(path, shown)
+    """The plug-in of a Python file, or of the folder of a package, executed now, unless this file
+    was and has not changed."""
+    shown, path = os.fspath(file), main_of(Path(file))
+    if is_package(path) and not path.exists():
+        help = f"name a Python file, or a folder with `{INIT}`"
+        raise _no_file(shown, f"{shown} is a folder without `{INIT}`", help)
+    source = read_file(path, os.fspath(Path(shown) / INIT) if Path(shown).is_dir() else shown)
     path = path.resolve()
+    name = name_of(path)
     if path.suffix != ".py":
         raise _no_file(shown, f"{shown} is not a Python file", "name a file that ends in `.py`")
-    digest = hashlib.sha256(source.text.encode()).hexdigest()
+    hashed = digest(path)
     known = _LOADED.get(name)
-    if known is not None and known.path == path and known.identity.sha256 == digest:
+    if known is not None and known.path == path and known.identity.sha256 == hashed:
         sys.modules[name] = known.module
         return known
     _check_name(name, path, shown, known)
     _check_version(name, source)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(
+        name, path, submodule_search_locations=[str(path.parent)] if is_package(path) else None
+    )
     assert spec is not None and spec.loader is not None  # noqa: PT018
     module = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(name)
+    before = {each: sys.modules.pop(each) for each in modules_of(name)}
     sys.modules[name] = module
+    importlib.invalidate_caches()
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it is stale for a second
     try:
         code = compile(source.text, str(path), "exec", dont_inherit=True)
         exec(code, module.__dict__)
         version = str(getattr(module, "__version__", ""))
-        plugin = Plugin(Identity(name, version, path.name, digest), path, module, source)
+        plugin = Plugin(Identity(name, version, file_name(path), hashed), path, module, source)
         declare(plugin)
         return _enter(plugin)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if before is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = before
+        for each in modules_of(name):
+            del sys.modules[each]
+        sys.modules.update(before)
         if isinstance(error, SpecError):
             raise
         raise _raised(name, source, path, error) from None
+    finally:
+        sys.dont_write_bytecode = written
 
 
 def _load_installed(entry: EntryPoint) -> Plugin:
@@ -176,7 +194,7 @@ def _load_installed(entry: EntryPoint) -> Plugin:
     except BaseException as error:  # noqa: BLE001 - the code of others may raise anything
         raise _raised(name, source, path, error) from None
     version = entry.dist.version if entry.dist is not None else ""
-    identity = Identity(name, version, path.name, _digest(path))
+    identity = Identity(name, version, file_name(path), digest(path))
     plugin = Plugin(identity, path, module, source, package)
     declare(plugin)
     return _enter(plugin)
@@ -285,22 +303,24 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _raised(name: str, source: Source, path: Path, error: BaseException) -> SpecError:
     """The error of a plug-in that raises when it is executed, at the line where it does."""
-    if isinstance(error, SyntaxError) and error.filename in (str(path), None):
-        number, message = error.lineno or 1, f"it is not Python: {error.msg}"
+    if isinstance(error, SyntaxError) and belongs(path, error.filename or str(path)):
+        message = f"it is not Python: {error.msg}"
     else:
-        number = _line_in(path, error) or 1
         message = f"{type(error).__name__}: {error}".removesuffix(": ")
     help = ""
     if isinstance(error, ImportError) and (error.name or "").startswith("dotcnn"):
         help = f"is it for another version? this is dotcnn {__version__}"
     elif isinstance(error, ModuleNotFoundError):
         help = f"install it, or import it where it is needed: `{error.name}` is not there"
+        if path.with_name(f"{error.name}.py").exists():
+            one = "write `from .{} import …`" if is_package(path) else _FOLDER
+            help = one.format(error.name, INIT)
     return SpecError(
         [
             Diagnostic(
                 "plugin-error",
                 f"the plug-in `{name}` cannot be loaded",
-                line_span(source, number),
+                place_in(path, source, error) or line_span(source, 1),
                 label=message,
                 help=help,
             )
@@ -308,36 +328,20 @@ def _raised(name: str, source: Source, path: Path, error: BaseException) -> Spec
     )
 
 
-def _line_in(path: Path, error: BaseException) -> int | None:
-    """The last line of a file that an error passed through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return lines[-1] if lines else None
+_FOLDER = "a plug-in of several files is a folder with `{1}`, which has `from .{0} import …`"
 
 
 def blamed(error: BaseException) -> Diagnostic | None:
     """The diagnostic for an error that came out of the code of a plug-in while a spec was compiled
     or trained; None if no plug-in had a part in it."""
     for plugin in _LOADED.values():
-        number = _line_in(plugin.path, error)
-        if number is not None:
+        place = place_in(plugin.path, plugin.source, error)
+        if place is not None and not isinstance(error, SyntaxError):
             return Diagnostic(
                 "plugin-error",
                 f"the plug-in `{plugin.name}` failed",
-                line_span(plugin.source, number),
+                place,
                 label=f"{type(error).__name__}: {error}".removesuffix(": "),
                 help="`dotcnn.testing.conformance` finds out what a class of it does wrong",
             )
     return None
-
-
-def _digest(path: Path) -> str:
-    """The hash of a module; of a package, that of all its Python files with their names."""
-    whole = hashlib.sha256()
-    folder = path.parent
-    if path.name != "__init__.py":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    for file in sorted(folder.rglob("*.py")):
-        whole.update(f"{file.relative_to(folder).as_posix()}\0".encode())
-        whole.update(hashlib.sha256(file.read_bytes()).digest())
-    return whole.hexdigest()

@@ -1,4 +1,4 @@
-"""A plug-in: a Python module, and the words that it declares.
+"""A plug-in: a Python module or package, and the words that it declares.
 
 Every class of the module that has a word is declared: layers, losses, metrics, augmentations and
 callbacks; also those that it imports from other modules of its own, but none of dotcnn itself.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from ..plan.metric_names import METRICS, PER_CLASS, TRAIN_LOSS
 from ..plan.own_augmentation import Augmentation
 from ..plan.own_metric import Metric
 from .identity import Identity
+from .plugin_files import files_of, given_as, is_package, line_span, source_of
 
 _WORD = re.compile(r"[a-z][a-z_0-9]*( [a-z][a-z_0-9]*)?", re.ASCII)
 _OF_LAYERS = ("output", "macs", "elementwise", "kept", "torch")
@@ -38,9 +40,10 @@ _OF_METRICS = ("sums", "count", "value")
 class Plugin:
     identity: Identity
     path: Path
+    """Its main file."""
     module: ModuleType
     source: Source
-    """The text of its file."""
+    """The text of its main file."""
     distribution: str = ""
     """The installed package that it belongs to; "" for a file."""
     layers: dict[str, type[Op]] = field(default_factory=dict)
@@ -62,8 +65,22 @@ class Plugin:
         yield from self.callbacks.items()
 
     def place_of(self, kind: type) -> Span:
-        """Where a class says its word, or else begins, in the text of the plug-in."""
-        return place_of(kind, self.source)
+        """Where a class says its word, or else begins, in the text of its file."""
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        return place_of(kind, source_of(self.path, self.source, file))
+
+    def texts(self) -> dict[str, str]:
+        """The texts of its files, by their places: `mine.py`, or `mine/layers.py`."""
+        base = given_as(self.path).parent
+        others = {
+            file: source_of(self.path, self.source, str(file)) for file in files_of(self.path)
+        }
+        return {file.relative_to(base).as_posix(): text.text for file, text in others.items()}
+
+    def defines(self, kind: type) -> bool:
+        """Whether a class is written in one of its files, rather than imported by it."""
+        own = self.module.__name__
+        return kind.__module__ == own or kind.__module__.startswith(f"{own}.")
 
 
 def declare(plugin: Plugin) -> None:
@@ -74,22 +91,25 @@ def declare(plugin: Plugin) -> None:
             declare_class(plugin, kind)
         except SpecError as error:
             wrong += error.diagnostics
-    if not wrong and not any(plugin.words()) and not has_callbacks(plugin.module):
+    if not wrong and not any(plugin.words()) and not has_callbacks(plugin):
         message = f"the plug-in `{plugin.name}` declares nothing"
         help = (
             "it needs a class with a `word`, of `Layer`, `Loss`, `Metric` or `Augmentation` from"
             " `dotcnn.plugins`, or a `dotcnn.Callback`, at its top level"
         )
+        if is_package(plugin.path) and len(files_of(plugin.path)) > 1:
+            help = "import the classes of its other files in `__init__.py`: `from .layers import …`"
         wrong.append(Diagnostic("plugin-empty", message, help=help, file=plugin.source.name))
     if wrong:
         raise SpecError(wrong)
 
 
-def has_callbacks(module: ModuleType) -> bool:
+def has_callbacks(plugin: Plugin) -> bool:
     """Whether it holds callbacks for training (`training/trainer/callback_files.py` takes them)."""
-    return "callbacks" in vars(module) or any(
-        isinstance(value, type) and value.__module__ == module.__name__
-        for value in vars(module).values()
+    values = vars(plugin.module)
+    return "callbacks" in values or any(
+        isinstance(value, type) and plugin.defines(value)
+        for value in values.values()
         if getattr(value, "is_callback", False)
     )
 
@@ -245,11 +265,3 @@ def place_of(kind: type, source: Source) -> Span:
                     return line_span(source, inner.lineno)
             return line_span(source, node.lineno)
     return line_span(source, 1)
-
-
-def line_span(source: Source, number: int) -> Span:
-    """A line of a text, without the blanks around it."""
-    number = min(max(number, 1), source.line_count)
-    text = source.line(number)
-    start = source.line_starts[number - 1] + len(text) - len(text.lstrip())
-    return Span(source, start, max(start + len(text.strip()), start + 1))

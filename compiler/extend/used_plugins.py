@@ -159,10 +159,12 @@ def _found(use: Use) -> Plugin:
     close = similar(use.name)
     file = f"{use.name}.py" if use.name.isidentifier() else "mine.py"
     spec = use.span.source.path
-    copy = spec.parent / COPIES / file if spec is not None else None
-    kept = f"what the run was made with is {copy}: read it before you give it" if copy else ""
-    if copy is None or not copy.is_file():
-        kept = ""
+    kept = ""
+    for name in (file, use.name) if spec is not None and use.name.isidentifier() else ():
+        copy = spec.parent / COPIES / name
+        if copy.exists():
+            file = f"{name}/" if copy.is_dir() else name
+            kept = f"what the run was made with is {copy}: read it before you give it"
     raise SpecError(
         [
             Diagnostic(

@@ -213,6 +213,80 @@ def test_an_error_in_its_code_is_told_at_its_line(
     assert "Traceback" not in said
 
 
+# ---- of several files ------------------------------------------------------------------------
+
+
+def package(folder: Path, layers: str = POWER.format(to=2.0)) -> Path:
+    """`powers/`, whose layer is in a file of its own."""
+    place = folder / "powers"
+    (place / "inner").mkdir(parents=True, exist_ok=True)
+    (place / "__init__.py").write_text("from .inner.layers import Power\n")
+    (place / "inner" / "layers.py").write_text(layers, encoding="utf-8")
+    return place
+
+
+def test_a_folder_is_a_plugin_of_several_files(tmp_path: Path) -> None:
+    place = package(tmp_path)
+    text = NET.format(name="powers")
+    assert "** 2.0" in dotcnn.emit(text, plugins=[place])
+    found = find("powers")
+    assert found is not None
+    assert found.identity.file == "powers/"
+    assert sorted(found.texts()) == ["powers/__init__.py", "powers/inner/layers.py"]
+    span = found.place_of(found.layers["power"])
+    assert (Path(span.source.name).name, span.line) == ("layers.py", 6)
+    # A change of any file counts, and the folder may be named by its `__init__.py`.
+    package(tmp_path, POWER.format(to=3.0))
+    assert "** 3.0" in dotcnn.emit(text, plugins=[place / "__init__.py"])
+    forget()
+    assert not [name for name in sys.modules if name.partition(".")[0] == "powers"]
+
+
+def test_emitted_text_imports_from_the_module_of_the_layer(tmp_path: Path) -> None:
+    layers = POWER.format(to=2.0).replace("TorchText(", "TorchText(imports=('raised',), ")
+    layers = layers.replace('"{0} ** {to}"', '"raised({0}, {to})"')
+    place = package(tmp_path, layers + "\ndef raised(x, to):\n    return x**to\n")
+    text = NET.format(name="powers")
+    assert "from powers.inner.layers import raised" in dotcnn.emit(text, plugins=[place])
+    assert dotcnn.load(text, plugins=[place]) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("x = (1\n", "plugin-error", 1),
+        ("\nimport nothing_of_this_name\n", "plugin-error", 2),
+        (POWER.format(to=1).replace('"power"', '"relu"'), "plugin-word", 6),
+    ],
+)
+def test_what_is_wrong_in_another_file_is_told_there(
+    tmp_path: Path, text: str, code: str, line: int
+) -> None:
+    with pytest.raises(SpecError) as error:
+        load_file(package(tmp_path, text))
+    (wrong,) = error.value.diagnostics
+    assert wrong.code == code
+    assert wrong.span is not None
+    assert Path(wrong.span.source.name).parts[-3:] == ("powers", "inner", "layers.py")
+    assert wrong.span.line == line
+    assert "powers.inner.layers" not in sys.modules
+
+
+def test_a_package_that_imports_nothing_of_its_files(tmp_path: Path) -> None:
+    place = package(tmp_path)
+    (place / "__init__.py").write_text("")
+    with pytest.raises(SpecError) as error:
+        load_file(place)
+    assert "`from .layers import …`" in error.value.diagnostics[0].help
+
+
+def test_a_file_that_imports_its_neighbor_is_told_to_be_a_folder(tmp_path: Path) -> None:
+    plugin(tmp_path, "x = 1\n", "neighbor_of_it")
+    with pytest.raises(SpecError) as error:
+        load_file(plugin(tmp_path, "import neighbor_of_it\n", "mine"))
+    assert "a folder with `__init__.py`" in error.value.diagnostics[0].help
+
+
 # ---- installed ones --------------------------------------------------------------------------
 
 

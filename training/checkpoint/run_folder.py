@@ -87,8 +87,11 @@ class RunFolder:
         for identity in request.plan.plugins:
             plugin = loaded().get(identity.name)
             if plugin is not None and not plugin.distribution:
-                inner_folder(self.path / PLUGINS)
-                self.write_text(f"{PLUGINS}/{identity.name}.py", plugin.source.text)
+                for place, text in plugin.texts().items():
+                    folders = Path(PLUGINS, place).parents
+                    for folder in [*folders][-2::-1]:
+                        inner_folder(self.path / folder)
+                    self.write_text(f"{PLUGINS}/{place}", text)
 
 
 def inner_folder(path: Path) -> Path:

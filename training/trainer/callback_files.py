@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 
 from ...compiler.extend.load_plugin import loaded
-from ...compiler.extend.plugin import Plugin, line_span, place_of
+from ...compiler.extend.plugin import Plugin
+from ...compiler.extend.plugin_files import line_span, place_in
 from ...dsl.diagnostics import Diagnostic, SpecError
 from .callbacks import Callback
-from .own_callbacks import place_of_error
 
 LIST = "callbacks"
 
@@ -45,7 +45,7 @@ def callbacks_of(plugin: Plugin) -> list[Callback]:
         for name, value in vars(module).items()
         if isinstance(value, type)
         and issubclass(value, Callback)
-        and value.__module__ == module.__name__
+        and plugin.defines(value)
         and not name.startswith("_")
     ]
     return [_made(plugin, kind) for kind in dict.fromkeys(kinds)]
@@ -56,7 +56,7 @@ def _made(plugin: Plugin, kind: type[Callback]) -> Callback:
         return kind()
     except Exception as error:  # noqa: BLE001 - the code of others may raise anything
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
-        place = place_of_error(error, str(plugin.path)) or place_of(kind, plugin.source)
+        place = place_in(plugin.path, plugin.source, error) or plugin.place_of(kind)
         raise SpecError(
             [
                 Diagnostic(

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...compiler.extend.plugin import line_span
+from ...compiler.extend.plugin_files import line_span
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ...dsl.source import Source, Span
 from ..checkpoint.run_folder import shown
