@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..loader.image_source import Files
 from ..loader.thread_pool import Progress, each, unwatched
-from .checked_files import CheckedFiles, Mark, mark
+from .checked_files import CheckedFiles, Mark
 from .color_modes import plain
 from .image_file import DAMAGE, BadImage, picture
 from .resize import Fit
@@ -41,20 +41,24 @@ def unusable(
     known = checked.known(files.root, set(paths))
 
     def check(place: int) -> Checked:
-        path, labels = paths[place], files.labels_file(indices[place])
-        file = os.path.abspath(files.container(indices[place]))
-        before, cached = mark(file, labels), known.get(path)
+        path, index = paths[place], indices[place]
+        before, cached = files.mark(index), known.get(path)
         if cached is not None and cached[0] == before:
             return Checked(cached[1], None)
-        try:
-            if read is None:
-                reason = _reason(files.photograph(indices[place]), fit)
-            else:
-                fit.must_be_bounded(*read(indices[place]).shape[-2:])
-                reason = ""
-        except BadImage as error:
-            reason = error.reason
-        unchanged = before is not None and mark(file, labels) == before
+
+        def looked() -> str:
+            try:
+                if read is None:
+                    return _reason(files.photograph(index), fit)
+                fit.must_be_bounded(*read(index).shape[-2:])
+            except BadImage as error:
+                return error.reason
+            return ""
+
+        reason = looked()
+        if reason and files.forget(index):  # wrong bytes came from elsewhere
+            reason = looked()
+        unchanged = before is not None and files.mark(index) == before
         return Checked(reason, before if unchanged else None)
 
     results = each(check, len(paths), threads, what, progress)

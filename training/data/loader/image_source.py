@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ....compiler.plan.plan import NamedInput
 from ...tasks.answer import NO_SCALE, Answer, Scale
+from ..images.checked_files import Mark, mark
 from ..images.decode import Together, decode
 from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
@@ -159,6 +160,26 @@ class Files:
         if self.input_files or len(further) > 1:
             return ""
         return further[0].file(index) if further else None
+
+    def mark(self, index: int) -> Mark | None:
+        """What tells one version of an image's file from another; None if nothing does."""
+        return mark(os.path.abspath(self.container(index)), self.labels_file(index))
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether files are not on a disk, so that reading ahead pays off."""
+        return False
+
+    def bytes_of(self, indices: Tensor) -> Tensor:
+        """The bytes of some files elsewhere."""
+        return torch.zeros(len(indices))
+
+    def ahead(self, indices: Sequence[int]) -> None:
+        """Begins to fetch files that will be read soon, in this order."""
+
+    def forget(self, index: int) -> bool:
+        """Has a file whose bytes are wrong fetched again, if it is elsewhere; else False."""
+        return False
 
     def name(self, index: int) -> str:
         return clean(self.paths[index])

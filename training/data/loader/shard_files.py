@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..images.checked_files import Mark
 from ..images.image_file import MAX_BYTES, BadImage
 from ..images.mask_file import MaskCode
 from .image_source import Files
@@ -18,29 +19,31 @@ class ShardReader(Protocol):
     """Reads parts of tar files, which are named by their numbers."""
 
     def read(self, shard: int, offset: int, size: int) -> bytes:
-        """A part of a tar file. Raises BadImage if it is not there, and SpecError if nothing can be
-        read at all."""
+        """A part of a tar file, shorter if the file ends before. Raises BadImage if it cannot be
+        read, and SpecError if nothing can be read at all."""
+
+    def ahead(self, places: Sequence[Sequence[int]]) -> None:
+        """Begins to fetch what will be read soon, in this order: tar files, offsets, sizes."""
+
+    def forget(self, shard: int, offset: int, size: int) -> None:
+        """What was read is wrong: it is fetched again when it is read again."""
+
+    def mark(self, shard: int) -> Mark | None:
+        """What tells one version of a tar file from another."""
 
 
-@dataclass(frozen=True)
-class LocalShards:
-    """Tar files on a disk."""
-
-    paths: Sequence[str]
-
-    def read(self, shard: int, offset: int, size: int) -> bytes:
-        try:
-            with open(self.paths[shard], "rb", buffering=0) as file:
-                file.seek(offset)
-                pieces = []
-                while size and (piece := file.read(size)):
-                    pieces.append(piece)
-                    size -= len(piece)
-        except OSError as error:
-            raise BadImage(f"cannot be read: {error.strerror or type(error).__name__}") from None
-        if size:
-            raise BadImage("it is cut short: the tar file has changed")
-        return b"".join(pieces)
+def read_local(path: str, offset: int, size: int) -> bytes:
+    """A part of a file on a disk. Raises BadImage."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            pieces = []
+            while size and (piece := file.read(size)):
+                pieces.append(piece)
+                size -= len(piece)
+    except OSError as error:
+        raise BadImage(f"cannot be read: {error.strerror or type(error).__name__}") from None
+    return b"".join(pieces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,30 @@ class Members:
         shard, offset, size = self.places[index].tolist()
         if size > MAX_BYTES:
             raise BadImage(f"it has {size:,} bytes")
-        return (self.reader or LocalShards(self.shards)).read(shard, offset, size)
+        if self.reader is None:
+            data = read_local(self.shards[shard], offset, size)
+        else:
+            data = self.reader.read(shard, offset, size)
+        if len(data) < size:
+            raise BadImage("it is cut short: the tar file has changed")
+        return data
+
+    def bytes_of(self, indices: Tensor) -> Tensor:
+        """The sizes of some members."""
+        return self.places[indices, 2]
+
+    def ahead(self, indices: Sequence[int]) -> None:
+        """Begins to fetch members that will be read soon, if the files are elsewhere."""
+        if self.reader is not None:
+            self.reader.ahead(self.places[torch.as_tensor(indices)].tolist())
+
+    def forget(self, index: int) -> bool:
+        """Has a member whose bytes are wrong fetched again, if it is elsewhere; else False."""
+        if self.reader is None:
+            return False
+        shard, offset, size = self.places[index].tolist()
+        self.reader.forget(shard, offset, size)
+        return True
 
     def select(self, indices: Tensor) -> Members:
         return replace(self, places=self.places[indices])
@@ -79,6 +105,32 @@ class ShardFiles(Files):
 
     def content(self, index: int) -> bytes:
         return self.members.read(index)
+
+    @property
+    def elsewhere(self) -> bool:
+        return self.members.reader is not None
+
+    def bytes_of(self, indices: Tensor) -> Tensor:
+        return sum((each.bytes_of(indices) for each in self._all), torch.zeros(len(indices)))
+
+    def ahead(self, indices: Sequence[int]) -> None:
+        for each in self._all:
+            each.ahead(indices)
+
+    def forget(self, index: int) -> bool:
+        forgotten = [each.forget(index) for each in self._all]
+        return any(forgotten)
+
+    def mark(self, index: int) -> Mark | None:
+        reader = self.members.reader
+        if reader is None:
+            return super().mark(index)
+        return reader.mark(int(self.members.places[index, 0]))
+
+    @property
+    def _all(self) -> list[Members]:
+        masks = [each.members for each in self.mask_files if isinstance(each, ShardMasks)]
+        return [self.members, *masks]
 
     def select(self, indices: Tensor) -> ShardFiles:
         chosen = super().select(indices)

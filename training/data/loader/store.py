@@ -235,7 +235,16 @@ Store = InMemory | WholeImages
 
 def with_mask(files: Files, index: int, channels: int) -> Tensor:
     """The whole image of a file; if there are masks or targets, with its masks or its target as the
-    last of the `channels`. Raises BadImage."""
+    last of the `channels`. What is elsewhere, and wrong, is fetched once more. Raises BadImage."""
+    try:
+        return _with_mask(files, index, channels)
+    except BadImage:
+        if not files.forget(index):
+            raise
+    return _with_mask(files, index, channels)
+
+
+def _with_mask(files: Files, index: int, channels: int) -> Tensor:
     image = decode(files.content(index), channels - files.further, files.depth)
     if files.target_files is not None:
         return files.target_files.with_target(image, index)

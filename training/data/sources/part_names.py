@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import PurePath
 
 from ....compiler.plan.data import PARTS
 
@@ -12,7 +12,7 @@ def part_of_word(word: str) -> str | None:
     return next((part for part, names in PARTS.items() if word.lower() in names), None)
 
 
-def part_of_file(root: Path, file: Path) -> str | None:
+def part_of_file(root: PurePath, file: PurePath) -> str | None:
     """`train-00000.tar` or `train/0000.tar` below `root`; None if neither names a part."""
     *folders, name = file.relative_to(root).parts
     begin = re.match(r"[a-z]+", name.lower())

@@ -18,13 +18,16 @@ class ReadOnce(Generic[T]):
         self._key: _Key | None = None
         self._kept: T | None = None
 
-    def __call__(self, read: Callable[[], T], path: Path, *key: object, last: bool) -> T:
-        """What `read` returns, now or before, if the file is the same and so is the key."""
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return read()  # which says what is wrong
-        own = (str(path.absolute()), status.st_mtime_ns, status.st_size, *key)
+    def __call__(self, read: Callable[[], T], path: Path | None, *key: object, last: bool) -> T:
+        """What `read` returns, now or before, if the file is the same and so is the key; the key
+        alone if the file is elsewhere."""
+        own: _Key = key
+        if path is not None:
+            try:
+                status = path.stat()
+            except (OSError, ValueError):
+                return read()  # which says what is wrong
+            own = (str(path.absolute()), status.st_mtime_ns, status.st_size, *key)
         found = self._kept if self._kept is not None and self._key == own else read()
         self._key, self._kept = (None, None) if last else (own, found)
         return found

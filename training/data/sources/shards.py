@@ -1,44 +1,44 @@
 """`data shards "train-{0000..0012}.tar"`: tar files of samples, as WebDataset and img2dataset write
-them. Each is indexed once (`tar_index.py`); images are then read from their places in any order, so
-that the order of training, and where it resumes, are those of any other data.
+them, on a disk or elsewhere (`shard_storage.py`). Each is indexed once (`tar_index.py`); images are
+then read from their places in any order, so that the order of training, and where it resumes, are
+those of any other data.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ....compiler.plan.data import Shards
 from ....dsl.diagnostics import SpecError
 from ...untrusted.bad_file import BadFile as Unreadable
 from ...untrusted.json_text import load_json
-from ...untrusted.open_file import open_regular
 from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile
+from ..remote.address import as_path, is_remote, shown
 from .class_name_file import CLASS_NAMES
-from .file_names import clean, hidden, is_image, resolve
-from .mask_folder import MaskClasses, read_table, table_in
+from .file_names import clean, is_image, resolve
+from .mask_folder import TABLES, MaskClasses, read_table
 from .named_files import NamedFiles
 from .part_names import part_of_file
 from .read_once import ReadOnce
 from .scan_masks import classes_in_masks
+from .shard_names import shard_set, storage_of_both
+from .shard_storage import Storage
 from .table_file import Column
 from .table_labels import LabelReader, Unusable, reader_of, with_names
-from .tar_index import Place, Sample, tar_index
+from .tar_index import Place, Sample, TarIndex
 
 if TYPE_CHECKING:
     from ..loader.image_source import Contents, ImageSource
     from ..loader.shard_files import Members
 
-MOST_SHARDS = 100_000
 _MASKS = frozenset(
     "seg mask masks segmentation label labels cls sem semantic annotation annotations".split()
 )
@@ -50,14 +50,13 @@ _FIELDS = (
     "label_name", "fine_label",
 )  # fmt: skip
 """Fields of .json that are labels, in the same order."""
-_INSTEAD = ("http://", "https://", "s3://", "gs://", "pipe:", "hf://")
 
 
 @dataclass
 class _Rows:
     """The samples of a part that have an image."""
 
-    shards: list[Path] = field(default_factory=list)
+    shards: list[PurePath] = field(default_factory=list)
     """The tar file of each."""
     samples: list[Sample] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
@@ -66,7 +65,8 @@ class _Rows:
 
 @dataclass
 class _Found:
-    root: Path
+    root: PurePath
+    storage: Storage
     parts: dict[str, _Rows]
     mask: str = ""
     """The ending of masks, if labels are masks."""
@@ -74,7 +74,7 @@ class _Found:
     bad: list[BadFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def name(self, shard: Path) -> str:
+    def name(self, shard: PurePath) -> str:
         return clean(shard.relative_to(self.root).as_posix())
 
 
@@ -122,7 +122,10 @@ def shards(data: Shards, base: Path, *, as_numbers: bool = False) -> Contents:
                 (numbers[rows.shards[row]], *rows.samples[row].members[endings[row]])
                 for row in good
             ]
-            return Members(tuple(map(str, files)), torch.tensor(places).view(-1, 3).long())
+            storage = found.storage
+            return Members(
+                storage.names(files), torch.tensor(places).view(-1, 3).long(), storage.reader(files)
+            )
 
         masks: tuple[ShardMasks, ...] = ()
         if code is not None:
@@ -141,14 +144,20 @@ def shards(data: Shards, base: Path, *, as_numbers: bool = False) -> Contents:
         why = tuple(f"{bad.name}: {bad.reason}" for bad in found.bad[:5])
         raise problem("no-images", f"{data.path} has no sample to train on", data, notes=why)
     return Contents(
-        clean(resolve(data.path, base).stem if "{" not in data.path else found.root.name),
+        _name(data, base, found),
         classes,
         sources,
-        origin=data.path,
+        origin=shown(data.path),
         notes=tuple(found.notes),
         task=task,
         bad=tuple(found.bad),
     )
+
+
+def _name(data: Shards, base: Path, found: _Found) -> str:
+    if "{" in data.path:
+        return clean(found.root.name)
+    return clean((as_path(data.path) if is_remote(data.path) else resolve(data.path, base)).stem)
 
 
 def count_in_shards(data: Shards, base: Path, *, as_numbers: bool = False) -> int:
@@ -172,26 +181,27 @@ def _found(data: Shards, base: Path, as_numbers: bool, *, last: bool = False) ->
         return _read(data, base, as_numbers)
 
     key = (str(data), str(base.absolute()), as_numbers)
-    return _read_once(read, resolve(data.path, base), *key, last=last)
+    place = None if is_remote(data.path) else resolve(data.path, base)
+    return _read_once(read, place, *key, last=last)
 
 
 def _read(data: Shards, base: Path, as_numbers: bool) -> _Found:
-    root, files = _files(data, base, data.path, "path")
-    parts: dict[str, list[Path]] = {}
+    root, files, storage = shard_set(data, base, data.path, "path")
+    parts: dict[str, list[PurePath]] = {}
     for file in files:
         parts.setdefault(part_of_file(root, file) or "train", []).append(file)
     if len(parts) == 1:
         parts = {"train": files}  # whatever they are called
     if isinstance(data.val, str):
-        other, parts["val"] = _files(data, base, data.val, "val")
-        root = Path(_common(root, other))
+        other, parts["val"], more = shard_set(data, base, data.val, "val")
+        root, storage = storage_of_both(data, root, other, storage, more)
     if "train" not in parts:
         message = f"{data.path} has no tar files for training; it has {listed([*parts])}"
         raise problem("no-training-folder", message, data, help='name them: `data shards "…"`')
-    found = _Found(root, {})
+    found = _Found(root, storage, {})
     every = [file for own in parts.values() for file in own]
     with ThreadPoolExecutor(8) as pool:
-        indices = dict(zip(every, pool.map(partial(_index, data), every), strict=True))
+        indices = dict(zip(every, pool.map(partial(_index, storage), every), strict=True))
     for part, own in parts.items():
         rows = found.parts.setdefault(part, _Rows())
         for file in own:
@@ -216,72 +226,11 @@ def _read(data: Shards, base: Path, as_numbers: bool) -> _Found:
     return found
 
 
-def _index(data: Shards, file: Path) -> Any:
+def _index(storage: Storage, file: PurePath) -> TarIndex | str:
     try:
-        return tar_index(file)
+        return storage.index(file)
     except Unreadable as error:
         return str(error)
-
-
-def _files(data: Shards, base: Path, written: str, argument: str) -> tuple[Path, list[Path]]:
-    """The tar files that a path names, and the folder that they are in; raises SpecError."""
-    if written.lower().startswith(_INSTEAD) or "::" in written:
-        raise problem(
-            "no-such-file",
-            f"{written} is not a file: tar files are read from disks",
-            data,
-            argument=argument,
-            help="download them, and name their folder",
-        )
-    names = list(itertools.islice(_expanded(written), MOST_SHARDS + 1))
-    if len(names) > MOST_SHARDS:
-        message = f"{written} is more than {MOST_SHARDS:,} tar files"
-        raise problem("too-many-files", message, data, argument=argument)
-    files: list[Path] = []
-    for name in names:
-        place = resolve(name, base)
-        if place.is_dir():
-            below = sorted(place.glob("**/*.tar"))
-            files += [file for file in below if not hidden(file.name)]
-        elif "*" in name or "?" in name:
-            files += sorted(each for each in place.parent.glob(place.name) if each.is_file())
-        else:
-            files.append(place)
-    lacking = next((file for file in files if not file.is_file()), None)
-    if not files or lacking is not None:
-        what = clean(lacking.name) if lacking is not None and len(files) > 1 else written
-        raise problem(
-            "no-such-file",
-            f"there is no tar file {what}" if lacking is not None else f"{written} has no tar file",
-            data,
-            argument=argument,
-            notes=(f"looked for at {clean(str(lacking or resolve(written, base).absolute()))}",),
-        )
-    root = resolve(written, base)
-    return (root if root.is_dir() else Path(_common(*(file.parent for file in files)))), files
-
-
-def _common(*folders: Path) -> str:
-    import os
-
-    return os.path.commonpath([folder.absolute() for folder in folders])
-
-
-def _expanded(pattern: str) -> Iterator[str]:
-    """The names that braces stand for, as in a shell: `{0000..0012}`, `{train,val}`."""
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if found is None:
-        yield pattern
-        return
-    span = re.fullmatch(r"(\d+)\.\.(\d+)", found[1])
-    each: Iterator[str] = iter(found[1].split(","))
-    if span:
-        low, high = int(span[1]), int(span[2])
-        width = len(span[1]) if len(span[1]) == len(span[2]) or span[1].startswith("0") else 0
-        each = (str(number).zfill(width) for number in range(low, high + 1))
-    for one in each:
-        for rest in _expanded(pattern[found.end() :]):
-            yield f"{pattern[: found.start()]}{one}{rest}"
 
 
 # ---- images and labels -------------------------------------------------------------------------
@@ -315,9 +264,9 @@ def _find_labels(data: Shards, base: Path, found: _Found, as_numbers: bool) -> N
     for column in columns:
         if not any(column.values):
             raise _no_labels(data, samples, f"no sample has `{clean(column.name)}`", "label")
-    nothing = NamedFiles(found.root, lambda name: False)
+    nothing = NamedFiles(Path(found.root), lambda name: False)
     reader = reader_of(data, columns, nothing, as_numbers)
-    found.reader = with_names(data, reader, found.root / CLASS_NAMES, base)
+    found.reader = with_names(data, reader, found.storage.beside(CLASS_NAMES), base)
     shown = listed([f"`{clean(name)}`" for name in names])
     many = counted(len({*found.parts["train"].shards}), "tar file")
     found.notes.append(f"{many} for training; labels are in {shown}{reader.how}")
@@ -404,7 +353,8 @@ def _label(found: _Found, sample: Sample, row: int) -> object:
 
 def _mask_classes(data: Shards, base: Path, found: _Found) -> MaskClasses:
     """The classes of masks: those that a file names, or the numbers that occur."""
-    file = table_in(found.root) if data.names is None else resolve(data.names, base)
+    beside = filter(None, map(found.storage.beside, TABLES))
+    file = next(beside, None) if data.names is None else resolve(data.names, base)
     if file is not None:
         return read_table(data, file)
     names, two_valued = classes_in_masks(data, _masks(found))
@@ -415,15 +365,13 @@ def _masks(found: _Found) -> Iterator[Callable[[], bytes]]:
     for rows in found.parts.values():
         for shard, sample in zip(rows.shards, rows.samples, strict=True):
             if found.mask in sample.members:
-                yield partial(_bytes, shard, sample.members[found.mask])
+                yield partial(_bytes, found.storage, shard, sample.members[found.mask])
 
 
-def _bytes(shard: Path, place: Place) -> bytes:
+def _bytes(storage: Storage, shard: PurePath, place: Place) -> bytes:
     from ..images.image_file import BadImage
 
     try:
-        with open_regular(shard) as file:
-            file.seek(place.offset)
-            return file.read(place.size)
+        return storage.content(shard, place)
     except (Unreadable, OSError) as error:
         raise BadImage(str(error)) from None

@@ -22,6 +22,7 @@ from ..diagnostic import counted, listed, problem
 from ..left_out import BadFile
 from ..samples.sample_endings import is_sample, may_hold
 from .channel_names import channel_names
+from .class_name_file import CLASS_NAMES
 from .file_names import clean, is_image, is_mask, resolve
 from .mask_folder import CLASSES, Pairs, read_table, scanned, table_in
 from .named_files import NamedFiles
@@ -288,7 +289,7 @@ def _read_labels(
     else:
         columns = _label_columns(data, table, files, used)
         reader = reader_of(data, columns, masks, as_numbers)
-        reader = with_names(data, reader, path, base)
+        reader = with_names(data, reader, path.parent / CLASS_NAMES, base)
     group = column_of(data, table, "group", data.group) if data.group is not None else None
     weight = column_of(data, table, "weight", data.weight) if data.weight is not None else None
     found = TableLabels(reader.task, reader.classes, str(root), reader.answers)

@@ -18,7 +18,7 @@ from ....compiler.plan.data import Shards, TableData
 from ....compiler.plan.loss import IMAGES
 from ...tasks.answer import Answer
 from ..diagnostic import listed, problem
-from .class_name_file import CLASS_NAMES, class_names
+from .class_name_file import class_names
 from .file_names import clean, resolve
 from .named_files import NamedFiles
 from .table_file import PLURALS, Column
@@ -205,14 +205,16 @@ class _Classes(LabelReader):
 
 
 def with_names(
-    data: TableData | Shards, reader: LabelReader, table: Path, base: Path
+    data: TableData | Shards, reader: LabelReader, beside: Path | None, base: Path
 ) -> LabelReader:
-    """The reader with the names of its classes, if they are numbers and a file has their names.
+    """The reader with the names of its classes, if they are numbers and a file has their names: the
+    one that the spec names, or the usual one `beside` the data.
     Raises SpecError if the file that the spec names does not have them all."""
-    beside = table.parent / CLASS_NAMES
-    if not isinstance(reader, _Classes) or (data.names is None and not beside.is_file()):
-        return reader
     file = beside if data.names is None else resolve(data.names, base)
+    if not isinstance(reader, _Classes) or file is None:
+        return reader
+    if data.names is None and not file.is_file():
+        return reader
     names = class_names(data, file)
     if reader.name(names):
         reader.how = f", and the names of classes in {clean(file.name)}"

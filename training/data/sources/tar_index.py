@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ....dsl.atomic_file import written
 from ...untrusted.bad_file import BadFile, damaged
 from ...untrusted.json_text import load_json
-from ...untrusted.open_file import open_regular, read_text, refuse_pointer, size_of
+from ...untrusted.open_file import open_regular, read_text, refuse_pointer
 from ..images.checked_files import cache_folder
 from .file_names import clean
 
@@ -61,18 +61,34 @@ class TarIndex:
     """Names of members that cannot be used, with the reasons; an empty name is the file itself."""
 
 
+class ReadableFile(Protocol):
+    """An open file, which may be elsewhere."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def tell(self) -> int: ...
+
+
 def tar_index(path: Path) -> TarIndex:
     """The index of a tar file, from the cache or from the file; raises BadFile."""
     with open_regular(path) as file:
         status = os.fstat(file.fileno())
-        mark = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0{FORMAT}"
-        name = blake2b(mark.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        cached = cache_folder() / "shards" / f"{name}.json"
-        known = _kept(cached)
-        if known is None:
-            known = _read(file)
-            _keep(cached, known)
-        return known
+        mark = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
+        return index_of(file, status.st_size, mark)
+
+
+def index_of(file: ReadableFile, size: int, mark: str) -> TarIndex:
+    """The index of an open tar file, from the cache if the same `mark` is known there; raises
+    BadFile."""
+    key = f"{mark}\0{FORMAT}".encode("utf-8", "surrogatepass")
+    cached = cache_folder() / "shards" / f"{blake2b(key, digest_size=16).hexdigest()}.json"
+    known = _kept(cached)
+    if known is None:
+        known = _read(file, size)
+        _keep(cached, known)
+    return known
 
 
 # ---- the tar file ------------------------------------------------------------------------------
@@ -81,7 +97,7 @@ def tar_index(path: Path) -> TarIndex:
 class _Headers:
     """A file of which no more than headers are read: what claims to be a longer one is refused."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: ReadableFile) -> None:
         self._file = file
         self.tell, self.seek = file.tell, file.seek
 
@@ -91,7 +107,7 @@ class _Headers:
         return self._file.read(size)
 
 
-def _read(file: BinaryIO) -> TarIndex:
+def _read(file: ReadableFile, size: int) -> TarIndex:
     start = file.read(32)
     refuse_pointer(start)
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
@@ -99,7 +115,6 @@ def _read(file: BinaryIO) -> TarIndex:
     file.seek(0)
     bad: list[tuple[str, str]] = []
     samples: list[Sample] = []
-    size = size_of(file)
     for member in _members(file, size, bad):
         name = clean(member.name.removeprefix("./"))
         if member.isdir():
@@ -129,7 +144,9 @@ def _read(file: BinaryIO) -> TarIndex:
     return TarIndex(tuple(samples), tuple(bad))
 
 
-def _members(file: BinaryIO, size: int, bad: list[tuple[str, str]]) -> Iterator[tarfile.TarInfo]:
+def _members(
+    file: ReadableFile, size: int, bad: list[tuple[str, str]]
+) -> Iterator[tarfile.TarInfo]:
     """The members, as far as the file can be read; `bad` then says why that is not the end."""
     last = -1
     try:

@@ -1,0 +1,1 @@
+"""Tar files elsewhere: addresses, ranged requests, retries, a cache on disk, reading ahead."""
