@@ -1,4 +1,4 @@
-"""A web server of this process with ranges, and with the faults that a test or a benchmark wants."""
+"""A web server of this process with ranges, and with the faults that a test or benchmark wants."""
 
 from __future__ import annotations
 
