@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+GOLDEN = 0x9E3779B97F4A7C15
+FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = 2**64 - 1
 _BITS = 23
 """The bits that fit into a float32, with half a step added."""
@@ -47,7 +47,7 @@ class Draws:
         """`device` is where numbers are drawn, if not where the indices are."""
         self._device = device
         self._seed = seed
-        hashed = [_signed(_mixed((place + 1) * _GOLDEN)) for place in layout.places]
+        hashed = [_signed(_mixed((place + 1) * GOLDEN)) for place in layout.places]
         self._places = torch.tensor(hashed, dtype=torch.int64).view(-1, 1)
         self._alternating = tuple(layout.alternating)
 
@@ -66,8 +66,8 @@ class Draws:
         return drawn
 
     def _numbers(self, places: Tensor, epoch: int, indices: Tensor) -> Tensor:
-        key = _signed(_mixed(_mixed(self._seed * _GOLDEN + 1) + (epoch + 1) * _GOLDEN))
-        image = _mix(indices.to(torch.int64) * _signed(_GOLDEN) + key)
+        key = _signed(_mixed(_mixed(self._seed * GOLDEN + 1) + (epoch + 1) * GOLDEN))
+        image = _mix(indices.to(torch.int64) * _signed(GOLDEN) + key)
         hashed = _mix(image ^ places)
         drawn: Tensor = (hashed >> (64 - _BITS)) & (2**_BITS - 1)
         return drawn.to(torch.float32).add_(0.5).mul_(2.0**-_BITS)
@@ -76,15 +76,15 @@ class Draws:
 def _mixed(value: int) -> int:
     """The last steps of splitmix64, for one number."""
     value &= _MASK
-    value = (value ^ (value >> 30)) * _FIRST & _MASK
-    value = (value ^ (value >> 27)) * _SECOND & _MASK
+    value = (value ^ (value >> 30)) * FIRST & _MASK
+    value = (value ^ (value >> 27)) * SECOND & _MASK
     return value ^ (value >> 31)
 
 
 def _mix(values: Tensor) -> Tensor:
     """The last steps of splitmix64, for a tensor; int64 stands for unsigned 64 bits."""
-    values = (values ^ _right(values, 30)) * _signed(_FIRST)
-    values = (values ^ _right(values, 27)) * _signed(_SECOND)
+    values = (values ^ _right(values, 30)) * _signed(FIRST)
+    values = (values ^ _right(values, 27)) * _signed(SECOND)
     return values ^ _right(values, 31)
 
 

@@ -223,10 +223,10 @@ def _opened(
     preparation = Preparation.of(plan, mean, std, whole.rate, depth.kept)
     if pairs is not None:
         dataset = replace(dataset, scale=scale_of(preparation, pairs.target_channels))
-    local_world = processes.local_world
     return Opened(
-        plan, dataset, preparation, stores, where, device, local_world=local_world, pairs=pairs
-    )
+        plan, dataset, preparation, stores, where, device,
+        local_world=processes.local_world, machine=processes.machine(), pairs=pairs,
+    )  # fmt: skip
 
 
 def _contents(

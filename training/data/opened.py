@@ -20,9 +20,9 @@ from ..tasks.task import Task
 from .dataset import Dataset
 from .diagnostic import counted, problem
 from .images.preprocessing import Preparation
-from .loader.batches import Batches, Sharing
+from .loader.batches import Batches
 from .loader.memory_budget import Where, cores
-from .loader.order import spans
+from .loader.order import BatchSizes, Sharing
 from .loader.store import (
     InMemory,
     Store,
@@ -45,6 +45,9 @@ class Opened:
     device: torch.device
     local_world: int = 1
     """The number of processes on this machine, which share its memory and its cores."""
+    machine: Sharing = ALONE.sharing
+    """The rank among these, and their number, if their ranks follow each other; else this process
+    shares what it reads with no other."""
     thresholds: tuple[float, ...] = ()
     """Those of a trained network that predicts several classes; empty while training."""
     pairs: InputAndTarget | None = None
@@ -98,6 +101,7 @@ class Opened:
             sharing=sharing,
             workers=self._workers(),
             local=self.local_world,
+            machine=self.machine,
             random_crops=True,
             pairs=self.pairs,
         )
@@ -198,8 +202,8 @@ class Opened:
     def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
         directive, count = self.plan.train.batch, len(self.stores["train"])
         noun = self.dataset.noun
-        sizes = [span.stop - span.start for span in spans(count, batch, 0, directive.drop_last)]
-        if not sizes:
+        least = BatchSizes(count, batch, 0, directive.drop_last).least
+        if not least:
             raise problem(
                 "batch-too-large",
                 f"the training set has {counted(count, noun)}, fewer than a batch of {batch:,},"
@@ -208,10 +212,10 @@ class Opened:
                 argument="size",
                 help=f"write `batch {count}`, or remove `drop_last`",
             )
-        if min(sizes) < sharing.world:
+        if least < sharing.world:
             raise problem(
                 "batch-too-small",
-                f"{counted(min(sizes), noun)} cannot be divided among {sharing.world} processes",
+                f"{counted(least, noun)} cannot be divided among {sharing.world} processes",
                 directive,
                 argument="size",
                 help=f"write `batch {4 * sharing.world}` or more, or start fewer processes",

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map
 
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.loader.batches import Sharing
+from ..data.loader.order import Sharing
 from .compiled import Compiled
 
 PATIENCE = timedelta(minutes=30)
@@ -83,6 +83,17 @@ class Processes:
     @property
     def local_world(self) -> int:
         return self.local.world
+
+    def machine(self) -> Sharing:
+        """The rank among the processes of this machine and their number, if on all machines their
+        ranks follow each other; otherwise this process by itself. All must call this."""
+        each, rank = self.gathered(self.local), 0
+        while rank < self.world:
+            world = each[rank].world
+            if each[rank : rank + world] != [Sharing(own, world) for own in range(world)]:
+                return Sharing()
+            rank += world
+        return self.local
 
     @property
     def alone(self) -> bool:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ...compiler.plan.metric_names import TRAIN_LOSS
 from ..augment.progressive import progressive
 from ..data.loader.batches import Batch
-from ..data.loader.order import sample, spans
+from ..data.loader.order import BatchSizes, sample
 from ..metrics.better import is_best
 from ..metrics.evaluation import count
 from ..metrics.tally import Tally
@@ -308,12 +308,7 @@ class Loop:
         loss in the loss of the optimizer step, and whether it is the last batch of the step. The
         loss of a step is the mean over all its images, in all processes and accumulated batches."""
         position, size = self.position, self.batches.batch
-        sizes = [
-            span.stop - span.start
-            for span in spans(
-                len(self.batches.store), size, position.position, self.batches.drop_last
-            )
-        ]
+        sizes = BatchSizes(len(self.batches.store), size, position.position, self.batches.drop_last)
         before = len(self.batches) - len(sizes)
         many = self.train.accumulate.batches
         for index, batch in enumerate(self.batches(position.epoch, position.position)):

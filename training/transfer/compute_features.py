@@ -13,7 +13,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from ..data.loader.batches import ALONE, Sharing
+from ..data.loader.batches import ALONE
+from ..data.loader.order import Sharing
 from ..data.loader.store import InMemory
 from ..data.opened import Opened
 from ..optim.precision import Precision

@@ -34,9 +34,9 @@ from ...compiler.report.figures import data_size
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..checkpoint.run_folder import shown
 from ..data.images.preprocessing import Preparation
-from ..data.loader.batches import Batch, Batches, Sharing
+from ..data.loader.batches import Batch, Batches
 from ..data.loader.memory_budget import device_budget
-from ..data.loader.order import shared
+from ..data.loader.order import Sharing, shared
 from ..data.loader.store import InMemory
 from ..data.opened import Opened
 from ..data.sources.file_names import resolve

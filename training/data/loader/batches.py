@@ -10,8 +10,9 @@ each process gets a range of the images.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,8 @@ from torch import Tensor
 from ...restoration.input_and_target import InputAndTarget
 from ...runtime.to_device import to_device
 from ...tasks.rows_with_maps import with_maps
-from .order import batch_count, next_size, permutation, shared, spans, weighted
+from .epoch_order import EpochOrder, epoch_order, own_positions
+from .order import Sharing, batch_count, next_size, shared, spans
 from .store import InMemory, Store
 from .worker_processes import Stream
 
@@ -44,14 +46,20 @@ class State(NamedTuple):
     """The number of images that are done, in all processes together."""
 
 
-class Sharing(NamedTuple):
-    """The rank of this process, and the number of processes."""
-
-    rank: int = 0
-    world: int = 1
-
-
 ALONE = Sharing()
+_TOGETHER = 2**14
+"""Indices and labels are looked up for at least this number of images at a time."""
+
+
+class _Planned(NamedTuple):
+    """A batch before its images are read."""
+
+    indices: Tensor
+    labels: Tensor
+    position: int
+    """The number of images that are done after it, in all processes together."""
+    together: int
+    """Its size in all processes."""
 
 
 class Batches:
@@ -69,10 +77,12 @@ class Batches:
         sharing: Sharing = ALONE,
         workers: int = 0,
         local: int = 1,
+        machine: Sharing = ALONE,
         random_crops: bool = False,
         pairs: InputAndTarget | None = None,
     ) -> None:
-        """`local` is the number of processes on this machine. With `random_crops`, images are
+        """`local` is the number of processes on this machine; `machine` is the rank among them, if
+        their ranks follow each other (`Processes.machine`). With `random_crops`, images are
         those of training: cut at random when they are read, if the plan says so. `pairs`: labels
         are images; in training, inputs are made from the images after augmentation."""
         self.store = store
@@ -96,6 +106,7 @@ class Batches:
         self.elapsed = 0.0
         """The seconds of the last epoch until now."""
         self._random_crops = random_crops
+        self._machine = machine
         self._pairs = pairs
         self._stream = None
         if not isinstance(store, InMemory):
@@ -132,19 +143,15 @@ class Batches:
 
     def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, starting at a position."""
-        plan = list(self._plan(epoch, position))
         self.waited = self.elapsed = 0.0
         self.state = State(epoch, position)
         began = time.perf_counter()
-        places = [indices for indices, _, _ in plan]
-        # Labels are small: they are copied to the device once for each epoch.
-        order = torch.cat(places) if places else torch.empty(0, dtype=torch.int64)
-        labels = torch.split(self._labels(order), [len(indices) for indices in places])
-        source = self._read(places, epoch)
+        planned, ahead = itertools.tee(self._planned(epoch, position))
+        source = self._read((batch.indices for batch in ahead), epoch)
         try:
-            for number, (_, position_after, together) in enumerate(plan):
+            for indices, labels, position_after, together in planned:
                 requested = time.perf_counter()
-                batch = self._batch(next(source), labels[number], places[number])
+                batch = self._batch(next(source), labels, indices)
                 self.state = State(epoch, position_after)
                 self.together = together
                 now = time.perf_counter()
@@ -158,7 +165,7 @@ class Batches:
     def again(self, labels: Tensor, indices: Tensor) -> Batch:
         """A batch of the current epoch, read once more: its images need not be kept for that."""
         if isinstance(self.store, InMemory):
-            (images,) = self._read([indices], self.state.epoch)
+            (images,) = self._read(iter([indices]), self.state.epoch)
         else:
             epoch = self.state.epoch if self._random_crops else None
             images = to_device(self.store.read_batch(indices.tolist(), epoch), self.device)
@@ -175,30 +182,46 @@ class Batches:
     def _own_batch(self) -> int:
         return max(1, self.batch // self.sharing.world)
 
-    def _plan(self, epoch: int, position: int) -> Iterator[tuple[Tensor, int, int]]:
-        """For each batch: its images, the position after it, and its size in all processes."""
-        count, (rank, world) = len(self.store), self.sharing
-        if not self.shuffle:
-            indices = torch.arange(count) if self.chosen is None else self.chosen
-            mine = shared(0, len(indices), rank, world)
-            for start in range(mine.start + position, mine.stop, self._own_batch):
-                stop = min(start + self._own_batch, mine.stop)
-                yield indices[start:stop], stop - mine.start, stop - start
-            return
-        weights = self.store.source.weights
-        if weights is None:
-            order = permutation(count, self.seed, epoch)
+    def _planned(self, epoch: int, position: int) -> Iterator[_Planned]:
+        """The batches of an epoch, made up as they are needed: a set may be too large for a list of
+        all."""
+        at: Callable[[Tensor], Tensor]
+        if self.shuffle:
+            order = epoch_order(self.store.source, len(self.store), self.seed, epoch)
+            plan, at = self._training(order, position), order.at
         else:
-            order = weighted(weights, self.seed, epoch)
+            plan, chosen = self._evaluation(position), self.chosen
+            at = _unchanged if chosen is None else chosen.__getitem__
+        while some := _some(plan):
+            sizes = [len(positions) for positions, _, _ in some]
+            indices = at(torch.cat([positions for positions, _, _ in some]))
+            # Labels are small: they are copied to the device for many batches at once.
+            labels = torch.split(self._labels(indices), sizes)
+            for own, label, (_, done, together) in zip(
+                torch.split(indices, sizes), labels, some, strict=True
+            ):
+                yield _Planned(own, label, done, together)
+
+    def _evaluation(self, position: int) -> Iterator[tuple[Tensor, int, int]]:
+        """For each batch: the positions of its images, the number of images that are done after it,
+        and its size."""
+        count = len(self.store) if self.chosen is None else len(self.chosen)
+        mine = shared(0, count, *self.sharing)
+        for start in range(mine.start + position, mine.stop, self._own_batch):
+            stop = min(start + self._own_batch, mine.stop)
+            yield torch.arange(start, stop), stop - mine.start, stop - start
+
+    def _training(self, order: EpochOrder, position: int) -> Iterator[tuple[Tensor, int, int]]:
+        """The same, where each process has a share of every batch; sizes are of all processes
+        together."""
+        count = len(self.store)
         for span in spans(count, self.batch, position, self.drop_last):
-            own = span.share(rank, world)
-            guests = torch.arange(own.stop, own.stop + self.guests) % count
-            together = span.stop - span.start
-            yield torch.cat([order[own], order[guests]]), span.stop, together
+            own = own_positions(order, count, span, self.guests, self.sharing, self._machine)
+            yield own, span.stop, span.stop - span.start
 
     # ---- their pixels ----
 
-    def _read(self, places: list[Tensor], epoch: int) -> Generator[Tensor]:
+    def _read(self, places: Iterator[Tensor], epoch: int) -> Generator[Tensor]:
         if self._stream is not None:
             yield from self._stream(places, epoch if self._random_crops else None)
             return
@@ -225,3 +248,18 @@ class Batches:
     def _labels(self, order: Tensor) -> Tensor:
         labels = self.store.labels
         return labels[order.to(labels.device)].to(self.device)
+
+
+def _some(plan: Iterator[tuple[Tensor, int, int]]) -> list[tuple[Tensor, int, int]]:
+    """The next batches of a plan, until they have enough images."""
+    some, images = [], 0
+    for each in plan:
+        some.append(each)
+        images += len(each[0])
+        if images >= _TOGETHER:
+            break
+    return some
+
+
+def _unchanged(positions: Tensor) -> Tensor:
+    return positions

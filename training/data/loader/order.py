@@ -7,9 +7,9 @@ number of processes, also when a run is resumed with another number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -59,6 +59,13 @@ def next_size(left: int, batch: int, drop_last: bool = False) -> int:
     return (left + 1) // 2 if 4 * (left - batch) < batch else batch
 
 
+class Sharing(NamedTuple):
+    """The rank of this process, and the number of processes."""
+
+    rank: int = 0
+    world: int = 1
+
+
 class Span(NamedTuple):
     """A batch of all processes together, as a range of the order of the epoch."""
 
@@ -81,6 +88,37 @@ def spans(count: int, batch: int, start: int = 0, drop_last: bool = False) -> It
     while size := next_size(count - start, batch, drop_last):
         yield Span(start, start + size)
         start += size
+
+
+class BatchSizes(Sequence[int]):
+    """The sizes of the batches of an epoch, starting at a position; without a list of them, since
+    they are many."""
+
+    def __init__(self, count: int, batch: int, start: int = 0, drop_last: bool = False) -> None:
+        self._batch = batch
+        self._full = max(0, (count - start) // batch - 1)
+        """At least this number of batches is full."""
+        start += self._full * batch
+        self._last = [span.stop - span.start for span in spans(count, batch, start, drop_last)]
+
+    def __len__(self) -> int:
+        return self._full + len(self._last)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[int]: ...
+    def __getitem__(self, place: int | slice) -> int | list[int]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        return self._batch if place < self._full else self._last[place - self._full]
+
+    @property
+    def least(self) -> int:
+        """The size of the smallest batch; 0 if there is none."""
+        return min([self._batch] * (self._full > 0) + self._last, default=0)
 
 
 def batch_count(count: int, batch: int, drop_last: bool = False) -> int:

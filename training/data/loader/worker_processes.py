@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 from collections.abc import Iterator
@@ -62,19 +63,27 @@ class Stream:
             generator=torch.Generator(),  # else it would use torch's generator, which training uses
         )
 
-    def __call__(self, plan: list[Tensor], epoch: int | None = None) -> Iterator[Tensor]:
-        """The images of each batch; with the random crops of an epoch, if it is given."""
-        if not plan:
+    def __call__(self, plan: Iterator[Tensor], epoch: int | None = None) -> Iterator[Tensor]:
+        """The images of each batch; with the random crops of an epoch, if it is given. The plan may
+        be long: it is followed as images are requested."""
+        first = next(plan, None)
+        if first is None:
             return
-        self._requested.pieces = [
+        plan, requested = itertools.tee(itertools.chain([first], plan))
+        size = self._piece
+        wanted = (
             Piece(epoch, piece.tolist())
-            for indices in plan
-            for piece in torch.split(indices, self._piece)
-        ]
-        with _undisturbed():
-            pieces = iter(self._loader)
-        for indices in plan:
-            yield self._joined(pieces, len(indices))
+            for indices in requested
+            for piece in torch.split(indices, size)
+        )
+        self._requested.pieces = wanted
+        try:
+            with _undisturbed():
+                pieces = iter(self._loader)
+            for indices in plan:
+                yield self._joined(pieces, len(indices))
+        finally:
+            wanted.close()  # the loader keeps it, and it keeps the plan, and that whoever made it
 
     def _joined(self, pieces: Iterator[Any], count: int) -> Tensor:
         """The next `count` images on the device; each piece is copied to its place there."""
@@ -122,16 +131,13 @@ class Piece(NamedTuple):
 
 
 class _Requested:
-    """The pieces to read; the data loader asks for them at the start of each epoch."""
+    """The pieces to read; the data loader asks for them as its workers have read others."""
 
     def __init__(self) -> None:
-        self.pieces: list[Piece] = []
+        self.pieces: Iterator[Piece] = iter(())
 
     def __iter__(self) -> Iterator[Piece]:
-        return iter(self.pieces)
-
-    def __len__(self) -> int:
-        return len(self.pieces)
+        return self.pieces
 
 
 @contextmanager

@@ -1,0 +1,96 @@
+"""The order in which images come in an epoch of training, and which of them a process reads.
+
+    order = epoch_order(source, count, seed, epoch)
+    order.at(own_positions(order, batch, sharing, machine))
+
+The order is that of a full shuffle, unless the set is shuffled within a window (windowed_order.py).
+It depends on the seed, the epoch and the set alone: not on batches, processes or workers.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .image_source import Files, ImageSource
+from .order import Sharing, Span, permutation, weighted
+from .weighted_draws import WeightedDraws
+from .windowed_order import WindowedOrder
+
+
+class EpochOrder(Protocol):
+    """The images at positions of an epoch."""
+
+    def at(self, positions: Tensor) -> Tensor:
+        """The indices of the images at some positions."""
+
+    def lanes_at(self, positions: Tensor) -> Tensor | None:
+        """A number for each position: images of near ones are near each other in their files. None
+        if any image may come anywhere."""
+
+
+class FullShuffle:
+    """Any image may come anywhere in the epoch."""
+
+    def __init__(self, order: Tensor) -> None:
+        self._order = order
+
+    def at(self, positions: Tensor) -> Tensor:
+        return self._order[positions]
+
+    def lanes_at(self, positions: Tensor) -> None:
+        return None
+
+
+class DrawnInWindow:
+    """Weighted draws, shuffled within a window."""
+
+    def __init__(self, order: WindowedOrder, draws: WeightedDraws) -> None:
+        self._order, self._draws = order, draws
+
+    def at(self, positions: Tensor) -> Tensor:
+        return self._draws.at(self._order.at(positions))
+
+    def lanes_at(self, positions: Tensor) -> Tensor:
+        return self._order.lanes_at(positions)
+
+
+def epoch_order(source: ImageSource, count: int, seed: int, epoch: int) -> EpochOrder:
+    """The order of the images of a part, `count` of them, in one epoch. Draws with weights are as
+    many as there are images."""
+    weights = source.weights
+    window = source.window if isinstance(source, Files) else None
+    if window is None or window.images >= count:
+        if weights is None:
+            return FullShuffle(permutation(count, seed, epoch))
+        return FullShuffle(weighted(weights, seed, epoch))
+    order = WindowedOrder(count, window, seed, epoch)
+    if weights is None:
+        return order
+    return DrawnInWindow(order, WeightedDraws(weights, order.piece, seed, epoch))
+
+
+def own_positions(
+    order: EpochOrder, count: int, batch: Span, guests: int, sharing: Sharing, machine: Sharing
+) -> Tensor:
+    """The positions of the images that a process reads of a batch, and of as many guests: the next
+    ones, with which the last images are mixed.
+
+    Processes divide a batch equally. Where there is a window, computers divide it by lanes, so that
+    a piece is read by one computer; its processes divide the computer's share in the order of the
+    epoch. Guests are then of the same share, whose images another process of the computer reads.
+    `machine` is the rank among the processes of the computer, and their number.
+    """
+    own = batch.share(*sharing)
+    positions = torch.arange(batch.start, batch.stop)
+    lanes = order.lanes_at(positions) if machine.world < sharing.world else None
+    if lanes is None:
+        return torch.arange(own.start, own.stop + guests) % count
+    first = sharing.rank - machine.rank
+    start = batch.share(first, sharing.world).start
+    stop = batch.share(first + machine.world - 1, sharing.world).stop
+    by_lane = lanes.sort(stable=True).indices[start - batch.start : stop - batch.start]
+    share = positions[by_lane].sort().values
+    return share[torch.arange(own.start - start, own.stop + guests - start) % len(share)]
