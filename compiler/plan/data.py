@@ -308,6 +308,19 @@ class HuggingFace(Data):
     ignore: tuple[int, ...] | None = _ignored()
 
 
+FULL = "full"
+"""Shuffled over the whole set."""
+
+
+def _window(value: object) -> int | str:
+    if isinstance(value, Word) and value in ("auto", FULL):
+        return str(value)
+    return _WINDOW.read(value)  # type: ignore[no-any-return]
+
+
+_WINDOW = whole("", minimum=2, maximum=10**9)
+
+
 class Shards(Data):
     """Tar files of samples (shards), in the format of WebDataset: `a.jpg` and `a.cls` are one.
 
@@ -349,6 +362,14 @@ class Shards(Data):
         "file of the names of classes, if labels are their numbers: a name on each line, or JSON;"
         " by default `classes.txt` beside the tar files", None, keyword_only=True,
         elsewhere="class_names classes_file",
+    )  # fmt: skip
+    window: int | str = custom(
+        "number of training images that are shuffled with each other, so that files are read in"
+        " pieces; by default all, but about 4 GiB where files are not on this computer, or of more"
+        " than 16,777,216 images",
+        _window, "a number of images, `full` or `auto`", "auto",
+        keyword_only=True, takes_words=True, words=("auto", FULL),
+        elsewhere="shuffle shuffle_buffer shuffle_block_size buffer_size shardshuffle",
     )  # fmt: skip
     ignore: tuple[int, ...] | None = _ignored()
 

@@ -13,6 +13,7 @@ from ..tasks.regression import Regression
 from .diagnostic import counted, listed, plural_noun, point_of
 from .images.pixel_statistics import Measured
 from .left_out import BadFile
+from .loader.windowed_order import ShuffleWindow
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Dataset:
     bands: tuple[Band, ...] = ()
     """The figures of each band of images of more than three, or of more than 8 bits, if they were
     measured."""
+    window: ShuffleWindow | None = None
+    """Training images are shuffled within it; None: over the whole set."""
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
@@ -110,6 +113,8 @@ class Dataset:
         yield f"{plural_noun(self.noun)}: {sizes}"
         yield f"from {self.origin}" + (f"; licence: {self.licence}" if self.licence else "")
         yield from self.notes
+        if self.window is not None:
+            yield in_words(self.window, plural_noun(self.noun))
         yield from bad_lines(self.bad)
         yield from self.band_table()
         if self.task == Regression.word:
@@ -154,6 +159,14 @@ class Dataset:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def in_words(window: ShuffleWindow | None, nouns: str) -> str:
+    """How training images are shuffled."""
+    if window is None:
+        return f"{nouns} are shuffled over the whole set"
+    places = f"from {window.lanes:,} places of the files at a time"
+    return f"{nouns} are shuffled within a window of {window.images:,}, {places}"
 
 
 def _line_of(answer: Answer, nouns: str) -> str:

@@ -64,6 +64,7 @@ from .sources.file_names import clean
 from .sources.images_wanted import ImagesWanted
 from .sources.read import contents
 from .sources.several_inputs import seen_alike
+from .sources.shard_window import window_of
 from .sources.standardize import each_standardized, standardized
 from .unfit_data import (
     must_be_left,
@@ -202,6 +203,7 @@ def _opened(
     weighted = plan.train.weights.classes != "equal"
     dataset = described(whole, divided, stores, bad, notes, weighted)
     must_be_left(plan, whole, dataset)
+    dataset = replace(dataset, window=window_of(data, stores["train"].source))
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)

@@ -102,6 +102,7 @@ class Opened:
             workers=self._workers(),
             local=self.local_world,
             machine=self.machine,
+            window=self.dataset.window,
             random_crops=True,
             pairs=self.pairs,
         )

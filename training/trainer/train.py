@@ -28,7 +28,10 @@ from ..checkpoint.resumption import latest
 from ..checkpoint.run_folder import make_folder, shown, usual_folder
 from ..checkpoint.run_lock import lock_run
 from ..data.check_classes import check_classes
+from ..data.dataset import in_words
+from ..data.diagnostic import plural_noun
 from ..data.loader.fold_stores import FoldStores
+from ..data.loader.windowed_order import ShuffleWindow
 from ..data.open import open_data
 from ..data.opened import Opened
 from ..display.rate_chart import rate_chart
@@ -235,7 +238,7 @@ def _opened_job(
             else:
                 data = open_for(request, torch_device, callback, processes, folds)
             _check_data(request, data)
-            return data
+            return data if resume is None else _shuffled_as_before(resume, data, callback)
 
         data = open_it(request if folds is None else fold_request(request, 1))
         if resume is not None:
@@ -367,6 +370,22 @@ def _check_run(folder: Path, version: str, data: Opened, callback: Callback) -> 
     note = _version_note(record, version)
     if note:
         callback.note(note)
+
+
+def _shuffled_as_before(folder: Path, data: Opened, callback: Callback) -> Opened:
+    """The data, with the order of images that the run was started with: else an epoch that goes on
+    would have some images twice, and others not at all. By default the order depends on where the
+    files are, which may have changed."""
+    try:
+        saved = read_record(folder)["dataset"].get("window")
+        window = None if saved is None else ShuffleWindow(*map(int, saved))
+    except (SpecError, KeyError, TypeError, ValueError, AttributeError):
+        return data
+    dataset = data.dataset
+    if window == dataset.window or (window is not None and not window.is_valid):
+        return data
+    callback.note(f"as this run was started, {in_words(window, plural_noun(dataset.noun))}")
+    return replace(data, dataset=replace(dataset, window=window))
 
 
 def _version_note(record: Mapping[str, Any], version: str) -> str:

@@ -24,6 +24,7 @@ from ...tasks.rows_with_maps import with_maps
 from .epoch_order import EpochOrder, epoch_order, own_positions
 from .order import Sharing, batch_count, next_size, shared, spans
 from .store import InMemory, Store
+from .windowed_order import ShuffleWindow
 from .worker_processes import Stream
 
 
@@ -78,11 +79,13 @@ class Batches:
         workers: int = 0,
         local: int = 1,
         machine: Sharing = ALONE,
+        window: ShuffleWindow | None = None,
         random_crops: bool = False,
         pairs: InputAndTarget | None = None,
     ) -> None:
         """`local` is the number of processes on this machine; `machine` is the rank among them, if
-        their ranks follow each other (`Processes.machine`). With `random_crops`, images are
+        their ranks follow each other (`Processes.machine`). `window`: images are shuffled within
+        it, not over the whole set. With `random_crops`, images are
         those of training: cut at random when they are read, if the plan says so. `pairs`: labels
         are images; in training, inputs are made from the images after augmentation."""
         self.store = store
@@ -107,6 +110,7 @@ class Batches:
         """The seconds of the last epoch until now."""
         self._random_crops = random_crops
         self._machine = machine
+        self._window = window
         self._pairs = pairs
         self._stream = None
         if not isinstance(store, InMemory):
@@ -187,7 +191,8 @@ class Batches:
         all."""
         at: Callable[[Tensor], Tensor]
         if self.shuffle:
-            order = epoch_order(self.store.source, len(self.store), self.seed, epoch)
+            weights = self.store.source.weights
+            order = epoch_order(len(self.store), weights, self._window, self.seed, epoch)
             plan, at = self._training(order, position), order.at
         else:
             plan, chosen = self._evaluation(position), self.chosen

@@ -1,7 +1,7 @@
 """The order in which images come in an epoch of training, and which of them a process reads.
 
-    order = epoch_order(source, count, seed, epoch)
-    order.at(own_positions(order, batch, sharing, machine))
+    order = epoch_order(count, weights, window, seed, epoch)
+    order.at(own_positions(order, count, batch, guests, sharing, machine))
 
 The order is that of a full shuffle, unless the set is shuffled within a window (windowed_order.py).
 It depends on the seed, the epoch and the set alone: not on batches, processes or workers.
@@ -14,10 +14,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .image_source import Files, ImageSource
 from .order import Sharing, Span, permutation, weighted
 from .weighted_draws import WeightedDraws
-from .windowed_order import WindowedOrder
+from .windowed_order import ShuffleWindow, WindowedOrder
 
 
 class EpochOrder(Protocol):
@@ -57,11 +56,11 @@ class DrawnInWindow:
         return self._order.lanes_at(positions)
 
 
-def epoch_order(source: ImageSource, count: int, seed: int, epoch: int) -> EpochOrder:
-    """The order of the images of a part, `count` of them, in one epoch. Draws with weights are as
-    many as there are images."""
-    weights = source.weights
-    window = source.window if isinstance(source, Files) else None
+def epoch_order(
+    count: int, weights: Tensor | None, window: ShuffleWindow | None, seed: int, epoch: int
+) -> EpochOrder:
+    """The order of `count` images in one epoch. Draws with weights are as many as there are
+    images. A window that is as large as the set is a full shuffle."""
     if window is None or window.images >= count:
         if weights is None:
             return FullShuffle(permutation(count, seed, epoch))

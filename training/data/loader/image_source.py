@@ -21,7 +21,6 @@ from ..left_out import BadFile
 from ..samples.sample_source import Samples
 from ..sources.file_names import clean
 from .packed_strings import Strings
-from .windowed_order import Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +106,6 @@ class Files:
     """The images to answer, in the same order, of each of several outputs that answers with one."""
     depth: int = 8
     """The bits of a channel that are read: 8, 16, or 32 for numbers in units of their own."""
-    window: Window | None = None
-    """For training, images are shuffled within a window; None: over the whole set."""
 
     @property
     def dtype(self) -> torch.dtype:

@@ -39,7 +39,7 @@ _FEWEST = 64
 """The least number of lanes that a window is divided into, for which pieces get shorter."""
 
 
-class Window(NamedTuple):
+class ShuffleWindow(NamedTuple):
     """The window of a shuffle."""
 
     piece: int
@@ -48,7 +48,7 @@ class Window(NamedTuple):
     """The number of pieces at a time, a power of two."""
 
     @classmethod
-    def of(cls, bytes_of_image: float, images: int | None = None) -> Window:
+    def of(cls, bytes_of_image: float, images: int | None = None) -> ShuffleWindow:
         """The window of images of about this size in their files; `images` is the size that the
         user asks for."""
         piece = max(1, round(PIECE_BYTES / max(1.0, bytes_of_image)))
@@ -56,6 +56,11 @@ class Window(NamedTuple):
             return cls(piece, LANES)
         piece = min(piece, max(1, images // _FEWEST))
         return cls(piece, 1 << (max(1, images // piece).bit_length() - 1))
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether this can be a window: it may be read from a file."""
+        return self.piece >= 1 and self.lanes >= 1 and not self.lanes & (self.lanes - 1)
 
     @property
     def images(self) -> int:
@@ -66,7 +71,7 @@ class Window(NamedTuple):
 class WindowedOrder:
     """The order of one epoch."""
 
-    def __init__(self, count: int, window: Window, seed: int, epoch: int) -> None:
+    def __init__(self, count: int, window: ShuffleWindow, seed: int, epoch: int) -> None:
         """There must be at least as many images as lanes."""
         self.count = count
         self.lanes = window.lanes
@@ -91,7 +96,7 @@ class WindowedOrder:
         place = start + permuted(place - start, size, keys)
         chosen = piece
         if self._pieces > 1:
-            counts, key = numpy.uint64(self._pieces), numpy.uint64(self._order)
+            counts, key = numpy.array([[self._pieces], [self._order]], numpy.uint64)
             chosen = permuted(numpy.minimum(piece, counts - 1), counts, key)
             chosen = numpy.where(piece < counts, chosen, piece)  # the last one may be shorter
         indices = (chosen * self.piece + place % self.piece + self._first) % self.count
