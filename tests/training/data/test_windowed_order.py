@@ -215,6 +215,6 @@ def test_files_that_are_sorted_by_class_are_shuffled() -> None:
 
 def test_a_window_is_as_large_as_it_is_asked_for() -> None:
     assert ShuffleWindow.of(110_000) == (38, 1024)
-    assert ShuffleWindow.of(3_000, 10_000).images <= 10_000
-    assert ShuffleWindow.of(3_000, 10_000).lanes == 64  # rather shorter pieces than few lanes
+    assert ShuffleWindow.of(110_000, 65_536) == (64, 1024)
+    assert ShuffleWindow.of(3_000, 10_000) == (39, 256)  # rather shorter pieces than few lanes
     assert ShuffleWindow.of(110_000, 2) == (1, 2)

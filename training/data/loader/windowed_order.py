@@ -35,8 +35,8 @@ LANES = 1024
 the files (benchmarks/scale.py shuffle)."""
 PIECE_BYTES = 4 * 2**20
 """The bytes of a piece: worth a request to a server, or a disk's seek."""
-_FEWEST = 64
-"""The least number of lanes that a window is divided into, for which pieces get shorter."""
+_FEWEST = 256
+"""The least number of lanes that a window is divided into; in a small one, pieces get shorter."""
 
 
 class ShuffleWindow(NamedTuple):
@@ -54,8 +54,9 @@ class ShuffleWindow(NamedTuple):
         piece = max(1, round(PIECE_BYTES / max(1.0, bytes_of_image)))
         if images is None:
             return cls(piece, LANES)
-        piece = min(piece, max(1, images // _FEWEST))
-        return cls(piece, 1 << (max(1, images // piece).bit_length() - 1))
+        lanes = max(images // piece, min(images, _FEWEST))
+        lanes = 1 << (lanes.bit_length() - 1)
+        return cls(images // lanes, lanes)
 
     @property
     def is_valid(self) -> bool:
