@@ -1,10 +1,10 @@
 """How well an epoch is shuffled, beside a full shuffle, WebDataset and MosaicML Streaming.
 
-The worst case: files are sorted by class, 1,000 classes in 1,282 shards, as many images as ImageNet.
+The worst case: as many images as ImageNet has, of 1,000 classes, in 1,282 shards sorted by class.
 Only numbers of images are shuffled; no image is read.
 
-    reads      how often each MiB of the files is fetched in an epoch, if 4 GiB of them are kept,
-               those that were used last
+    reads      how often each block of 256 KiB of the files is fetched in an epoch, if 10 GB of them
+               are kept, those that were used last
     rank       correlation of an image's place in the files and in the epoch; 0 is best
     next       how often an image is of the class of the one before it, 1 is as by chance
     run        the longest run of images of a class
@@ -90,7 +90,7 @@ def _row(name: str, order: Order, options: argparse.Namespace) -> list[object]:
     classes, spread = _in_batches(label, options.batch, options.classes)
     return [
         name,
-        f"{_reads(first, max(1, 2**20 // options.bytes), 2**32 // options.bytes):.2f}",
+        f"{_reads(first, max(1, round(2**18 / options.bytes)), 10**10 // options.bytes):.2f}",
         f"{rank:+.3f}",
         f"{same.mean() * options.classes:.2f}",
         _longest(same),
