@@ -24,3 +24,16 @@ def _is_blank(char: str) -> bool:
     from unicodedata import category
 
     return category(char) == "Zs"
+
+
+def terminal_width(shown: str) -> int:
+    """The columns that a terminal gives to a text made by `show`."""
+    return len(shown) if shown.isascii() else sum(map(character_width, shown))
+
+
+def character_width(char: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    if category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff":
+        return 0  # drawn onto the one before; the range joins up to Korean syllables
+    return 2 if east_asian_width(char) in "WF" else 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from .diagnostic import Diagnostic, Edit, Severity
-from .printable import show, show_character
+from .printable import show, show_character, terminal_width
 from .source import Source, Span
 
 _TAB = 4
@@ -29,22 +29,6 @@ _GAP = 2
 _SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-
-# ---- characters --------------------------------------------------------------------------------
-
-
-def _width(shown: str) -> int:
-    """The columns that a terminal gives to a text made by `show`."""
-    return len(shown) if shown.isascii() else sum(map(_character_width, shown))
-
-
-def _character_width(char: str) -> int:
-    from unicodedata import category, east_asian_width
-
-    if category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff":
-        return 0  # drawn onto the one before; the range joins up to Korean syllables
-    return 2 if east_asian_width(char) in "WF" else 1
-
 
 # ---- text: the part of a line that is shown ----------------------------------------------------
 
@@ -116,7 +100,7 @@ def _lay_out(text: str) -> tuple[list[str], list[int]]:
     pieces, columns, column = [], [0], 0
     for char in text:
         piece = " " * (_TAB - column % _TAB) if char == "\t" else show_character(char)
-        column += _width(piece)
+        column += terminal_width(piece)
         pieces.append(piece)
         columns.append(column)
     return pieces, columns
@@ -281,8 +265,8 @@ class _Row:
 
     def has_room_for(self, new: _Piece) -> bool:
         return not self.full and all(
-            new.column >= old.column + _width(old.text) + _GAP
-            or old.column >= new.column + _width(new.text) + _GAP
+            new.column >= old.column + terminal_width(old.text) + _GAP
+            or old.column >= new.column + terminal_width(new.text) + _GAP
             for old in self.pieces
         )
 
@@ -290,7 +274,7 @@ class _Row:
         text, column = "", 0
         for piece in sorted(self.pieces):
             text += " " * (piece.column - column) + paint(piece.text, piece.style)
-            column = piece.column + _width(piece.text)
+            column = piece.column + terminal_width(piece.text)
         return text
 
 
@@ -302,9 +286,9 @@ def _rows(marks: list[_Mark], window: _Window, room: int, severity: Severity) ->
         style: _Style = severity if mark.primary else "other"
         sign = ("^" if mark.primary else "-") * (end - start)
         text = show(mark.text)
-        if text and end + 1 + _width(text) > room:
+        if text and end + 1 + terminal_width(text) > room:
             # Too long to stand beside the marker: below it, as far to the left as it needs.
-            column = max(0, min(start, room - _width(text)))
+            column = max(0, min(start, room - terminal_width(text)))
             rows.append(_Row(_Piece(start, sign, style), full=True))
             rows.append(_Row(_Piece(column, text, style), full=True))
             continue

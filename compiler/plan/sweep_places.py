@@ -85,6 +85,9 @@ class Places:
         if word not in heads_of:
             close = closest(word, heads_of)
             whole = ".".join((section, close, *argument))
+            of = [one.head() for at, one in self.in_effect if at == section and word in one.fields]
+            if of and not argument:  # `train.lr`
+                close, whole = of[0], ".".join((section, of[0], word))
             raise Problem(
                 "unknown-name",
                 f"`{section}` has no directive `{word}`",

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from ...dsl.printable import terminal_width
 from .style import BOLD, FAINT, GAP, Style
 
 R = TypeVar("R")
@@ -74,14 +75,14 @@ def _widths(columns: Sequence[Column[R]], rows: Sequence[R], known: Texts[R]) ->
     for column in columns:
         if column not in known:
             known[column] = [column.cell(row) for row in rows]
-    return [max([len(column.name), *map(len, known[column])]) for column in columns]
+    return [max([len(column.name), *map(terminal_width, known[column])]) for column in columns]
 
 
 def _fitted(
     columns: Sequence[Column[R]], row: Sequence[str], widths: Sequence[int]
 ) -> list[list[str]]:
     """A row as one or more lines."""
-    if all(len(cell) <= width for cell, width in zip(row, widths, strict=True)):
+    if all(terminal_width(cell) <= width for cell, width in zip(row, widths, strict=True)):
         return [list(row)]
     stacks = [
         textwrap.wrap(cell, width, break_on_hyphens=False)
@@ -121,14 +122,25 @@ def _fit(
 
 
 def _cut(cell: str, width: int, from_end: bool) -> str:
-    if len(cell) <= width:
+    if terminal_width(cell) <= width:
         return cell
     tail = 0 if from_end else (width - 1) // 2
-    return cell[: width - 2 - tail] + ".." + cell[len(cell) - tail :]
+    return f"{_first(cell, width - 2 - tail)}..{_first(cell[::-1], tail)[::-1]}"
+
+
+def _first(text: str, width: int) -> str:
+    """As much of the beginning of a text as has room."""
+    if text.isascii():
+        return text[:width]
+    while terminal_width(text) > width:
+        text = text[:-1]
+    return text
 
 
 def _padded(columns: Sequence[Column[R]], row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [
-        cell.rjust(width) if column.right else cell.ljust(width)
+        " " * (width - terminal_width(cell)) + cell
+        if column.right
+        else cell + " " * (width - terminal_width(cell))
         for column, cell, width in zip(columns, row, widths, strict=True)
     ]

@@ -16,6 +16,7 @@ from . import (
     imports,
     bars,
     python,
+    ranges,
     separators,
     brackets,
     stray_colons,
@@ -29,8 +30,8 @@ from .table import TABLE
 __all__ = ["TABLE", "TOPICS", "explain"]
 
 TOPICS = (
-    braces, values, names, colons, control, imports, bars, python, separators, brackets,
-    stray_colons, expressions,
+    braces, values, names, colons, control, imports, bars, python, ranges, separators,
+    brackets, stray_colons, expressions,
 )  # fmt: skip
 
 

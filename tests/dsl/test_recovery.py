@@ -301,7 +301,9 @@ def test_all_mistakes_of_the_table_in_one_file() -> None:
     codes = []
     parts = []
     for code, snippet, _ in TABLE:
-        if snippet.startswith(("network", "block", "import", "from", "a: block", "//", "--", "%")):
+        if snippet.startswith(
+            ("network", "sweep", "block", "import", "from", "a: block", "//", "--", "%")
+        ):
             parts.append(snippet)
         else:
             indented = snippet.strip("\n").replace("\n", "\n  ")

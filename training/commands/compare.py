@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,8 @@ def run(options: argparse.Namespace) -> int:
         what = "a test set that was measured" if options.part == "test" else "results"
         raise CommandError(f"none of these runs has {what}")
     differences = Differences(comparison.contenders)
+    if options.output:  # before the text, which may be piped into `head`
+        _write_page(options, comparison, differences)
     if options.format == "json":
         from ..comparing.comparison_json import comparison_json
 
@@ -111,8 +114,6 @@ def run(options: argparse.Namespace) -> int:
         from ..comparing.comparison_text import comparison_text
 
         print(comparison_text(comparison, differences, style(options)))
-    if options.output:
-        _write_page(options, comparison, differences)
     return OK
 
 
@@ -155,15 +156,34 @@ def _runs(names: list[str]) -> list[RunFacts]:
         except OSError as error:
             raise CommandError(f"cannot read {name}: {error.strerror}") from None
         runs = [
-            run for each in inside for run in (each.members if each.kind == "sweep" else [each])
+            run for each in inside for run in (_trials(each) if each.kind == "sweep" else [each])
         ]
         if not runs:
             raise UsageError(f"{name} is not a run folder, and there are no runs in it")
         for run in runs:
             if run.state == DAMAGED:
-                raise CommandError(show(f"{run.folder} cannot be compared: {run.trouble}"))
+                if run.folder == folder:
+                    raise CommandError(show(f"{run.folder} cannot be compared: {run.trouble}"))
+                say(show(f"{run.folder} is left out, as it cannot be read: {run.trouble}"))
+                continue
             found.setdefault(run.folder.resolve(), run)
     return list(found.values())
+
+
+def _trials(sweep: RunFacts) -> Sequence[RunFacts]:
+    """The trials of a sweep; of many, the best, beside the spec as written."""
+    from ..comparing.contender import MOST
+    from ..sweep.sweep_facts import read_sweep
+
+    if len(sweep.members) <= MOST:
+        return sweep.members
+    facts = read_sweep(sweep.folder)
+    front = facts.front if len(facts.objectives) > 1 else ()
+    ranked = dict.fromkeys(trial.folder.name for trial in (*front, *facts.complete))
+    best = {"0", *[name for name in ranked if name != "0"][: MOST - 1]}
+    say(show(f"of the {len(sweep.members)} trials of {sweep.folder}, the {len(best) - 1} best are"
+             " compared with the spec as written"))  # fmt: skip
+    return [run for run in sweep.members if run.folder.name in best]
 
 
 class _Evaluation:

@@ -192,6 +192,8 @@ def _forest(place: int, standing: Standing, ends: tuple[float, float]) -> Html:
 def _difference(by_metric: ByMetric, first: Standing, other: Standing) -> str:
     """The difference, in color if it is hardly chance."""
     text = difference_text(by_metric.metric, first, other)
+    figure, between, interval = text.partition(" (")
+    text = figure + between + interval.replace(" ", "\N{NO-BREAK SPACE}")
     against = other.against
     if against is None or not against.p < SURE:
         return text

@@ -22,6 +22,7 @@ from ..answers.kept_answers import KeptAnswers, OutputAnswers
 from ..checkpoint.run_files import read_record
 from ..runs.run_facts import RunFacts
 from ..runs.seed_groups import seed_groups
+from ..sweep.sweep_folder import TRIALS, is_sweep
 from ..untrusted.bad_file import BadFile
 from ..untrusted.json_text import misfit, number
 from .measures import Measure, measures_of
@@ -130,12 +131,19 @@ def contenders_of(
 
 def _names(runs: Sequence[RunFacts]) -> list[str]:
     """The shortest ends of their paths that tell them apart."""
-    parts = [run.folder.absolute().parts for run in runs]
+    parts = [_parts(run.folder.absolute()) for run in runs]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-count:]) for each in parts]
         if len(set(names)) == len(set(parts)):
             return [show(name) for name in names]
     return [show(str(run.folder)) for run in runs]
+
+
+def _parts(folder: Path) -> tuple[str, ...]:
+    """The parts of a path; that of a trial, which is named by its number alone, says what it is."""
+    if folder.parent.name == TRIALS and is_sweep(folder.parent.parent):
+        return (*folder.parent.parent.parts, f"trial {folder.name}")
+    return folder.parts
 
 
 def _common_name(names: Sequence[str]) -> str:

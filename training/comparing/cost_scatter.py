@@ -7,12 +7,17 @@ from collections.abc import Callable, Sequence
 from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
+from ...dsl.printable import show
 from ..page.chart import round_numbers
 from ..page.markup import Html, element, escape, joined
+from ..page.text_width import cut_to_width, text_width
 
 WIDTH, HEIGHT = 440, 270
 _TOP, _BOTTOM = 26, 46
-_LETTER, _BOLD_LETTER = 7.2, 8.0
+_LETTER = 7.2
+_NAME = 12
+"""The size of the name of a run, in bold (see page_style.py)."""
+_WIDEST = 150.0
 _LINE = 14
 
 
@@ -102,8 +107,8 @@ def _drawn(
     x, y = at(point.cost, point.value)
     low, high = at(point.cost, point.low)[1], at(point.cost, point.high)[1]
     title = element("title", f"{point.name}: {cost(point.cost)}, {value(point.value)}")
-    name = point.name if len(point.name) <= 18 else f"{point.name[:17]}…"
-    wide = _BOLD_LETTER * len(name)
+    name = cut_to_width(show(point.name), _NAME, _WIDEST)
+    wide = text_width(name, _NAME)
     before = x + 7 + wide > WIDTH
     left = x - 7 - wide if before else x + 7
     line = y + 4

@@ -10,18 +10,21 @@ from math import isfinite
 from statistics import fmean
 from typing import NamedTuple
 
+from ...dsl.printable import show
 from ..page.chart import round_numbers
 from ..page.markup import Html, element, escape, joined
+from ..page.text_width import cut_to_width, text_width
 
 WIDTH = 480
 _TOP, _BOTTOM, _LEAST_HEIGHT = 12, 34, 270
 _LETTER = 7.2
 """The width of a letter, or a little more."""
-_BOLD_LETTER = 8.0
+_NAME = 12
+"""The size of a name at the end of a curve, in bold (see page_style.py)."""
 _LINE = 15
 """The height of a name at the end of a curve."""
-_LONGEST = 16
-"""Letters of a name."""
+_WIDEST = 150.0
+"""The width of a name; longer ones are cut."""
 _MOST_DOTS = 1_200
 """In one chart: with more, only the ends of curves have tooltips."""
 
@@ -74,11 +77,11 @@ def overlaid(title: str, curves: Sequence[Curve], value: Callable[[float], str])
     as runs are compared by their ends; what is beyond is drawn at the edge."""
     ticks = round_numbers(*_range(curves))
     epochs = [x for curve in curves for x, _ in curve.points]
-    longest = min(_LONGEST, max(len(curve.name) for curve in curves))
+    widest = max(text_width(_short(curve), _NAME) for curve in curves)
     frame = _Frame(
         min(epochs), max(epochs), ticks,
         left=12 + _LETTER * max(len(value(tick)) for tick in ticks),
-        right=14 + _BOLD_LETTER * longest,
+        right=14 + widest,
         height=max(_LEAST_HEIGHT, _TOP + _BOTTOM + _LINE * len(curves)),
     )  # fmt: skip
     dots = sum(len(curve.points) for curve in curves) <= _MOST_DOTS
@@ -174,9 +177,13 @@ def _drawn(
     parts.append(f'<circle class="end" cx="{_n(x)}" cy="{_n(y)}" r="3"/>')
     edge = WIDTH - frame.right
     parts.append(f'<path class="leader" d="M{_n(x + 3)},{_n(y)}L{_n(edge + 8)},{_n(height)}"/>')
-    short = curve.name if len(curve.name) <= _LONGEST else f"{curve.name[: _LONGEST - 1]}…"
-    parts.append(f'<text x="{_n(edge + 10)}" y="{_n(height + 4)}">{escape(short)}</text>')
+    name = escape(_short(curve))
+    parts.append(f'<text x="{_n(edge + 10)}" y="{_n(height + 4)}">{name}</text>')
     return Html(f'<g class="run r{curve.place}">{joined(map(Html, parts))}</g>')
+
+
+def _short(curve: Curve) -> str:
+    return cut_to_width(show(curve.name), _NAME, _WIDEST)
 
 
 def _n(number: float) -> str:

@@ -49,6 +49,7 @@ svg .run text {{ fill: var(--run); font-weight: 600; font-size: 12px; }}
 svg:has(g.run:hover) g.run:not(:hover) {{ opacity: .22; }}
 svg g.run:hover .curve {{ stroke-width: 3.4; }}
 #results th, #results td {{ padding: .25rem .45rem; }}
+#results td:nth-child(5) {{ white-space: normal; min-width: 8.5rem; }}
 svg.forest {{ width: 7.5rem; height: 1.1rem; display: block; }}
 .keys {{ display: flex; flex-wrap: wrap; gap: .15rem 1rem; padding: .4rem 0; margin: 0 0 .75rem;
   border: 0; background: var(--page); font-size: .9375rem; }}
@@ -58,7 +59,7 @@ svg.forest {{ width: 7.5rem; height: 1.1rem; display: block; }}
 .key {{ display: inline-block; width: 1.7rem; height: .7rem; margin-right: .45rem;
   vertical-align: baseline; flex: none; }}
 .key path {{ stroke: var(--run); stroke-width: 3; stroke-dasharray: var(--dashes); fill: none; }}
-#results tbody th, #runs tbody th {{ white-space: nowrap; }}
+#results tbody th, #runs tbody th, #runs td {{ white-space: nowrap; }}
 .sure {{ font-weight: 600; }}
 .better {{ color: var(--one); }} .worse {{ color: var(--two); }}
 td.other {{ font-weight: 600; }}

@@ -69,7 +69,7 @@ summary {{ cursor: pointer; color: var(--one); padding: .2rem 0; }}
 figure {{ margin: 0; }}
 .charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
   gap: 1.25rem; }}
-.charts svg {{ width: 100%; height: auto; display: block; }}
+.charts svg {{ width: 100%; max-width: 38rem; height: auto; display: block; }}
 .charts h3 {{ margin-top: 0; }}
 svg text {{ fill: var(--faint); font-size: 13px; font-family: inherit; }}
 svg .bar {{ fill: var(--one); opacity: .75; }}

@@ -12,11 +12,19 @@ from .spec_structure import structure_of
 
 def seed_groups(runs: Iterable[RunFacts]) -> list[list[RunFacts]]:
     """The runs in groups, in the order of their first ones. A run whose plan or spec cannot be
-    read, and one with members, is alone."""
-    groups: dict[object, list[RunFacts]] = {}
+    read, and one with members, is alone. No group has a seed twice: a run that repeats another
+    says nothing of other seeds, and is in a group of its own."""
+    groups: list[list[RunFacts]] = []
+    alike: dict[object, list[list[RunFacts]]] = {}
     for run in runs:
-        groups.setdefault(_without_seed(run), []).append(run)
-    return list(groups.values())
+        others = alike.setdefault(_without_seed(run), [])
+        group = next((one for one in others if all(run.seed != own.seed for own in one)), None)
+        if group is None:
+            group = []
+            others.append(group)
+            groups.append(group)
+        group.append(run)
+    return groups
 
 
 def _without_seed(run: RunFacts) -> object:

@@ -32,6 +32,7 @@ from .feasibility import Feasibility, Feasible
 from .run_sweep import Sweep, kind_of
 from .shared_data import SharedData
 from .study import needs_optuna
+from .study_storage import open_database
 from .sweep_facts import read_sweep
 from .sweep_folder import FORMAT, SweepFolder, is_sweep
 
@@ -89,6 +90,8 @@ def begin(
             Diagnostic("conflict", message, request.plan.train.ensemble.span,
                        help="leave `ensemble` out, and train an ensemble of the best")
         ])  # fmt: skip
+    if plan.storage is not None:
+        open_database(plan.storage)  # before there is a folder that says where it is
     objectives = _objectives(request, plan, device, data, callback)
     with ExitStack() as stack:
         others = [entry for entry in path.iterdir() if entry.name not in ("claims", ".lock")]

@@ -35,6 +35,7 @@ from ..untrusted.bad_file import BadFile
 from .feasibility import Feasibility, Feasible, Infeasible
 from .shared_data import SharedData
 from .study import Proposal, Study
+from .study_storage import StorageLost
 from .sweep_display import SweepDisplay
 from .sweep_facts import SweepFacts, is_final, never_trained, read_sweep
 from .sweep_folder import FAILED, INTERRUPTED, OVER, PRUNED, RUNNING, NotTrained, SweepFolder, Trial
@@ -334,6 +335,8 @@ class Runner:
         except KeyboardInterrupt:  # before there was anything to save, or for the third time
             self.interruption.stopping = True
             return trial._replace(state=INTERRUPTED, reason="ended at once")
+        except StorageLost:  # no fault of the trial, which goes on with the sweep
+            raise
         except SpecError as error:
             return self._failed(trial, folder, error.diagnostics[0].message)
         except (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:

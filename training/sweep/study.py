@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +15,7 @@ from ...compiler.plan.search_space import Search, Value
 from ...compiler.plan.sweep_directives import Prune
 from ...compiler.plan.sweep_plan import SweepPlan
 from ...dsl.diagnostics import Diagnostic, SpecError
-from .sweep_folder import STUDY
+from .study_storage import storage_in_use, study_storage
 
 if TYPE_CHECKING:
     import optuna
@@ -71,21 +70,17 @@ class Study:
         self._optuna = optuna
         self.searches = plan.searches
         self.distributions = {each.name: self._distribution(each) for each in plan.searches}
-        storage = _storage(folder, plan)
-        try:
-            with quiet():
-                self.study = optuna.create_study(
-                    study_name=name,
-                    storage=storage,
-                    directions=["maximize" if each else "minimize" for each in higher],
-                    pruner=_pruner(plan.prune, epochs),
-                    load_if_exists=True,
-                )
-                self.study.sampler = _sampler(plan, self._seed(plan, first))
-        except Exception as error:
-            if plan.storage is None:
-                raise
-            raise _unreachable(plan, error) from None
+        self._place = plan.storage
+        storage = study_storage(folder, plan.storage)
+        with self._in_use():
+            self.study = optuna.create_study(
+                study_name=name,
+                storage=storage,
+                directions=["maximize" if each else "minimize" for each in higher],
+                pruner=_pruner(plan.prune, epochs),
+                load_if_exists=True,
+            )
+            self.study.sampler = _sampler(plan, self._seed(plan, first))
         self.trials: dict[int, optuna.Trial] = {}
 
     def _seed(self, plan: SweepPlan, first: bool) -> int:
@@ -96,10 +91,13 @@ class Study:
         text = f"{plan.seed.value} {begun} {socket.gethostname()} {os.getpid()}"
         return zlib.crc32(text.encode())
 
+    def _in_use(self) -> AbstractContextManager[None]:
+        return storage_in_use(self._place)
+
     # ---- proposals ----
 
     def ask(self) -> Proposal:
-        with quiet():
+        with self._in_use():
             trial = self.study.ask()
             values = {each.name: self._suggested(trial, each) for each in self.searches}
         self.trials[trial.number] = trial
@@ -128,7 +126,7 @@ class Study:
     # ---- what came of them ----
 
     def complete(self, number: int, values: Sequence[float]) -> None:
-        with quiet():
+        with self._in_use():
             self._constrain(number, 0.0)
             self.study.tell(number, list(values), skip_if_finished=True)
 
@@ -136,14 +134,14 @@ class Study:
         self._end(number, self._optuna.trial.TrialState.FAIL)
 
     def pruned(self, number: int) -> None:
-        with quiet():
+        with self._in_use():
             self._constrain(number, 0.0)
         self._end(number, self._optuna.trial.TrialState.PRUNED)
 
     def infeasible(self, number: int, excess: float) -> None:
         """A proposal that is not trained. To the samplers that know constraints, it is one that
         breaks them by so much; to the others, one that was pruned at once."""
-        with quiet():
+        with self._in_use():
             self._constrain(number, excess)
         self._end(number, self._optuna.trial.TrialState.PRUNED)
 
@@ -154,33 +152,40 @@ class Study:
         has its values."""
         if not all(each.holds(values.get(each.name)) for each in self.searches):
             return False
-        with quiet():
+        with self._in_use():
             self.study.add_trial(
                 self._optuna.trial.create_trial(
                     params=dict(values),
                     distributions=self.distributions,
                     values=list(results),
                     intermediate_values=dict(steps) if len(results) == 1 else {},
+                    **self._within_limits(),
                 )
             )
         return True
 
+    def _within_limits(self) -> dict[str, Any]:
+        """The constraint of a trial that was not proposed: samplers ask all trials for it."""
+        if _knows_constraints(self._optuna):
+            return {"constraints": {_EXCESS: 0.0}}
+        return {"system_attrs": {"constraints": [0.0]}, "user_attrs": {_EXCESS: 0.0}}
+
     def report(self, number: int, value: float, step: int) -> bool:
         """Reports the metric after an epoch; returns whether the trial is to be pruned."""
         trial = self._trial(number)
-        with quiet():
+        with self._in_use():
             trial.report(value, step)
             return trial.should_prune()
 
     def _constrain(self, number: int, excess: float) -> None:
         trial = self._trial(number)
-        if hasattr(trial, "set_constraint"):
+        if _knows_constraints(self._optuna):
             trial.set_constraint(_EXCESS, excess)
-        else:  # before Optuna 5
+        else:
             trial.set_user_attr(_EXCESS, excess)
 
     def _end(self, number: int, state: Any) -> None:
-        with quiet():
+        with self._in_use():
             self.study.tell(number, state=state, skip_if_finished=True)
 
     def _trial(self, number: int) -> optuna.Trial:
@@ -191,36 +196,9 @@ class Study:
         return self.trials[number]
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """A context without the warnings of Optuna, of what is experimental in it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _storage(folder: Path, plan: SweepPlan) -> Any:
-    if plan.storage is not None:
-        return plan.storage.url
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    path = folder / STUDY
-    with suppress(OSError):
-        if path.is_symlink():
-            path.unlink()  # nothing is written outside of the folder
-    return JournalStorage(JournalFileBackend(str(path)))
-
-
-def _unreachable(plan: SweepPlan, error: Exception) -> SpecError:
-    assert plan.storage is not None
-    reason = " ".join(str(error).split())[:200]
-    missing = isinstance(error, ImportError)
-    help = "is the database running, and the URL right?"
-    if missing:
-        help = "install the package of that database, such as `pip install psycopg2-binary`"
-    message = f"the storage cannot be opened: {type(error).__name__}: {reason}"
-    return SpecError([Diagnostic("no-storage", message, plan.storage.span, help=help)])
+def _knows_constraints(package: Any) -> bool:
+    """Whether a trial can be told that it breaks a constraint: since Optuna 5."""
+    return hasattr(package.trial.Trial, "set_constraint")
 
 
 def _sampler(plan: SweepPlan, seed: int) -> Any:
@@ -229,7 +207,7 @@ def _sampler(plan: SweepPlan, seed: int) -> Any:
     constrained: dict[str, Any] = {}
     import optuna
 
-    if not hasattr(optuna.trial.Trial, "set_constraint"):  # before Optuna 5
+    if not _knows_constraints(optuna):
         constrained["constraints_func"] = lambda trial: (trial.user_attrs.get(_EXCESS, 0.0),)
     beginning = min(10, max(4, plan.trial_count // 3))
     match plan.sampler.method:

@@ -92,6 +92,10 @@ def translate_python(
         )
     if isinstance(statement, ast.FunctionDef):
         return _function(statement, where)
+    if section == "sweep" and isinstance(statement, ast.Assign):
+        searched = _searched(statement, code, where)
+        if searched is not None:
+            return searched
     if isinstance(statement, ast.Expr) and _is_own_call(statement.value):
         return None  # a word of a spec: the parser's message is better
     reader = _Reader(section, directive, train)
@@ -119,6 +123,23 @@ def translate_python(
         return Translation(*where, message, "", reader.advice or "take it out")
     left = ", ".join(f"`{one}`" for one in reader.left_out)
     return Translation(*where, message, written, f"left out: {left}" if left else "")
+
+
+def _searched(statement: ast.Assign, code: str, where: tuple[int, int]) -> Translation | None:
+    """`width = [8, 16]` and `lr = (1e-3, 1)`: choices and a range."""
+    name = ast.unparse(statement.targets[0])
+    value = statement.value
+    written = None
+    if isinstance(value, ast.List):
+        written = f"{name} in {ast.get_source_segment(code, value)}"
+    elif isinstance(value, ast.Tuple) and len(value.elts) == 2:
+        low, high = (ast.get_source_segment(code, each) for each in value.elts)
+        written = f"{name} {low}..{high}"
+    elif not isinstance(value, ast.Call):
+        return None
+    message = f"`{name}` is searched, and a line of `sweep` has no `=`"
+    advice = "choices are written `width in [16, 24]`, and a range `lr log 1e-4..1e-1`"
+    return Translation(*where, message, written, advice)
 
 
 def _is_own_call(node: ast.expr) -> bool:

@@ -348,3 +348,27 @@ def test_too_many_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_folder_of_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run("runs/a", [1]), run("runs/b", [2], lr=0.05)
     assert len(as_json(capsys, "runs")["runs"]) == 2
+
+
+def test_trials_of_a_sweep_say_what_they_are(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their folders are numbers, which cannot be told from figures in a sentence."""
+    for number in (0, 1):
+        run(f"s/trials/{number}", range(5 + 9 * number), lr=0.01 + 0.1 * number)
+    Path("s/sweep.json").write_text("{}")
+    text, _ = compare(capsys, "s/trials/0", "s/trials/1")
+    assert "trial 0 is better than trial 1" in text or "trial 1 and trial 0" in text
+
+
+def test_the_page_is_there_before_the_text(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who pipes the text into `head` has the page, too."""
+    one, two = run("one", range(5)), run("two", range(9), lr=0.1)
+
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("dotcnn.training.comparing.comparison_text.comparison_text", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["compare", str(one), str(two), "--no-evaluate", "-o", "page.html"])
+    assert Path("page.html").exists()

@@ -12,7 +12,8 @@ import pytest
 
 from dotcnn.cli import main
 from dotcnn.training.comparing.cost_scatter import CostPoint, cost_scatter
-from dotcnn.training.comparing.overlaid_curves import Curve, curve_of, overlaid
+from dotcnn.training.comparing.overlaid_curves import WIDTH, Curve, curve_of, overlaid
+from dotcnn.training.page.text_width import text_width
 
 from .test_compare_command import Run, run  # noqa: F401 (a fixture)
 
@@ -112,3 +113,13 @@ def test_costs_of_any_size(costs: tuple[float, float]) -> None:
     svg = cost_scatter("top1", points, ("MACs", "top1"), lambda x: f"{x:.3g}", str)
     assert svg.count("<circle") == 2
     assert "nan" not in svg
+
+
+def test_names_at_the_ends_of_curves_have_room() -> None:
+    """Wide letters, and none is cut off at the right edge."""
+    names = ["MMMMMMMMMMWWWWWWW", "日本語の実験その一二三四五", "net"]
+    drawn = overlaid("Loss", [Curve(n, name, [(1, 0.5), (2, 0.4)])
+                              for n, name in enumerate(names)], str)  # fmt: skip
+    ends = re.findall(r'<g class="run.*?<text x="([\d.]+)" y="[\d.]+">(.*?)</text>', drawn, re.S)
+    assert len(ends) == 3
+    assert all(float(x) + text_width(name, 12) <= WIDTH for x, name in ends)

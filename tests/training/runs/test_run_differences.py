@@ -63,3 +63,12 @@ def test_seeds(made: Made) -> None:
     made("d", plan=with_seed(2), seed=2)
     groups = seed_groups(find_runs(Path("runs")))
     assert [[run.name for run in group] for group in groups] == [["a", "b", "d"], ["c"]]
+
+
+def test_a_seed_counts_once(made: Made) -> None:
+    """A run that repeats another seems to make a result surer, and does not."""
+    made("a")
+    made("b", plan=with_seed(1), seed=1)
+    made("again")
+    groups = seed_groups(find_runs(Path("runs")))
+    assert sorted([run.name for run in group] for group in groups) == [["a", "b"], ["again"]]
