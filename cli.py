@@ -78,6 +78,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     ),
     "train it": (
         Command("augment", _TRAINING, "show what augmentation does to training images"),
+        Command("pack", _TRAINING, "write a data set as tar files that are read fast: shards"),
         Command("train", _TRAINING, "train a network as its spec says, or resume a run"),
         Command("find-lr", _TRAINING, "show the loss by learning rate, and which rate to take"),
         Command("sweep", _TRAINING, "train a spec with other values, and find the best of them"),

@@ -47,10 +47,11 @@ def lock_run(folder: Path, processes: Processes) -> Iterator[None]:
 
 
 @contextmanager
-def hold_lock(folder: Path) -> Iterator[None]:
-    """Locks a run to change its folder, without training it. Raises SpecError if it is in use."""
+def hold_lock(folder: Path, use: str = "trained") -> Iterator[None]:
+    """Locks a folder to change it: that of a run, or another that is `use`d. Raises SpecError if it
+    is in use."""
     path = folder.resolve() / NAME
-    handle = _acquire(path, shown(folder))
+    handle = _acquire(path, shown(folder), use)
     try:
         yield
     finally:
@@ -60,10 +61,10 @@ def hold_lock(folder: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def _acquire(path: Path, name: str) -> int | None:
+def _acquire(path: Path, name: str, use: str) -> int | None:
     """The descriptor of the open, locked file; None if the file system has no locks."""
     if path in _HELD:
-        raise SpecError([_in_use(name, "this very process")])
+        raise SpecError([_in_use(name, "this very process", use)])
     while fcntl is not None:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -74,7 +75,7 @@ def _acquire(path: Path, name: str) -> int | None:
         except (BlockingIOError, PermissionError):
             holder = _holder(os.read(handle, _HOLDER))
             os.close(handle)
-            raise SpecError([_in_use(name, holder)]) from None
+            raise SpecError([_in_use(name, holder, use)]) from None
         except OSError:  # this file system has no locks
             os.close(handle)
             return None
@@ -167,6 +168,6 @@ def _holder(text: bytes) -> str:
     return f"process {process} on {where}"
 
 
-def _in_use(name: str, holder: str) -> Diagnostic:
-    help = "wait until it ends, or stop it with Ctrl-C: it saves its state and can be resumed"
-    return Diagnostic("run-in-use", f"{name} is being trained by {holder}", help=help)
+def _in_use(name: str, holder: str, use: str) -> Diagnostic:
+    help = "wait until it ends, or stop it with Ctrl-C: it can be resumed"
+    return Diagnostic("run-in-use", f"{name} is being {use} by {holder}", help=help)

@@ -231,6 +231,12 @@ def _opened(
     )  # fmt: skip
 
 
+def contents_of(plan: TrainPlan, base: Path) -> Contents:
+    """The data set of a plan as its source provides it; raises SpecError."""
+    as_images = ImagesWanted.of(plan) if plan.learns_images else None
+    return _contents(plan, base, None, None, as_images, None)
+
+
 def _contents(
     plan: TrainPlan,
     base: Path,

@@ -32,7 +32,7 @@ from ...compiler.shapes import Shape
 from ..data.diagnostic import counted, problem
 from ..data.images.array_file import array_in
 from ..data.images.bit_depth import Depth, depth_of
-from ..data.images.decode import decode
+from ..data.images.decode import Pixels, decode
 from ..data.images.image_file import BadImage, picture
 from ..data.images.mask_file import mask_values
 from ..data.left_out import BadFile
@@ -143,11 +143,11 @@ def survey(data: Data, base: Path) -> Survey:
         divide(pairs.contents, data, Split.make())
         return _of_pairs(pairs)
     outputs = answer_columns(data, base) if isinstance(data, TableData) else {}
-    whole = contents(data, base, _expected(data, base), outputs=outputs)
+    whole = contents(data, base, expected_shape(data, base), outputs=outputs)
     ignored = _values_without_class(whole)
     if ignored and isinstance(data, Folder | TableData):
         data = data.replace(ignore=(*(data.ignore or ()), *ignored))
-        whole = contents(data, base, _expected(data, base))
+        whole = contents(data, base, expected_shape(data, base))
     divide(whole, data, Split.make())  # refused here as in training, if there are too few
     inputs = _looked_at(whole, data)
     train = whole.parts["train"]
@@ -188,7 +188,7 @@ IMAGE: Shape = (3, 64, 64)
 SOUND: Shape = (1, 16_000)
 
 
-def _expected(data: Data, base: Path) -> Shape:
+def expected_shape(data: Data, base: Path) -> Shape:
     """The shape of an input that tells how the data is read: its number of axes, and channels."""
     match data:
         case Npz():
@@ -447,7 +447,8 @@ def _of_files(parts: Sequence[ImageSource], classes: int) -> Inputs:
 def _file(part: Files, index: int, classes: int, bands: int) -> _Seen | BadFile:
     """A file; `bands` is the number of its bands, if they are no colors."""
     try:
-        mode = "" if bands else picture(part.photograph(index)).mode
+        source = part.photograph(index)
+        mode = "" if bands or isinstance(source, Pixels) else picture(source).mode
         if part.masks:
             *channels, mask = with_mask(part, index, (bands or 3) + 1)
             counts = mask.flatten().long().bincount(minlength=256)[:classes]

@@ -16,7 +16,6 @@ from ...compiler.language.values import quoted
 from ...compiler.load_spec import load
 from ...compiler.network import Network
 from ...compiler.plan.data import Data
-from ...compiler.plan.make import examine
 from ...compiler.recipes import sections
 from ...compiler.starter import network_name, network_only, with_classes
 from ...dsl.diagnostics import SpecError
@@ -24,7 +23,7 @@ from ...dsl.parser import read
 from ...dsl.printer import print_spec
 from ...dsl.source import Source
 from ..data.diagnostic import plural_noun
-from ..data.sources.given import given
+from ..data.sources.given import data_of, given
 from ..request import request
 from .choices import (
     Input,
@@ -63,8 +62,8 @@ def spec_for(
     here = here or Path.cwd()
     override = given(data, here)
     base = path.absolute().parent
-    line, data_of = _data(override, base)
-    seen = survey(data_of, base)
+    line, data_line = _data(override, base)
+    seen = survey(data_line, base)
     into = choose_input(seen, budget)
     stem = path.name.removesuffix(".cnn")
     tuned = bool(weights) and not seen.task.dense  # only a new head is trained
@@ -81,7 +80,7 @@ def spec_for(
         chosen = sized(None, _built(text, seen), seen, machine, minutes, tuned=tuned)
     text = "\n\n".join(
         [
-            _header(path.name, data_of, seen, _hint(seen, into, data, weights)),
+            _header(path.name, data_line, seen, _hint(seen, into, data, weights)),
             text,
             _section("train", "Training data and hyperparameters.",
                      train_lines(seen, machine, chosen, line, tuned=tuned)),
@@ -96,10 +95,7 @@ def spec_for(
 def _data(override: SectionOverride, base: Path) -> tuple[str, Data]:
     """The words of the `data` line, with a path that is relative to the spec's folder, and the
     directive."""
-    context = examine(load(Source("data", "")), {}, None, [override])
-    if context.diagnostics:
-        raise SpecError(context.diagnostics)
-    data = context.context.get(Data)
+    data = data_of(override)
     assert override.call is not None
     words = override.call.span.text
     path = getattr(data, "path", None)

@@ -71,7 +71,7 @@ def _add_images(digest: hashlib._Hash, store: Store) -> None:
             image = own.read(index)
             digest.update(b"no image" if image is None else bytes_of(image))
         if targets is not None:
-            _add_file(digest, os.path.join(targets.root, targets.paths[index]), "")
+            _add_file(digest, targets.file(index) or source.container(index), "")
 
 
 def _add_file(digest: hashlib._Hash, path: str, name: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..loader.image_source import Files
 from .bands import bands_of, depth_of_png
-from .decode import Together
+from .decode import Pixels, Together
 from .image_file import DAMAGE, BadImage, contents, quiet
 from .tiff_file import is_tiff, layout_of, tifffile_or_none
 
@@ -68,7 +68,7 @@ def depth_of(source: Files, *, keeps: bool = True) -> Depth:
     return deepest if keeps else deepest._replace(kept=8)
 
 
-def _some(source: Files) -> Iterator[tuple[bytes, str]]:
+def _some(source: Files) -> Iterator[tuple[Any, str]]:
     """The contents of some files, with their names."""
     with quiet():
         for index in range(0, len(source), max(1, len(source) // _LOOKED)):
@@ -76,12 +76,16 @@ def _some(source: Files) -> Iterator[tuple[bytes, str]]:
                 data = source.content(index)
                 each = [one for _, one in data.parts] if isinstance(data, Together) else [data]
                 for one in each:
-                    yield one if isinstance(one, bytes) else contents(one), source.name(index)
+                    known = one if isinstance(one, bytes | Pixels) else contents(one)
+                    yield known, source.name(index)
             except BadImage:
                 continue  # it is named when it is decoded
 
 
-def _depth(data: bytes) -> Depth:
+def _depth(data: bytes | Pixels) -> Depth:
+    if isinstance(data, Pixels):
+        bits = 32 if data.image.is_floating_point() else 8
+        return Depth(bits, bits)
     if not is_tiff(data):
         png = depth_of_png(data)
         return Depth(max(8, png), max(8, png))
@@ -101,7 +105,8 @@ def channels_of(source: Files, most: int) -> tuple[int, str]:
     found: dict[str, int] = {}
     for data, name in _some(source):
         try:
-            found[name] = len(bands_of(data, most).planes)
+            planes = data.image if isinstance(data, Pixels) else bands_of(data, most).planes
+            found[name] = len(planes)
         except (BadImage, *DAMAGE):
             continue
     if not found:

@@ -74,6 +74,21 @@ def unusable(
     }
 
 
+def unfit_sizes(files: Files, sizes: Tensor, fit: Fit) -> Bad:
+    """Of images that are known to be readable, and to have these sizes: those that would become too
+    large, or are too small."""
+    wrong = {}
+    for height, width in sizes.tolist():
+        try:
+            fit.must_be_bounded(height, width)
+        except BadImage as error:
+            wrong[height, width] = error.reason
+    if not wrong:
+        return {}
+    each = enumerate(files.sizes_of_all())
+    return {index: wrong[size] for index, size in each if size in wrong}
+
+
 class Checked(NamedTuple):
     reason: str
     """Why the file cannot be used; empty if it can."""

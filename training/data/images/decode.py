@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....compiler.plan.plan import NamedInput
 from .bands import bands_of, bands_of_page, has_more_than_colors, stacked
-from .color_modes import plain
+from .color_modes import in_channels, plain
 from .image_file import DAMAGE, BadImage, contents, pages, upright
 from .in_memory import array_pixels, is_array
 
@@ -41,6 +41,23 @@ class Together(NamedTuple):
         return torch.cat(images)
 
 
+class Pixels(NamedTuple):
+    """An image that is decoded already: channels x height x width, uint8 or levels."""
+
+    image: Tensor
+
+    def decoded(self, channels: int, depth: int) -> Tensor:
+        image = self.image
+        if depth > 8:
+            image = image.float()
+        elif image.is_floating_point():
+            image = image.round().clamp(0, 255).to(torch.uint8)
+        try:
+            return in_channels(image, channels)
+        except ValueError as error:
+            raise BadImage(str(error)) from None
+
+
 def decode(source: Any, channels: int, depth: int = 8) -> Tensor:
     """The pixels of an image: uint8, channels x height x width, upright; with a `depth` of more
     bits than 8, levels from 0 to 255 with fractions, float32 (`bands.py`). `source` is a path, the
@@ -48,6 +65,8 @@ def decode(source: Any, channels: int, depth: int = 8) -> Tensor:
     BadImage."""
     if isinstance(source, Together):
         return source.decoded(depth)
+    if isinstance(source, Pixels):
+        return source.decoded(channels, depth)
     if is_array(source):
         return array_pixels(source, channels, depth)
     if not isinstance(source, (str, bytes, os.PathLike, Image.Image)):

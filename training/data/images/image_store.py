@@ -36,7 +36,7 @@ from ..loader.store import (
 from ..loader.thread_pool import Progress
 from ..samples.sample_source import Samples
 from ..samples.sample_store import Found
-from .check_files import Bad, unusable
+from .check_files import Bad, unfit_sizes, unusable
 from .resize import Fit, larger
 
 
@@ -128,16 +128,8 @@ class ImageStoring:
         crop = self.crop if self._is_cut(part) else None
         share = shared(0, len(source), *self.processes.local)
         if where == "files":
-            bad = self._merged(lambda: unusable(
-                source,
-                fit if crop is None or crop.fit is None else larger(fit, crop.fit),
-                self.threads,
-                what=f"checking the files for {USES[part]}",
-                progress=self.progress,
-                cache=self.cache,
-                share=share,
-                **self._reading(source),
-            ))  # fmt: skip
+            largest = fit if crop is None or crop.fit is None else larger(fit, crop.fit)
+            bad = self._merged(lambda: self._unusable(part, source, largest, share))
             left = _without(source, bad)
             return OnDisk(left, fit, self.channels, crop, uncropped=self.uncropped), bad
         if self._differs(part):
@@ -181,6 +173,20 @@ class ImageStoring:
         return InMemory.kept(
             lambda: images, _without(source, bad), kept, self.processes.together
         ), bad
+
+    def _unusable(self, part: str, source: Files, fit: Fit, share: slice) -> Bad:
+        if source.known_sizes is not None:
+            return unfit_sizes(source, source.known_sizes, fit)
+        return unusable(
+            source,
+            fit,
+            self.threads,
+            what=f"checking the files for {USES[part]}",
+            progress=self.progress,
+            cache=self.cache,
+            share=share,
+            **self._reading(source),
+        )
 
     def _of_arrays(
         self, source: Arrays, fit: Fit, kept: torch.device, place: Tensor | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from ....compiler.plan.plan import NamedInput
 from ...tasks.answer import NO_SCALE, Answer, Scale
 from ..images.checked_files import Mark, mark
-from ..images.decode import Together, decode
+from ..images.decode import Pixels, Together, decode
 from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
 from ..images.resize import resized
@@ -100,7 +100,7 @@ class Files:
     """The images to answer, in the same order; None if labels are not images in files."""
     first_input: NamedInput | None = None
     """For a network with several inputs, which of them these files are."""
-    input_files: tuple[InputFiles, ...] = ()
+    input_files: tuple[InputReader, ...] = ()
     """For a network with several inputs, the files of the others."""
     image_maps: tuple[ImageMaps, ...] = ()
     """The images to answer, in the same order, of each of several outputs that answers with one."""
@@ -138,15 +138,24 @@ class Files:
         """The path of the file that has an image, if others are in it, too."""
         return self.path(index)
 
-    def content(self, index: int) -> str | bytes | Together:
+    def content(self, index: int) -> str | bytes | Pixels | Together:
         """What an image is decoded from: its path, or the bytes of its file; for several inputs,
         the paths of all. Raises BadImage."""
         if self.first_input is None:
             return self.path(index)
-        others = [(each.input, each.path(index)) for each in self.input_files]
+        others = [(each.input, each.content(index)) for each in self.input_files]
         return Together(((self.first_input, self.path(index)), *others))
 
-    def photograph(self, index: int) -> str | bytes:
+    @property
+    def known_sizes(self) -> Tensor | None:
+        """The different sizes (height and width) of the images, if all are known to be readable."""
+        return None
+
+    def sizes_of_all(self) -> Iterator[tuple[int, int]]:
+        """The size of each image, if they are known."""
+        return iter(())
+
+    def photograph(self, index: int) -> Any:
         """The same for a network with one input."""
         content = self.content(index)
         assert not isinstance(content, Together)
@@ -196,9 +205,7 @@ class Files:
             mask_files=tuple([each.select(indices) for each in self.mask_files]),
             target_files=targets,
             image_maps=tuple([each.select(indices) for each in self.image_maps]),
-            input_files=tuple(
-                [each._replace(paths=each.paths.select(indices)) for each in self.input_files]
-            ),
+            input_files=tuple([each.select(indices) for each in self.input_files]),
             weights=None if self.weights is None else self.weights[indices],
         )
 
@@ -214,9 +221,33 @@ class InputFiles(NamedTuple):
     def path(self, index: int) -> str:
         return os.path.join(self.root, self.paths[index])
 
+    def content(self, index: int) -> Any:
+        """What the image is decoded from."""
+        return self.path(index)
+
+    def select(self, indices: Tensor) -> InputFiles:
+        return self._replace(paths=self.paths.select(indices))
+
+
+class InputReader(Protocol):
+    """The images of a further input of the network, in the order of the first."""
+
+    @property
+    def input(self) -> NamedInput: ...
+
+    def path(self, index: int) -> str:
+        """What names an image in errors."""
+
+    def content(self, index: int) -> Any:
+        """What an image is decoded from."""
+
+    def select(self, indices: Tensor) -> InputReader:
+        """Those of some of the samples."""
+
 
 class MaskReader(Protocol):
-    """Reads the masks of images, in their order."""
+    """Reads the masks of images, in their order; `output` is that which answers with them, if there
+    are several."""
 
     def read(self, index: int) -> Tensor | None:
         """The class of each pixel of an image: uint8, height x width; None if it has no mask, which
@@ -266,8 +297,12 @@ class ImageMaps:
     def read(self, index: int) -> Tensor | None:
         """The image to answer: uint8, channels x height x width; None if there is none. Raises
         BadImage."""
-        path = self.file(index)
-        return decode(path, self.channels) if path else None
+        source = self.content(index)
+        return decode(source, self.channels) if source else None
+
+    def content(self, index: int) -> Any:
+        """What an image is decoded from; nothing if there is none."""
+        return self.file(index)
 
     def file(self, index: int) -> str:
         path = self.paths[index]
@@ -292,10 +327,14 @@ class TargetFiles:
         """An image (uint8, C x H x W) with its target as further channels, at the size of the
         target: the pixels of a smaller image are repeated. Raises BadImage."""
         try:
-            target = decode(self.file(index), self.channels)
+            target = decode(self.content(index), self.channels)
         except BadImage as error:
             raise BadImage(f"its target: {error.reason}") from None
         return with_target(image, target, self.enlarges)
+
+    def content(self, index: int) -> Any:
+        """What a target is decoded from."""
+        return self.file(index)
 
     def file(self, index: int) -> str:
         return os.path.join(self.root, self.paths[index])

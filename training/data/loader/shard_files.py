@@ -13,6 +13,7 @@ from ..images.checked_files import Mark
 from ..images.image_file import MAX_BYTES, BadImage
 from ..images.mask_file import MaskCode
 from .image_source import Files
+from .mapped_array import array_in, mapped_array
 
 
 class ShardReader(Protocol):
@@ -89,6 +90,18 @@ class Members:
         shard, offset, size = self.places[index].tolist()
         self.reader.forget(shard, offset, size)
         return True
+
+    def has(self, index: int) -> bool:
+        """Whether an image has this member."""
+        return int(self.places[index, 0]) >= 0
+
+    def array(self, index: int) -> Tensor:
+        """A member that is an array (`.npy`), mapped into memory if it is on a disk. Raises
+        BadImage."""
+        if self.reader is not None:
+            return array_in(torch.frombuffer(bytearray(self.read(index)), dtype=torch.uint8))
+        shard, offset, size = self.places[index].tolist()
+        return mapped_array(self.shards[shard], offset, size)
 
     def select(self, indices: Tensor) -> Members:
         return replace(self, places=self.places[indices])

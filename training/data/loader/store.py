@@ -25,7 +25,7 @@ from ..images.image_file import BadImage
 from ..images.resize import Fit
 from ..samples.sample_fit import SampleFit
 from ..samples.sample_source import Samples
-from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskFiles, MaskReader
+from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskReader
 from .thread_pool import Progress, each, unwatched
 
 
@@ -268,7 +268,7 @@ def _image_of(maps: ImageMaps, index: int, image: Tensor) -> Tensor:
 
 def _mask_of(masks: MaskReader, index: int, image: Tensor) -> Tensor:
     """One of the masks of an image as a channel; without any label if it has none."""
-    output = masks.output if isinstance(masks, MaskFiles) else ""
+    output = getattr(masks, "output", "")
     of = f"`{output}`: " if output else ""
     try:
         mask = masks.read(index)

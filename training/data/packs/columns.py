@@ -67,11 +67,14 @@ class Columns:
 class PackNames(Sequence[str]):
     """The names of images, read from their column when they are asked for."""
 
-    def __init__(self, names: numpy.ndarray, ends: numpy.ndarray) -> None:
-        self._names, self._ends = names, ends
+    def __init__(
+        self, names: numpy.ndarray, ends: numpy.ndarray, rows: numpy.ndarray | None = None
+    ) -> None:
+        """`rows` chooses some of them."""
+        self._names, self._ends, self._rows = names, ends, rows
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._ends if self._rows is None else self._rows)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -80,8 +83,15 @@ class PackNames(Sequence[str]):
             index += len(self)
         if not 0 <= index < len(self):
             raise IndexError(index)
-        start = int(self._ends[index - 1]) if index else 0
-        return bytes(self._names[start : int(self._ends[index])]).decode("utf-8", "surrogateescape")
+        row = index if self._rows is None else int(self._rows[index])
+        start = int(self._ends[row - 1]) if row else 0
+        return bytes(self._names[start : int(self._ends[row])]).decode("utf-8", "surrogateescape")
+
+    def select(self, indices: Any) -> PackNames:
+        """Some of the names, by a tensor of their numbers."""
+        chosen = numpy.asarray(indices)
+        rows = chosen if self._rows is None else self._rows[chosen]
+        return PackNames(self._names, self._ends, rows)
 
 
 def open_columns(

@@ -35,6 +35,7 @@ from ....compiler.shapes import Shape
 from ....dsl.diagnostics import SpecError
 from ....dsl.program import Program
 from ..diagnostic import problem
+from ..packs.count_pack import count_in_pack, packed_folder
 from ..samples.sample_endings import is_sample
 from .file_names import resolve
 from .folder_tree import Unreadable, classes_in, must_be_folder, parts_in
@@ -102,6 +103,8 @@ def count_classes(
     """The number of classes, or of numbers for each image; None if it is not known. `shape` is that
     of the network's input, and `inputs` those of a network that has several. Raises SpecError if
     there is no such data."""
+    if isinstance(data, Shards) and (folder := packed_folder(data, base)) is not None:
+        return count_in_pack(data, folder, as_numbers=as_numbers)
     must_have_inputs(data, inputs)
     match data:
         case Folder():

@@ -17,8 +17,11 @@ from pathlib import Path
 from ....compiler.language.foreign import folded
 from ....compiler.language.overrides import SectionOverride
 from ....compiler.language.values import quoted
+from ....compiler.load_spec import load
+from ....compiler.plan.data import Data
 from ....compiler.plan.directive import REGISTRY
 from ....compiler.plan.foreign_directives import known_elsewhere
+from ....compiler.plan.make import examine
 from ....dsl.closest import closest
 from ....dsl.diagnostics import Diagnostic, SpecError, has_errors
 from ....dsl.parser import read
@@ -64,6 +67,19 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
     if word != text.strip() and folded(word) in known_elsewhere("train"):
         return _override(text, name)  # the error will name the word of this language
     raise SpecError([_unfit(text, word, is_file, name)])
+
+
+def data_of(override: SectionOverride) -> Data:
+    """The directive of a `data` line that is given; raises SpecError."""
+    examined = examine(load(Source("data", "")), {}, None, [override])
+    if examined.diagnostics:
+        raise SpecError(examined.diagnostics)
+    return examined.context.get(Data)
+
+
+def is_word_of_data(text: str) -> bool:
+    """Whether a text begins like a `data` line: `digits`, `folder "flowers"`."""
+    return re.split(r"[\s,{]", text.strip(), maxsplit=1)[0] in _kinds()
 
 
 def _kind_of_folder(folder: Path) -> str:

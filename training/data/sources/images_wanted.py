@@ -103,7 +103,9 @@ class ImagesWanted:
         for part, source in found.parts.items():
             labels = torch.zeros(len(source), dtype=torch.int64)
             if isinstance(source, Files):
-                parts[part] = Files(source.root, source.paths, labels)
+                parts[part] = replace(
+                    source, labels=labels, mask_files=(), target_files=None, image_maps=()
+                )
             else:
                 assert isinstance(source, Arrays)
                 pixels = source.images[:, : source.images.shape[1] - source.masks]

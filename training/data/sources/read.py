@@ -27,6 +27,8 @@ from ....compiler.shapes import Shape
 from ...tasks.answer import NO_CHANNELS, NO_OUTPUTS
 from ..diagnostic import listed, problem
 from ..loader.image_source import Arrays, Contents, ImageSource
+from ..packs.count_pack import packed_folder
+from ..packs.open_pack import opened_pack, pack_contents
 from .coco import coco
 from .digits import digits
 from .file_names import clean, resolve
@@ -64,6 +66,11 @@ def contents(
     cannot be used. `depth` is the number of bits of a channel that arrays of images are read with,
     if it is not theirs.
     """
+    if isinstance(data, Shards) and (packed := packed_folder(data, base)) is not None:
+        return pack_contents(
+            data, opened_pack(data, packed), as_numbers=as_numbers, outputs=outputs,
+            pictures=pictures, as_images=as_images, inputs=inputs,
+        )  # fmt: skip
     must_have_inputs(data, inputs)
     if as_images is not None:
         match data:

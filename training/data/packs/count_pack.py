@@ -1,0 +1,43 @@
+"""Counts the classes of a pack; errors about its index. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ....compiler.plan.data import Data, Shards
+from ....dsl.diagnostics import SpecError
+from ...untrusted.bad_file import BadFile as Unreadable
+from ..diagnostic import problem
+from ..sources.file_names import resolve
+from .pack_index import PackIndex, is_pack, load_index
+
+
+def packed_folder(data: Shards, base: Path) -> Path | None:
+    """The folder of a pack with an index; None if tar files have none."""
+    folder = resolve(data.path, base)
+    return folder if is_pack(folder) else None
+
+
+def unusable_pack(data: Data, name: str, error: Unreadable) -> SpecError:
+    return problem(
+        "bad-file",
+        f"the pack {name} cannot be read: {error}",
+        data,
+        help=f"`cnn pack --verify {name}` says what is wrong with it",
+    )
+
+
+def pack_index(data: Data, folder: Path) -> PackIndex:
+    """Its index alone; raises SpecError."""
+    try:
+        return load_index(folder)[0]
+    except Unreadable as error:
+        raise unusable_pack(data, folder.name, error) from None
+
+
+def count_in_pack(data: Data, folder: Path, *, as_numbers: bool = False) -> int:
+    """The number of classes, or of numbers for each image."""
+    index = pack_index(data, folder)
+    if as_numbers and index.task == "classification":
+        return 1
+    return len(index.classes)

@@ -1,0 +1,175 @@
+"""The images of a pack, with their masks, targets and further inputs: read from their places in tar
+files, or, if they are arrays, mapped into memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....compiler.plan.data import UNLABELLED
+from ....compiler.plan.plan import NamedInput
+from ..images.decode import Pixels, Together
+from ..images.image_file import BadImage
+from ..images.mask_file import MaskCode
+from ..loader.image_source import ImageMaps, TargetFiles
+from ..loader.packed_strings import Strings
+from ..loader.shard_files import Members, ShardFiles
+from ..sources.file_names import clean
+
+NOTHING = Strings(())
+"""In place of the paths of files."""
+
+
+@dataclass(frozen=True, eq=False)
+class PackMembers:
+    """Members of one role, one for each image."""
+
+    members: Members
+    arrays: bool
+    """Whether they are arrays, which are mapped into memory."""
+
+    def content(self, index: int) -> Any:
+        """What a member is decoded from; None if an image does not have it. Raises BadImage."""
+        if not self.members.has(index):
+            return None
+        if self.arrays:
+            return Pixels(self.members.array(index))
+        return self.members.read(index)
+
+    def select(self, indices: Tensor) -> PackMembers:
+        return replace(self, members=self.members.select(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class PackFiles(ShardFiles):
+    """The images of a part of a pack; `paths` are the names that they had in the data."""
+
+    arrays: bool = False
+    """Whether images are arrays, which are mapped into memory."""
+    numbered: bool = False
+    """Whether names are the numbers of rows, not those of files."""
+    pixels: Tensor | None = None
+    """Height and width of each image: `cnn pack` has read every one."""
+
+    @property
+    def known_sizes(self) -> Tensor | None:
+        return None if self.pixels is None else distinct_sizes(self.pixels)
+
+    def sizes_of_all(self) -> Iterator[tuple[int, int]]:
+        assert self.pixels is not None
+        return ((height, width) for height, width in self.pixels.tolist())
+
+    def select(self, indices: Tensor) -> PackFiles:
+        chosen = super().select(indices)
+        assert isinstance(chosen, PackFiles)
+        return replace(chosen, pixels=None if self.pixels is None else self.pixels[indices])
+
+    def path(self, index: int) -> str:
+        """What names an image in errors."""
+        return os.path.join(self.container(index), self.paths[index])
+
+    def content(self, index: int) -> Any:
+        image = PackMembers(self.members, self.arrays).content(index)
+        if self.first_input is None:
+            return image
+        others = [(each.input, each.content(index)) for each in self.input_files]
+        return Together(((self.first_input, image), *others))
+
+    def labels_file(self, index: int) -> str | None:
+        further = self.further or self.input_files
+        return "" if further else None
+
+    def name(self, index: int) -> str:
+        name = clean(self.paths[index])
+        return f"#{name}" if self.numbered else name
+
+
+@dataclass(frozen=True, eq=False)
+class PackMasks:
+    """Masks: the class of each pixel, as an image or an array."""
+
+    source: PackMembers
+    code: MaskCode
+    output: str = ""
+
+    def read(self, index: int) -> Tensor | None:
+        content = self.source.content(index)
+        if content is None:
+            return None
+        if isinstance(content, Pixels):
+            mask = content.image[0]
+            unknown = (mask >= self.code.classes) & (mask != UNLABELLED)
+            if unknown.any():
+                raise BadImage(f"the mask has the class number {int(mask[unknown][0])}")
+            return mask
+        return self.code.read(content)
+
+    def file(self, index: int) -> str:
+        return ""
+
+    def select(self, indices: Tensor) -> PackMasks:
+        return replace(self, source=self.source.select(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class PackTargets(TargetFiles):
+    """Images that are to be answered."""
+
+    source: PackMembers
+
+    def content(self, index: int) -> Any:
+        return self.source.content(index)
+
+    def file(self, index: int) -> str:
+        return ""
+
+    def select(self, indices: Tensor) -> PackTargets:
+        return replace(self, source=self.source.select(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class PackMaps(ImageMaps):
+    """Images that one of several outputs is to answer."""
+
+    source: PackMembers
+
+    def content(self, index: int) -> Any:
+        return self.source.content(index)
+
+    def file(self, index: int) -> str:
+        return ""
+
+    def select(self, indices: Tensor) -> PackMaps:
+        return replace(self, source=self.source.select(indices))
+
+
+@dataclass(frozen=True, eq=False)
+class PackInputs:
+    """The images of a further input of the network."""
+
+    input: NamedInput
+    source: PackMembers
+
+    def path(self, index: int) -> str:
+        return ""
+
+    def content(self, index: int) -> Any:
+        content = self.source.content(index)
+        if content is None:
+            raise BadImage("there is none")
+        return content
+
+    def select(self, indices: Tensor) -> PackInputs:
+        return replace(self, source=self.source.select(indices))
+
+
+def distinct_sizes(pixels: Tensor) -> Tensor:
+    """The different rows of a tensor of heights and widths."""
+    keys = (pixels[:, 0].long() << 32) + pixels[:, 1].long()
+    different = torch.unique(keys)
+    return torch.stack([different >> 32, different & 0xFFFFFFFF], 1)
