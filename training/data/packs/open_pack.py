@@ -3,7 +3,7 @@ header of a tar file is read, and no image: `cnn pack` has checked every one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..diagnostic import counted, listed, problem
 from ..images.mask_file import MaskCode
 from ..left_out import BadFile
 from ..loader.image_source import Contents, ImageSource
-from ..loader.shard_files import Members
+from ..loader.shard_files import Members, ShardReader
 from ..sources.images_wanted import ImagesWanted
 from .columns import Columns, PackNames, open_columns
 from .count_pack import unusable_pack
@@ -45,9 +45,11 @@ class Pack:
     """A pack that is open."""
 
     root: str
-    """The folder of its tar files."""
+    """The folder of its tar files, or its address."""
     index: PackIndex
     columns: Mapping[str, Columns]
+    reader: Callable[[Sequence[str]], ShardReader] | None = None
+    """For a pack elsewhere: makes what reads these tar files."""
 
 
 def local_pack(folder: Path) -> Pack:
@@ -173,11 +175,12 @@ class _Parts:
 
     def part(self, part: str) -> PackFiles:
         index, columns = self.pack.index, self.pack.columns[part]
-        shards = tuple(self.shard(shard.tar) for shard in index.parts[part])
+        shards = tuple(f"{self.pack.root}/{shard.tar}" for shard in index.parts[part])
+        reader = None if self.pack.reader is None else self.pack.reader(shards)
         arrays = index.kind == "raw"
 
         def members(role: str) -> Members:
-            return Members(shards, tensor(columns.places[role]))
+            return Members(shards, tensor(columns.places[role]), reader)
 
         masks, maps, inputs, targets = [], [], [], None
         for role in index.roles:
@@ -212,9 +215,6 @@ class _Parts:
             numbered=index.numbered,
             pixels=tensor(columns.pixels),
         )
-
-    def shard(self, tar: str) -> str:
-        return str(Path(self.pack.root) / tar)
 
     def _classes(self, output: str) -> int:
         answers = {answer.output: answer for answer in _answers(self.pack.index)}

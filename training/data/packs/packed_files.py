@@ -80,6 +80,12 @@ class PackFiles(ShardFiles):
         others = [(each.input, each.content(index)) for each in self.input_files]
         return Together(((self.first_input, image), *others))
 
+    @property
+    def _all(self) -> list[Members]:
+        further = [*self.mask_files, *self.image_maps, *self.input_files]
+        further += [] if self.target_files is None else [self.target_files]
+        return [self.members, *(each.source.members for each in further)]  # type: ignore[attr-defined]
+
     def labels_file(self, index: int) -> str | None:
         further = self.further or self.input_files
         return "" if further else None
