@@ -1,13 +1,14 @@
-"""What a plug-in is written with: the bases of layers, losses, metrics and augmentations, and the
-kinds of their arguments.
+"""What a plug-in is written with: the bases of layers, losses, metrics, augmentations, optimizers
+and schedules, and the kinds of their arguments.
 
     from dotcnn.plugins import Layer, Loss, Metric, Augmentation, count, number
 
 A plug-in is a Python file, given with `--plugin mine.py`, or an installed package with an entry
 point of the group `dotcnn.plugins`. A spec that has words of it says `use "mine"`. Importing this
 imports no torch: a class imports it in the methods that compute (`Loss.function`, `Metric.count`,
-`Augmentation.change`), and `torch_class` is for modules. `dotcnn.testing.conformance` tries a class
-of yours against torch. docs/guide/plugins.md walks through an example.
+`Augmentation.change`, `Optimizer.make_optimizer`), and `torch_class` is for modules.
+`dotcnn.testing.conformance` tries a class of yours against torch. docs/guide/plugins.md walks
+through an example.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ from .compiler.ops.base import (
 from .compiler.ops.base import Op as Layer
 from .compiler.ops.conv.sliding import DILATION, PAD, SAME, STRIDE, Sliding
 from .compiler.plan.loss import Loss
+from .compiler.plan.optimizer import Optimizer, decay, learning_rate
 from .compiler.plan.own_augmentation import Augmentation
 from .compiler.plan.own_metric import Metric
+from .compiler.plan.schedule import Schedule
 from .compiler.shapes import PerAxis, Shape, ShapeError, plain, size, text
 
 if TYPE_CHECKING:
@@ -75,9 +78,11 @@ __all__ = [
     "Loss",
     "Metric",
     "NoMultiplyAdds",
+    "Optimizer",
     "PerAxis",
     "Pointwise",
     "SameShape",
+    "Schedule",
     "Shape",
     "ShapeError",
     "Sliding",
@@ -90,9 +95,11 @@ __all__ = [
     "count",
     "counts",
     "custom",
+    "decay",
     "flag",
     "helper",
     "label",
+    "learning_rate",
     "natural",
     "natural_pair",
     "number",

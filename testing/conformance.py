@@ -7,14 +7,17 @@ from typing import NamedTuple
 
 from ..compiler.ops.base import Op
 from ..compiler.plan.loss import Loss
+from ..compiler.plan.optimizer import Optimizer
 from ..compiler.plan.own_augmentation import Augmentation
 from ..compiler.plan.own_metric import Metric
+from ..compiler.plan.schedule import Schedule
 from ..compiler.shapes import Shape
 from .augmentation_checks import check_augmentation
 from .checked import Checked
 from .drawn_layers import check_layer
 from .loss_checks import check_loss
 from .metric_checks import check_metric
+from .optimizer_checks import check_optimizer, check_schedule
 
 MOST_SHOWN = 5
 """So many of the failures are told; the others are mostly the same ones."""
@@ -57,7 +60,9 @@ def conformance(
 
     A loss has to be a finite mean over images with a gradient; a metric must not depend on the
     order of images or on how they are divided into batches and processes; an augmentation must keep
-    shapes, and depend on the numbers that it is given alone.
+    shapes, and depend on the numbers that it is given alone. An optimizer has to make a small loss
+    smaller, by the learning rate that is set, and to go on from its saved state; the factors of a
+    schedule have to be at least 0, and always the same.
     """
     if issubclass(kind, Op):
         checked = check_layer(kind, inputs, cases, seed, uncounted=uncounted)
@@ -67,8 +72,15 @@ def conformance(
         checked = check_metric(kind, seed)
     elif issubclass(kind, Augmentation):
         checked = check_augmentation(kind, seed)
+    elif issubclass(kind, Optimizer):
+        checked = check_optimizer(kind, seed)
+    elif issubclass(kind, Schedule):
+        checked = check_schedule(kind)
     else:
-        raise TypeError(f"{kind.__name__} is neither a layer, a loss, a metric nor an augmentation")
+        raise TypeError(
+            f"{kind.__name__} is not a layer, a loss, a metric, an augmentation, an optimizer or a"
+            " schedule"
+        )
     if checked.failures:
         raise NotConforming(_told(kind.__name__, checked))
     return Conformance(kind.__name__, checked.tried, checked.refused)

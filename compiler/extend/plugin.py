@@ -1,7 +1,8 @@
 """A plug-in: a Python module or package, and the words that it declares.
 
-Every class of the module that has a word is declared: layers, losses, metrics, augmentations and
-callbacks; also those that it imports from other modules of its own, but none of dotcnn itself.
+Every class of the module that has a word is declared: layers, losses, metrics, augmentations,
+optimizers, schedules and callbacks; also those that it imports from other modules of its own, but
+none of dotcnn itself.
 """
 
 from __future__ import annotations
@@ -26,14 +27,22 @@ from ..plan.directive import SERIES, Directive
 from ..plan.log import TOOLS
 from ..plan.loss import Loss
 from ..plan.metric_names import METRICS, PER_CLASS, TRAIN_LOSS
+from ..plan.optimizer import Optimizer
 from ..plan.own_augmentation import Augmentation
 from ..plan.own_metric import Metric
+from ..plan.schedule import Schedule
 from .identity import Identity
 from .plugin_files import files_of, given_as, is_package, line_span, source_of
 
 _WORD = re.compile(r"[a-z][a-z_0-9]*( [a-z][a-z_0-9]*)?", re.ASCII)
 _OF_LAYERS = ("output", "macs", "elementwise", "kept", "torch")
 _OF_METRICS = ("sums", "count", "value")
+_HEADS: dict[type, tuple[str, str]] = {
+    Loss: ("loss", "function"),
+    Optimizer: ("optimizer", "make_optimizer"),
+    Schedule: ("schedule", "share_of_rate"),
+}
+"""The first word of a directive that has kinds, and the method that each defines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +103,8 @@ def declare(plugin: Plugin) -> None:
     if not wrong and not any(plugin.words()) and not has_callbacks(plugin):
         message = f"the plug-in `{plugin.name}` declares nothing"
         help = (
-            "it needs a class with a `word`, of `Layer`, `Loss`, `Metric` or `Augmentation` from"
-            " `dotcnn.plugins`, or a `dotcnn.Callback`, at its top level"
+            "it needs a class with a `word`, of `Layer`, `Loss`, `Metric`, `Augmentation`,"
+            " `Optimizer` or `Schedule` from `dotcnn.plugins`, or a `dotcnn.Callback`, at its top level"
         )
         if is_package(plugin.path) and len(files_of(plugin.path)) > 1:
             help = "import the classes of its other files in `__init__.py`: `from .layers import …`"
@@ -184,15 +193,18 @@ def _declare_metric(plugin: Plugin, kind: type[Metric], word: str) -> None:
 
 
 def _declare_directive(plugin: Plugin, kind: type[Directive], word: str) -> None:
-    if not issubclass(kind, Loss | Augmentation):
+    base = next((one for one in (*_HEADS, Augmentation) if issubclass(kind, one)), None)
+    if base is None:
         raise _wrong(
-            plugin, kind, "plugin-word", f"`{word}` is neither a loss nor an augmentation",
-            "a plug-in declares layers, losses, metrics and augmentations",
+            plugin, kind, "plugin-word", f"`{word}` is not a kind of directive that can be added",
+            "a plug-in declares layers, losses, metrics, augmentations, optimizers and schedules",
         )  # fmt: skip
-    if issubclass(kind, Loss) and not word.startswith("loss "):
+    head = _HEADS.get(base, ("", ""))[0]
+    if head and (not word.startswith(f"{head} ") or word == f"{head} "):
         raise _wrong(
-            plugin, kind, "plugin-word", f"the word of a loss begins with `loss`, not `{word}`",
-            f'write `word = "loss {word}"`',
+            plugin, kind, "plugin-word",
+            f"the word of a class of `{base.__name__}` begins with `{head}`, not `{word}`",
+            f'write `word = "{head} {word.rpartition(" ")[2]}"`',
         )  # fmt: skip
     own = DIRECTIVES[kind.section].own
     heads = {known.split(" ", 1)[0] for known in (*own, *SERIES.get(kind.section, ()))}
@@ -202,16 +214,19 @@ def _declare_directive(plugin: Plugin, kind: type[Directive], word: str) -> None
         or (issubclass(kind, Augmentation) and word.split(" ")[0] in heads)
     ):
         raise _of_the_language(plugin, kind, word, "directive")
-    if issubclass(kind, Loss):
-        if not kind.tasks:
-            raise _wrong(
-                plugin, kind, "plugin-incomplete", f"`{word}` does not say what it is a loss of",
-                'write `tasks = ("classification",)`, or "multi_label", "segmentation",'
-                ' "regression", "image_to_image"',
-            )  # fmt: skip
-        _complete(plugin, kind, Loss, ("function",), f"the loss `{word}`")
-    else:
-        _complete(plugin, kind, Augmentation, ("change",), f"the augmentation `{word}`")
+    if issubclass(kind, Loss) and not kind.tasks:
+        raise _wrong(
+            plugin, kind, "plugin-incomplete", f"`{word}` does not say what it is a loss of",
+            'write `tasks = ("classification",)`, or "multi_label", "segmentation",'
+            ' "regression", "image_to_image"',
+        )  # fmt: skip
+    if issubclass(kind, Optimizer) and "lr" not in kind.fields:
+        raise _wrong(
+            plugin, kind, "plugin-incomplete", f"`{word}` has no learning rate",
+            "write `lr: float = learning_rate(1e-3)`",
+        )  # fmt: skip
+    method = _HEADS[base][1] if base in _HEADS else "change"
+    _complete(plugin, kind, base, (method,), f"`{word}`")
     words = plugin.directives.setdefault(kind.section, {})
     _once(plugin, kind, word, words)
     words[word] = kind
@@ -220,8 +235,15 @@ def _declare_directive(plugin: Plugin, kind: type[Directive], word: str) -> None
 def _of_the_language(plugin: Plugin, kind: type, word: str, what: str) -> SpecError:
     return _wrong(
         plugin, kind, "plugin-word", f"`{word}` is a word of the language",
-        f"give the {what} another word: `my_{word.replace(' ', '_')}`",
+        f"give the {what} another word: `{_another(word)}`",
     )  # fmt: skip
+
+
+def _another(word: str) -> str:
+    """`loss my_poly`, `my_pool_max`."""
+    head, _, rest = word.partition(" ")
+    heads = [known for known, _ in _HEADS.values()]
+    return f"{head} my_{rest}" if head in heads else f"my_{word.replace(' ', '_')}"
 
 
 def _once(plugin: Plugin, kind: type, word: str, known: Mapping[str, type]) -> None:

@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any
 """That of torch, in signatures: the compiler does not import it."""
+Torch: TypeAlias = Any
+"""Another object of torch."""
 
 
 class TorchClass:

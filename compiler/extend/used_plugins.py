@@ -160,9 +160,9 @@ def _found(use: Use) -> Plugin:
     file = f"{use.name}.py" if use.name.isidentifier() else "mine.py"
     spec = use.span.source.path
     kept = ""
-    for name in (file, use.name) if spec is not None and use.name.isidentifier() else ():
-        copy = spec.parent / COPIES / name
-        if copy.exists():
+    for name in (file, use.name) if use.name.isidentifier() else ():
+        copy = spec.parent / COPIES / name if spec is not None else None
+        if copy is not None and copy.exists():
             file = f"{name}/" if copy.is_dir() else name
             kept = f"what the run was made with is {copy}: read it before you give it"
     raise SpecError(

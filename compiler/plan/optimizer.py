@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...dsl.diagnostics import Diagnostic, Edit
 from ..analysis.setting import OPTIMIZERS, OptimizerMemory
+from ..extend.torch_class import Torch
 from ..language.kinds import factor, flag, number, real_number, switch, tuple_of, whole
 from ..language.signature import ArgumentError
 from .directive import Context, Directive
@@ -18,14 +19,14 @@ _MUCH = 100
 """Times the usual learning rate."""
 
 
-def _rate(default: float) -> float:
+def learning_rate(default: float) -> float:
     return number(  # type: ignore[no-any-return]
         "learning rate", default, minimum=0, above=True, maximum=1000,
         elsewhere="learning_rate learningrate eta max_lr",
     )  # fmt: skip
 
 
-def _decay(default: float = 0.0) -> float:
+def decay(default: float = 0.0) -> float:
     return number(  # type: ignore[no-any-return]
         "strength of weight decay", default, minimum=0, maximum=10,
         elsewhere="wd weightdecay l2 decay",
@@ -105,6 +106,20 @@ class Optimizer(Directive):
     lr: float
     usual_lr: ClassVar[float] = 1e-3
     """Of other size only with a reason."""
+    state: ClassVar[int] = 0
+    """For an optimizer of a plug-in: the numbers that it keeps for each weight, for estimates of
+    memory."""
+
+    def make_optimizer(self, groups: list[dict[str, Any]]) -> Torch:
+        """For an optimizer of a plug-in: the `torch.optim.Optimizer`, which imports torch itself.
+        Each group has `params` and `weight_decay`; its `lr` is set before each step. (Those of the
+        language: training/optim.)"""
+        raise NotImplementedError
+
+    @property
+    def own(self) -> bool:
+        """Whether it is one of a plug-in."""
+        return type(self).make_optimizer is not Optimizer.make_optimizer
 
     def warnings(self, context: Context) -> Iterator[Diagnostic]:
         place = self.place("lr")
@@ -122,16 +137,18 @@ class Optimizer(Directive):
     @property
     def memory(self) -> OptimizerMemory:
         """Its memory beside weights and gradients."""
+        if self.own:
+            return OptimizerMemory(self.kind, state=self.state, scratch=1, gpu_scratch=1)
         return OPTIMIZERS[self.kind]
 
 
 class _Moments(Optimizer):
     """Base of Adam and AdamW: averages of gradients and of their squares."""
 
-    lr: float = _rate(1e-3)
+    lr: float = learning_rate(1e-3)
     betas: tuple[float, float] = _betas()
     eps: float = _eps()
-    weight_decay: float = _decay()
+    weight_decay: float = decay()
     amsgrad: bool = flag("divide by the largest average so far (AMSGrad)")
 
     @property
@@ -152,7 +169,7 @@ class AdamW(_Moments):
     word = "optimizer adamw"
     torch_name = "AdamW"
 
-    weight_decay: float = _decay(0.01)
+    weight_decay: float = decay(0.01)
 
 
 class Adam(_Moments):
@@ -169,9 +186,9 @@ class Sgd(Optimizer):
     torch_name = "SGD"
     usual_lr = 0.1
 
-    lr: float = _rate(0.01)
+    lr: float = learning_rate(0.01)
     momentum: float = _momentum()
-    weight_decay: float = _decay()
+    weight_decay: float = decay()
     dampening: float = number(
         "dampening of the gradient in the momentum", 0.0, minimum=0, maximum=1
     )
@@ -202,7 +219,7 @@ class RmsProp(Optimizer):
     torch_name = "RMSprop"
     usual_lr = 0.01
 
-    lr: float = _rate(0.01)
+    lr: float = learning_rate(0.01)
     alpha: float = number(
         "decay rate of the average of squares",
         0.99,
@@ -213,7 +230,7 @@ class RmsProp(Optimizer):
     )
     momentum: float = _momentum()
     eps: float = _eps()
-    weight_decay: float = _decay()
+    weight_decay: float = decay()
     centered: bool = flag("divide by the variance instead of the mean square")
 
     @property
@@ -234,12 +251,12 @@ class Muon(Optimizer):
     word = "optimizer muon"
     usual_lr = 0.02
 
-    lr: float = _rate(0.02)
+    lr: float = learning_rate(0.02)
     momentum: float = number(
         "share of the averaged gradient that each step keeps", 0.95,
         minimum=0, maximum=1, below=True, elsewhere="mom",
     )  # fmt: skip
-    weight_decay: float = _decay(0.01)
+    weight_decay: float = decay(0.01)
     nesterov: bool = switch("Nesterov momentum", True)
     steps: int = whole("Newton-Schulz iterations", 5, maximum=99, elsewhere="ns_steps")
     adamw_lr: float = factor("learning rate of AdamW, as a factor of `lr`", 0.05, keyword_only=True)

@@ -76,6 +76,13 @@ class Schedule(Directive):
         elsewhere="warmup_epochs",
     )
 
+    def share_of_rate(self, done: float, epoch: float) -> float:
+        """For a schedule of a plug-in: the factor of the optimizer's learning rate, where a share
+        `done`, from 0 to 1, of the steps after the warm-up is done, and `epoch` epochs of all. It
+        depends on nothing else: a run that goes on has the same rates. (Those of the language:
+        training/optim.)"""
+        raise NotImplementedError
+
     @classmethod
     def usual(cls, context: Context) -> Schedule:
         return Cosine(warmup=Portion(0.05))

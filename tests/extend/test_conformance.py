@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,14 +17,18 @@ from dotcnn.plugins import (
     Layer,
     Loss,
     Metric,
+    Optimizer,
     Pointwise,
     SameShape,
+    Schedule,
     Shape,
     TorchText,
     Weight,
     Window,
     call_text,
     constructor,
+    learning_rate,
+    number,
     size,
     torch_class,
 )
@@ -269,6 +274,117 @@ def test_what_a_layer_says_wrongly_is_told(kind: type[Layer], sentence: str) -> 
 def test_a_layer_that_works_for_images_alone_is_told_how_to_say_so() -> None:
     with pytest.raises(NotConforming, match=r"not for channels x length; .*_axes = \(2, 3\)`"):
         conformance(Anywhere, cases=8)
+
+
+# ---- optimizers and schedules ------------------------------------------------------------------
+
+
+@torch_class
+def Signs():  # type: ignore[no-untyped-def] # noqa: N802
+    class Signs(torch.optim.Optimizer):
+        def __init__(self, groups: Any, *, fixed: bool, hidden: bool) -> None:
+            super().__init__(groups, {"lr": 1e-3, "weight_decay": 0.0})
+            self.fixed, self.hidden = fixed, hidden
+            self.outside: dict[Tensor, Tensor] = {}
+
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    kept = self.outside if self.hidden else self.state[weight]
+                    key: Any = weight if self.hidden else "average"
+                    kept[key] = 0.9 * kept.get(key, torch.zeros_like(weight)) + weight.grad
+                    rate = 1e-3 if self.fixed else group["lr"]
+                    weight.add_(kept[key].sign(), alpha=-rate)
+
+    return Signs
+
+
+class Sign(Optimizer):
+    word = "optimizer sign"
+    state = 1
+    lr: float = learning_rate(1e-2)
+
+    def make_optimizer(self, groups: Any) -> Any:
+        return Signs(groups, fixed=False, hidden=False)
+
+
+class Upward(Sign):
+    word = "optimizer upward"
+
+    def make_optimizer(self, groups: Any) -> Any:
+        return torch.optim.SGD(groups, lr=self.lr, maximize=True)
+
+
+class Fixed(Sign):
+    word = "optimizer fixed"
+
+    def make_optimizer(self, groups: Any) -> Any:
+        return Signs(groups, fixed=True, hidden=False)
+
+
+class Hidden(Sign):
+    word = "optimizer hidden"
+
+    def make_optimizer(self, groups: Any) -> Any:
+        return Signs(groups, fixed=False, hidden=True)
+
+
+class Light(Sign):
+    word = "optimizer light"
+    state = 0
+
+
+class Nothing(Sign):
+    word = "optimizer nothing"
+
+    def make_optimizer(self, groups: Any) -> Any:
+        return None
+
+
+class Falling(Schedule):
+    word = "schedule falling"
+    exponent: float = number("exponent", 0.5, minimum=0)
+
+    def share_of_rate(self, done: float, epoch: float) -> float:
+        return float((1 - done) ** self.exponent)
+
+
+class Below(Falling):
+    word = "schedule below"
+
+    def share_of_rate(self, done: float, epoch: float) -> float:
+        return 0.5 - done
+
+
+class Counting(Falling):
+    word = "schedule counting"
+    calls = count()
+
+    def share_of_rate(self, done: float, epoch: float) -> float:
+        return float(next(self.calls))
+
+
+def test_an_optimizer_and_a_schedule_conform() -> None:
+    assert conformance(Sign).tried >= 5
+    assert conformance(Falling).tried >= 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (Upward, "does not make the loss smaller"),
+        (Fixed, "changes weights where the learning rate is 0"),
+        (Hidden, "goes on otherwise from its saved state"),
+        (Light, "keeps 1 numbers for each weight, and says `state = 0`"),
+        (Nothing, "returns NoneType, which is not a torch.optim.Optimizer"),
+        (Below, "are -0.5 to 0.5, and have to be at least 0"),
+        (Counting, "gives other factors when it is asked again"),
+    ],
+)
+def test_what_an_optimizer_or_schedule_does_wrongly_is_told(kind: type, sentence: str) -> None:
+    with pytest.raises(NotConforming, match=sentence):
+        conformance(kind)
 
 
 class Summed(Loss):

@@ -24,6 +24,8 @@ from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.dsl.source import Source
 from support import ROOT
 
+from ..training.small import Looker, equal, last
+
 EXAMPLE = ROOT / "docs" / "guide" / "plugins"
 
 POWER = """\
@@ -440,6 +442,46 @@ def test_resuming_and_exporting_with_the_plugin(run: Path, tmp_path: Path) -> No
     resumed = dotcnn.train(resume=run, epochs=3, quiet=True, **given)
     assert resumed.metrics["mcc"] == pytest.approx(resumed.metrics["mcc"])
     assert dotcnn.predict(run, [[[0] * 8] * 8], **given)[0] is not None
+
+
+OPTIMIZER = """\
+from dotcnn.plugins import Optimizer, Schedule, decay, learning_rate
+
+class Nadam(Optimizer):
+    \'\'\'Adam with Nesterov momentum.\'\'\'
+
+    word = "optimizer nadam"
+    state = 2
+    lr: float = learning_rate(2e-3)
+    weight_decay: float = decay()
+
+    def make_optimizer(self, groups):
+        import torch
+        return torch.optim.NAdam(groups)
+
+class Root(Schedule):
+    word = "schedule root"
+
+    def share_of_rate(self, done, epoch):
+        return (1 - done) ** 0.5
+"""
+
+
+def test_an_optimizer_and_a_schedule_of_a_plugin_train_and_go_on(tmp_path: Path) -> None:
+    text = """\
+use "faster"
+network N { input 1x8x8, conv 4 3x3 stride=2, relu, flatten, fc classes }
+train { data digits, epochs 2, batch 256, optimizer nadam lr=0.01, schedule root warmup=1 }
+"""
+    given: Any = {"plugins": [plugin(tmp_path, OPTIMIZER, "faster")], "quiet": True}
+    whole = dotcnn.train(text, output=tmp_path / "whole", **given)
+    lines = (whole.folder / "metrics.jsonl").read_text().splitlines()
+    rates = [json.loads(line)["lr"] for line in lines[1:]]
+    assert rates == pytest.approx([0.01, 0.01 * (1 / 6) ** 0.5])
+    stopped = dotcnn.train(text, output=tmp_path / "run", callback=Looker(9), **given)
+    assert stopped.interrupted
+    again = dotcnn.train(resume=tmp_path / "run", **given)
+    assert equal(last(again.folder), last(whole.folder))
 
 
 CALLBACK = """\

@@ -42,7 +42,8 @@ def parameter_groups(
     for name, parameter, part in _trainable(module):
         factor = (factors or {}).get(name, 1.0)
         decays = isinstance(part, _DECAYING) and name.endswith("weight")
-        decay = directive.arguments["weight_decay"] if decays or directive.decay_all else 0.0
+        decay = directive.arguments.get("weight_decay", 0.0)
+        decay = decay if decays or directive.decay_all else 0.0
         decay = 0.0 if name in anchored else decay
         if directive.norm_lr is not None and name in norms:
             factor *= directive.norm_lr
@@ -73,7 +74,9 @@ def _trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module
 def make_optimizer(
     directive: Optimizer, groups: list[dict[str, Any]], device: torch.device
 ) -> torch.optim.Optimizer:
-    """An optimizer of torch, in its fused implementation if there is one."""
+    """An optimizer of torch, in its fused implementation if there is one, or of a plug-in."""
+    if directive.own:
+        return _of_plugin(directive, groups)
     kind: Any = (
         Muon if isinstance(directive, plans.Muon) else getattr(torch.optim, directive.torch_name)
     )
@@ -81,6 +84,23 @@ def make_optimizer(
     if "fused" in inspect.signature(kind).parameters:
         arguments["fused"] = device.type in ("cpu", "cuda") and bool(groups)
     made: torch.optim.Optimizer = kind(groups, **arguments)
+    return made
+
+
+def _of_plugin(directive: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Raises TypeError if it is not an optimizer of torch, or has other groups of parameters: the
+    learning rate is set in them."""
+    made = directive.make_optimizer(groups)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(
+            f"`make_optimizer` of `{directive.word}` returns {type(made).__name__}, which is not a"
+            " torch.optim.Optimizer"
+        )
+    if [len(group["params"]) for group in made.param_groups] != [len(g["params"]) for g in groups]:
+        raise TypeError(
+            f"the optimizer of `{directive.word}` has other groups than those that it was given:"
+            " pass them on as they are"
+        )
     return made
 
 
@@ -187,6 +207,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
     if sizes != [len(group["params"]) for group in saved["param_groups"]]:
         raise ValueError("the optimizer has other parameter groups")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if not _is_known(optimizer):  # that of a plug-in knows itself
+        optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+        return
     needed_by = [_needed(optimizer, group) for group in groups for _ in group["params"]]
     for index, state in saved["state"].items():
         if not 0 <= index < len(parameters):
@@ -199,6 +222,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
         if not same or missing or (counted and state and "step" not in state):
             raise ValueError("the state is that of another optimizer")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
+def _is_known(optimizer: torch.optim.Optimizer) -> bool:
+    kind = type(optimizer)
+    return kind is Muon or (kind.__name__ in _NEEDED and kind.__module__.startswith("torch."))
 
 
 def _needed(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Rates:
                 return max(rate * self.plateau.factor, min(rate, schedule.end))
             case Constant():
                 return rate
-        raise AssertionError(schedule.word)
+        return rate * float(schedule.share_of_rate(done, step / steps))
 
 
 def _one_cycle(schedule: OneCycle, step: int, total: int) -> float:
