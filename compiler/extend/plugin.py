@@ -104,7 +104,8 @@ def declare(plugin: Plugin) -> None:
         message = f"the plug-in `{plugin.name}` declares nothing"
         help = (
             "it needs a class with a `word`, of `Layer`, `Loss`, `Metric`, `Augmentation`,"
-            " `Optimizer` or `Schedule` from `dotcnn.plugins`, or a `dotcnn.Callback`, at its top level"
+            " `Optimizer` or `Schedule` from `dotcnn.plugins`, or a `dotcnn.Callback`, at its top"
+            " level"
         )
         if is_package(plugin.path) and len(files_of(plugin.path)) > 1:
             help = "import the classes of its other files in `__init__.py`: `from .layers import …`"
