@@ -8,18 +8,21 @@ writer (checkpoint/writer.py) and the callbacks (callbacks.py).
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from ...compiler.plan.metric_names import TRAIN_LOSS
+from ...dsl.diagnostics import SpecError
 from ..augment.progressive import progressive
+from ..checkpoint.run_folder import shown
 from ..data.loader.batches import Batch
 from ..data.loader.order import BatchSizes, sample
 from ..metrics.better import is_best
@@ -123,6 +126,8 @@ class Loop:
         self.warned_of_constant_outputs = False
         self.images = 0
         """The number of images since the start of this epoch, or since it was resumed."""
+        self.failed: SpecError | None = None
+        """Why no more images can be read: what was trained is saved."""
         self.stopping = False
         """Whether another process was asked to stop."""
         self.saving = False
@@ -163,7 +168,17 @@ class Loop:
         """Saves the state within an epoch."""
         self.position.seconds += time.perf_counter() - began
         self.writer.interrupted(self.learner)
+        if self.failed is not None:
+            raise self.saved(self.failed)
         return Ending(INTERRUPTED)
+
+    def saved(self, error: SpecError) -> SpecError:
+        """The error, with how to go on."""
+        first, *others = error.diagnostics
+        go_on = f"`cnn train --resume {shown(self.writer.folder.path)}`"
+        help = f"{first.help}: {go_on}" if first.help else f"to go on: {go_on}"
+        notes = (*first.notes, "all steps until then are saved")
+        return SpecError([replace(first, help=help, notes=notes), *others])
 
     def close(self) -> None:
         """Ends the worker processes that read images."""
@@ -242,6 +257,8 @@ class Loop:
                 self.saving = False
                 self.writer.within_epoch(learner, time.perf_counter() - began)
         self.read(losses.rest())
+        if self.failed is not None:
+            return False
         position.epoch += 1
         position.position = 0
         return True
@@ -311,13 +328,30 @@ class Loop:
         sizes = BatchSizes(len(self.batches.store), size, position.position, self.batches.drop_last)
         before = len(self.batches) - len(sizes)
         many = self.train.accumulate.batches
-        for index, batch in enumerate(self.batches(position.epoch, position.position)):
+        for index, batch in enumerate(self.readable(position.epoch, position.position, many)):
             first = index - index % many
             together = sum(sizes[first : first + many])
             own = len(batch.labels) - self.batches.guests
             share = own * self.processes.world / together
             last = index % many == many - 1 or index == len(sizes) - 1
             yield before + index + 1, (batch, share, last)
+
+    def readable(self, epoch: int, position: int, many: int) -> Iterator[Batch]:
+        """The batches of an epoch, until they end, or their images cannot be read any more. What
+        was trained can then be saved, unless other processes wait for this one or a step is half
+        made: it has `many` batches."""
+        batches = self.batches(epoch, position)
+        for done in itertools.count():
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except SpecError as error:
+                if not self.processes.alone or done % many or not self.position.steps:
+                    raise
+                self.failed = error
+                return
+            yield batch
 
     def diverged(self, unread: Unread) -> Diverged:
         """The error for a loss that is NaN or infinite; no step was made with this loss."""
@@ -409,7 +443,13 @@ class Loop:
         """The metrics of the network on the validation set."""
         learner = self.learner
         self.processes.share_buffers(learner.evaluated)
-        counts = self.count()
+        try:
+            counts = self.count()
+        except SpecError as error:  # images cannot be read any more
+            if not self.processes.alone:
+                raise
+            self.failed = error
+            raise _Interrupted from None
         if counts.constant and not self.warned_of_constant_outputs:
             self.warned_of_constant_outputs = True
             largest = rate_of(self.train.optimizer)

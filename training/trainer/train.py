@@ -34,6 +34,7 @@ from ..data.loader.fold_stores import FoldStores
 from ..data.loader.windowed_order import ShuffleWindow
 from ..data.open import open_data
 from ..data.opened import Opened
+from ..data.remote.notes import shown_by
 from ..display.rate_chart import rate_chart
 from ..find_lr.find_rate import find_rate, with_rate
 from ..find_lr.found_rate import FoundRate, rate_of_run
@@ -108,7 +109,7 @@ def train(
         interruption=interruption,
         notes=notes,
     )
-    with closing(callback), ExitStack() as claim:
+    with closing(callback), shown_by(callback.note), ExitStack() as claim:
         if resume is not True:
             return run(output=output, resume=resume or None)
         folder = output or usual_folder(request)

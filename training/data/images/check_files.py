@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..loader.image_source import Files
+from ..loader.read_ahead import ahead_of
 from ..loader.thread_pool import Progress, each, unwatched
 from .checked_files import CheckedFiles, Mark
 from .color_modes import plain
@@ -61,7 +62,7 @@ def unusable(
         unchanged = before is not None and files.mark(index) == before
         return Checked(reason, before if unchanged else None)
 
-    results = each(check, len(paths), threads, what, progress)
+    results = each(ahead_of(files, indices, check), len(paths), threads, what, progress)
     checked.remember({
         path: (result.fresh, result.reason)
         for path, result in zip(paths, results, strict=True)

@@ -34,6 +34,8 @@ from ..loader.store import (
     without,
 )
 from ..loader.thread_pool import Progress
+from ..remote.notes import say
+from ..remote.settings import cache_size
 from ..samples.sample_source import Samples
 from ..samples.sample_store import Found
 from .check_files import Bad, unfit_sizes, unusable
@@ -127,6 +129,13 @@ class ImageStoring:
         assert isinstance(source, Files)
         crop = self.crop if self._is_cut(part) else None
         share = shared(0, len(source), *self.processes.local)
+        if where == "files" and _too_many_to_check(source):
+            say(
+                f"the images for {USES[part]} are more than half of the cache, and are not checked"
+                " before training: one that cannot be read ends it",
+                f"unchecked {part}",
+            )
+            return OnDisk(source, fit, self.channels, crop, uncropped=self.uncropped), {}
         if where == "files":
             largest = fit if crop is None or crop.fit is None else larger(fit, crop.fit)
             bad = self._merged(lambda: self._unusable(part, source, largest, share))
@@ -213,6 +222,13 @@ class ImageStoring:
         """The bad files that any process has found: all must leave out the same."""
         found = self.processes.together(work)
         return dict(sorted({i: why for bad in reversed(found) for i, why in bad.items()}.items()))
+
+
+def _too_many_to_check(source: Files) -> bool:
+    """Whether checking images elsewhere would fetch them in vain: the cache would not keep them."""
+    if not source.elsewhere:
+        return False
+    return float(source.bytes_of(torch.arange(len(source))).sum()) > cache_size() / 2
 
 
 def _without(source: Files, bad: Bad) -> Files:

@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 
 from ...runtime.process_group import ALONE, Processes
+from ..loader.image_source import Files
 from ..loader.order import sample, shared
+from ..loader.read_ahead import ahead_of
 from ..loader.store import InMemory, Store
 from ..loader.thread_pool import Progress, each, unwatched
 
@@ -165,7 +167,9 @@ def measured(
         def one(place: int) -> _OfBytes | _OfLevels:
             return of(store.read(mine[place])[None, :channels])
 
-        return each(one, len(mine), threads, "measuring pixels", progress)
+        source = store.source
+        work = ahead_of(source, mine, one) if isinstance(source, Files) else one
+        return each(work, len(mine), threads, "measuring pixels", progress)
 
     parts = [part for some in processes.together(read) for part in some]
     joined: Callable[[Any], _OfBytes | _OfLevels] = _OfLevels.joined if deep else _OfBytes.joined

@@ -81,7 +81,7 @@ class Members:
     def ahead(self, indices: Sequence[int]) -> None:
         """Begins to fetch members that will be read soon, if the files are elsewhere."""
         if self.reader is not None:
-            self.reader.ahead(self.places[torch.as_tensor(indices)].tolist())
+            self.reader.ahead(self.places[torch.as_tensor(indices).long()].tolist())
 
     def forget(self, index: int) -> bool:
         """Has a member whose bytes are wrong fetched again, if it is elsewhere; else False."""

@@ -26,6 +26,7 @@ from ..images.resize import Fit
 from ..samples.sample_fit import SampleFit
 from ..samples.sample_source import Samples
 from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskReader
+from .read_ahead import ahead_of
 from .thread_pool import Progress, each, unwatched
 
 
@@ -316,7 +317,7 @@ def whole_in_memory(
             return error.reason
         return image.permute(1, 2, 0).contiguous()
 
-    results = each(one, len(files), threads, what, progress)
+    results = each(ahead_of(files, range(len(files)), one), len(files), threads, what, progress)
     bad = {index: reason for index, reason in enumerate(results) if isinstance(reason, str)}
     images: list[Any] = [image for image in results if isinstance(image, Tensor)]
     results.clear()
@@ -372,7 +373,8 @@ def decoded(
             return error.reason
         return ""
 
-    reasons = each(one, len(indices), threads, what, progress)
+    work = ahead_of(source, indices, one)
+    reasons = each(work, len(indices), threads, what, progress)
     return images, {i: reason for i, reason in zip(indices, reasons, strict=True) if reason}
 
 

@@ -7,18 +7,22 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ....dsl.diagnostics import SpecError
+from ....dsl.diagnostics import Diagnostic, SpecError
 from ...runtime.interrupts import SIGNALS
 from ..diagnostic import problem
 from ..images.image_file import BadImage, quiet
+from ..remote.notes import FromWorkers, send_through
 from ..sources.file_names import clean
+from .image_source import Files
 from .memory_budget import shared_budget
+from .read_ahead import Piece, bytes_ahead, with_ahead
 from .store import WholeImages
 
 AHEAD = 4
@@ -35,6 +39,8 @@ class Failed(NamedTuple):
     """Returned instead of a piece: why it could not be read. An exception would lose its type."""
 
     reason: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """The errors, if it is not one image that cannot be read."""
 
 
 class Stream:
@@ -51,8 +57,12 @@ class Stream:
         self._store = store
         self._piece = piece_size(store.bytes_of_image, workers, shared_budget(local))
         self._requested = _Requested()
+        source = store.source
+        self._elsewhere = source if isinstance(source, Files) and source.elsewhere else None
+        self._ahead = workers, bytes_ahead(local)
+        self._notes = FromWorkers() if self._elsewhere is not None and workers else None
         self._loader = DataLoader(
-            _Reader(store),
+            _Reader(store, None if self._notes is None else self._notes.sender),
             batch_sampler=self._requested,  # type: ignore[arg-type]
             collate_fn=_unchanged,
             num_workers=workers,
@@ -76,6 +86,8 @@ class Stream:
             for indices in requested
             for piece in torch.split(indices, size)
         )
+        if self._elsewhere is not None:
+            wanted = with_ahead(wanted, self._elsewhere, *self._ahead)
         self._requested.pieces = wanted
         try:
             with _undisturbed():
@@ -107,12 +119,14 @@ class Stream:
             raise _worker_died(error) from None
         if isinstance(images, Failed):
             self.close()
-            raise problem(
-                "bad-file",
-                f"an image that was readable at the start can no longer be read: {images.reason}",
-                None,
-                help="repair or remove the file, and resume the run",
-            )
+            if images.diagnostics:
+                raise SpecError(images.diagnostics)
+            what = "an image that was readable at the start can no longer be read"
+            help = "repair or remove the file, and resume the run"
+            if self._elsewhere is not None:
+                what = "an image cannot be read"
+                help = "repair the file, and resume the run; `cnn pack` leaves out what is damaged"
+            raise problem("bad-file", f"{what}: {images.reason}", None, help=help)
         return images  # type: ignore[no-any-return]
 
     def close(self) -> None:
@@ -121,13 +135,8 @@ class Stream:
         if end is not None:
             end()
         self._loader._iterator = None
-
-
-class Piece(NamedTuple):
-    """Some images of a batch."""
-
-    epoch: int | None
-    indices: list[int]
+        if self._notes is not None:
+            self._notes.close()
 
 
 class _Requested:
@@ -156,8 +165,9 @@ def _undisturbed() -> Iterator[None]:
 
 
 class _Reader(Dataset[Tensor]):
-    def __init__(self, store: WholeImages) -> None:
+    def __init__(self, store: WholeImages, notes: Connection | None = None) -> None:
         self.store = store
+        self.notes = notes
 
     def __len__(self) -> int:
         return len(self.store)
@@ -167,11 +177,17 @@ class _Reader(Dataset[Tensor]):
 
     def __getitems__(self, piece: Piece) -> Tensor | Failed:
         """Reads a whole piece in the worker."""
+        if self.notes is not None:
+            send_through(self.notes)
         try:
+            if piece.ahead and isinstance(self.store.source, Files):
+                self.store.source.ahead(piece.ahead)
             with quiet():
                 return self.store.read_batch(piece.indices, piece.epoch)
         except BadImage as error:
             return Failed(clean(error.reason))
+        except SpecError as error:
+            return Failed("", error.diagnostics)
 
 
 def _unchanged(batch: Any) -> Any:

@@ -53,8 +53,11 @@ def refused(url: str, error: Final) -> SpecError:
 
 def gone(url: str, reason: str, seconds: float) -> SpecError:
     message = f"{host_of(url)} has not answered for {in_words(seconds)}: {reason}"
-    notes = (f"the last request was for {shown(url)}",)
-    help = "go on when it answers again; DOTCNN_PATIENCE is how many seconds are waited for it"
+    notes = (
+        f"the last request was for {shown(url)}",
+        "DOTCNN_PATIENCE=900 in the environment waits for 15 minutes",
+    )
+    help = "go on when it answers again"
     return SpecError([Diagnostic(GONE, message, notes=notes, help=help)])
 
 
