@@ -7,7 +7,7 @@ run when there is none, goes on after any interruption, and does nothing once th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -16,30 +16,30 @@ from ...dsl.diagnostics import SpecError
 from ..request import Request
 from ..runtime.process_group import Processes
 from ..untrusted.bad_file import BadFile
+from .bring_folder import bring_folder, is_started
 from .copied_texts import copied_texts
 from .resume import must_be_run
 from .run_files import read_plan, read_record
-from .run_folder import CHECKPOINT, PLAN, RECORD, cannot_write, laid_out, member_name, shown, taken
+from .run_folder import PLAN, RECORD, cannot_write, laid_out, shown, taken
 from .run_lock import NAME as LOCK
 from .run_lock import lock_run
 
 
-def is_started(folder: Path) -> bool:
-    """Whether a run has a checkpoint to go on from; of an ensemble, its first network."""
-    return any(os.path.lexists(each / CHECKPOINT) for each in (folder, folder / member_name(1)))
-
-
 @contextmanager
-def claimed(folder: Path, request: Request, processes: Processes) -> Iterator[Path | None]:
+def claimed(
+    folder: Path, request: Request, processes: Processes, tell: Callable[[str], object]
+) -> Iterator[Path | None]:
     """A context in which nobody else trains in a folder, which is created if need be. Yields the
     run to go on with, in processes on other machines a copy of its texts; None if there is none, or
-    if it ended before its first checkpoint. Raises SpecError if the folder holds something else, or
+    if it ended before its first checkpoint. A run that only another machine has is copied, of which
+    `tell` tells. Raises SpecError if the folder holds something else, or
     if another process trains there."""
     new = processes.from_first(lambda: _made(folder))
     with ExitStack() as stack:
         if new and processes.writes:
             stack.callback(_remove_empty, folder)
         stack.enter_context(lock_run(folder, processes))
+        bring_folder(folder, processes, tell)
         started = processes.from_first(lambda: _checked(folder, request))
         yield stack.enter_context(copied_texts(folder, processes)) if started else None
 

@@ -207,8 +207,8 @@ def _train(options: argparse.Namespace) -> int:
     request = _request(options, run) if alone or options.file is not None else None
     needs_torch("training")
 
+    from ..checkpoint.bring_folder import run_on_first
     from ..checkpoint.claim_folder import finished
-    from ..checkpoint.copied_texts import copied_texts
     from ..checkpoint.run_folder import usual_folder
     from ..display.choose import callback_for
     from ..runs.tags_and_note import TagsAndNote
@@ -230,8 +230,8 @@ def _train(options: argparse.Namespace) -> int:
             return OK
         return start(options.devices, options.arguments, options.device)
     with (
-        joined(options.device, os.environ, lambda error: _report(error, options)) as processes,
-        copied_texts(run, processes) as folder,
+        joined(options.device, os.environ, lambda error: _report(error, options), say) as processes,
+        run_on_first(run, processes, say) as folder,
     ):
         asked = request or _request(options, folder)
         if asked.warnings and processes.writes:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch.distributed as dist
 
 from ...dsl.diagnostics import Diagnostic
+from .heartbeats import lost_process
+
+_KNOWN_WITHIN = 3.0
+"""The seconds after which it is known which process has ended."""
 
 
 def broken_connection(error: BaseException) -> Diagnostic | None:
@@ -23,7 +27,7 @@ def broken_connection(error: BaseException) -> Diagnostic | None:
     )
     if not lost:
         return None
-    return Diagnostic(
+    return lost_process(_KNOWN_WITHIN) or Diagnostic(
         "process-ended",
         "the connection to another process of this training broke, most likely because it ended",
         notes=(text.strip().partition("\n")[0][:200],),

@@ -7,6 +7,7 @@ cnn train net.cnn --devices 2
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -15,20 +16,25 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from .break_off import break_off, own_addresses
 from .broken_connection import broken_connection
 from .devices import find_device
+from .heartbeats import INTERRUPTED as INTERRUPTED_THERE
+from .heartbeats import Heartbeats, Lost
 from .interrupts import SAME, SIGNALS
 from .launch_environment import Place, place_of
+from .meeting import Tell, choose_interface, meet, open_store
 from .process_group import ALONE, PATIENCE, Processes
 
 ERRORS, INTERRUPTED = 1, 130
@@ -39,59 +45,84 @@ Report = Callable[[SpecError], None]
 
 
 @contextmanager
-def joined(device: str, environment: Mapping[str, str], report: Report) -> Iterator[Processes]:
+def joined(
+    device: str, environment: Mapping[str, str], report: Report, tell: Tell = print
+) -> Iterator[Processes]:
     """A context with the group of processes that were started together, or with a single one. If
     there is an error in one of several, it is reported here, and the process ends: leaving the
-    group properly could wait forever for processes that are gone, and hide the error."""
+    group properly could wait forever for processes that are gone, and hide the error. `tell` prints
+    a line while others are missing."""
     place = place_of(environment)
     if place is None:
         yield ALONE
         return
+    heartbeats = Heartbeats(place.rank, socket.gethostname())
     try:
-        yield _join(place, device)
+        yield _join(place, device, environment, heartbeats, report, tell)
     except BaseException as error:  # noqa: BLE001 (the process ends here)
-        _leave(error, report)
+        _leave(error, report, heartbeats)
     dist.destroy_process_group()
+    heartbeats.leave()
 
 
-def _join(place: Place, device: str) -> Processes:
+def _join(
+    place: Place,
+    device: str,
+    environment: Mapping[str, str],
+    heartbeats: Heartbeats,
+    report: Report,
+    tell: Tell,
+) -> Processes:
     """Joins the other processes; raises SpecError if there is no device for this one, or if they do
     not meet."""
     gpu = find_device(device).type == "cuda"
     mine = local_gpu(place) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(mine)
-    host = f"[{place.address}]" if ":" in place.address else place.address
-    meeting = f"tcp://{host}:{place.port}"
-    try:
-        store, rank, world = next(rendezvous(meeting, place.rank, place.world, timeout=PATIENCE))
-    except (dist.DistError, OSError, ValueError) as error:
-        raise SpecError([_not_met(place, error)]) from None
+    heartbeats.on_loss = partial(_end_if_stuck, mine, (), heartbeats, report)
+    store = open_store(place, environment, tell)
+    meet(place, store, heartbeats, tell)
     store.set_timeout(PATIENCE)
+    if not gpu:
+        choose_interface(heartbeats)
     dist.init_process_group(
         "nccl" if gpu else "gloo",
         store=PrefixStore("group", store),
-        rank=rank,
-        world_size=world,
+        rank=place.rank,
+        world_size=place.world,
         timeout=PATIENCE,
     )
+    host = socket.gethostname()
+    everybody = Processes(place.rank, place.world, mine).gathered((host, list(own_addresses())))
+    addresses = {address for _, listed in everybody for address in listed}
+    heartbeats.on_loss = partial(_end_if_stuck, mine, addresses, heartbeats, report)
     local_world = place.local_world
     if local_world is None:
-        host = socket.gethostname()
-        local_world = Processes(rank, world, mine).gathered(host).count(host)
+        local_world = [name for name, _ in everybody].count(host)
     return Processes(
-        rank, world, mine, local_rank=place.local_rank, local_world=local_world, store=store
+        place.rank,
+        place.world,
+        mine,
+        local_rank=place.local_rank,
+        local_world=local_world,
+        store=store,
+        heartbeats=heartbeats,
     )
 
 
-def _not_met(place: Place, error: Exception) -> Diagnostic:
-    return Diagnostic(
-        "no-launch",
-        f"the {place.world} processes did not meet at {place.address}, port {place.port}",
-        notes=(str(error).strip().partition("\n")[0][:200],),
-        help="MASTER_ADDR must be a machine that all of them reach, the one of the first process,"
-        " and MASTER_PORT a port that is free there",
-    )
+def _end_if_stuck(
+    device: torch.device,
+    addresses: Collection[str],
+    heartbeats: Heartbeats,
+    report: Report,
+    lost: Lost,
+) -> None:
+    """Ends what waits for a lost process; if that is not possible, this process."""
+
+    def give_up() -> None:
+        _leave(SpecError([lost.diagnostic(heartbeats.rank)]), report, heartbeats)
+
+    break_off(device, addresses, give_up)
 
 
 def local_gpu(place: Place) -> torch.device:
@@ -101,24 +132,41 @@ def local_gpu(place: Place) -> torch.device:
     return find_device("cuda:0" if only else f"cuda:{place.local_rank}")
 
 
-def _leave(error: BaseException, report: Report) -> NoReturn:
-    """Reports an error and ends this process at once, without Python's clean-up, in which NCCL
-    would wait for the other processes."""
-    code = ERRORS
+def _leave(error: BaseException, report: Report, heartbeats: Heartbeats) -> NoReturn:
+    """Reports an error, also to the other processes, and ends this process at once, without
+    Python's clean-up, in which NCCL would wait for the others."""
+    code, text = ERRORS, ""
     try:
         broken = broken_connection(error)
+        if broken is not None:
+            error = SpecError([broken])
         if isinstance(error, KeyboardInterrupt):
             code = INTERRUPTED
         elif isinstance(error, SpecError):
+            text = error.diagnostics[0].message
             report(error)
-        elif broken is not None:
-            report(SpecError([broken]))
         else:
+            text = f"{type(error).__name__}: {error}"
             traceback.print_exception(error)
+        if heartbeats.lost is not None and heartbeats.lost.how == INTERRUPTED_THERE:
+            code = INTERRUPTED
+        heartbeats.leave(text, interrupted=isinstance(error, KeyboardInterrupt))
+        _tell_torchrun(text)
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _tell_torchrun(text: str) -> None:
+    """Writes the error where torchrun looks for it, for its table of failures."""
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not file or not text:
+        return
+    extra = {"py_callstack": text, "timestamp": str(int(time.time()))}
+    with suppress(OSError):
+        content = json.dumps({"message": {"message": text, "extraInfo": extra}})
+        Path(file).write_text(content, encoding="utf-8")
 
 
 # ---- starting them ---------------------------------------------------------------------------

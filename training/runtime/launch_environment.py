@@ -1,7 +1,7 @@
 """The environment variables that number the processes of distributed training. Needs no torch.
 
 torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT. SLURM has
-variables of its own for the tasks that `srun` starts; what torchrun would set follows from them.
+variables of its own for the tasks that `srun` starts (slurm.py).
 """
 
 from __future__ import annotations
@@ -11,20 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from .slurm import slurm_hosts, slurm_variables
 
 _NEEDED = ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-_SLURM = {
-    "RANK": "SLURM_PROCID",
-    "WORLD_SIZE": "SLURM_STEP_NUM_TASKS",
-    "LOCAL_RANK": "SLURM_LOCALID",
-}
-_HOSTS = "SLURM_STEP_NODELIST"
-"""The machines of the tasks: `gpu[07-09,12],large1`. SLURM sets this, and the number of tasks of a
-step, only in what `srun` starts: a program in a batch script without `srun` is alone."""
-
-_PORTS = range(61_000, 65_000)
-"""Ports that Linux does not give to other connections."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +30,14 @@ class Place:
     address: str
     """A name or an address of the machine of the first process."""
     port: int
+    hosts: tuple[str, ...] = ()
+    """The names of all machines, where the launcher says them."""
 
 
 def place_of(environment: Mapping[str, str]) -> Place | None:
     """The numbers of this process; None if it was not started as one of several. Raises SpecError
     if only some of the variables are set: each process would train a run of its own."""
-    values = {**_of_slurm(environment), **{k: v for k, v in environment.items() if v}}
+    values = {**slurm_variables(environment), **{k: v for k, v in environment.items() if v}}
     if "RANK" not in values or "WORLD_SIZE" not in values:
         return None
     missing = [name for name in _NEEDED if name not in values]
@@ -70,36 +61,13 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
         local_world=local_world,
         address=values["MASTER_ADDR"],
         port=_number(values, "MASTER_PORT"),
+        hosts=slurm_hosts(environment),
     )
 
 
 def rank_of(environment: Mapping[str, str]) -> str:
     """The rank of this process as it is printed, also if other variables are wrong."""
-    return {**_of_slurm(environment), **environment}.get("RANK") or "0"
-
-
-def _of_slurm(environment: Mapping[str, str]) -> dict[str, str]:
-    """What torchrun would set in this task of `srun`; empty if there is only one task, or if other
-    processes are numbered than the tasks: by torchrun, or by WORLD_SIZE=1."""
-    found = {name: environment.get(slurm) for name, slurm in _SLURM.items()}
-    values = {name: value for name, value in found.items() if value}
-    hosts, tasks = environment.get(_HOSTS), values.get("WORLD_SIZE", "1")
-    if len(values) < len(_SLURM) or not hosts or tasks == "1":
-        return {}
-    if environment.get("WORLD_SIZE") not in (None, "", tasks):
-        return {}
-    # Steps of all jobs may run on one machine at the same time.
-    step = int("".join(re.findall(r"\d", environment.get("SLURM_STEP_ID", ""))) or 0)
-    job = int("".join(re.findall(r"\d", environment.get("SLURM_JOB_ID", ""))) or 0)
-    port = _PORTS[(job + 101 * step) % len(_PORTS)]
-    return {**values, "MASTER_ADDR": _first_host(hosts), "MASTER_PORT": str(port)}
-
-
-def _first_host(hosts: str) -> str:
-    """The first of the machines: `gpu07` of `gpu[07-09,12],large1`."""
-    host = re.match(r"([^\[,]*)(?:\[([^\],-]*)(?:[,-][^\]]*)?\]([^\[,]*))?", hosts)
-    assert host is not None  # the pattern matches any text
-    return "".join(part or "" for part in host.groups())
+    return {**slurm_variables(environment), **environment}.get("RANK") or "0"
 
 
 def _number(values: Mapping[str, str], name: str) -> int:

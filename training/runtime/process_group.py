@@ -25,6 +25,7 @@ from torch.utils._pytree import tree_map
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.loader.order import Sharing
 from .compiled import Compiled
+from .heartbeats import Heartbeats
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, which may still read images or write a checkpoint."""
@@ -63,6 +64,7 @@ class Processes:
         local_rank: int | None = None,
         local_world: int | None = None,
         store: Store | None = None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self.rank = rank
         self.world = world
@@ -74,6 +76,7 @@ class Processes:
         """The rank among the processes of this machine, which share its memory and its cores, and
         their number."""
         self._store = store
+        self._heartbeats = heartbeats
         self._meetings = 0
 
     @property
@@ -250,7 +253,8 @@ class Processes:
     def wait_for_first(self) -> None:
         """Waits until the first process gets here as well, because it still writes files: if the
         others ended before, whoever started them might end the first one, too. Gives up after
-        `PATIENCE`, or when the first process has ended. Signals are handled meanwhile."""
+        `PATIENCE`, or when the first process has ended; raises SpecError if it is lost. Signals are
+        handled meanwhile."""
         if self._store is None:
             return
         self._meetings += 1
@@ -268,7 +272,10 @@ class Processes:
                     return
                 time.sleep(_PAUSE)
         except RuntimeError:  # the process that hosts the store has ended
-            return
+            pass
+        lost = self._heartbeats.lost if self._heartbeats else None
+        if lost is not None and not self.writes and lost.rank == 0:
+            raise SpecError([lost.diagnostic(self.rank)])
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def train(
         if resume is not True:
             return run(output=output, resume=resume or None)
         folder = output or usual_folder(request)
-        continued = claim.enter_context(claimed(folder, request, processes))
+        continued = claim.enter_context(claimed(folder, request, processes, callback.note))
         if continued is None:
             callback.note(f"there is nothing to resume in {shown(folder)}: a new run starts")
         return run(claim=folder, resume=continued)

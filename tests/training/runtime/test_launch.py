@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +16,13 @@ import torch
 from torch import nn
 
 from dotcnn.dsl.diagnostics import SpecError
-from dotcnn.training.runtime import distributed, process_group
+from dotcnn.training.runtime import distributed, meeting, process_group
 from dotcnn.training.runtime.broken_connection import broken_connection
 from dotcnn.training.runtime.distributed import local_gpu
+from dotcnn.training.runtime.heartbeats import Heartbeats
 from dotcnn.training.runtime.launch_environment import Place, place_of, rank_of
 from dotcnn.training.runtime.process_group import Processes
+from dotcnn.training.runtime.slurm import host_names
 
 
 def place(rank: int, world: int, local_rank: int, local_world: int | None) -> Place:
@@ -84,31 +86,48 @@ SLURM = {
 
 
 @pytest.mark.parametrize(
-    ("hosts", "first"),
+    ("text", "names"),
     [
-        ("gpu[07-09,12],large1", "gpu07"),
-        ("gpu[3,5]", "gpu3"),
-        ("rack1-[11-12]-ib,rack2-4-ib", "rack1-11-ib"),
-        ("node-1.cluster,node-2.cluster", "node-1.cluster"),
+        ("gpu[07-09,12],large1", "gpu07 gpu08 gpu09 gpu12 large1"),
+        ("gpu[3,5]", "gpu3 gpu5"),
+        ("host[01-04,7]", "host01 host02 host03 host04 host7"),
+        ("gpu[098-101]", "gpu098 gpu099 gpu100 gpu101"),
+        ("rack[1-2]n[01,3]-ib,x", "rack1n01-ib rack1n3-ib rack2n01-ib rack2n3-ib x"),
+        ("node-1.cluster,node-2.cluster", "node-1.cluster node-2.cluster"),
         ("one", "one"),
+        ("", ""),
     ],
 )
-def test_tasks_of_srun_are_numbered_as_torchrun_does(hosts: str, first: str) -> None:
-    found = place_of({**SLURM, "SLURM_STEP_NODELIST": hosts})
+def test_node_lists_of_slurm(text: str, names: str) -> None:
+    assert " ".join(host_names(text)) == names
+
+
+def test_a_huge_node_list_is_bounded() -> None:
+    assert len(host_names("n[1-99999999]x[1-9]")) <= 65_536
+
+
+def test_tasks_of_srun_are_numbered_as_torchrun_does() -> None:
+    found = place_of(SLURM)
     assert found is not None
-    assert found == Place(9, 16, 1, None, first, found.port)
-    assert place_of({**SLURM, "SLURM_STEP_NODELIST": hosts, "SLURM_PROCID": "0"}) == replace(
-        found, rank=0
-    )
+    hosts = ("gpu07", "gpu08", "gpu09", "gpu12", "large1")
+    assert found == Place(9, 16, 1, None, "gpu07", found.port, hosts)
+    assert place_of({**SLURM, "SLURM_PROCID": "0"}) == replace(found, rank=0)
     another_step = place_of({**SLURM, "SLURM_STEP_ID": "1"})
     assert another_step is not None
     assert another_step.port != found.port
+    of_the_job = {**SLURM, "SLURM_JOB_NODELIST": SLURM["SLURM_STEP_NODELIST"]}
+    assert place_of({**of_the_job, "SLURM_STEP_NODELIST": ""}) == found
 
 
 def test_what_is_set_comes_before_what_slurm_says() -> None:
     """As by torchrun, which `srun` may start once on each machine."""
-    assert place_of({**SLURM, **TORCHRUN}) == place_of(TORCHRUN)
-    assert place_of({**SLURM, **TORCHRUN, "WORLD_SIZE": "32"}) == place(9, 32, 1, None)
+    alone = dict.fromkeys(SLURM, "")
+    found = place_of({**SLURM, **TORCHRUN})
+    assert found is not None
+    assert replace(found, hosts=()) == place_of({**alone, **TORCHRUN})
+    found = place_of({**SLURM, **TORCHRUN, "WORLD_SIZE": "32"})
+    assert found is not None
+    assert replace(found, hosts=()) == place(9, 32, 1, None)
     found = place_of({**SLURM, "MASTER_PORT": "29500"})
     assert found is not None
     assert (found.address, found.port) == ("gpu07", 29500)
@@ -151,13 +170,16 @@ def test_a_process_joins_with_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     calls: list[object] = []
     store = torch.distributed.HashStore()
     monkeypatch.setattr(distributed, "find_device", lambda name: torch.device(name))
-    monkeypatch.setattr(distributed, "rendezvous", lambda *_, **__: iter([(store, 3, 8)]))
+    monkeypatch.setattr(distributed, "open_store", lambda *_: store)
+    monkeypatch.setattr(distributed, "meet", lambda *_: None)
+    monkeypatch.setattr(Processes, "gathered", lambda _, value: [value] * 8)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     monkeypatch.setattr(torch.cuda, "set_device", calls.append)
     monkeypatch.setattr(
         torch.distributed, "init_process_group", lambda backend, **_: calls.append(backend)
     )
-    joined = distributed._join(place(3, 8, 3, 8), "cuda")
+    beats = Heartbeats(3, "node-1")
+    joined = distributed._join(place(3, 8, 3, 8), "cuda", {}, beats, print, print)
     assert calls == [torch.device("cuda:3"), "nccl"]
     assert joined.device == torch.device("cuda:3")
 
@@ -304,16 +326,18 @@ def test_a_signal_while_processes_are_started(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_processes_that_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> Iterator[object]:
-        raise torch.distributed.DistNetworkError("The server socket has failed to listen\nmore")
-        yield
-
-    monkeypatch.setattr(distributed, "rendezvous", refuse)
-    with pytest.raises(SpecError) as raised:
-        distributed._join(place(0, 2, 0, 2), "cpu")
+    """The port of the first process is in use; the others find nobody."""
+    monkeypatch.setattr(meeting, "MEETING", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        first = replace(place(0, 2, 0, 2), address="127.0.0.1", port=port)
+        with pytest.raises(SpecError) as raised:
+            meeting.open_store(first, {}, print)
     (found,) = raised.value.diagnostics
-    assert found.message == "the 2 processes did not meet at node-1, port 29500"
-    assert found.notes == ("The server socket has failed to listen",)
+    assert found.message == f"the 2 processes did not meet at 127.0.0.1, port {port}"
+    with pytest.raises(SpecError) as raised:
+        meeting.open_store(replace(first, rank=1), {}, print)
+    assert raised.value.diagnostics[0].notes == ("Connection refused",)
 
 
 def test_signals_are_passed_on() -> None:
