@@ -58,8 +58,8 @@ def bring_folder(
     if source is None:
         return
     if processes.writes:
-        after = f", {copies[source].epochs} epochs" if copies[source].epochs else ""
-        tell(f"{shown(folder)} is copied from {copies[source].host}, which has the run{after}")
+        copy = copies[source]
+        tell(f"{shown(folder)} is copied from {copy.host}, which has the run: {copy.epochs} epochs")
     _send(folder, source, processes)
 
 
@@ -82,7 +82,8 @@ def _copy(folder: Path) -> _Copy | None:
         started = str(read_record(folder).get("started", ""))
     except BadFile:  # the run was stopped before its record was written
         started = ""
-    return _Copy(socket.gethostname(), started, len(read_epochs(folder)))
+    epochs = max((line["epoch"] for line in read_epochs(folder)), default=0)
+    return _Copy(socket.gethostname(), started, epochs)
 
 
 def _furthest(copies: list[_Copy | None], *, only_missing: bool) -> int | None:
@@ -142,7 +143,7 @@ def _pieces(
         for start in range(0, size, _PIECE):
             piece = torch.zeros(min(_PIECE, size - start), dtype=torch.uint8)
             if handle is not None:
-                handle.readinto(memoryview(piece.numpy()))
+                handle.readinto(piece.numpy().data)
             yield processes.send(piece, source)
     finally:
         if handle is not None:
@@ -153,4 +154,4 @@ def _write(path: Path, pieces: Iterator[torch.Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as file:
         for piece in pieces:
-            file.write(memoryview(piece.numpy()))
+            file.write(piece.numpy().data)
