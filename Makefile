@@ -16,7 +16,7 @@ ifneq ($(shell test -x $(BIN)/python && cat $(STAMP) 2>/dev/null),$(MADE_FROM))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format check-all fuzz bench playground editor test-editor docs wheel clean-room clean
+.PHONY: help demo test test-docs lint format check-all fuzz bench playground editor test-editor docs wheel clean-room clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -88,6 +88,11 @@ docs: $(STAMP) ## the documentation as a site, in build/site
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m dotcnn.docs.site.build
 	@echo "build/site/index.html"
+
+test-docs: docs ## every command and output of README and docs, the slow ones too; the site's links
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,docs]'
+	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/test_docs.py tests/test_tutorials.py \
+	  tests/test_words_of_tools.py tests/test_site.py tests/test_lesson.py
 
 wheel: playground ## the package as it is released, with the page of `cnn play`: dist/
 	$(BIN)/python -m build --no-isolation

@@ -11,6 +11,7 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +20,12 @@ import pytest
 
 import dotcnn
 from dotcnn.cli import main
+from dotcnn.docs.site.page_cells import BLOCK, session
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWING = [page for page in PAGES if "tutorial" not in page.parts]
+"""test_tutorials.py runs the others, whole."""
 QUICK = {"check", "diff", "draw", "emit", "explain", "fmt", "help", "report"}
 """Commands that take no time and whose output is the same on every machine."""
 LESSONS = QUICK | {"show"}
@@ -39,16 +42,13 @@ class Shown(NamedTuple):
         return shlex.split(self.line.partition(" | ")[0], comments=True)[1:]
 
     def cut(self, printed: str) -> str:
-        """What `| head -5`, `| tail -5` or `| grep WORD` leaves of it."""
-        lines = [line.rstrip() for line in printed.rstrip("\n").split("\n")]
-        for pipe in self.line.split(" | ")[1:]:
-            word, argument = shlex.split(pipe)
-            if word == "grep":
-                lines = [line for line in lines if argument in line]
-            else:
-                count = int(argument.lstrip("-"))
-                lines = lines[:count] if word == "head" else lines[-count:]
-        return "\n".join(lines)
+        """What `| head -5` or `| grep WORD` leaves of it."""
+        pipes = self.line.partition(" | ")[2]
+        if pipes:
+            printed = subprocess.run(
+                ["bash", "-c", pipes], input=printed, capture_output=True, check=True, text=True
+            ).stdout
+        return "\n".join(line.rstrip() for line in printed.rstrip("\n").split("\n"))
 
 
 def files(text: str) -> Iterator[tuple[str, str]]:
@@ -60,8 +60,7 @@ def files(text: str) -> Iterator[tuple[str, str]]:
 
 def commands(text: str, known: set[str]) -> Iterator[Shown]:
     for _, block in BLOCK.findall(text):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, _, output = part.rstrip("\n").partition("\n")
+        for line, output in session(block):
             shown = Shown(line, output)
             if line.startswith("cnn ") and shown.words[0] in known:
                 yield shown
@@ -85,7 +84,7 @@ def slow_lessons(pages: list[Path]) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("page", slow_lessons(PAGES))
+@pytest.mark.parametrize("page", slow_lessons(SHOWING))
 def test_commands_print_what_is_shown(
     page: Path,
     tmp_path: Path,
@@ -135,7 +134,8 @@ def test_the_tour_in_python() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_to_files(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
         if "://" not in link:
             assert (page.parent / link).exists(), link
 
@@ -154,11 +154,24 @@ def test_readme_is_short() -> None:
 @pytest.mark.slow
 def test_the_reference_has_a_page_for_everything(tmp_path: Path) -> None:
     pytest.importorskip("railroad")
+    import dotcnn.plugins
+    import dotcnn.testing
     from dotcnn.cli import COMMANDS
-    from dotcnn.compiler.report.words import words
+    from dotcnn.compiler.report.words import layers, words
     from dotcnn.docs.site.build import reference
+    from dotcnn.docs.site.reference_diagnostics import said_in_source
 
     pages = {page.title: page for page in reference(tmp_path)}
+    parts = ("Formula", "Shapes", "Costs", "Receptive field", "Gradient", "In other tools")
+    for kind in layers():
+        text = pages[kind.word].text
+        assert [part for part in parts if f"## {part}" not in text] == [], kind.word
+        assert "## Gradient\n\nKept" not in text, f"{kind.word}: write its `gradient`"
+        assert (tmp_path / f"{kind.word.replace(' ', '-')}.svg").exists()
+    for module in (dotcnn, dotcnn.plugins, dotcnn.testing):
+        text = pages[module.__name__].text
+        assert [name for name in module.__all__ if f"## {name} {{" not in text] == []
+    assert sorted(said_in_source().keys() - pages.keys()) == []
     assert not set(COMMANDS) - {title.removeprefix("cnn ") for title in pages}
     text = "\n".join(page.text for page in pages.values())
     assert [word for word in words() if word not in pages and f"`{word}`" not in text] == []

@@ -38,7 +38,8 @@ ARGUMENTS: Mapping[str, str] = {
     "ceil": "ceil_mode",
     "count_pad": "count_include_pad",
     "adaptive": "output_size",
-    "p": "rate prob probability dropout_ratio dropout_rate drop_prob drop_rate drop dropout",
+    "p": "rate prob probability dropout_ratio dropout_rate drop_prob drop_rate drop_path_rate drop"
+    " dropout",
     "eps": "epsilon variance_epsilon bn_eps",
     "momentum": "bn_momentum",
     "affine": "elementwise_affine use_affine",
@@ -108,7 +109,7 @@ the initialization of weights is set once for the whole network: `init he`
 the input shape is inferred
     input_shape in_channels in_features input_dim batch_input_shape in_planes nin ni inplanes
     channels_in num_channels num_features normalized_shape input_channels batch_shape
-    num_parameters in_dim
+    num_parameters in_dim in_chans
 weight decay is set at the optimizer: `optimizer sgd weight_decay=5e-4` in `train`
     kernel_regularizer bias_regularizer activity_regularizer W_regularizer b_regularizer
     depthwise_regularizer pointwise_regularizer beta_regularizer gamma_regularizer
@@ -159,6 +160,9 @@ it is made of several layers: write it out as a block, as specs of the gallery d
     DenseBlock dense_block transition_layer TransitionLayer ghost GhostModule res_block ResBlock
     resnet_block conv_block ConvBlock conv_bn conv_bn_relu ConvBNReLU ConvNormActivation
     Conv2dNormActivation CSP C3 C2f DarknetBottleneck InceptionModule inception_module
+    ConvNormAct EcaModule CbamModule AttentionPool2d Mlp
+write both pools side by side: `concat { | pool max global | pool avg global }`
+    AdaptiveConcatPool2d SelectAdaptivePool2dCatAvgMax
 write `conv 16 1x1, relu, concat { | conv 64 1x1, relu | conv 64 3x3 same, relu }`
     fire FireModule fire_module
 write `conv 32 3x3 groups=4`

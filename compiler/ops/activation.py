@@ -82,6 +82,7 @@ class ReLU(Activation):
     """Rectifier: negative numbers become zero."""
 
     word: ClassVar[str] = "relu"
+    gradient: ClassVar[str] = "dx = dy where x > 0, else 0"
     example: ClassVar[str] = "relu"
     called: ClassVar[str] = "Keras ReLU, Caffe ReLU"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -102,6 +103,7 @@ class Abs(Activation):
     """The absolute value: the strength of a response, whatever its sign (Jarrett et al., 2009)."""
 
     word: ClassVar[str] = "abs"
+    gradient: ClassVar[str] = "dx = dy * sign(x)"
     example: ClassVar[str] = "filter sobel_x, abs"
     called: ClassVar[str] = "Caffe AbsVal"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -121,6 +123,7 @@ class Square(Activation):
     """The square; after `relu`, the squared rectifier of Primer and MetaFormer."""
 
     word: ClassVar[str] = "square"
+    gradient: ClassVar[str] = "dx = dy * 2*x"
     example: ClassVar[str] = "relu, square"
     elsewhere: ClassVar[Mapping[str, str]] = {"square": "Square squared"}
     formula: ClassVar[str] = "x^2"
@@ -141,6 +144,7 @@ class ReLU6(Activation):
     """Rectifier that stops at 6."""
 
     word: ClassVar[str] = "relu6"
+    gradient: ClassVar[str] = "dx = dy where 0 < x < 6, else 0"
     example: ClassVar[str] = "relu6"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "relu6": "ReLU6(inplace) relu_6 ReLU(6) ReLU(6.0) ReLU(6.) ReLU(max_value=6) "
@@ -167,6 +171,7 @@ class Leaky(Activation):
     """Rectifier that scales negative numbers down instead of removing them."""
 
     word: ClassVar[str] = "leaky"
+    gradient: ClassVar[str] = "dx = dy where x > 0, else slope*dy"
     example: ClassVar[str] = "leaky 0.1"
     called: ClassVar[str] = "Keras LeakyReLU"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -196,6 +201,9 @@ class PReLU(Activation):
 
     autocast: ClassVar[Autocast] = "low"
     word: ClassVar[str] = "prelu"
+    gradient: ClassVar[str] = (
+        "dx = dy where x > 0, else a*dy\nda = sum of dy*x where x <= 0, by channel"
+    )
     example: ClassVar[str] = "prelu per=channel"
     called: ClassVar[str] = "Keras PReLU, Caffe PReLU"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -241,6 +249,7 @@ class ELU(Activation):
     """Exponential linear unit (Clevert et al., 2015, arXiv:1511.07289)."""
 
     word: ClassVar[str] = "elu"
+    gradient: ClassVar[str] = "dx = dy where x > 0, else dy * alpha*exp(x)"
     example: ClassVar[str] = "elu"
     called: ClassVar[str] = "Keras ELU, Caffe ELU"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -264,6 +273,7 @@ class SELU(Activation):
     """ELU, scaled for self-normalizing networks (Klambauer et al., arXiv:1706.02515)."""
 
     word: ClassVar[str] = "selu"
+    gradient: ClassVar[str] = "dx = dy * 1.0507 where x > 0, else dy * 1.0507*1.6733*exp(x)"
     example: ClassVar[str] = "selu"
     suits: ClassVar[str] = "lecun"
     formula: ClassVar[str] = "1.0507*x where x > 0, else 1.0507*1.6733*(exp(x) - 1)"
@@ -283,6 +293,9 @@ class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel, 2016, arXiv:1606.08415)."""
 
     word: ClassVar[str] = "gelu"
+    gradient: ClassVar[str] = (
+        "dx = dy * (P(x) + x * exp(-x^2/2) / sqrt(2*pi)), with P the normal distribution"
+    )
     example: ClassVar[str] = "gelu"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "gelu": "GELU(approximate)",
@@ -315,6 +328,7 @@ class SiLU(Activation):
     """Sigmoid linear unit, also called swish (Ramachandran et al., 2017, arXiv:1710.05941)."""
 
     word: ClassVar[str] = "silu"
+    gradient: ClassVar[str] = "dx = dy * s * (1 + x * (1 - s)), with s = sigmoid(x)"
     example: ClassVar[str] = "silu"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "silu": "SiLU(inplace) swish Swish",
@@ -333,6 +347,9 @@ class Mish(Activation):
     """Smooth rectifier that dips below zero (Misra, 2019, arXiv:1908.08681)."""
 
     word: ClassVar[str] = "mish"
+    gradient: ClassVar[str] = (
+        "dx = dy * (t + x * (1 - t^2) * sigmoid(x)), with t = tanh(log(1 + exp(x)))"
+    )
     example: ClassVar[str] = "mish"
     formula: ClassVar[str] = "x*tanh(log(1 + exp(x)))"
     fades: ClassVar[float] = 0.07
@@ -349,6 +366,7 @@ class Softplus(Activation):
 
     autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "softplus"
+    gradient: ClassVar[str] = "dx = dy * sigmoid(beta*x)"
     example: ClassVar[str] = "softplus"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "softplus": "Softplus(beta,threshold) BNLL",
@@ -379,6 +397,7 @@ class Sigmoid(Activation):
     """Squeezes each number between 0 and 1."""
 
     word: ClassVar[str] = "sigmoid"
+    gradient: ClassVar[str] = "dx = dy * y * (1 - y)"
     example: ClassVar[str] = "sigmoid"
     called: ClassVar[str] = "Caffe Sigmoid"
     independent: ClassVar[bool] = True
@@ -405,6 +424,7 @@ class Tanh(Activation):
     """Squeezes each number between -1 and 1."""
 
     word: ClassVar[str] = "tanh"
+    gradient: ClassVar[str] = "dx = dy * (1 - y^2)"
     example: ClassVar[str] = "tanh"
     called: ClassVar[str] = "Caffe TanH"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -425,6 +445,7 @@ class Softsign(Activation):
     """Squeezes each number between -1 and 1, more slowly than tanh."""
 
     word: ClassVar[str] = "softsign"
+    gradient: ClassVar[str] = "dx = dy / (1 + |x|)^2"
     example: ClassVar[str] = "softsign"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "softsign": "Softsign",
@@ -447,6 +468,7 @@ class Hardsigmoid(Activation):
     """Sigmoid made of straight lines."""
 
     word: ClassVar[str] = "hardsigmoid"
+    gradient: ClassVar[str] = "dx = dy / 6 where -3 < x < 3, else 0"
     example: ClassVar[str] = "hardsigmoid"
     suits: ClassVar[str] = "xavier"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -466,6 +488,7 @@ class Hardswish(Activation):
     """Swish with a sigmoid made of straight lines (Howard et al., 2019, arXiv:1905.02244)."""
 
     word: ClassVar[str] = "hardswish"
+    gradient: ClassVar[str] = "dx = dy * (2*x + 3)/6 where -3 < x < 3; dy above, 0 below"
     example: ClassVar[str] = "hardswish"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "hardswish": "Hardswish(inplace) hard_swish hswish h_swish hard_silu",

@@ -236,6 +236,9 @@ class Op(Declared):
     """Formulas for `cnn help`: result, output size, parameters and multiply-adds, one per line, if
     `explain` does not show them. C, H and W are channels, height and width of the input.
     """
+    gradient: ClassVar[str] = ""
+    """The backward pass in formulas, a line each, if `examples` does not write it out: dy is the
+    gradient of the output, dx that of the input."""
     called: ClassVar[str] = ""
     """Its names in the best-known other tools: `Keras Conv2D, Caffe Convolution`."""
     spatial_axes: ClassVar[tuple[int, ...]] = (2,)

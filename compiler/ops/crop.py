@@ -21,6 +21,7 @@ class Crop(View):
     """
 
     word: ClassVar[str] = "crop"
+    gradient: ClassVar[str] = "dx = dy where it was kept, 0 where it was cut off"
     torch_calls: ClassVar[tuple[str, ...]] = ("narrow",)
     example: ClassVar[str] = "crop 24x24"
     arithmetic: ClassVar[str] = (
@@ -248,6 +249,7 @@ class Slice(View):
     """Some of the channels, from the first given up to the last, without the last."""
 
     word: ClassVar[str] = "slice"
+    gradient: ClassVar[str] = "dx = dy for the channels that it takes, 0 for the others"
     example: ClassVar[str] = "slice 0..8"
     arithmetic: ClassVar[str] = "output: last - first channels; slice 0..8 has channels 0 to 7"
     torch_calls: ClassVar[tuple[str, ...]] = ("narrow",)

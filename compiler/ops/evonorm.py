@@ -61,6 +61,10 @@ class EvoNormB0(EvoNorm):
     """
 
     word: ClassVar[str] = "evonorm_b0"
+    gradient: ClassVar[str] = (
+        "dx = dy * weight / divisor, less y * what changes the divisor: the variance over the\n"
+        "batch, or v*x and the variance over the map, whichever is larger"
+    )
     example: ClassVar[str] = "evonorm_b0"
     arithmetic: ClassVar[str] = (
         "y = x / max(sqrt(variance over the batch + eps), v*x + sqrt(variance over the map + eps))"
@@ -143,6 +147,10 @@ class EvoNormS0(EvoNorm):
     """
 
     word: ClassVar[str] = "evonorm_s0"
+    gradient: ClassVar[str] = (
+        "as `gn`, with x * sigmoid(v*x) in place of x above the line\n"
+        "dv = sum of dy * x^2 * s * (1 - s) * weight / deviation, with s = sigmoid(v*x)"
+    )
     example: ClassVar[str] = "evonorm_s0 8"
     arithmetic: ClassVar[str] = (
         "y = x * sigmoid(v*x) / sqrt(variance + eps) * weight + bias, by group of channels of one"

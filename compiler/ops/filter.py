@@ -382,6 +382,9 @@ class Filter(FixedFilters):
     """
 
     word: ClassVar[str] = "filter"
+    gradient: ClassVar[str] = (
+        "dx = sum of dy * filter over the windows that read x; the filter is fixed"
+    )
     example: ClassVar[str] = "filter sobel_x"
     arithmetic: ClassVar[str] = (
         "output: the size that `conv` would give, with the same channels\n"
@@ -518,6 +521,9 @@ class BlurPool(FixedFilters):
     """
 
     word: ClassVar[str] = "blurpool"
+    gradient: ClassVar[str] = (
+        "dx = sum of dy * filter over the windows that read x; the filter is fixed"
+    )
     example: ClassVar[str] = "blurpool"
     arithmetic: ClassVar[str] = (
         "output: H / stride, W / stride, rounded up, with the same channels\n"

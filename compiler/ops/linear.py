@@ -27,6 +27,10 @@ class Linear(Op):
 
     autocast: ClassVar[Autocast] = "low"
     word: ClassVar[str] = "fc"
+    gradient: ClassVar[str] = (
+        "dx = dy * weights, transposed\n"
+        "dweight = the product of each dy and each x, summed over the batch; dbias = sum of dy"
+    )
     example: ClassVar[str] = "flatten, fc 10"
     arithmetic: ClassVar[str] = (
         "y = W * x + b, of all N inputs\n"

@@ -337,6 +337,7 @@ class GroupNorm(Normalization):
 
     autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "gn"
+    gradient: ClassVar[str] = "as `bn`, over the channels of a group in one image"
     example: ClassVar[str] = "gn 4"
     arithmetic: ClassVar[str] = (
         "y = (x - mean) / sqrt(variance + eps) * weight + bias, by group of channels of one image\n"
@@ -346,6 +347,7 @@ class GroupNorm(Normalization):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "gn": "GroupNorm(num_groups,num_channels,eps,affine) GroupNormalization(groups,axis,"
         "epsilon) group_norm",
+        "gn 1": "GroupNorm1",
     }
 
     groups: int = count("groups of channels", example="8")
@@ -377,6 +379,9 @@ class LayerNorm(Normalization):
 
     autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "ln"
+    gradient: ClassVar[str] = (
+        "as `bn`, over the channels of each position, or the whole map of one image"
+    )
     example: ClassVar[str] = "ln"
     arithmetic: ClassVar[str] = (
         "y = (x - mean) / sqrt(variance + eps) * weight + bias, over the channels of each "
@@ -425,6 +430,7 @@ class InstanceNorm(Normalization):
     """Normalizes each channel of one image (Ulyanov et al., 2016, arXiv:1607.08022)."""
 
     word: ClassVar[str] = "instancenorm"
+    gradient: ClassVar[str] = "as `bn`, over the map of a channel in one image"
     example: ClassVar[str] = "instancenorm"
     arithmetic: ClassVar[str] = (
         "y = (x - mean) / sqrt(variance + eps), by channel of one image\n"
@@ -475,6 +481,10 @@ class LocalResponseNorm(SameShape):
 
     autocast: ClassVar[Autocast] = "wide"
     word: ClassVar[str] = "lrn"
+    gradient: ClassVar[str] = (
+        "s = k + alpha / size * sum of x^2\n"
+        "dx = dy * s^-beta - 2*alpha*beta/size * x * sum of dy*y/s over the neighboring channels"
+    )
     example: ClassVar[str] = "lrn 5"
     arithmetic: ClassVar[str] = (
         "x / (k + alpha / size * sum of x^2 over `size` neighboring channels) ^ beta"

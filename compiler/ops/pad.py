@@ -22,6 +22,9 @@ class Pad(Rearranging):
     """
 
     word: ClassVar[str] = "pad"
+    gradient: ClassVar[str] = (
+        "dx = dy of the inside; where the border repeats pixels, its dy is added to theirs"
+    )
     example: ClassVar[str] = "pad 2"
     arithmetic: ClassVar[str] = "output: H + top + bottom, W + left + right"
     called: ClassVar[str] = "Keras ZeroPadding2D"

@@ -137,6 +137,7 @@ class PixelUnshuffle(ToChannels):
     """
 
     word: ClassVar[str] = "pixel_unshuffle"
+    gradient: ClassVar[str] = "dx = dy, each number at its old place"
     example: ClassVar[str] = "pixel_unshuffle 2"
     arithmetic: ClassVar[str] = (
         "output: C * block * block channels, H / block, W / block\n"
@@ -163,6 +164,7 @@ class PixelShuffle(ToPixels):
     """
 
     word: ClassVar[str] = "pixel_shuffle"
+    gradient: ClassVar[str] = "dx = dy, each number at its old place"
     example: ClassVar[str] = "pixel_shuffle 2"
     arithmetic: ClassVar[str] = (
         "output: C / (block * block) channels, H * block, W * block\n"
@@ -170,7 +172,7 @@ class PixelShuffle(ToPixels):
     )
     elsewhere: ClassVar[Mapping[str, str]] = {
         "pixel_shuffle": "PixelShuffle(upscale_factor>block) subpixel sub_pixel SubPixel "
-        "SubpixelConv2d pixelshuffle PixelShuffle2d",
+        "SubpixelConv2d pixelshuffle PixelShuffle2d PixelShuffle_ICNR",
     }
 
     block: int = BLOCK
@@ -190,6 +192,7 @@ class SpaceToDepth(ToChannels):
     """
 
     word: ClassVar[str] = "space_to_depth"
+    gradient: ClassVar[str] = "dx = dy, each number at its old place"
     example: ClassVar[str] = "space_to_depth 2"
     arithmetic: ClassVar[str] = (
         "output: C * block * block channels, H / block, W / block\n"
@@ -217,6 +220,7 @@ class DepthToSpace(ToPixels):
     """
 
     word: ClassVar[str] = "depth_to_space"
+    gradient: ClassVar[str] = "dx = dy, each number at its old place"
     example: ClassVar[str] = "depth_to_space 2"
     arithmetic: ClassVar[str] = (
         "output: C / (block * block) channels, H * block, W * block\n"

@@ -147,6 +147,9 @@ class RmsNorm(EmittedNorm):
     """Divides by the root mean square of the channels at each position (arXiv:1910.07467)."""
 
     word: ClassVar[str] = "rmsnorm"
+    gradient: ClassVar[str] = (
+        "n = x / rms, dn = dy * weight\ndx = (dn - n * mean of dn*n) / rms; dweight = sum of dy*n"
+    )
     example: ClassVar[str] = "rmsnorm"
     arithmetic: ClassVar[str] = (
         "y = x / sqrt(mean of x^2 + eps) * weight, over the channels of each position\n"
@@ -184,6 +187,11 @@ class SimpleNorm(RmsNorm):
     """Divides by the standard deviation of the channels at each position; the mean stays."""
 
     word: ClassVar[str] = "simplenorm"
+    gradient: ClassVar[str] = (
+        "s = sqrt(variance + eps), n = (x - mean) / s, dn = dy * weight\n"
+        "dx = (dn - n * sum of dn*x/s / count) / s, with the count that the variance divides by\n"
+        "dweight = sum of dy*x/s"
+    )
     example: ClassVar[str] = "simplenorm"
     arithmetic: ClassVar[str] = (
         "y = x / sqrt(variance + eps) * weight, over the channels of each position\nparameters: C"
@@ -225,6 +233,10 @@ class FilterResponseNorm(EmittedNorm):
     """
 
     word: ClassVar[str] = "frn"
+    gradient: ClassVar[str] = (
+        "n = x / sqrt(mean of x^2 + eps), dn = dy * weight\n"
+        "dx = (dn - n * mean of dn*n) / sqrt(mean of x^2 + eps); dweight = sum of dy*n"
+    )
     example: ClassVar[str] = "frn, tlu"
     arithmetic: ClassVar[str] = (
         "y = x / sqrt(mean of x^2 + eps) * weight + bias, by channel of one image\n"
@@ -266,6 +278,9 @@ class ThresholdedLinear(Activation):
     # The thresholds have four bytes, and so has what is compared with them.
     autocast: ClassVar[Autocast] = "wide"
     word: ClassVar[str] = "tlu"
+    gradient: ClassVar[str] = (
+        "dx = dy where x > tau, else 0\ndtau = sum of dy where x <= tau, by channel"
+    )
     example: ClassVar[str] = "tlu"
     arithmetic: ClassVar[str] = "max(x, tau) with a learned tau for each channel; parameters: C"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -300,6 +315,10 @@ class GlobalResponseNorm(EmittedNorm):
     """
 
     word: ClassVar[str] = "grn"
+    gradient: ClassVar[str] = (
+        "dx = dy * (1 + gamma * norm / mean), and what changes the norms: of its own channel,\n"
+        "and, through the mean, of all; dgamma = sum of dy * x * norm / mean; dbeta = sum of dy"
+    )
     example: ClassVar[str] = "grn"
     arithmetic: ClassVar[str] = (
         "norm = sqrt(sum of x^2 over the map of a channel)\n"

@@ -31,6 +31,7 @@ class Sample(NoMultiplyAdds):
     """
 
     word: ClassVar[str] = "sample"
+    gradient: ClassVar[str] = "dmean = dy; dlog_variance = dy * noise * exp(log_variance / 2) / 2"
     example: ClassVar[str] = "sample"
     arithmetic: ClassVar[str] = (
         "output: half of the channels; mean + noise * exp(log_variance / 2), in evaluation the mean"

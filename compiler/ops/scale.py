@@ -112,6 +112,7 @@ class Scale(Factor):
     """A learned factor, of all elements or of each channel."""
 
     word: ClassVar[str] = "scale"
+    gradient: ClassVar[str] = "dx = dy * scale; dscale = sum of dy*x"
     example: ClassVar[str] = "scale per=channel"
     arithmetic: ClassVar[str] = "factor * x; parameters: 1 (C with per=channel)"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -132,6 +133,7 @@ class LayerScale(Factor):
     """A learned factor for each channel, small at first (CaiT, ConvNeXt; arXiv:2103.17239)."""
 
     word: ClassVar[str] = "layerscale"
+    gradient: ClassVar[str] = "dx = dy * weight; dweight = sum of dy*x, by channel"
     example: ClassVar[str] = "layerscale"
     arithmetic: ClassVar[str] = "weight * x, by channel; parameters: C"
     elsewhere: ClassVar[Mapping[str, str]] = {
@@ -159,6 +161,7 @@ class Bias(LearnedNumber):
     """
 
     word: ClassVar[str] = "bias"
+    gradient: ClassVar[str] = "dx = dy; dbias = sum of dy"
     example: ClassVar[str] = "bias per=channel"
     arithmetic: ClassVar[str] = (
         "x + offset; parameters: 1 (C with per=channel, C * H * W with per=element)"
@@ -257,6 +260,7 @@ class ScaleBy(Scaled):
     """Multiplies all elements by a constant, as fast networks do with their logits."""
 
     word: ClassVar[str] = "scale_by"
+    gradient: ClassVar[str] = "dx = dy * factor"
     example: ClassVar[str] = "scale_by 0.125"
     arithmetic: ClassVar[str] = "factor * x; parameters: none"
 
@@ -265,6 +269,7 @@ class OffsetBy(Constant):
     """Adds a constant to all elements."""
 
     word: ClassVar[str] = "offset_by"
+    gradient: ClassVar[str] = "dx = dy"
     example: ClassVar[str] = "offset_by -0.5"
     arithmetic: ClassVar[str] = "x + offset; parameters: none"
     passes_gradient: ClassVar[bool] = True

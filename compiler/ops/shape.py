@@ -70,6 +70,7 @@ class Flatten(View):
     """Turns a map into a vector: channels, then rows, then columns."""
 
     word: ClassVar[str] = "flatten"
+    gradient: ClassVar[str] = "dx = dy, in the shape of x"
     example: ClassVar[str] = "flatten"
     arithmetic: ClassVar[str] = "output: C * H * W numbers"
     called: ClassVar[str] = "Keras Flatten, Caffe Flatten"
@@ -110,6 +111,7 @@ class Reshape(View):
     """Arranges the same numbers in another shape."""
 
     word: ClassVar[str] = "reshape"
+    gradient: ClassVar[str] = "dx = dy, in the shape of x"
     example: ClassVar[str] = "reshape 64x16x16"
     arithmetic: ClassVar[str] = "output: the shape given, with as many numbers as the input"
     called: ClassVar[str] = "Keras Reshape, Caffe Reshape"
@@ -178,6 +180,7 @@ class Permute(View):
     """The axes in a different order: 0 is channels, 1 height, 2 width."""
 
     word: ClassVar[str] = "permute"
+    gradient: ClassVar[str] = "dx = dy, with the axes in their old order"
     example: ClassVar[str] = "permute (0, 2, 1)"
     arithmetic: ClassVar[str] = "output: axis i is axis axes[i] of the input"
     called: ClassVar[str] = "Keras Permute"
@@ -226,6 +229,7 @@ class Shuffle(Rearranging):
     """Channel shuffle: takes one channel of each group in turn (ShuffleNet, arXiv:1707.01083)."""
 
     word: ClassVar[str] = "shuffle"
+    gradient: ClassVar[str] = "dx = dy, with the channels in their old order"
     example: ClassVar[str] = "shuffle 4"
     arithmetic: ClassVar[str] = "channel g * C / groups + i becomes channel i * groups + g"
     called: ClassVar[str] = "Caffe ShuffleChannel"

@@ -36,6 +36,7 @@ class Softmax(Activation):
 
     autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "softmax"
+    gradient: ClassVar[str] = "dx = y * (dy - sum of dy*y over the classes)"
     example: ClassVar[str] = "flatten, fc 10, softmax"
     called: ClassVar[str] = "Keras Softmax, Caffe Softmax"
     suits: ClassVar[str] = ""

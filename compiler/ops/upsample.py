@@ -37,6 +37,9 @@ class Upsample(Rearranging):
 
     autocast: ClassVar[Autocast] = "fp32"
     word: ClassVar[str] = "upsample"
+    gradient: ClassVar[str] = (
+        "dx = sum of dy * weight of the interpolation, over the outputs that read x"
+    )
     example: ClassVar[str] = "upsample 2 mode=bilinear"
     arithmetic: ClassVar[str] = (
         "output: H * factor, W * factor; or the size given with `to`, or that of the map `like`"

@@ -575,7 +575,9 @@ class Split(Directive):
 
     section = "train"
     word = "split"
-    elsewhere: ClassVar[Mapping[str, str]] = {"split": "random_split train_test_split holdout"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "split": "random_split RandomSplitter train_test_split holdout"
+    }
     advice: ClassVar[Mapping[str, str]] = {
         "write it with the data: `data … val=20%`": "val validation_split valid_pct val_split",
     }

@@ -78,6 +78,10 @@ there is no gradient centralization: leave it out
     centralize_gradients
 an epoch goes through all images: take it out
     steps_per_epoch samples_per_epoch initial_epoch validation_steps
+`cnn find-lr` shows the loss by learning rate; `cnn train --find-lr` takes what it suggests
+    lr_find LRFinder lr_finder auto_lr_find LearningRateFinder
+write `metrics top1`: the error rate is 1 - `top1`
+    error_rate
 write what each of them does as a directive of its own: `early_stop 5`, `schedule cosine`
     callbacks callback cbs
 write `epochs 30`: a run is counted in passes over the images
@@ -94,9 +98,9 @@ it belongs to the schedule: `schedule step 30 factor=0.1`
 it belongs to the schedule: `schedule multistep 30 60`
     stepvalue steps scales milestones_epochs
 write `schedule cosine`, `schedule step 30` or another
-    sched lr_policy lr_schedule lr_scheduler scheduler LambdaLR LearningRateScheduler CyclicLR
-    CosineAnnealingWarmRestarts CosineDecayRestarts InverseTimeDecay MultiplicativeLR SequentialLR
-    ChainedScheduler PolynomialLR SWALR lr_noise
+    sched policy lr_policy lr_schedule lr_scheduler scheduler LambdaLR LearningRateScheduler
+    CyclicLR CosineAnnealingWarmRestarts CosineDecayRestarts InverseTimeDecay MultiplicativeLR
+    SequentialLR ChainedScheduler PolynomialLR SWALR lr_noise
 it belongs to the optimizer: `optimizer adam betas=(0.9, 0.999)`
     opt_eps opt_betas betas beta_1 beta_2 epsilon eps rho dampening amsgrad
 the input's size is set in the network: `input 3x224x224`

@@ -46,7 +46,7 @@ class Log(Directive):
         "log tensorboard": "tensorboard summarywriter tensorboardlogger tensorboardcallback",
         "log mlflow": "mlflow mlflowlogger mlflow_logger",
         "log wandb": "wandb wandblogger wandb_logger weights_and_biases wandbcallback"
-        " wandbmetricslogger",
+        " wandbmetricslogger log_wandb",
         "log csv": "csv_logger csv csvlogger",
     }
 

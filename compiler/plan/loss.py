@@ -289,6 +289,8 @@ class CrossEntropy(Loss):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "loss cross_entropy": "crossentropyloss categorical_crossentropy nll nllloss crossentropy"
         " sparse_categorical_crossentropy softmax ce crossentropylossflat",
+        "loss cross_entropy smoothing=0.1": "labelsmoothingcrossentropy"
+        " labelsmoothingcrossentropyflat",
     }
     tasks = ("classification", "segmentation")
 
@@ -302,7 +304,7 @@ class Bce(Loss):
     word = "loss bce"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "loss bce": "bceloss bcewithlogitsloss binary_crossentropy binary_cross_entropy multilabel"
-        " binarycrossentropy",
+        " binarycrossentropy bcewithlogitslossflat",
     }
     tasks = ("classification", "multi_label")
     several_labels = True

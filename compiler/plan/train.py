@@ -165,7 +165,7 @@ class Accumulate(Directive):
     word = "accumulate"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "accumulate": "subdivisions iter_size accumulate_grad_batches gradient_accumulation_steps"
-        " grad_accum gradientaccumulation",
+        " grad_accum grad_accum_steps gradientaccumulation",
     }
 
     batches: int = whole("number of batches", maximum=10**6, example="4")
@@ -203,7 +203,7 @@ class Ema(Directive):
     word = "ema"
     may_be_off = True
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "ema": "model_ema averaged_model swa emacallback SwapEMAWeights"
+        "ema": "model_ema model_ema_decay averaged_model swa emacallback SwapEMAWeights"
     }
 
     decay: float = number(
@@ -286,7 +286,7 @@ class Precision(Directive):
     section = "train"
     word = "precision"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "precision": "amp mixed_precision dtype autocast mixedprecision",
+        "precision": "GradScaler amp mixed_precision dtype autocast mixedprecision",
         "precision fp16": "fp16 half to_fp16 float16",
         "precision bf16": "bf16 bfloat16 to_bf16",
         "precision fp32": "fp32 float32 full_precision",

@@ -78,6 +78,7 @@ class From(Directive):
     word = "from"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "from": "weights pretrained checkpoint load init_from source from_pretrained"
+        " initial_checkpoint"
     }
     advice: ClassVar[Mapping[str, str]] = {_NAMED: "weights pretrained"}
 

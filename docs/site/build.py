@@ -13,13 +13,25 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import reference_commands, reference_diagnostics, reference_grammar, reference_words
+from . import (
+    reference_commands,
+    reference_diagnostics,
+    reference_formats,
+    reference_grammar,
+    reference_layers,
+    reference_python,
+    reference_words,
+)
+from .check_links import wrong_links
 from .pages import Page
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = Path(__file__).parent
 SOURCE = ROOT / "build/docs"
 
+BUILT = ROOT / "build/site"
+
+_ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 _FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPEC = re.compile(r"^\s*(network|block|train|augment|evaluate|transfer|sweep|conv|# \w+\.cnn)\b")
 
@@ -27,14 +39,30 @@ _SPEC = re.compile(r"^\s*(network|block|train|augment|evaluate|transfer|sweep|co
 def main() -> int:
     assemble()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f"]
-    return subprocess.run([*command, str(SITE / "mkdocs.yml")], check=False).returncode
+    code = subprocess.run([*command, str(SITE / "mkdocs.yml")], check=False).returncode
+    if code == 0:
+        _stay_here(BUILT)
+        for line in (wrong := list(wrong_links(BUILT))):
+            print(line, file=sys.stderr)  # noqa: T201
+        code = bool(wrong)
+    return code
+
+
+def _stay_here(site: Path) -> None:
+    """Replaces the one script that the theme takes from another host."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        up = "../" * (len(page.relative_to(site).parts) - 1)
+        text = text.replace(_ELSEWHERE, f"{up}frame_worker.js")
+        page.write_text(text, encoding="utf-8")
 
 
 def assemble() -> None:
     """Writes all pages to build/docs."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("site", "__pycache__"))
-    shutil.copy(SITE / "site.css", SOURCE)
+    for file in ("site.css", "frame_worker.js"):
+        shutil.copy(SITE / file, SOURCE)
     _write("index.md", (ROOT / "README.md").read_text(encoding="utf-8"))
     _write("changes.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     _write("measurements.md", (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8"))
@@ -52,8 +80,11 @@ def assemble() -> None:
 
 def reference(work: Path) -> Iterator[Page]:
     """The pages of the reference; pictures go into the folder `work`."""
-    yield from reference_words.pages(work)
+    yield from reference_words.pages()
+    yield from reference_layers.pages(work)
     yield from reference_grammar.pages()
+    yield from reference_formats.pages(work)
+    yield from reference_python.pages()
     yield from reference_commands.pages()
     yield from reference_diagnostics.pages()
 
@@ -70,6 +101,7 @@ def _linked(text: str) -> str:
         "docs/": "",
         "CHANGELOG.md": "changes.md",
         "benchmarks/RESULTS.md": "measurements.md",
+        "../../benchmarks/RESULTS.md": "../measurements.md",
     }
     for before, after in places.items():
         text = text.replace(f"]({before}", f"]({after}")
@@ -77,10 +109,14 @@ def _linked(text: str) -> str:
 
 
 def _colored(text: str) -> str:
-    """The text with blocks that are specs marked as such."""
-    return _FENCE.sub(
-        lambda block: f"```{'cnn' if _SPEC.match(block[1]) else 'text'}\n{block[1]}```", text
-    )
+    """The text with the language of each block that names none."""
+    return _FENCE.sub(lambda block: f"```{_language(block[1])}\n{block[1]}```", text)
+
+
+def _language(block: str) -> str:
+    if re.match(r"# [\w-]+\.py\b", block):
+        return "python"
+    return "cnn" if _SPEC.match(block) else "text"
 
 
 def _contents(pages: list[Page]) -> str:

@@ -8,6 +8,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
 from dotcnn.cli import main
+from dotcnn.compiler.language.signature import Signature
+from dotcnn.compiler.report.words import described
 
 
 class Page(NamedTuple):
@@ -43,3 +45,20 @@ def printed(*words: str) -> str:
     with redirect_stdout(out), redirect_stderr(io.StringIO()):
         main(list(words))
     return out.getvalue()
+
+
+def slug(word: str) -> str:
+    return word.replace(" ", "-")
+
+
+def arguments(signature: Signature | None, *, heading: bool = True) -> list[str]:
+    """The arguments of a word as a table."""
+    if signature is None or not signature.fields:
+        return []
+    rows = [(f"`{field.name}`", described(field)) for field in signature.fields.values()]
+    return [*(["## Arguments"] if heading else []), table(("argument", "meaning"), rows)]
+
+
+def paragraphs(doc: str | None) -> str:
+    """The paragraphs of a docstring, without its line breaks."""
+    return "\n\n".join(" ".join(each.split()) for each in (doc or "").strip().split("\n\n"))

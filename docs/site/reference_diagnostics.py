@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .pages import Page, fenced
@@ -21,6 +21,9 @@ _MAKERS = ("Diagnostic", "Problem")
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _HEAD = re.compile(r"^(?:error|warning)\[([a-z0-9-]+)\]: ", re.MULTILINE)
 _MOST_EXAMPLES = 3
+
+Texts = Mapping[str, ast.expr]
+"""The names of a function, with the first text that each is assigned."""
 
 
 def pages() -> Iterator[Page]:
@@ -60,25 +63,64 @@ def _printable(text: str) -> str:
 
 def said_in_source() -> dict[str, dict[str, str]]:
     """By code: messages, each with its help or an empty text."""
+    calls = [call for path in _sources() for call in _calls(path)]
+    made = {code for code, call, _ in calls if _name(call.func) in _MAKERS}
     sentences: dict[str, dict[str, str]] = defaultdict(dict)
-    for folder in _SOURCES:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if "vscode" in path.parts or "node_modules" in path.parts:
-                continue
-            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(call, ast.Call) and _name(call.func) in _MAKERS and call.args:
-                    _collect(call, sentences)
+    for code, call, texts in calls:
+        if code in made or _name(call.func).strip("_") == "problem":
+            _collect(code, call, texts, sentences)
     return sentences
 
 
-def _collect(call: ast.Call, sentences: dict[str, dict[str, str]]) -> None:
-    code = call.args[0]
-    if not isinstance(code, ast.Constant) or not _CODE.fullmatch(str(code.value)):
-        return
-    message = _text(call.args[1]) if len(call.args) > 1 else ""
-    help = next((_text(word.value) for word in call.keywords if word.arg == "help"), "")
-    known = sentences[str(code.value)]
-    if message.strip("… "):
+def _sources() -> Iterator[Path]:
+    for folder in _SOURCES:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "vscode" not in path.parts and "node_modules" not in path.parts:
+                yield path
+
+
+def _calls(path: Path) -> Iterator[tuple[str, ast.Call, Texts]]:
+    """Calls whose first argument may be a code, each with what local names stand for there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for place in ast.walk(tree):
+        if not isinstance(place, ast.Module | ast.FunctionDef):
+            continue
+        texts = _assigned(place) if isinstance(place, ast.FunctionDef) else {}
+        for call in _own_nodes(place):
+            if isinstance(call, ast.Call) and call.args:
+                code = getattr(call.args[0], "value", None)
+                if isinstance(code, str) and _CODE.fullmatch(code):
+                    yield code, call, texts
+
+
+def _own_nodes(place: ast.AST) -> Iterator[ast.AST]:
+    """The nodes inside, but for those of functions inside."""
+    for node in ast.iter_child_nodes(place):
+        yield node
+        if not isinstance(node, ast.FunctionDef):
+            yield from _own_nodes(node)
+
+
+def _assigned(function: ast.FunctionDef) -> Texts:
+    """The first text that each name of a function is assigned."""
+    texts: dict[str, ast.expr] = {}
+    for node in _own_nodes(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if _text(node.value, {}).strip("… "):
+                texts.setdefault(node.targets[0].id, node.value)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else []
+            for target, value in zip(node.targets[0].elts, values, strict=False):
+                if isinstance(target, ast.Name) and _text(value, {}).strip("… "):
+                    texts.setdefault(target.id, value)
+    return texts
+
+
+def _collect(code: str, call: ast.Call, texts: Texts, sentences: dict[str, dict[str, str]]) -> None:
+    message = _text(call.args[1], texts) if len(call.args) > 1 else ""
+    help = next((_text(word.value, texts) for word in call.keywords if word.arg == "help"), "")
+    known = sentences[code]
+    if message.strip("….: `"):
         known[message] = known.get(message) or (help.strip("… ") and help)
 
 
@@ -86,14 +128,16 @@ def _name(function: ast.expr) -> str:
     return getattr(function, "attr", getattr(function, "id", ""))
 
 
-def _text(node: ast.expr) -> str:
+def _text(node: ast.expr, texts: Texts) -> str:
     """A text with `…` for what it is filled with."""
+    if isinstance(node, ast.Name) and node.id in texts:
+        return _text(texts[node.id], {})
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part) for part in node.values)
+        return "".join(_text(part, texts) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _text(node.left) + _text(node.right)
+        return _text(node.left, texts) + _text(node.right, texts)
     if isinstance(node, ast.IfExp):
-        return _text(node.body) or _text(node.orelse)
+        return _text(node.body, texts) or _text(node.orelse, texts)
     return "…"

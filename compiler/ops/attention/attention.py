@@ -37,6 +37,11 @@ class Attention(OverMaps):
     """
 
     word: ClassVar[str] = "attention"
+    gradient: ClassVar[str] = (
+        "dvalues = weights, transposed, * dy; dweights = dy * values, transposed\n"
+        "dscores = weights * (dweights - sum of dweights*weights over the keys)\n"
+        "dqueries = dscores * keys / sqrt(d); dkeys = dscores, transposed, * queries / sqrt(d)"
+    )
     called: ClassVar[str] = "Keras MultiHeadAttention, timm Attention"
     example: ClassVar[str] = "conv 48, attention heads=2, conv 16"
     arithmetic: ClassVar[str] = (

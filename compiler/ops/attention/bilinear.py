@@ -35,6 +35,10 @@ class BilinearAttention(Op):
     """
 
     word: ClassVar[str] = "bilinear_attention"
+    gradient: ClassVar[str] = (
+        "dmap = rows, transposed, * dy * columns, transposed\n"
+        "drows and dcolumns = dy times the other two, then through the softmax into the body"
+    )
     called: ClassVar[str] = "timm BilinearAttnTransform"
     example: ClassVar[str] = (
         "bilinear_attention 2 { | | pool max adaptive=2x1, conv 4 2x1"

@@ -22,6 +22,10 @@ class CrossCovariance(OverMaps):
     """
 
     word: ClassVar[str] = "cross_covariance"
+    gradient: ClassVar[str] = (
+        "as `attention`, over channels; queries and keys are divided by their lengths,\n"
+        "so what lies along them is subtracted: dq = (du - u * sum of du*u) / length"
+    )
     example: ClassVar[str] = "conv 48, cross_covariance heads=2, conv 16"
     arithmetic: ClassVar[str] = (
         "output: the values' channels (a third of C for one map), height and width of the input\n"

@@ -23,6 +23,7 @@ class FourierPosition(Op):
     kind: ClassVar[Kind] = "attention"
     spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     word: ClassVar[str] = "fourier_position"
+    gradient: ClassVar[str] = "dx = dy; dW = sum of dy * waves; db = sum of dy"
     example: ClassVar[str] = "fourier_position 32"
     arithmetic: ClassVar[str] = (
         "x + W * waves + b, waves: sines and cosines of row and column\n"

@@ -54,6 +54,10 @@ class LambdaLayer(Op):
     """
 
     word: ClassVar[str] = "lambda_layer"
+    gradient: ClassVar[str] = (
+        "dquery = dy * (means + positions); dmeans = sum of query * dy over the places\n"
+        "from the means through the softmax into keys and values; dpositions = query * dy"
+    )
     called: ClassVar[str] = "timm LambdaLayer, lambda-networks LambdaLayer"
     example: ClassVar[str] = "conv 28, lambda_layer heads=4 key=4 kernel=9"
     arithmetic: ClassVar[str] = (

@@ -25,6 +25,7 @@ class MatMul(Op):
     autocast: ClassVar[Autocast] = "low"
     kind: ClassVar[Kind] = "attention"
     word: ClassVar[str] = "matmul"
+    gradient: ClassVar[str] = "da = dy * b, transposed; db = a, transposed, * dy"
     example: ClassVar[str] = "matmul transpose { | conv 8 3x3 stride=2 same | conv 8 }"
     arithmetic: ClassVar[str] = (
         "output[c, p] = sum of left[c, q] * right[q, p]: the left's channels, the right's places\n"

@@ -25,6 +25,11 @@ class Deform(Grouped):
     """
 
     word: ClassVar[str] = "deform"
+    gradient: ClassVar[str] = (
+        "dx = as `conv`, at the shifted places, divided among the four pixels around each\n"
+        "dshift = sum of dy * filter * the slope between these pixels\n"
+        "dweight = sum of dy * the interpolated window"
+    )
     example: ClassVar[str] = "deform 64 3x3 same { conv 18 3x3 same }"
     arithmetic: ClassVar[str] = (
         "output: as `conv` of these arguments\n"

@@ -21,6 +21,10 @@ class Involution(Sliding):
     """
 
     word: ClassVar[str] = "involution"
+    gradient: ClassVar[str] = (
+        "dx = sum of dy * the filter of each window that reads x, and what comes through the body\n"
+        "dfilter = dy * the window of x, summed over the channels of the group"
+    )
     example: ClassVar[str] = "involution 3x3 groups=2 same { conv 4, bn, relu, conv 18 }"
     arithmetic: ClassVar[str] = (
         "output: the size that `conv` would give, with the same channels\n"

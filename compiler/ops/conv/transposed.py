@@ -32,6 +32,10 @@ class Deconv(Biased):
     autocast: ClassVar[Autocast] = "low"
     spatial_axes: ClassVar[tuple[int, ...]] = ANY_AXES
     word: ClassVar[str] = "deconv"
+    gradient: ClassVar[str] = (
+        "dx = a convolution of dy with the same filters, stride and padding\n"
+        "dweight = sum of x * the window of dy that it was spread over"
+    )
     example: ClassVar[str] = "deconv 8 2x2 stride=2"
     arithmetic: ClassVar[str] = (
         "output: (H - 1) * stride - 2*pad + dilation * (kernel - 1) + output_pad + 1, same for W\n"

@@ -1,0 +1,126 @@
+"""docs/tutorial/: each page, run from top to bottom in an empty folder, as a newcomer would.
+
+Every line that begins with `$ ` is given to a shell. Outputs are compared as in test_docs.py; of
+what is trained, numbers are masked, as they depend on the processor. `pytest --update-golden`
+writes outputs without `…` anew, and the notebooks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dotcnn.docs.site.notebooks import notebook
+from dotcnn.docs.site.page_cells import File, Session, cells
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs/tutorial").glob("*.md"))
+TUTORIALS = [page for page in PAGES if page.stem != "index"]
+EXACT = ("cnn check", "cnn report", "cnn explain", "cnn draw", "cnn diff", "cnn help", "ls", "cat")
+"""Commands whose outputs are the same on every machine."""
+_NUMBER = re.compile(
+    r"\d+:\d\d|[\d.]+ m?s\b|[-+]?(?:\d[\d.,]*(?:e[-+]?\d+)?|nan)\s*%?|(?<!\S)\.(?!\S)"
+)
+_BEST = re.compile(r" best$|, the best so far$|, as written\b")
+
+
+def masked(line: str) -> str:
+    """A line without what the processor decides: numbers, times, and which epoch is the best."""
+    return re.sub(r"\s+", " ", _NUMBER.sub("", _BEST.sub("", line))).strip()
+
+
+def matches(shown: str, printed: str, *, exact: bool) -> bool:
+    """Whether the output is as shown; a line `…` stands for any lines."""
+    before, after = (
+        [line.rstrip() if exact else masked(line) for line in text.rstrip().split("\n")
+         if exact or not line.startswith("verdict: ")]
+        for text in (shown, printed)
+    )  # fmt: skip
+    pattern = "\n".join("(.*\n)*?.*" if line == "…" else re.escape(line) for line in before)
+    return bool(re.fullmatch(pattern, "\n".join(after)))
+
+
+def run(line: str, folder: Path) -> str:
+    """What a shell prints, with this environment's `cnn` and `python`."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "DOTCNN_CACHE": str(folder / ".cache"),
+    }
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=environment, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return "\n".join(each.rstrip() for each in done.stdout.rstrip().split("\n"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorial_runs_from_top_to_bottom(
+    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    update: bool = request.config.getoption("--update-golden")
+    text = page.read_text(encoding="utf-8")
+    wrong = []
+    for cell in cells(text):
+        if isinstance(cell, File):
+            (tmp_path / cell.name).write_text(cell.text, encoding="utf-8")
+        elif isinstance(cell, Session):
+            for line, shown in cell.commands:
+                printed = run(line, tmp_path)
+                exact = line.startswith(EXACT)
+                if matches(shown, printed, exact=exact):
+                    continue
+                if update and "…" not in shown:
+                    before = f"$ {line}\n{shown}\n" if shown else f"$ {line}\n"
+                    after = f"$ {line}\n{printed}\n" if printed else f"$ {line}\n"
+                    text = text.replace(before, after, 1)
+                    page.write_text(text, encoding="utf-8")
+                else:
+                    wrong.append(f"$ {line}\n{printed}")
+    if update:
+        _pictures(page, text, tmp_path)
+    assert not wrong, "\n".join(wrong)
+
+
+def _pictures(page: Path, text: str, folder: Path) -> None:
+    """Copies the pictures that the page shows from where its commands have written them."""
+    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+        for drawn in folder.rglob(Path(link).name):
+            (page.parent / link).write_bytes(drawn.read_bytes())
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_notebooks_are_those_of_the_pages(page: Path, request: pytest.FixtureRequest) -> None:
+    kept = page.parent / "notebooks" / f"{page.stem}.ipynb"
+    now = notebook(page.read_text(encoding="utf-8"))
+    if request.config.getoption("--update-golden"):
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(now, encoding="utf-8")
+    assert kept.read_text(encoding="utf-8") == now, "write it anew: pytest --update-golden"
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_notebooks_are_valid(page: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    read = nbformat.reads(notebook(page.read_text(encoding="utf-8")), as_version=4)
+    nbformat.validate(read)
+    assert any(cell.cell_type == "code" for cell in read.cells)
+
+
+def test_the_notebook_of_a_page() -> None:
+    file, ran = "# net.cnn\nnetwork N {}", "$ cnn check net.cnn\nfine"
+    page = f"# Title\n\nSay.\n\n```\n{file}\n```\n\n```\n{ran}\n```\n"
+    said, written, run = json.loads(notebook(page))["cells"][1:]
+    assert "".join(said["source"]) == "# Title\n\nSay."
+    assert "".join(written["source"]) == "%%writefile net.cnn\n# net.cnn\nnetwork N {}"
+    assert "".join(run["source"]) == "!cnn check net.cnn"
+    assert run["outputs"][0]["text"] == ["fine\n"]
