@@ -22,7 +22,12 @@ _DTYPES = {
 def mapped_array(path: str, offset: int, size: int) -> Tensor:
     """The array whose file, in the format of `numpy.save`, is in these bytes of another file. It
     must not be written to. Raises BadImage."""
-    file = _mapped(path)
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise BadImage(f"cannot be read: {error.strerror}") from None
+    # A file that has taken the place of another is another file.
+    file = _mapped(path, status.st_size, status.st_ino, status.st_mtime_ns)
     content = file[offset : offset + size]
     if len(content) != size or size < NPY_HEADER:
         raise BadImage("it is cut short: the tar file has changed")
@@ -39,13 +44,14 @@ def array_in(content: Tensor) -> Tensor:
 
 
 @lru_cache(4096)
-def _mapped(path: str) -> Tensor:
+def _mapped(path: str, size: int, *others: int) -> Tensor:
     """The bytes of a file. Many files may be open: a mapping needs no file descriptor."""
+    if not size:
+        return torch.empty(0, dtype=torch.uint8)
     try:
-        return torch.from_file(path, shared=False, size=os.path.getsize(path), dtype=torch.uint8)
-    except (OSError, RuntimeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it cannot be mapped into memory"
-        raise BadImage(f"cannot be read: {why}") from None
+        return torch.from_file(path, shared=False, size=size, dtype=torch.uint8)
+    except (OSError, RuntimeError):
+        raise BadImage("cannot be read: it cannot be mapped into memory") from None
 
 
 @lru_cache(4096)

@@ -10,7 +10,8 @@ For each part, in `columns/` beside index.json:
     train.ROLE.places.npy     int64: the number of the shard, the offset there and the size of a
                               member; -1, 0, 0 if a sample does not have it
     train.ROLE.crc32.npy      uint32: the checksum of the member
-    train.groups.npy          int64: the number of each image's group, if there are groups
+    train.groups.npy          int64: the number of each image's group, if there are groups, whose
+                              names are in train.groups.json
     train.weights.npy         float64: the weight of each image, if there are weights
 
 The arrays are derived from the JSON files. `stamp.json` has the checksum of the index.json that
@@ -59,6 +60,8 @@ class Columns:
     crc32: dict[str, numpy.ndarray]
     groups: numpy.ndarray | None = None
     weights: numpy.ndarray | None = None
+    group_names: Sequence[str] = ()
+    """The names of the groups, by their numbers."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -148,7 +151,7 @@ def _part(place: Path, index: PackIndex, part: str) -> Columns:
     def optional(name: str) -> numpy.ndarray | None:
         return column(name) if (place / f"{part}.{name}.npy").exists() else None
 
-    count = index.count(part)
+    count, names = index.count(part), place / f"{part}.groups.json"
     return Columns(
         column("labels"),
         column("pixels"),
@@ -158,6 +161,7 @@ def _part(place: Path, index: PackIndex, part: str) -> Columns:
         {role: column(f"{role}.crc32") for role in index.roles},
         optional("groups"),
         optional("weights"),
+        load_json(names.read_text("ascii")) if names.exists() else (),
     )
 
 
@@ -242,6 +246,8 @@ def _make_part(
             row = rows.stop
     if row != count:
         raise damaged(f"{part} has {row:,} samples, and index.json says {count:,}")
+    if groups is not None:
+        (folder / f"{part}.groups.json").write_text(json.dumps([*numbers]), encoding="ascii")
     _as_array(folder / "names", folder / f"{part}.names.npy", end)
 
 

@@ -86,7 +86,7 @@ def pack_contents(
     if not len(parts["train"]):
         raise problem("no-images", f"{data.path} has no image to train on", data)
     train, about = pack.columns["train"], index.about
-    groups = () if train.groups is None else [str(number) for number in train.groups.tolist()]
+    groups = [] if train.groups is None else train.groups.tolist()
     shards = sum(map(len, index.parts.values()))
     found = Contents(
         index.origin or Path(pack.root).name,
@@ -96,7 +96,7 @@ def pack_contents(
         notes=(f"{index.kind} pack of {counted(shards, 'tar file')}", *about.get("notes", ())),
         task=index.task,
         answers=_answers(index),
-        groups=groups,
+        groups=[train.group_names[number] for number in groups],
         bad=tuple(BadFile(name, why) for name, why in index.left_out),
     )
     if as_images is not None:
