@@ -335,7 +335,8 @@ class Shards(Data):
     }
 
     path: str = file_name(
-        "a folder of tar files, or their names, where `{0000..0012}` is each number, `*` anything",
+        "a folder of tar files, or their names, where `{0000..0012}` is each number, `*` anything;"
+        " also an address, like `s3://bucket/set` or `https://host/set/train-{0000..0012}.tar`",
         example='"train-{0000..0012}.tar"',
     )
     val: Any = custom(

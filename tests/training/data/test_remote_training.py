@@ -11,6 +11,7 @@ import pytest
 import dotcnn
 from dotcnn import SpecError
 from dotcnn.benchmarks.scaling.fault_server import FaultServer, Request, serving
+from dotcnn.cli import main
 from dotcnn.training.data.images import image_store
 
 from ..small import equal, last
@@ -58,6 +59,28 @@ def test_the_same_weights_as_from_a_disk(tmp_path: Path, server: FaultServer, wo
     server.fault = fault
     remote = trained(tmp_path, f"{elsewhere(server)}", "remote", workers)
     assert equal(last(local), last(remote))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", pytest.param("raw", marks=pytest.mark.slow)])
+def test_a_pack(
+    tmp_path: Path, server: FaultServer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["pack", f'shards "{tmp_path / "set"}" val=25%', "--as", kind, "--workers", "1"]
+    assert main([*command, "-o", str(server.folder / "pack")]) == 0
+    local = trained(tmp_path, '"set/pack"', "local")
+    wrong = {"pack/train-00000.tar"}
+
+    def fault(request: Request) -> str | None:
+        return "wrong" if request.path in wrong and not wrong.remove(request.path) else None
+
+    server.fault = fault
+    remote = trained(tmp_path, f'"{server.url}/pack"', "remote")
+    assert server.faults["wrong"] == 1
+    assert equal(last(local), last(remote))
+    server.fault = lambda request: "wrong" if request.path.endswith(".tar") else None
+    monkeypatch.setenv("DOTCNN_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(SpecError, match="checksum"):
+        trained(tmp_path, f'"{server.url}/pack"', "wrong")
 
 
 @pytest.mark.slow

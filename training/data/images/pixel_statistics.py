@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from ...runtime.process_group import ALONE, Processes
+from ..diagnostic import problem
 from ..loader.image_source import Files
 from ..loader.order import sample, shared
 from ..loader.read_ahead import ahead_of
 from ..loader.store import InMemory, Store
 from ..loader.thread_pool import Progress, each, unwatched
+from .image_file import BadImage
 
 MOST = 2**29
 """The number of pixel values that are used at most."""
@@ -165,7 +167,12 @@ def measured(
 
     def read() -> list[_OfBytes | _OfLevels]:
         def one(place: int) -> _OfBytes | _OfLevels:
-            return of(store.read(mine[place])[None, :channels])
+            try:
+                image = store.read(mine[place])
+            except BadImage as error:  # of a pack, or of files elsewhere, which are not checked
+                message = f"an image cannot be read: {error.reason}"
+                raise problem("bad-file", message, None, help="repair or remove it") from None
+            return of(image[None, :channels])
 
         source = store.source
         work = ahead_of(source, mine, one) if isinstance(source, Files) else one

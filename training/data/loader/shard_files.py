@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -57,6 +58,8 @@ class Members:
     """The number of the tar file, the offset there and the size, for each image."""
     reader: ShardReader | None = None
     """Reads the tar files, if they are not on a disk."""
+    checksums: Tensor | None = None
+    """The CRC-32 of each member, if it is checked: int32, with the same bits."""
 
     def file(self, index: int) -> str:
         return self.shards[int(self.places[index, 0])]
@@ -70,9 +73,19 @@ class Members:
             data = read_local(self.shards[shard], offset, size)
         else:
             data = self.reader.read(shard, offset, size)
+            if self._is_wrong(index, data):
+                self.reader.forget(shard, offset, size)
+                data = self.reader.read(shard, offset, size)
+                if self._is_wrong(index, data):
+                    raise BadImage("its bytes are not those that were packed (checksum)")
         if len(data) < size:
             raise BadImage("it is cut short: the tar file has changed")
         return data
+
+    def _is_wrong(self, index: int, data: bytes) -> bool:
+        if self.checksums is None:
+            return False
+        return zlib.crc32(data) != int(self.checksums[index]) & 0xFFFFFFFF
 
     def bytes_of(self, indices: Tensor) -> Tensor:
         """The sizes of some members."""
@@ -81,13 +94,16 @@ class Members:
     def ahead(self, indices: Sequence[int]) -> None:
         """Begins to fetch members that will be read soon, if the files are elsewhere."""
         if self.reader is not None:
-            self.reader.ahead(self.places[torch.as_tensor(indices).long()].tolist())
+            places = self.places[torch.as_tensor(indices).long()].tolist()
+            self.reader.ahead([place for place in places if place[0] >= 0])
 
     def forget(self, index: int) -> bool:
         """Has a member whose bytes are wrong fetched again, if it is elsewhere; else False."""
         if self.reader is None:
             return False
         shard, offset, size = self.places[index].tolist()
+        if shard < 0:
+            return False
         self.reader.forget(shard, offset, size)
         return True
 
@@ -104,7 +120,8 @@ class Members:
         return mapped_array(self.shards[shard], offset, size)
 
     def select(self, indices: Tensor) -> Members:
-        return replace(self, places=self.places[indices])
+        checksums = None if self.checksums is None else self.checksums[indices]
+        return replace(self, places=self.places[indices], checksums=checksums)
 
 
 @dataclass(frozen=True, eq=False)

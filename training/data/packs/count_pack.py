@@ -8,12 +8,17 @@ from ....compiler.plan.data import Data, Shards
 from ....dsl.diagnostics import SpecError
 from ...untrusted.bad_file import BadFile as Unreadable
 from ..diagnostic import problem
+from ..remote.address import is_remote
 from ..sources.file_names import resolve
 from .pack_index import PackIndex, is_pack, load_index
+from .remote_pack import index_elsewhere
 
 
 def packed_folder(data: Shards, base: Path) -> Path | None:
-    """The folder of a pack with an index; None if tar files have none."""
+    """The folder of a pack with an index, or, for a pack elsewhere, one with a copy of its index;
+    None if tar files have none. Raises SpecError."""
+    if is_remote(data.path):
+        return index_elsewhere(data)
     folder = resolve(data.path, base)
     return folder if is_pack(folder) else None
 

@@ -23,6 +23,7 @@ from ..images.mask_file import MaskCode
 from ..left_out import BadFile
 from ..loader.image_source import Contents, ImageSource
 from ..loader.shard_files import Members, ShardReader
+from ..remote.address import is_remote, shown
 from ..sources.images_wanted import ImagesWanted
 from .columns import Columns, PackNames, open_columns
 from .count_pack import unusable_pack
@@ -36,6 +37,7 @@ from .packed_files import (
     PackMembers,
     PackTargets,
 )
+from .remote_pack import remote_pack
 
 Inputs = Sequence[NamedInput]
 
@@ -63,6 +65,8 @@ def local_pack(folder: Path) -> Pack:
 def opened_pack(data: Data, folder: Path) -> Pack:
     """The same for the `data` line that names it; raises SpecError."""
     try:
+        if isinstance(data, Shards) and is_remote(data.path):
+            return remote_pack(data, data.path, folder)
         return local_pack(folder)
     except Unreadable as error:
         raise unusable_pack(data, folder.name, error) from None
@@ -92,7 +96,7 @@ def pack_contents(
         index.origin or Path(pack.root).name,
         index.classes,
         parts,
-        origin=data.path,
+        origin=shown(data.path),
         notes=(f"{index.kind} pack of {counted(shards, 'tar file')}", *about.get("notes", ())),
         task=index.task,
         answers=_answers(index),
@@ -180,7 +184,11 @@ class _Parts:
         arrays = index.kind == "raw"
 
         def members(role: str) -> Members:
-            return Members(shards, tensor(columns.places[role]), reader)
+            places = tensor(columns.places[role])
+            if reader is None:
+                return Members(shards, places)
+            # What comes through a network is checked; int32, since torch selects no rows of uint32.
+            return Members(shards, places, reader, tensor(columns.crc32[role].view("int32")))
 
         masks, maps, inputs, targets = [], [], [], None
         for role in index.roles:

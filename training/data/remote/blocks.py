@@ -6,6 +6,7 @@ cache since the disk is full, stays in memory.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -388,6 +389,12 @@ def blocks() -> Blocks:
                 _current[1].close()
             _current = (key, Blocks())
         return _current[1]
+
+
+@atexit.register
+def _close() -> None:
+    if _current is not None and _current[0][0] == os.getpid():
+        _current[1].close()
 
 
 def _after_fork() -> None:

@@ -80,6 +80,14 @@ class RemoteFolder:
 _PIECE = 2**23
 
 
+def content(url: str, most: int) -> bytes:
+    """A file of at most `most` bytes. Raises SpecError."""
+    (file,) = each_opened([url])
+    if file.size > most:
+        raise refused(url, Final(f"it has {file.size:,} bytes, and may have {most:,}"))
+    return blocks().read(file, 0, file.size)
+
+
 def opened(url: str, known: Version | None = None) -> RemoteFile:
     """A file with its size and mark; raises Final or SpecError."""
     version = blocks().fetching.version(url) if known is None else known

@@ -28,6 +28,7 @@ from ....dsl.parser import read
 from ....dsl.source import Source, Span
 from ....dsl.syntax import Call
 from ..diagnostic import listed
+from ..remote.address import is_remote
 from ..samples.sample_endings import in_archive
 from .file_names import clean
 from .hub_parquet import is_from_hub
@@ -49,6 +50,8 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
         if is_folder and text == word:
             raise SpecError([_ambiguous(word, name)])
         return _override(text, name)
+    if is_remote(text.strip()) and word == text.strip().partition("{")[0]:
+        return _override(f"shards {quoted(text.strip())}", name)
     path = quoted(str(place.absolute()))
     if is_folder:
         return _override(f"{_kind_of_folder(place)} {path}", name)

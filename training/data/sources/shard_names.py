@@ -6,15 +6,14 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from ....compiler.plan.data import Shards
-from ....dsl.diagnostics import Diagnostic, SpecError
 from ..diagnostic import problem
-from ..remote.address import as_path, is_remote, secret_in, shown
+from ..remote.address import as_path, is_remote, shown
 from .file_names import clean, hidden, resolve
+from .shard_address import must_be_public, placed
 from .shard_storage import LocalStorage, RemoteStorage, Storage
 
 MOST_SHARDS = 100_000
@@ -75,19 +74,9 @@ def _on_disk(data: Shards, base: Path, written: str, names: list[str], argument:
 def _elsewhere(data: Shards, written: str, urls: list[str], argument: str) -> ShardSet:
     from ..remote.remote_shards import RemoteFolder, root_of, tar_files
 
-    secret = secret_in(written)
-    if secret:
-        raise problem(
-            "secret-in-spec",
-            f"the address has {secret} in it, which would be written into the records of the run",
-            None,  # which would show it
-            help="write the address alone: credentials are read from environment variables, ~/.aws"
-            " or ~/.netrc",
-        )
-    try:
+    must_be_public(written)
+    with placed(data, argument):
         files = tar_files(urls)
-    except SpecError as error:
-        raise SpecError([_placed(data, argument, each) for each in error.diagnostics]) from None
     if not files:
         message = f"{clean(shown(written))} has no tar file"
         raise problem("no-such-file", message, data, argument=argument)
@@ -112,10 +101,6 @@ def storage_of_both(
         return both, RemoteStorage({**storage.files, **more.files}, storage.folder)
     message = "the tar files for training and those for validation are at different places"
     raise problem("no-such-file", message, data, argument="val", help="name both of one place")
-
-
-def _placed(data: Shards, argument: str, diagnostic: Diagnostic) -> Diagnostic:
-    return replace(diagnostic, span=data.place(argument))
 
 
 def common_folder(*folders: PurePath) -> Path:
