@@ -123,10 +123,11 @@ def _ours(wanted: Request, opened: Opened, scratch: Path) -> Callable[[], None]:
         folder=RunFolder(scratch),
         fixed={},
         metadata={},
-        every=1,
+        when=job.plan.train.checkpoint,
         metrics=metrics,
         callback=job.callback,
         processes=ALONE,
+        device=CPU,
     )
     run = Run(job=job, learner=learner, data=opened, batches=batches, writer=writer, record={})
     loop = Loop(run, Interruption())

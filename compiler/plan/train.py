@@ -583,6 +583,12 @@ class Checkpoint(Directive):
         write=str,
     )
     steps: bool = flag("`every` counts steps of the optimizer, also within an epoch")
+    keep: int = whole(
+        "checkpoints that are kept, the last one included; an older one is taken if the last one is"
+        " damaged",
+        2,
+        elsewhere="save_top_k save_total_limit max_to_keep keep_last",
+    )
     metric: str | None = metric_of(
         "what decides which state is the best: {}; by default `top1` of classes,"
         " `map` of several classes, `miou` of masks, `mae` of numbers and `loss` of several"

@@ -2,7 +2,8 @@
 
 It reads jobs from standard input, one JSON object on each line, and answers each with one line.
 Each job runs in a fork, so that torch is imported only once. `die_at` kills it at that call of
-fsync or rename, counted from 1, with half of the file written; `die_after` after that many seconds.
+fsync, rename or link, counted from 1, with half of the file written; `die_after` after that many
+seconds.
 
 `again` starts the run or goes on with it, as `--resume` does without a run.
 
@@ -123,6 +124,7 @@ def learn(job: dict[str, Any]) -> int:
     calls = Calls(job.get("die_at"))
     os.fsync = calls.around(os.fsync)
     os.replace = calls.around(os.replace)
+    os.link = calls.around(os.link)
     folder = Path(job["folder"])
 
     def report(error: BaseException) -> None:

@@ -6,7 +6,6 @@ on one of them alone; when the processes are started again, that may not be the 
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from ...dsl.diagnostics import SpecError
 from ..runtime.process_group import Processes
 from ..untrusted.bad_file import BadFile
 from .copied_texts import copied_texts
+from .kept_checkpoints import checkpoints
 from .run_files import read_epochs, read_record
 from .run_folder import CHECKPOINT, cannot_write, member_name, shown
 from .run_lock import NAME as LOCK
@@ -39,7 +39,7 @@ class _Copy(NamedTuple):
 
 def is_started(folder: Path) -> bool:
     """Whether a run has a checkpoint to go on from; of an ensemble, its first network."""
-    return any(os.path.lexists(each / CHECKPOINT) for each in (folder, folder / member_name(1)))
+    return any(checkpoints(each) for each in (folder, folder / member_name(1)))
 
 
 def bring_folder(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,65 +27,40 @@ from ..untrusted.json_text import Optional, finite, misfit, natural, number
 from ..untrusted.safetensors_file import about_safetensors
 from ..untrusted.torch_file import read_torch
 from .frozen_weights import read_frozen
-from .run_folder import shown
+from .kept_checkpoints import checkpoints
+from .large_file import Check, LargeFile, nothing
+from .run_folder import CHECKPOINT, shown
 from .tensors_file import pieces
 
 FORMAT = 1
 
-Check = Callable[[], None]
-"""Called between pieces of a file: raises an error if it is not to be written on."""
 
-
-def nothing() -> None:
-    """Checks nothing."""
-
-
-def write_checkpoint(path: Path, state: Mapping[str, Any], check: Check = nothing) -> None:
+def write_checkpoint(
+    path: Path,
+    state: Mapping[str, Any],
+    check: Check = nothing,
+    replaces: Callable[[], None] = nothing,
+) -> None:
     """Writes a checkpoint atomically; raises OSError, and what `check` raises, which is called all
-    the time."""
+    the time. `replaces` is called when it is complete on the disk, before the old one is
+    replaced."""
     with whole(path) as file:
-        writing = _Writing(file, check)
+        writing = LargeFile(file, check)
         try:
             torch.save({"format": FORMAT, **state}, writing)  # type: ignore[arg-type]
         except RuntimeError as error:
             raise writing.error or error from None
-
-
-class _Writing:
-    """A file for `torch.save`: keeps the error that torch would hide, like that of a full disk."""
-
-    def __init__(self, file: IO[bytes], check: Check) -> None:
-        self.file, self.check = file, check
-        self.error: BaseException | None = None
-
-    def write(self, data: memoryview) -> int:
-        try:
-            for piece in _in_pieces(data):
-                self.check()
-                self.file.write(piece)
-        except BaseException as error:
-            self.error = error
-            raise
-        return len(data)
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
-_PIECE = 2**24
-
-
-def _in_pieces(data: bytes | memoryview) -> Iterator[memoryview]:
-    view = memoryview(data)
-    for start in range(0, len(view), _PIECE):
-        yield view[start : start + _PIECE]
+        writing.sync()
+        replaces()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint; raises SpecError if it is missing, damaged, or not a checkpoint."""
+    """Reads a checkpoint; raises SpecError if it is missing, damaged, or not a checkpoint. Its
+    tensors stay in the file until they are used: those of a large network are twice its weights and
+    more."""
     name = shown(path)
     try:
-        state = read_torch(path)
+        state = read_torch(path, mapped=True)
     except BadFile as error:
         if error.kind == "missing":
             message = f"nothing to resume: {name} does not exist"
@@ -100,6 +75,34 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if state.get("still"):
         state["model"].update(read_frozen(path.parent, state["still"], name))
     return state
+
+
+class Found(NamedTuple):
+    """A checkpoint to go on from."""
+
+    state: dict[str, Any]
+    path: Path
+    note: str
+    """Why it is not the last one that was written; empty if it is."""
+
+
+def read_newest(folder: Path) -> Found | None:
+    """Reads the newest checkpoint of a run that is intact; None if there is none at all. Raises
+    SpecError, with what is wrong with the newest, if all are damaged."""
+    errors: list[SpecError] = []
+    missing = "" if (folder / CHECKPOINT).exists() else f"{shown(folder / CHECKPOINT)} is missing"
+    for path in checkpoints(folder):
+        try:
+            state = read_checkpoint(path)
+        except SpecError as error:
+            errors.append(error)
+            continue
+        why = errors[0].diagnostics[0].message if errors else missing
+        goes_on = f"training goes on from {path.name}, the one before it"
+        return Found(state, path, f"{why}; {goes_on}" if why else "")
+    if errors:
+        raise errors[0]
+    return None
 
 
 @contextmanager
@@ -212,10 +215,9 @@ def write_weights(
 ) -> None:
     """Writes weights and their metadata atomically; raises OSError, and what `check` raises."""
     with whole(path) as file:
+        writing = LargeFile(file, check)
         for tensor in pieces(state, {"format": "pt", **about}):
-            for piece in _in_pieces(tensor):
-                check()
-                file.write(piece)
+            writing.write(tensor)
 
 
 def about_weights(path: Path) -> dict[str, str]:

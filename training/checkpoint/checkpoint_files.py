@@ -5,19 +5,26 @@ They are copies: the weights of the network may change meanwhile.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ..trainer.state import Learner
-from .checkpoint import nothing, write_checkpoint, write_weights
+from .checkpoint import write_checkpoint, write_weights
 from .frozen_weights import remove_others, write_frozen
+from .kept_checkpoints import keep_last, make_room, remove_older
+from .large_file import nothing
 from .run_folder import RunFolder
 
 NO_FACTS: Mapping[str, str] = MappingProxyType({})
+
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Abandoned(Exception):
@@ -62,12 +69,19 @@ class Best(NamedTuple):
 class CheckpointFiles:
     """The checkpoint files of a run. Its methods are called by one thread at a time."""
 
-    def __init__(self, folder: RunFolder, metadata: Mapping[str, str]) -> None:
+    def __init__(self, folder: RunFolder, metadata: Mapping[str, str], keep: int = 1) -> None:
         self.folder = folder
+        self.keep = keep
+        """The number of checkpoints that are kept, the last one included."""
+        self.last_steps: int | None = None
+        """The steps of the checkpoint that the next one follows; None if there is none, or it is
+        damaged."""
         self.metadata = metadata
         """The metadata of the weights."""
         self.best: Best | None = None
         """The best weights, if they could not be written yet."""
+        self.notes: list[str] = []
+        """What the user should know, until it is told."""
         self.seconds = 0.0
         """How long writing the last checkpoint took."""
         self.abandoned = False
@@ -88,7 +102,7 @@ class CheckpointFiles:
         self.best = best or self.best
         self._check()
         arrived()
-        began = time.perf_counter()
+        began, steps = time.perf_counter(), state["position"]["steps"]
         if frozen and self._frozen_file is None:
             self._frozen_file = write_frozen(self.folder.path, frozen)
         if frozen:
@@ -96,7 +110,22 @@ class CheckpointFiles:
         state["best"] = self.best.plain() if self.best else None
         if self.best:
             self.best = self.best._replace(current=False)
-        write_checkpoint(self.folder.checkpoint, state, self._check)
+        try:
+            write_checkpoint(
+                self.folder.checkpoint, state, self._check, partial(self._keep_last, steps)
+            )
+        except OSError as error:
+            removed = make_room(self.folder.path) if error.errno in _FULL else []
+            if not removed:
+                raise
+            self.notes.append(
+                f"the disk is full: removed {', '.join(removed)}. From now on, only the last"
+                " checkpoint is kept"
+            )
+            self.keep = 1
+            write_checkpoint(self.folder.checkpoint, state, self._check)
+        self.last_steps = steps
+        remove_older(self.folder.path, self.keep - 1, steps)
         remove_others(self.folder.path, self._frozen_file or "")
         self.write_best()
         self.seconds = time.perf_counter() - began
@@ -110,6 +139,10 @@ class CheckpointFiles:
         metadata = {**self.metadata, **best.facts, "epoch": str(best.epoch)}
         write_weights(self.folder.best, {**best.frozen, **best.weights}, metadata, self._check)
         self.best = None
+
+    def _keep_last(self, steps: int) -> None:
+        if self.keep > 1 and self.last_steps is not None and self.last_steps < steps:
+            keep_last(self.folder.path, self.last_steps)
 
     def _check(self) -> None:
         if self.abandoned:

@@ -5,6 +5,7 @@ plan.json         the sections of the spec, with every default filled in
 model.py          the emitted torch module
 metrics.jsonl     one line for each epoch, and one before training, as epoch 0
 last.ckpt         the whole training state, to resume from
+step-1200.ckpt    the checkpoint before it, of this step; more of them with `checkpoint keep=5`
 best.safetensors  the best weights so far
 frozen-….safetensors  weights that are frozen in all epochs, which last.ckpt leaves out
 plugins/          the Python files of plug-ins, to read; nothing executes them from there

@@ -1,103 +1,111 @@
 """Copies of a training state in main memory, from which checkpoints are written while it changes.
 
-The copies of a GPU's tensors go to pinned memory and are queued behind its work, so that nothing
-waits for them until they are written. The memory of a copy is used again for the next one.
+The memory of a copy is used again for the next one. That of the first is made ready before it is
+needed, by another thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..data.loader.memory_budget import computer_budget
+from ..data.loader.memory_budget import free_memory
+from .copy_to_memory import Copies, Memory, copies_from, size_of_buffers
 
 IN_FLIGHT = 2
 """The most copies at a time: one that is being written, and one that waits for that."""
 SHARE = 0.5
-"""The share of the free memory that copies may take."""
+"""The share of the free memory that a copy may take."""
+WORTH = 2**26
+"""Memory of at least this size is made ready before it is needed."""
+SLACK = 2**20
+"""More memory than that, for what only a checkpoint has, such as the states of generators."""
 
 
 class Snapshot:
     """A copy of a state. `release` gives its memory back for the next one."""
 
-    def __init__(self, state: Any, buffers: list[Tensor], arrived: torch.cuda.Event | None) -> None:
+    def __init__(self, state: Any, memory: Memory, wait: Callable[[], None]) -> None:
         self.state = state
-        self.buffers = buffers
-        self._arrived = arrived
-
-    def wait(self) -> None:
+        self.memory = memory
+        self.wait = wait
         """Waits until the copies have arrived from the GPU."""
-        if self._arrived is not None:
-            self._arrived.synchronize()
 
 
 class Snapshots:
-    """Takes copies of a state."""
+    """Takes copies of a state that is on a device."""
 
-    def __init__(self) -> None:
-        self._free: list[list[Tensor]] = []
+    def __init__(self, device: torch.device, copies: Copies | None = None) -> None:
+        self._copies = copies or copies_from(device)
+        self._free: list[Memory] = []
         """The memory of copies that are written."""
+        self._preparing: Future[Memory | None] | None = None
         self.taken = 0
         """The number of copies in use."""
 
-    @property
-    def available(self) -> bool:
-        return self.taken < IN_FLIGHT
+    def prepare(self, state: Any, thread: Executor) -> None:
+        """Lets a thread make memory ready for the first copy of such a state."""
+        needed = size_of_buffers(list(_tensors(state).values()))
+        if needed >= WORTH:
+            self._preparing = thread.submit(self._memory, needed + SLACK)
 
-    def take(self, state: Any) -> Snapshot | None:
+    def take(self, state: Any, changing: Collection[Tensor] = ()) -> Snapshot | None:
         """A copy of a structure with tensors; None if there is no memory for it. A tensor that
-        occurs twice is copied once."""
-        tensors: dict[tuple[Any, ...], Tensor] = {}
-        _replaced(state, lambda tensor: tensors.setdefault(_identity(tensor), tensor))
-        needed = sum(tensor.nbytes for tensor in tensors.values())
-        if not self._free and needed > computer_budget() * SHARE:
+        occurs twice is copied once. Its tensors may change after `before_change`, those in
+        `changing` at once."""
+        tensors = _tensors(state)
+        originals = list(tensors.values())
+        memory = self._free_memory(size_of_buffers(originals))
+        if memory is None:
             return None
-        old = self._free.pop() if self._free else []
-        buffers = [
-            old[place] if place < len(old) and _like(old[place], tensor) else _buffer(tensor)
-            for place, tensor in enumerate(tensors.values())
-        ]
+        buffers = memory.buffers(originals)
         self.taken += 1
-        gpu: torch.device | None = None
-        for tensor, buffer in zip(tensors.values(), buffers, strict=True):
-            buffer.copy_(tensor.detach(), non_blocking=True)
-            gpu = tensor.device if tensor.is_cuda else gpu
-        arrived = None
-        if gpu is not None:
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record(torch.cuda.current_stream(gpu))
+        wait = self._copies.start(originals, buffers, changing)
         copies = dict(zip(tensors, buffers, strict=True))
         copied = _replaced(state, lambda tensor: copies[_identity(tensor)])
-        return Snapshot(copied, buffers, arrived)
+        return Snapshot(copied, memory, wait)
+
+    def before_change(self) -> None:
+        """Called before the state changes of which a copy was taken."""
+        self._copies.before_change()
 
     def release(self, snapshot: Snapshot, *, reuse: bool = True) -> None:
         """Ends the use of a copy; without `reuse`, its tensors stay what they are."""
         self.taken -= 1
         if reuse:
-            self._free.append(snapshot.buffers)
+            self._free.append(snapshot.memory)
+
+    def _free_memory(self, needed: int) -> Memory | None:
+        if self._preparing is not None:
+            prepared, self._preparing = self._preparing.result(), None
+            self._free += [prepared] if prepared else []
+        memory = self._free.pop() if self._free else None
+        if memory is not None and memory.size >= needed:
+            return memory
+        del memory  # the state has grown: this memory is not kept beside the new one
+        return self._memory(needed)
+
+    def _memory(self, needed: int) -> Memory | None:
+        try:
+            return self._copies.memory(needed) if needed <= free_memory() * SHARE else None
+        except (MemoryError, OSError):  # of a limit that is known to the system alone
+            return None
+
+
+def _tensors(state: Any) -> dict[tuple[Any, ...], Tensor]:
+    """The tensors of a structure, each once."""
+    tensors: dict[tuple[Any, ...], Tensor] = {}
+    _replaced(state, lambda tensor: tensors.setdefault(_identity(tensor), tensor))
+    return tensors
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
     place = tensor.data_ptr() if tensor.numel() else id(tensor)
     return tensor.device, place, tensor.dtype, tensor.shape, tensor.stride()
-
-
-def _like(buffer: Tensor, tensor: Tensor) -> bool:
-    if buffer.is_pinned() != tensor.is_cuda:
-        return False
-    same = buffer.shape == tensor.shape and buffer.stride() == tensor.stride()
-    return same and buffer.dtype == tensor.dtype
-
-
-def _buffer(tensor: Tensor) -> Tensor:
-    """Memory for a copy, laid out as the tensor is: layouts are part of a checkpoint."""
-    dense = torch.empty_like(tensor, device="meta").stride()
-    return torch.empty_strided(
-        tensor.shape, dense, dtype=tensor.dtype, device="cpu", pin_memory=tensor.is_cuda
-    )
 
 
 def _replaced(value: Any, replace: Callable[[Tensor], Tensor]) -> Any:

@@ -17,13 +17,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ...compiler.plan.train import Checkpoint
 from ..metrics.running_metrics import RunningMetrics
@@ -38,6 +44,7 @@ from .snapshot import IN_FLIGHT, Snapshot, Snapshots
 
 WRITING = 0.1
 """The share of the time that writing may take at most; if it is 1, training waits for it."""
+_NICE = 5
 SECONDS = 0.1
 """The assumed duration of writing, before it is measured."""
 
@@ -80,6 +87,7 @@ class CheckpointWriter:
         metrics: RunningMetrics,
         callback: Callback,
         processes: Processes,
+        device: torch.device,
     ) -> None:
         self.folder = folder
         self.fixed = fixed
@@ -94,9 +102,11 @@ class CheckpointWriter:
         """The metrics of the last validation."""
         self.trouble = ""
         """Why the last write failed; empty if it succeeded."""
-        self._files = CheckpointFiles(folder, metadata)
-        self._snapshots = Snapshots()
-        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._files = CheckpointFiles(folder, metadata, when.keep)
+        self._snapshots = Snapshots(device)
+        self._thread = ThreadPoolExecutor(1, "checkpoint", _give_way)
+        self._steps = 0
+        """The steps since the start of this process, as long as no memory is prepared."""
         self._writes: list[_Write] = []
         """Those that the thread has not done, or whose outcome was not looked at yet."""
         self._pending = False
@@ -157,8 +167,19 @@ class CheckpointWriter:
         if state is not None:
             best = Best.here(learner, record.epoch, facts) if record.best else self._waiting
             self._save(learner, state, best)
+            self._snapshots.before_change()  # a callback of the user may change the weights now
             if WRITING >= 1:
                 self._finish_writing()
+
+    def before_step(self, learner: Learner) -> None:
+        """Called before each step of the optimizer, after the forward pass: copies of the weights
+        have to arrive first."""
+        self._snapshots.before_change()
+        if self._steps == 1 and self.processes.writes:  # from now on, the optimizer has its state
+            state = learner.state()
+            _leave_out(learner.frozen_weights(), state)
+            self._snapshots.prepare(state, self._thread)
+        self._steps += 1
 
     def due(self) -> bool:
         """Whether a checkpoint is due within the epoch, by the clock of the first process. It is
@@ -191,6 +212,7 @@ class CheckpointWriter:
         """Called when training is interrupted in the middle of an epoch."""
         state = self._state(learner)
         if self.processes.writes:
+            self._drop_waiting()
             self._save(learner, state, self._waiting)
             self._finish_writing()
 
@@ -234,18 +256,21 @@ class CheckpointWriter:
         """Copies a state and the best weights, and hands them over to be written; if there is no
         memory for copies, they are written here and now."""
         if not self._has_room():
+            self._drop_waiting()
+        if not self._has_room():
             self._finish_writing()
         self._saved, self._asked, self._pending = time.perf_counter(), False, False
         self._waiting = None
         frozen = learner.frozen_weights()
-        state["model"] = {key: one for key, one in state["model"].items() if key not in frozen}
+        _leave_out(frozen, state)
         here = best is not None and best.current
-        snapshot = self._snapshots.take((state, best.weights if best and here else {}))
+        copied = (state, best.weights if best and here else {})
+        snapshot = self._snapshots.take(copied, changing=list(learner.module.buffers()))
         if snapshot is not None:
             state, weights = snapshot.state
             best = best._replace(weights=weights) if best and here else best
             done = self._thread.submit(self._files.write, state, frozen, best, snapshot.wait)
-            self._writes.append(_Write(done, snapshot))
+            self._writes.append(_Write(done, snapshot, best is not None))
             return
         if not self._told:
             self._told = True
@@ -272,6 +297,14 @@ class CheckpointWriter:
         wait([write.done for write in self._writes])
         self._look()
 
+    def _drop_waiting(self) -> None:
+        """Gives up a copy that nothing was written of yet, since a newer one follows; unless it has
+        the best weights."""
+        for write in list(self._writes):
+            if not write.best and write.done.cancel():
+                self._writes.remove(write)
+                self._snapshots.release(write.snapshot)
+
     def _look(self) -> None:
         """Looks at what the thread has done."""
         while self._writes and self._writes[0].done.done():
@@ -287,6 +320,10 @@ class CheckpointWriter:
                 raise error
             else:
                 self._succeeded()
+
+        for note in self._files.notes:
+            self.callback.note(note)
+        self._files.notes.clear()
 
     def _succeeded(self) -> None:
         self._not_before = time.perf_counter() + _rest(self._files.seconds)
@@ -309,8 +346,8 @@ class CheckpointWriter:
 
     # ---- resuming ----
 
-    def restore(self, learner: Learner, state: Mapping[str, Any]) -> None:
-        """Restores the state of a checkpoint."""
+    def restore(self, learner: Learner, state: Mapping[str, Any], path: Path) -> None:
+        """Restores the state of a checkpoint, which is in this file."""
         learner.restore(dict(state))
         position = dict(state["position"])
         best = position.pop("best", None)
@@ -331,6 +368,8 @@ class CheckpointWriter:
         if not self.processes.writes:
             return
         self.folder.metrics.keep(self.position.lines)
+        if path == self.folder.checkpoint:  # else the last one is damaged: it is not kept
+            self._files.last_steps = self.position.steps
         best = Best(**state["best"]) if state.get("best") else None
         if best and about_weights(self.folder.best).get("epoch") != str(best.epoch):
             weights = {**learner.weights(), **best.weights}
@@ -342,6 +381,20 @@ class _Write(NamedTuple):
 
     done: Future[None]
     snapshot: Snapshot
+    best: bool
+    """Whether it has best weights."""
+
+
+def _give_way() -> None:
+    """Gives this thread a lower priority than training, where a thread can have its own."""
+    with suppress(AttributeError, OSError):
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def _leave_out(frozen: Mapping[str, Tensor], state: dict[str, Any]) -> None:
+    """Leaves frozen weights out of a state: they are in a file of their own."""
+    state["model"] = {key: one for key, one in state["model"].items() if key not in frozen}
 
 
 def _rest(seconds: float) -> float:

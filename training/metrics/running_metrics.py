@@ -78,4 +78,4 @@ class RunningMetrics:
 
     def restore(self, state: dict[str, Any]) -> None:
         self._kept.clear()
-        self._sums = state["sums"].to(self._sums)
+        self._sums = state["sums"].to(self._sums, copy=True)

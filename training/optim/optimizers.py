@@ -221,7 +221,19 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
         counted = bool(needed) and needed != ("momentum_buffer",)
         if not same or missing or (counted and state and "step" not in state):
             raise ValueError("the state is that of another optimizer")
-    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+    own = {index: _own(state, parameters[index]) for index, state in saved["state"].items()}
+    optimizer.load_state_dict({"state": own, "param_groups": groups})
+
+
+def _own(state: Mapping[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """A state with copies of the tensors that the optimizer would otherwise use as they are. They
+    may be part of a file, from which large tensors are copied to a GPU without a copy between."""
+    return {
+        name: one.clone()
+        if isinstance(one, Tensor) and not (parameter.is_cuda and one.ndim)
+        else one
+        for name, one in state.items()
+    }
 
 
 def _is_known(optimizer: torch.optim.Optimizer) -> bool:

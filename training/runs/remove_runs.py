@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..checkpoint.kept_checkpoints import checkpoints
 from ..checkpoint.run_folder import CHECKPOINT, shown
 from ..checkpoint.run_lock import hold_lock
 from .find_runs import read_run
@@ -73,9 +74,10 @@ def remove(removals: Sequence[Removal]) -> None:
 
 
 def _checkpoints(folder: Path) -> Iterator[Path]:
-    for name in (CHECKPOINT, f".{CHECKPOINT}.partial"):
-        if os.path.lexists(folder / name):
-            yield folder / name
+    yield from checkpoints(folder)
+    partial = folder / f".{CHECKPOINT}.partial"
+    if os.path.lexists(partial):
+        yield partial
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -221,6 +221,8 @@ class Loop:
                 last=last,
                 least=self.batches.least,
             )
+            if began is not None:
+                self.writer.before_step(learner)
             losses.put(sent, unread)
             if late and not scaler:
                 infinite = ~agreed.isfinite().all()

@@ -24,7 +24,14 @@ from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.plan_differences import Difference
 from ...compiler.plan.schedule import Plateau
 from ...compiler.report.explain.augment import in_short
-from ..checkpoint.checkpoint import facts_about, mark_of, must_be_same, read_checkpoint, restoring
+from ..checkpoint.checkpoint import (
+    Found,
+    facts_about,
+    mark_of,
+    must_be_same,
+    read_newest,
+    restoring,
+)
 from ..checkpoint.record import start_record
 from ..checkpoint.resumption import (
     OF_THE_START,
@@ -51,7 +58,6 @@ from ..runtime.compiled import Compiled
 from ..runtime.devices import describe
 from ..runtime.gradient_checkpointing import must_be_compilable, recompute
 from ..runtime.interrupts import Interruption
-from ..runtime.process_group import Processes
 from ..runtime.seeding import seed_all
 from ..runtime.sync_batchnorm import synchronized
 from ..transfer.feature_cache import CachedFeatures, FeatureCache
@@ -104,7 +110,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     network."""
     folder = RunFolder(path)
     network, train, processes = job.request.network, job.plan.train, job.processes
-    checkpoint = _checkpoint(folder, processes)
+    checkpoint, checkpoint_file = _checkpoint(folder, job)
     if checkpoint is not None:
         must_be_same(checkpoint, network, shown(path))
     elif processes.writes:
@@ -112,7 +118,7 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
 
     seed_all(train.seed.value)
     module = taking_samples(live(network, job.version), network)
-    with restoring(folder.checkpoint) if checkpoint else nullcontext():
+    with restoring(checkpoint_file) if checkpoint else nullcontext():
         transfer = set_up_transfer(
             job.request, module, job.open_weights, checkpoint, job.policy_lines, job.data
         )
@@ -156,8 +162,8 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     writer = _checkpoint_writer(job, folder, choice, compiling)
     seed_all(train.seed.value, processes.rank)
     if checkpoint is not None:
-        with restoring(folder.checkpoint):
-            writer.restore(learner, checkpoint)
+        with restoring(checkpoint_file):
+            writer.restore(learner, checkpoint, checkpoint_file)
         if train.deterministic.on:
             torch.set_num_threads(checkpoint["threads"])
         changes = _go_on(job, learner, writer, checkpoint, len(data.stores["train"]))
@@ -255,20 +261,23 @@ def _kept(old: Mapping[str, Any]) -> dict[str, Any]:
     return {"resumptions": old["resumptions"]} if old.get("resumptions") else {}
 
 
-def _checkpoint(folder: RunFolder, processes: Processes) -> dict[str, Any] | None:
-    """The checkpoint to continue from; None for a new run. The first process reads it for all of
-    them, which may be on machines that do not have the run folder."""
-    checkpoint: dict[str, Any] | None = None
+def _checkpoint(folder: RunFolder, job: Job) -> tuple[dict[str, Any] | None, Path]:
+    """The checkpoint to continue from, and its file; None for a new run. The first process reads it
+    for all of them, which may be on machines that do not have the run folder."""
+    processes = job.processes
+    found: Found | None = None
 
     def read() -> None:
-        nonlocal checkpoint
-        if folder.checkpoint.exists():
-            checkpoint = read_checkpoint(folder.checkpoint)
+        nonlocal found
+        found = read_newest(folder.path)
+        if found and found.note:
+            job.callback.note(found.note)
 
     processes.from_first(read)
+    state, path = (found.state, found.path) if found else (None, folder.checkpoint)
     # The best weights in it are for the first process, which alone writes them.
-    sent = processes.broadcast_state({**checkpoint, "best": None} if checkpoint else None)
-    return checkpoint if processes.writes else sent
+    sent = processes.broadcast_state({**state, "best": None} if state else None)
+    return state if processes.writes else sent, path
 
 
 def best_metric(job: Job) -> str:
@@ -447,6 +456,7 @@ def _checkpoint_writer(
         metrics=RunningMetrics(job.device, data.task),
         callback=job.callback,
         processes=job.processes,
+        device=job.device,
     )
 
 

@@ -8,6 +8,8 @@ text and dense tensors are created; see `pickle_data`.
 from __future__ import annotations
 
 import io
+import mmap
+import os
 import sys
 import zipfile
 from collections import OrderedDict
@@ -21,7 +23,7 @@ from torch import Tensor
 from .bad_file import BadFile, damaged, guarded, too_large
 from .open_file import LFS, open_regular, refuse_pointer, size_of
 from .pickle_data import Named, Opaque, key, load_pickle
-from .zip_archive import open_zip, read_member, start_of
+from .zip_archive import check_sums, open_zip, read_member, start_of
 
 MAX_TENSORS = 100_000
 MAX_AXES = 25
@@ -33,21 +35,27 @@ _SPREAD = 2**20
 """The bytes by which a tensor may exceed its storage: an expanded tensor repeats values."""
 
 
-def read_torch(path: Path) -> object:
-    """The saved object; raises BadFile."""
+_ALIGNED = 16
+"""Tensors may be mapped that start at a multiple of the largest item, a complex number."""
+
+
+def read_torch(path: Path, *, mapped: bool = False) -> object:
+    """The saved object; raises BadFile. `mapped` is for large files that only dotcnn writes: every
+    checksum is compared first, and tensors then stay in the file, which is mapped into memory. They
+    can be changed, which does not change the file."""
     with open_regular(path) as file:
         start = file.read(len(LFS))
         if not start:
             raise damaged("it is empty")
         refuse_pointer(start)
         file.seek(0)
-        return _from_zip(file) if start[:4] == b"PK\x03\x04" else _from_pickles(file)
+        return _from_zip(file, mapped) if start[:4] == b"PK\x03\x04" else _from_pickles(file)
 
 
 # ---- the zip archive ----------------------------------------------------------------------------
 
 
-def _from_zip(file: BinaryIO) -> object:
+def _from_zip(file: BinaryIO, mapped: bool) -> object:
     with open_zip(file) as archive:
         inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(inside) != 1:
@@ -63,8 +71,10 @@ def _from_zip(file: BinaryIO) -> object:
         order = "little"
         if f"{folder}byteorder" in names:
             order = read_member(archive, f"{folder}byteorder", 16).decode("latin1")
+        if mapped:
+            check_sums(file, archive)
         data = read_member(archive, inside[0])
-        storages = _Members(file, archive, f"{folder}data/", order != sys.byteorder)
+        storages = _Members(file, archive, f"{folder}data/", order != sys.byteorder, mapped)
         known = _known(size_of(file))
         return load_pickle(io.BytesIO(data), len(data), known, storages)
 
@@ -75,12 +85,17 @@ class _Storage(NamedTuple):
 
 
 class _Members:
-    """The storages of an archive, each read once."""
+    """The storages of an archive, each read or mapped once."""
 
     def __init__(
-        self, file: BinaryIO, archive: zipfile.ZipFile, folder: str, swapped: bool
+        self, file: BinaryIO, archive: zipfile.ZipFile, folder: str, swapped: bool, mapped: bool
     ) -> None:
         self.file, self.archive, self.folder, self.swapped = file, archive, folder, swapped
+        # On Windows, a file that is mapped could not be replaced. The memory of storages is that of
+        # the map, which is closed with the last of them.
+        self.map: mmap.mmap | None = None
+        if mapped and not swapped and os.name == "posix":
+            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         self.read: dict[str, torch.UntypedStorage] = {}
 
     def __call__(self, identity: object) -> _Storage:
@@ -99,7 +114,10 @@ class _Members:
             raise damaged(f"{name} in it has {member.file_size:,} bytes, not {size:,}")
         with guarded(f"{name} in it is broken"):
             if member.compress_type == zipfile.ZIP_STORED:
-                self.file.seek(start_of(self.file, member))
+                start = start_of(self.file, member)
+                if self.map is not None and size and start % _ALIGNED == 0:
+                    return _mapped(self.map, start, size)
+                self.file.seek(start)
                 storage = _filled(self.file, size)
             else:
                 with self.archive.open(member) as stream:
@@ -180,6 +198,10 @@ def _identity(identity: object) -> tuple[str, torch.dtype, int, tuple[int, int] 
                 case [(_, int(start), int(length))]:
                     return str(name), dtype, count, (start, length)
     raise damaged("it refers to a storage in an unknown way")
+
+
+def _mapped(file: mmap.mmap, start: int, size: int) -> torch.UntypedStorage:
+    return torch.frombuffer(file, dtype=torch.uint8, count=size, offset=start).untyped_storage()
 
 
 def _filled(stream: Any, size: int) -> torch.UntypedStorage:

@@ -39,7 +39,12 @@ def device_budget(device: torch.device) -> int:
 
 
 def computer_budget() -> int:
-    return int(min(_free(), _limit()) * SHARE)
+    return int(free_memory() * SHARE)
+
+
+def free_memory() -> int:
+    """The bytes of main memory that this process may still use."""
+    return min(_free(), _limit())
 
 
 MOST_SHARED = 2**30
