@@ -448,6 +448,18 @@ class Cut(Augmentation):
         return images[:, :, 1:]
 
 
+class Louder(Augmentation):
+    word = "louder"
+    samples = ("series", "scans")
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        return images * (1 + drawn[0]).view(-1, *[1] * (images.ndim - 1))
+
+
+def test_an_augmentation_of_series_conforms() -> None:
+    assert conformance(Louder).tried > 10
+
+
 class Centered(Augmentation):
     word = "centered"
 

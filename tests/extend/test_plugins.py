@@ -8,9 +8,12 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 import dotcnn
 from dotcnn.cli import main
@@ -482,6 +485,53 @@ train { data digits, epochs 2, batch 256, optimizer nadam lr=0.01, schedule root
     assert stopped.interrupted
     again = dotcnn.train(resume=tmp_path / "run", **given)
     assert equal(last(again.folder), last(whole.folder))
+
+
+WOBBLE = """\
+from dotcnn.plugins import Augmentation
+
+class Reversed(Augmentation):
+    word = "reversed"
+    samples = ("series",)
+    draws = 0
+
+    def change(self, images, drawn):
+        return images.flip(-1)
+
+    def change_masks(self, masks, drawn):
+        return masks.flip(-1)
+"""
+
+
+def test_an_augmentation_of_series_changes_them_and_their_masks(tmp_path: Path) -> None:
+    from dotcnn.training.augment.own_change import OwnSeriesChange
+    from dotcnn.training.augment.registry import Resources
+
+    given: Any = {"plugins": [plugin(tmp_path, WOBBLE, "wobbling")]}
+    text = """\
+use "wobbling"
+network N { let c = 2\n input (c, 8), conv 4 3 same, relu, pool avg global, flatten, fc 2 }
+train { data npz "series.npz", epochs 1 }
+augment { reversed }
+"""
+    assert dotcnn.check(text, **given) == []
+    images = text.replace("let c = 2\n input (c, 8), conv 4 3", "input 1x8x8, conv 4 3x3")
+    (wrong,) = [each for each in dotcnn.check(images, **given) if each.severity == "error"]
+    assert wrong.message == "`reversed` works on series, and samples are images"
+    numbers = torch.randn(20, 2, 8).numpy()
+    np.savez(tmp_path / "series.npz", x=numbers, y=[0, 1] * 10)
+    (tmp_path / "net.cnn").write_text(text)
+    result = dotcnn.train(tmp_path / "net.cnn", output=tmp_path / "run", quiet=True, **given)
+    assert result.reason == "done"
+    found = find("wobbling")
+    assert found is not None
+    step: Any = SimpleNamespace(number=0)
+    resources = Resources.of(0, (torch.ones(2), torch.zeros(2)))
+    kind: Any = found.directives["augment"]["reversed"]
+    change = OwnSeriesChange(kind(), step, resources)
+    series, masks = torch.randn(3, 2, 8), torch.randint(3, (3, 8)).to(torch.uint8)
+    assert change(series, torch.zeros(1, 3)).equal(series.flip(-1))
+    assert change.masks(masks, torch.zeros(1, 3)).equal(masks.flip(-1))
 
 
 CALLBACK = """\

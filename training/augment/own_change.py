@@ -11,6 +11,9 @@ from ...compiler.plan.fusion import Step
 from ...compiler.plan.own_augmentation import OWN, Augmentation
 from .per_image import BoundPass, Moving
 from .registry import Resources, implements
+from .series_passes import SeriesPass
+
+ON_SERIES = "own change of series"
 
 
 @implements(Augmentation, OWN)
@@ -42,6 +45,29 @@ class OwnChange:
             return torch.where(chosen[piece], changed, masks)
 
         return Moving(change, change_masks, change)
+
+
+@implements(Augmentation, ON_SERIES)
+class OwnSeriesChange(SeriesPass):
+    """The same for series and scans, which have no limits."""
+
+    def __init__(self, directive: Augmentation, step: Step, resources: Resources) -> None:
+        self._directive = directive
+        self._at = resources.layout.reserve(step.number, 0, 1 + directive.draws)
+
+    def __call__(self, series: Tensor, drawn: Tensor) -> Tensor:
+        chance, *_ = numbers = drawn[self._at]
+        changed: Tensor = self._directive.change(series.clone(), numbers[1:])
+        _same_shape(changed, series, self._directive)
+        chosen = chance < self._directive.p
+        return torch.where(chosen.view(-1, *[1] * (series.ndim - 1)), changed, series)
+
+    def masks(self, masks: Tensor, drawn: Tensor) -> Tensor:
+        chance, *_ = numbers = drawn[self._at]
+        changed: Tensor = self._directive.change_masks(masks.unsqueeze(1).clone(), numbers[1:])
+        _same_shape(changed, masks.unsqueeze(1), self._directive)
+        chosen = chance < self._directive.p
+        return torch.where(chosen.view(-1, *[1] * (masks.ndim - 1)), changed.squeeze(1), masks)
 
 
 def _same_shape(changed: Tensor, images: Tensor, directive: Augmentation) -> None:

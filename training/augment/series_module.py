@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ...compiler.plan.fusion import Fusion
+from ...compiler.plan.own_augmentation import OWN
 from ..data.to_spectrogram import ToSpectrogram
 from ..runtime.to_device import to_device
 from . import series_passes  # noqa: F401 - it enters what it does
 from .entries import constant
 from .mix import Mix, are_masks
 from .module import shares
+from .own_change import ON_SERIES
 from .random_numbers import Draws
 from .registry import Normalization, Resources, implementation
 from .series_passes import SeriesPass
@@ -47,7 +49,8 @@ class SeriesAugmenter(nn.Module):
         resources = Resources.of(seed, normalization)
         before = len(fusion.passes) - fusion.on_spectrogram
         self._steps: list[SeriesPass | Mix | ToSpectrogram] = [
-            implementation(pass_.steps[0], resources) for pass_ in fusion.passes
+            implementation(step, resources, ON_SERIES if step.kind is OWN else "")
+            for step in (pass_.steps[0] for pass_ in fusion.passes)
         ]
         if fusion.spectrogram is not None:
             self._steps.insert(before, ToSpectrogram(fusion.spectrogram, fusion.input))

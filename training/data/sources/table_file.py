@@ -150,7 +150,7 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
                     "data-shape",
                     f"row {number} of {written} has {len(row)} columns, its header {len(names)}",
                     data,
-                    help="put texts that contain the separator between quotes",
+                    help="put texts that contain the separator between double quotes",
                 )
             missing += len(names) - len(row)
             if missing > MAX_MISSING:
