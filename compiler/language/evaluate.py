@@ -332,11 +332,14 @@ def truth(node: Expression, env: Env) -> bool:
         return value
     if isinstance(value, values.Word):
         raise unknown_name(node, env)
+    comparison = (
+        f"{node.span.text} == …" if isinstance(value, values.Text) else f"{node.span.text} > 0"
+    )
     raise Problem(
         "type",
         f"`{node.span.text}` is {describe(value)}, neither true nor false",
         node.span,
-        help=f"compare it: `{node.span.text} > 0`",
+        help=f"compare it: `{comparison}`",
         edits=(Edit(node.span, f"{node.span.text} > 0"),)
         if isinstance(value, (int, float))
         else (),

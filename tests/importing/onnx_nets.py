@@ -96,6 +96,16 @@ def cntk_mnist() -> ModelProto:
 
 
 @net
+def softsign_written_out() -> ModelProto:
+    """`x / (1 + abs(x))`, whose 1 is among the weights of the file."""
+    b = Builder(1, 3, 8, 8)
+    x = b.conv("x", 3, 4)
+    one = b.weight(value=numpy.float32(1))
+    x = b.add("Div", x, b.add("Add", b.add("Abs", x), one))
+    return b.model(b.add("Flatten", b.add("GlobalAveragePool", x)))
+
+
+@net
 def caffe2_alexnet() -> ModelProto:
     b = Builder(1, 3, 35, 35)
     x = b.add("Relu", b.conv("x", 3, 8, 5, strides=[2, 2], pads=[0, 0, 0, 0]))

@@ -46,7 +46,11 @@ def network_changes(before: RunFacts, now: RunFacts) -> list[Change]:
         return []
     one, other = _structure(before), _structure(now)
     if one is None or other is None:
-        return [Change(NETWORK, before.network, now.network)] if before.spec != now.spec else []
+        names = [
+            run.network if structure else f"{run.network} (its spec cannot be read)"
+            for run, structure in ((before, one), (now, other))
+        ]
+        return [Change(NETWORK, *names)] if before.spec != now.spec else []
     found = _parameters(before, one, now, other)
     if before.network != now.network and before.network and now.network:
         # Of another network everything may differ: its name says it.

@@ -31,6 +31,21 @@ STATES = (
 )  # fmt: skip
 _UNITS = {"k": "e3", "M": "e6", "G": "e9"}
 _WITH_UNIT = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.])(\d+(?:\.\d+)?)([kMG])(?!\w)')
+_DAYS = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.])(\d+(?:\.\d+)?)d(?!\w)')
+_OF_WORDS = re.compile(
+    r'"(?:[^"\\]|\\.)*"'
+    r"|\b(name|tag|note|network|spec|device)(\s*[=!]=\s*)([^\s\"()]+)"
+)
+"""A comparison with a word that is not in quotes: names of runs are not names of the language."""
+_PLAIN = re.compile(r"[A-Za-z_]\w*|\d+", re.ASCII)
+_SIGNS = (
+    (re.compile(r"=>"), ">="),
+    (re.compile(r"=<"), "<="),
+    (re.compile(r"&&"), "and"),
+    (re.compile(r"\|\|"), "or"),
+    (re.compile(r"(?<![<>=!])=(?!=)"), "=="),
+)
+"""Signs of other languages."""
 _ORDER = ("<", "<=", ">", ">=")
 _MISSING = float("nan")
 """NaN is neither less nor more than anything, nor equal to it."""
@@ -75,6 +90,8 @@ class Condition:
                 words |= set(_compared_words(node, known))
             if node.operator in (*_ORDER, "==", "!="):
                 _check_share(node)
+            if node.operator in _ORDER:
+                _check_order(node)
         for node in walk(self._expression):
             if isinstance(node, Name) and id(node) not in words and not known.has(node.value):
                 raise SpecError([known.unknown(node)])
@@ -192,12 +209,36 @@ def _check_share(node: Binary) -> None:
             ])  # fmt: skip
 
 
+def _check_order(node: Binary) -> None:
+    """Raises SpecError if a date or a word is to be less or more than something."""
+    for side in (node.left, node.right):
+        fact = SYNONYMS.get(side.value, side.value) if isinstance(side, Name) else ""
+        if fact in FACTS and (FACTS[fact].words or fact == "started"):
+            help = "write `age < 24h`" if fact == "started" else f"write `{fact} == …`"
+            message = f"`{side.span.text}` is text, which is not less or more than anything"
+            raise SpecError([Diagnostic("type", message, side.span, help=help)])
+
+
 # ---- parsing ---------------------------------------------------------------------------------
 
 
 def _with_units(text: str) -> str:
-    """`300k` as `300e3`."""
+    """`300k` as `300e3`, `2d` as `48h`, and `name == net-4` with quotes."""
+    text = _OF_WORDS.sub(_quoted, text)
+    text = _DAYS.sub(lambda match: f"{24 * float(match[1]):.6f}h" if match[1] else match[0], text)
     return _WITH_UNIT.sub(lambda match: match[1] + _UNITS[match[2]] if match[1] else match[0], text)
+
+
+def _quoted(match: re.Match[str]) -> str:
+    if not match[1] or _PLAIN.fullmatch(match[3]):
+        return match[0]
+    return f'{match[1]}{match[2]}"{match[3]}"'
+
+
+def _other_sign(text: str) -> str:
+    """What to write in place of a sign of another language; "" if there is none."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
+    return next((right for sign, right in _SIGNS if sign.search(bare)), "")
 
 
 def _parsed(text: str) -> Expression:
@@ -212,12 +253,15 @@ def _parsed(text: str) -> Expression:
     let = statements[0] if len(statements) == 1 and not has_errors(diagnostics) else None
     if not isinstance(let, Let):
         why = next((each.message for each in diagnostics), "it is more than one expression")
+        sign = _other_sign(text)
         raise SpecError([
             Diagnostic(
                 "value",
                 f"`{text}` is not a condition: {why}",
                 file=ORIGIN,
-                help='write one like "top1 > 90% and params < 300k", or'
+                help=f"write `{sign}`"
+                if sign
+                else 'write one like "top1 > 90% and params < 300k", or'
                 ' "state == done and train.optimizer.lr < 0.01"',
             )
         ])  # fmt: skip

@@ -204,8 +204,14 @@ _LEARNED = {"layer_norm": 2, "rms_norm": 1, "simple_norm": 1}
 
 
 def _number(operand: Operand) -> float | None:
+    """A number, or a tensor that holds a single one: files of ONNX have the 1 of `1 + abs(x)` among
+    their weights."""
     if isinstance(operand, (int, float)) and not isinstance(operand, bool):
         return float(operand)
+    if isinstance(operand, Constant) and operand.shape in ((), (1,)):
+        value: Any = operand.value
+        learned = getattr(value, "is_meta", False) or getattr(value, "requires_grad", False)
+        return None if learned else float(value.reshape(-1)[0])
     return None
 
 

@@ -47,6 +47,10 @@ def runs(made: Made) -> None:
         ("seed == 0 and epochs == 2", "good poor"),
         ("age > 1e6", ""),
         ('version != "0"', "good new poor"),
+        ("name == net-4", ""),
+        ("name != net-4 and tag == paper", "good"),
+        ("tag == größe", ""),
+        ("age > 1000000d", ""),
     ],
 )
 def test_conditions(condition: str, names: str) -> None:
@@ -58,12 +62,28 @@ def test_conditions(condition: str, names: str) -> None:
 @pytest.mark.parametrize(
     ("condition", "message", "help"),
     [
+        (
+            "top1 => 0.9",
+            "`top1 => 0.9` is not a condition: `=>` is not part of the language",
+            "write `>=`",
+        ),
+        (
+            "top1 > 0.9 && seed == 0",
+            "`top1 > 0.9 && seed == 0` is not a condition: `&&` is not part of the language",
+            "write `and`",
+        ),
+        (
+            "started > 3",
+            "`started` is text, which is not less or more than anything",
+            "write `age < 24h`",
+        ),
+        ("name", "`name` is text, neither true nor false", "compare it: `name == …`"),
         ("tpo1 > 0.9", "no run has a value named `tpo1`", "did you mean `top1`?"),
         ("lr < 0.1", "no run has a value named `lr`", "did you mean `train.optimizer.lr`?"),
         ("state == doen", "`doen` is not a state of a run", "did you mean `done`?"),
         ("top1 > 90", "`top1` is between 0 and 1, never 90", "write `90%`, or 0.9"),
         ("top1", "neither true nor false", "compare it"),
-        ("state > 3", "not a number", ""),
+        ("state > 3", "is text, which is not less or more", "write `state == …`"),
         ("params < 300 k", "`params < 300 k` is not a condition", "write one like"),
         ("top1 > 0.9, loss < 1", "is not a condition", "write one like"),
         ("", "the condition is empty", ""),
