@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from ...compiler.commands.plot_file import write_bytes
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import UsageError, wants_color
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.remote.settings import CACHE, CACHE_SIZE, bytes_in
 
 if TYPE_CHECKING:
     from ...compiler.shapes import Shape
@@ -33,6 +35,37 @@ def add_data(parser: argparse._ActionsContainer, help: str) -> None:
         metavar="DATA",
         help=f"{help}: a folder, a .npz file, or the words of a `data` line",
     )
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Where files elsewhere are kept, for a command that calls `use_cache`."""
+    parser.add_argument(
+        "--cache",
+        metavar="FOLDER",
+        help='keep what is fetched from elsewhere (`data shards "s3://…"`) in this folder'
+        " (default: DOTCNN_CACHE, or the user's cache folder)",
+    )
+    parser.add_argument(
+        "--cache-size",
+        type=_size,
+        metavar="SIZE",
+        help="the most bytes of it, like 50GB (default: DOTCNN_CACHE_SIZE, or 10GB)",
+    )
+
+
+def _size(text: str) -> int:
+    size = bytes_in(text)
+    if size is None:
+        raise argparse.ArgumentTypeError(f"{text} is not a size like 50GB")
+    return size
+
+
+def use_cache(options: argparse.Namespace) -> None:
+    """Has this process, and those that it starts, use the cache that a command names."""
+    if options.cache is not None:
+        os.environ[CACHE] = str(Path(options.cache).absolute())
+    if options.cache_size is not None:
+        os.environ[CACHE_SIZE] = str(options.cache_size)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

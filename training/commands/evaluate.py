@@ -13,7 +13,15 @@ from ...compiler.commands.output_file import writing
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, say, style
 from ...dsl.program import GALLERY
-from .common import add_data, add_device, add_tta, needs_torch, progress_display
+from .common import (
+    add_cache,
+    add_data,
+    add_device,
+    add_tta,
+    needs_torch,
+    progress_display,
+    use_cache,
+)
 
 if TYPE_CHECKING:
     from ..data.opened import Opened
@@ -36,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tta(parser)
     add_device(parser)
+    add_cache(parser)
     add_data(parser, "evaluate on other images")
     parser.add_argument(
         "--part",
@@ -62,14 +71,16 @@ def run(options: argparse.Namespace) -> int:
     if options.weights is None and (options.input or options.network or options.max_layers):
         raise UsageError("--input, --network and --max-layers are for specs; a run has its own")
     needs_torch("evaluation")
+    use_cache(options)
 
+    from ..data.remote.notes import shown_by
     from ..display.outcome_text import as_text, outcome_json, outcome_text
     from ..inference.evaluate import tta_of
     from ..inference.out_of_fold import assess_each, is_cross_validated
 
     model = _open_model(options)
     tta = tta_of(model.plan) if options.tta else None
-    with progress_display(options) as callback:
+    with progress_display(options) as callback, shown_by(callback.note):
         outcome, data = assess_each(
             model,
             options.part,

@@ -24,7 +24,7 @@ from ...compiler.extend.load_plugin import give
 from ...compiler.language.overrides import read_override
 from ...dsl.diagnostics import SpecError
 from ..runtime.launch_environment import place_of, rank_of
-from .common import add_data, add_device, needs_torch, request_for
+from .common import add_cache, add_data, add_device, needs_torch, request_for, use_cache
 
 if TYPE_CHECKING:
     from ..request import Request
@@ -108,6 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " training, and may end it after an epoch",
     )
     add_device(parser)
+    add_cache(parser)
     parser.add_argument(
         "--devices",
         type=natural,
@@ -152,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
         options.set = [*options.set, chosen]
     if options.file == "-" and options.devices is not None:
         raise UsageError("several processes cannot all read standard input; name a file")
+    use_cache(options)
     try:
         return _train(options)
     except SpecError as error:

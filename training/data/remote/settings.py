@@ -7,6 +7,7 @@ import re
 
 from ....dsl.diagnostics import Diagnostic, SpecError
 
+CACHE = "DOTCNN_CACHE"
 CACHE_SIZE = "DOTCNN_CACHE_SIZE"
 PATIENCE = "DOTCNN_PATIENCE"
 _USUAL_SIZE = 10 * 10**9
