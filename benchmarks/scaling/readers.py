@@ -120,9 +120,9 @@ def _transform() -> Callable[[Any], Any]:
     # Before it is imported: torchvision's operators are not needed, and may not fit this torch.
     from dotcnn.training.runtime.import_torchvision import torchvision
 
-    T = torchvision().transforms
-    resize = T.Resize(256, antialias=True)
-    return T.Compose([resize, T.CenterCrop(224), T.PILToTensor()])
+    transforms = torchvision().transforms
+    resize = transforms.Resize(256, antialias=True)
+    return transforms.Compose([resize, transforms.CenterCrop(224), transforms.PILToTensor()])
 
 
 def _picture(data: bytes) -> Any:
