@@ -59,8 +59,9 @@ class Command(NamedTuple):
                 action="append",
                 default=[],
                 metavar="FILE.py",
-                help="a Python file of layers, losses, metrics or augmentations of your own, which"
-                ' it executes; a spec that has words of it says `use "FILE"`; may be repeated',
+                help="layers, losses, metrics, augmentations, optimizers or schedules of your own:"
+                " a Python file, or a folder of them with `__init__.py`, which it executes; a spec"
+                ' that has words of it says `use "FILE"`; may be repeated',
             )
         parser.add_argument(
             "--color",

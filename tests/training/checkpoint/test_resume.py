@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy
 import pytest
+from PIL import Image
 from safetensors.torch import load_file
 
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.training.checkpoint import writer as keeper
 from dotcnn.training.checkpoint.checkpoint import about_weights, read_checkpoint
+from dotcnn.training.data.loader import memory_budget
 from dotcnn.training.trainer import loop
 from dotcnn.training.trainer.callbacks import Step
 
@@ -350,3 +352,36 @@ def test_another_version_says_so(tmp_path: Path) -> None:
     gone_on(tmp_path / "run", callback=looker)
     (note,) = [note for note in looker.notes if "was trained with" in note]
     assert note.startswith("this run was trained with torch 1.0")
+
+
+FILES = """
+network Net { input 3x16x16, conv 4 3x3, relu, pool avg global, flatten, fc classes }
+train {
+  data folder "images" val=20%
+  epochs 2
+  batch 4
+  deterministic
+}
+augment { crop scale=30%..100%, flip horizontal }
+"""
+
+
+@pytest.mark.slow
+def test_other_workers_read_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes read, and after an interruption within an epoch none or one: the parts of the
+    images that are cut from the files are the same, and so are the weights."""
+    noise = numpy.random.default_rng(0)
+    for number in range(40):
+        path = tmp_path / "images" / f"class{number % 2}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = noise.integers(0, 255, (40, 60, 3), dtype=numpy.uint8)
+        Image.fromarray(pixels).save(path)
+    (tmp_path / "net.cnn").write_text(FILES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(memory_budget, "computer_budget", lambda: 0)  # nothing stays in memory
+    whole = trained(tmp_path / "whole", "net.cnn", set={"train.workers": 2})
+    for workers in (0, 1):
+        run, looker = tmp_path / f"run{workers}", Looker(stop_after=3)
+        trained(run, "net.cnn", set={"train.workers": 2}, callback=looker)
+        gone_on(run, set={"train.workers": workers})
+        assert equal(last(run), last(whole.folder))
