@@ -13,7 +13,8 @@ A job with a `command` runs that instead, as `cnn` would, with its output in `er
 checkpoint takes; `stuck_group`: a process that leaves the group ends at once, where NCCL would wait
 for ever for processes that are gone. `environment` is variables for the processes. `apart`: only
 the first has the run folder. `room` is the largest batch that fits into the memory of the second
-process.
+process. `reads`: a file to which each process adds the places in tar files that it reads, with its
+rank; `on_disk`: images are not kept in memory.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from dotcnn import cli
 from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.copied_texts import copied_texts
 from dotcnn.training.checkpoint.run_folder import CHECKPOINT
+from dotcnn.training.data.images import image_store
+from dotcnn.training.data.loader import shard_files
 from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime import distributed
 from dotcnn.training.runtime.distributed import joined
@@ -76,9 +79,22 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
         os.replace = slow(os.replace, job["slow_checkpoint"])
     if job.get("room") and rank == 1:
         nn.Conv2d.forward = bounded(nn.Conv2d.forward, job["room"])
+    if job.get("reads"):
+        shard_files.read_local = recorded(shard_files.read_local, job["reads"], rank)
+    if job.get("on_disk"):
+        image_store.place = lambda *_: "files"
     if job.get("stuck_group"):
         dist.destroy_process_group = lambda: os._exit(9)
     os._exit(run_command(job, rank) if "command" in job else learn(job))
+
+
+def recorded(read: Callable[..., bytes], file: str, rank: int) -> Callable[..., bytes]:
+    def recorded_read(path: str, offset: int, size: int) -> bytes:
+        with open(file, "a", buffering=1) as record:
+            record.write(f"{rank} {path} {offset}\n")
+        return read(path, offset, size)
+
+    return recorded_read
 
 
 def slow(replace: Callable[..., Any], seconds: float) -> Callable[..., Any]:

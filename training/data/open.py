@@ -25,7 +25,6 @@ from ...compiler.plan.data import (
     HuggingFace,
     NpyFolder,
     SeriesText,
-    Shards,
     TableData,
 )
 from ...compiler.plan.number_loss import NumberLoss
@@ -128,7 +127,7 @@ def _opened(
 
     as_images = ImagesWanted.of(plan) if plan.learns_images else None
     read = partial(_contents, plan, base, arrays, known, as_images, bits)
-    names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText | Shards
+    names = Folder | TableData | Coco | HuggingFace | NpyFolder | SeriesText
     read_by_each = partial(_read_by_each, read, processes, only_names=isinstance(data, names))
     whole = read_by_each() if folds is None else folds.read(read_by_each)
     must_have_rate(plan, whole)
@@ -276,8 +275,9 @@ def _read_by_each(
     read: Callable[[], Contents], processes: Processes, *, only_names: bool
 ) -> Contents:
     """The data set in each process. Names of files are read by all at the same time. Anything else
-    is read, and downloaded if need be, by one process of each machine; if it is arrays, the others
-    get them without their pixels, which will be in shared memory; else they read it afterwards."""
+    is read, and downloaded or indexed if need be, by one process of each machine; if it is arrays,
+    the others get them without their pixels, which will be in shared memory; else they read it
+    afterwards."""
     found: list[Contents] = []
     first = only_names or processes.local.rank == 0
 

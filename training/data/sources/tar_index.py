@@ -115,7 +115,9 @@ def _read(file: ReadableFile, size: int) -> TarIndex:
     file.seek(0)
     bad: list[tuple[str, str]] = []
     samples: list[Sample] = []
+    empty = True
     for member in _members(file, size, bad):
+        empty = False
         name = clean(member.name.removeprefix("./"))
         if member.isdir():
             continue
@@ -139,7 +141,7 @@ def _read(file: ReadableFile, size: int) -> TarIndex:
         if ending.rpartition(".")[2] in TEXTS and place.size <= MAX_TEXT:
             file.seek(place.offset)
             samples[-1].texts[ending] = file.read(place.size).decode("utf-8", "replace").strip()
-    if not samples:
+    if not samples and (bad or not empty):
         raise damaged(bad[-1][1] if bad else "it has no samples")
     return TarIndex(tuple(samples), tuple(bad))
 
