@@ -132,6 +132,13 @@ def test_the_tour_in_python() -> None:
     assert not failed
 
 
+def test_the_reader_that_contributing_writes() -> None:
+    page = str(ROOT / "docs/contributing/reader.md")
+    failed, tried = doctest.testfile(page, module_relative=False)
+    assert tried > 8
+    assert not failed
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_to_files(page: Path) -> None:
     prose = BLOCK.sub("", page.read_text(encoding="utf-8"))

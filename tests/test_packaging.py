@@ -185,3 +185,13 @@ def run_ok(command: list[str], cwd: Path | None = None) -> subprocess.CompletedP
 
 def contents(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_citation_is_of_this_version() -> None:
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    values = dict(line.split(": ", 1) for line in lines if ": " in line and line[0] != " ")
+    assert values["version"] == dotcnn.__version__
+    assert (
+        values["license"]
+        == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+    )

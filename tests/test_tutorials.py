@@ -1,4 +1,5 @@
-"""docs/tutorial/: each page, run from top to bottom in an empty folder, as a newcomer would.
+"""docs/tutorial/ and docs/asked-elsewhere.md: each page, run from top to bottom in an
+empty folder, as a newcomer would.
 
 Every line that begins with `$ ` is given to a shell. Outputs are compared as in test_docs.py; of
 what is trained, numbers are masked, as they depend on the processor. `pytest --update-golden`
@@ -20,8 +21,8 @@ from dotcnn.docs.site.notebooks import notebook
 from dotcnn.docs.site.page_cells import File, Session, cells
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted((ROOT / "docs/tutorial").glob("*.md"))
-TUTORIALS = [page for page in PAGES if page.stem != "index"]
+TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
+ASKED = ROOT / "docs/asked-elsewhere.md"
 EXACT = ("cnn check", "cnn report", "cnn explain", "cnn draw", "cnn diff", "cnn help", "ls", "cat")
 """Commands whose outputs are the same on every machine."""
 _NUMBER = re.compile(
@@ -63,7 +64,7 @@ def run(line: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*TUTORIALS, ASKED], ids=lambda page: page.stem)
 def test_a_tutorial_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

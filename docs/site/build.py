@@ -30,8 +30,10 @@ SITE = Path(__file__).parent
 SOURCE = ROOT / "build/docs"
 
 BUILT = ROOT / "build/site"
+SETTINGS = ROOT / "build/mkdocs.yml"
 
 _ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
+_REFERENCE = "  - Reference: reference/index.md\n"
 _FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPEC = re.compile(r"^\s*(network|block|train|augment|evaluate|transfer|sweep|conv|# \w+\.cnn)\b")
 
@@ -39,7 +41,7 @@ _SPEC = re.compile(r"^\s*(network|block|train|augment|evaluate|transfer|sweep|co
 def main() -> int:
     assemble()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f"]
-    code = subprocess.run([*command, str(SITE / "mkdocs.yml")], check=False).returncode
+    code = subprocess.run([*command, str(SETTINGS)], check=False).returncode
     if code == 0:
         _stay_here(BUILT)
         for line in (wrong := list(wrong_links(BUILT))):
@@ -76,6 +78,9 @@ def assemble() -> None:
         for picture in Path(work).glob("*.svg"):
             shutil.copy(picture, SOURCE / "reference/layers")
     _write("reference/index.md", _contents(pages))
+    _write("reference/diagnostics/index.md", reference_diagnostics.contents(pages))
+    settings = (SITE / "mkdocs.yml").read_text(encoding="utf-8")
+    SETTINGS.write_text(settings.replace(_REFERENCE, _navigation(pages)), encoding="utf-8")
 
 
 def reference(work: Path) -> Iterator[Page]:
@@ -119,9 +124,29 @@ def _language(block: str) -> str:
     return "cnn" if _SPEC.match(block) else "text"
 
 
+def _navigation(pages: list[Page]) -> str:
+    """The reference as lines of `nav`: a folder for each group, of diagnostics their list."""
+    lines = ["  - Reference:", "      - reference/index.md"]
+    for group in dict.fromkeys(page.group for page in pages):
+        if group == reference_diagnostics.GROUP:
+            lines.append(f"      - {group}: reference/diagnostics/index.md")
+            continue
+        lines.append(f"      - {group}:")
+        lines += [
+            f"          - '{page.title}': reference/{page.path}.md"
+            for page in pages
+            if page.group == group
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def _contents(pages: list[Page]) -> str:
     lines = ["# Reference", "Made from the program: what it says here is what it does."]
     for group in dict.fromkeys(page.group for page in pages):
+        if group == reference_diagnostics.GROUP:
+            count = sum(page.group == group for page in pages)
+            lines += [f"## {group}", f"[All {count} kinds of mistakes](diagnostics/index.md)"]
+            continue
         members = [page for page in pages if page.group == group]
         links = " · ".join(f"[{page.title}]({page.path}.md)" for page in members)
         lines += [f"## {group}", links]

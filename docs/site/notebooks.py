@@ -19,10 +19,9 @@ _INSTALL = '%pip install -q "dotcnn[torchvision,onnx,sweep,draw]"'
 
 def main() -> None:
     for page in sorted(TUTORIALS.glob("*.md")):
-        if page.stem != "index":
-            path = TUTORIALS / "notebooks" / f"{page.stem}.ipynb"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(notebook(page.read_text(encoding="utf-8")), encoding="utf-8")
+        path = TUTORIALS / "notebooks" / f"{page.stem}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(notebook(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def notebook(page: str) -> str:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .pages import Page, fenced
+from .pages import Page, fenced, table
 
 ROOT = Path(__file__).parent.parent.parent
 _SOURCES = ("compiler", "dsl", "training", "editor")
@@ -21,6 +21,7 @@ _MAKERS = ("Diagnostic", "Problem")
 _CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _HEAD = re.compile(r"^(?:error|warning)\[([a-z0-9-]+)\]: ", re.MULTILINE)
 _MOST_EXAMPLES = 3
+GROUP = "Diagnostics"
 
 Texts = Mapping[str, ast.expr]
 """The names of a function, with the first text that each is assigned."""
@@ -36,7 +37,26 @@ def pages() -> Iterator[Page]:
             lines.append("## Said under this code")
             for message, help in sorted(sentences[code].items()):
                 lines.append(f"- {message}" + (f"\n\n    *Way out*: {help}" if help else ""))
-        yield Page(f"diagnostics/{code}", code, "\n\n".join(lines), "Diagnostics")
+        yield Page(f"diagnostics/{code}", code, "\n\n".join(lines), GROUP)
+
+
+def contents(pages: list[Page]) -> str:
+    """The list of all codes, each with a sentence that is said under it."""
+    rows = [
+        (f"[`{page.title}`]({page.title}.md)", _first_sentence(page.text))
+        for page in pages
+        if page.group == GROUP
+    ]
+    head = "# Diagnostics", "`error[CODE]` and `warning[CODE]`: what each is about."
+    return "\n\n".join([*head, table(("code", "for example"), rows)])
+
+
+def _first_sentence(text: str) -> str:
+    found = _HEAD.search(text)
+    if found:
+        return text[found.end() :].partition("\n")[0]
+    found = re.search(r"^- (.*)", text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def shown_in_tests() -> dict[str, list[tuple[str, str]]]:
