@@ -24,7 +24,9 @@ from dotcnn.docs.site.page_cells import BLOCK, session
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHOWING = [page for page in PAGES if "tutorial" not in page.parts]
+SHOWING = [
+    page for page in PAGES if "tutorial" not in page.parts and page.stem != "asked-elsewhere"
+]
 """test_tutorials.py runs the others, whole."""
 QUICK = {"check", "diff", "draw", "emit", "explain", "fmt", "help", "report"}
 """Commands that take no time and whose output is the same on every machine."""
