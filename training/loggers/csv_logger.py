@@ -50,9 +50,12 @@ class CsvLogger(Logger):
         assert self._path is not None
         kept = ""
         with suppress(BadFile, csv.Error):  # no file yet, or not a CSV file
-            before = list(csv.reader(io.StringIO(read_text(self._path, MAX_BYTES), newline="")))
+            text = read_text(self._path, MAX_BYTES)
+            text = text[: text.rfind("\n") + 1]  # the last line may have been cut short
+            before = list(csv.reader(io.StringIO(text, newline="")))
             if before and before[0] == header:
-                kept = "".join(_line(row) for row in before[1:] if _epoch_of(row) < epoch)
+                rows = (row for row in before[1:] if len(row) == len(header))
+                kept = "".join(_line(row) for row in rows if _epoch_of(row) < epoch)
         write_whole(self._path, (_line(header) + kept).encode())
 
 

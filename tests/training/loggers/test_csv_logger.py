@@ -80,3 +80,15 @@ def test_epochs_that_are_learned_again_are_written_once(tmp_path: Path) -> None:
         second.epoch(record(epoch, 5.0))
     found = [(row["epoch"], row["train_loss"]) for row in rows(tmp_path)]
     assert found == [("1", "9.0"), ("2", "9.0"), ("3", "5.0"), ("4", "5.0")]
+
+
+def test_a_row_that_was_cut_short_is_not_kept(tmp_path: Path) -> None:
+    first, second = CsvLogger(), CsvLogger()
+    first.started(start(tmp_path))
+    for epoch in (1, 2):
+        first.epoch(record(epoch, 9.0))
+    file = tmp_path / "metrics.csv"
+    file.write_bytes(file.read_bytes()[:-4])
+    second.started(start(tmp_path))
+    second.epoch(record(3, 5.0))
+    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "3"]
