@@ -19,7 +19,7 @@ from ...compiler.commands.plot_file import write_bytes
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import UsageError, wants_color
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..data.remote.settings import CACHE, CACHE_SIZE, bytes_in
+from ..data.remote.remote_settings import CACHE, CACHE_SIZE, bytes_in
 
 if TYPE_CHECKING:
     from ...compiler.shapes import Shape

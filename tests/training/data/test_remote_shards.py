@@ -16,11 +16,11 @@ from dotcnn import SpecError
 from dotcnn.benchmarks.scaling.fault_server import FaultServer, serving
 from dotcnn.training.data.remote.address import below, host_of, parent, secret_in, shown
 from dotcnn.training.data.remote.block_cache import BLOCK, BlockCache
-from dotcnn.training.data.remote.blocks import RemoteFile, Wanted, blocks
 from dotcnn.training.data.remote.notes import shown_by
 from dotcnn.training.data.remote.object_store import ObjectStore
+from dotcnn.training.data.remote.remote_blocks import RemoteFile, Wanted, blocks
+from dotcnn.training.data.remote.remote_settings import bytes_in
 from dotcnn.training.data.remote.remote_shards import opened, tar_files
-from dotcnn.training.data.remote.settings import bytes_in
 
 SIZE = 3 * BLOCK + 1000
 DATA = random.Random(0).randbytes(SIZE)

@@ -98,7 +98,7 @@ def test_a_run_whose_source_goes_away_is_saved(
             server.fault = lambda request: "503"
 
     monkeypatch.setattr(
-        "dotcnn.training.data.remote.blocks.Blocks._at_hand", lambda self, file, number: None
+        "dotcnn.training.data.remote.remote_blocks.Blocks._at_hand", lambda self, file, number: None
     )
     with pytest.raises(SpecError, match="has not answered") as caught:
         trained(tmp_path, elsewhere(server), "away", callback=Away())

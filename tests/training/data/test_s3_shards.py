@@ -12,7 +12,7 @@ import pytest
 
 from dotcnn import SpecError
 from dotcnn.training.data.images import image_store
-from dotcnn.training.data.remote.blocks import blocks
+from dotcnn.training.data.remote.remote_blocks import blocks
 from dotcnn.training.data.remote.remote_shards import tar_files
 
 from ..small import equal, last
@@ -53,7 +53,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     client.close()
     server.stop()
     blocks().close()
-    monkeypatch.setattr("dotcnn.training.data.remote.blocks._current", None)
+    monkeypatch.setattr("dotcnn.training.data.remote.remote_blocks._current", None)
     with warnings.catch_warnings():  # of sockets that others leave open
         warnings.simplefilter("ignore")
         gc.collect()

@@ -35,7 +35,7 @@ from ..loader.store import (
 )
 from ..loader.thread_pool import Progress
 from ..remote.notes import say
-from ..remote.settings import cache_size
+from ..remote.remote_settings import cache_size
 from ..samples.sample_source import Samples
 from ..samples.sample_store import Found
 from .check_files import Bad, unfit_sizes, unusable

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from ..remote.settings import READ_AHEAD, cache_size
+from ..remote.remote_settings import READ_AHEAD, cache_size
 from .image_source import Files
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@ header of a tar file is read, and no image: `cnn pack` has checked every one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,12 @@ from ..diagnostic import counted, listed, problem
 from ..images.mask_file import MaskCode
 from ..left_out import BadFile
 from ..loader.image_source import Contents, ImageSource
-from ..loader.shard_files import Members, ShardReader
+from ..loader.shard_files import Members
 from ..remote.address import is_remote, shown
 from ..sources.images_wanted import ImagesWanted
-from .columns import Columns, PackNames, open_columns
+from .columns import PackNames, open_columns
 from .count_pack import unusable_pack
+from .opened_pack import Pack
 from .pack_index import IMAGE, PackIndex, load_index, load_shard
 from .packed_files import (
     NOTHING,
@@ -40,18 +41,6 @@ from .packed_files import (
 from .remote_pack import remote_pack
 
 Inputs = Sequence[NamedInput]
-
-
-@dataclass(frozen=True, eq=False)
-class Pack:
-    """A pack that is open."""
-
-    root: str
-    """The folder of its tar files, or its address."""
-    index: PackIndex
-    columns: Mapping[str, Columns]
-    reader: Callable[[Sequence[str]], ShardReader] | None = None
-    """For a pack elsewhere: makes what reads these tar files."""
 
 
 def local_pack(folder: Path) -> Pack:

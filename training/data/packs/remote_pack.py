@@ -25,7 +25,7 @@ from .pack_index import (
 )
 
 if TYPE_CHECKING:
-    from .open_pack import Pack
+    from .opened_pack import Pack
 
 
 def index_elsewhere(data: Shards) -> Path | None:
@@ -43,10 +43,10 @@ def index_elsewhere(data: Shards) -> Path | None:
 
 def remote_pack(data: Data, url: str, copy: Path) -> Pack:
     """The pack at an address, of whose index a folder has a copy; raises BadFile or SpecError."""
-    from ..remote.blocks import RemoteFile
     from ..remote.http_ranges import OWN, Version
+    from ..remote.remote_blocks import RemoteFile
     from ..remote.remote_shards import RemoteShards
-    from .open_pack import Pack
+    from .opened_pack import Pack
 
     index, digest = load_index(copy)
     # A shard is known by its checksum in the index: no request is made for what is known of it.

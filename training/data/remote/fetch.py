@@ -17,7 +17,7 @@ from .failures import Changed, Final, Transient, changed, gone, in_words, refuse
 from .http_ranges import UNKNOWN, HttpRanges, Version, Whole
 from .notes import may_say_again, say
 from .object_store import Entry, ObjectStore
-from .settings import patience
+from .remote_settings import patience
 
 _FIRST = 0.25
 _LONGEST = 20.0

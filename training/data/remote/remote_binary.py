@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .block_cache import BLOCK
-from .blocks import RemoteFile, Wanted, blocks
+from .remote_blocks import RemoteFile, Wanted, blocks
 
 _MOST_AHEAD = 64
 """Blocks that are fetched ahead where all are read: 16 MiB."""

@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from ....dsl.atomic_file import written as atomically
 from ..images.checked_files import cache_folder
 from .address import as_path, below, is_http, parent, shown
-from .blocks import RemoteFile, Wanted, blocks
 from .failures import Final, refused
 from .http_ranges import OWN, Version
-from .settings import CONNECTIONS
+from .remote_blocks import RemoteFile, Wanted, blocks
+from .remote_settings import CONNECTIONS
 
 
 @dataclass(frozen=True)

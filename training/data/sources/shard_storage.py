@@ -14,7 +14,7 @@ from .tar_index import Place, TarIndex, index_of, tar_index
 
 if TYPE_CHECKING:
     from ..loader.shard_files import ShardReader
-    from ..remote.blocks import RemoteFile
+    from ..remote.remote_blocks import RemoteFile
     from ..remote.remote_shards import RemoteFolder
 
 
@@ -74,7 +74,7 @@ class RemoteStorage:
         return index_of(RemoteBinary(opened), opened.size, mark)
 
     def content(self, file: PurePath, place: Place) -> bytes:
-        from ..remote.blocks import blocks
+        from ..remote.remote_blocks import blocks
 
         data = blocks().read(self.files[file], place.offset, place.offset + place.size)
         if len(data) < place.size:

@@ -26,7 +26,7 @@ from .failures import Final, Transient, changed, gone, refused
 from .fetch import Fetching
 from .http_ranges import Version, Whole, fill
 from .notes import say
-from .settings import CONNECTIONS, READ_AHEAD, cache_size, patience, processes_here
+from .remote_settings import CONNECTIONS, READ_AHEAD, cache_size, patience, processes_here
 
 _GAP = 3
 """Blocks that are fetched though nobody asked, between two that are: cheaper than a request."""
