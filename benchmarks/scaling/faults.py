@@ -309,6 +309,7 @@ class Faults:
                 "“trying again”": "trying again for up to",
                 "“answers again”": "answers again, after",
                 "“keeps nothing more”": "keeps nothing more for now",
+                "“wrong bytes of”": "wrong bytes of",
                 "“ignores ranges”": "ignores ranges",
                 "“all steps until then are saved”": "all steps until then are saved",
                 "resumed": r"^resumed ",

@@ -13,8 +13,12 @@ from torch import Tensor
 from ..images.checked_files import Mark
 from ..images.image_file import MAX_BYTES, BadImage
 from ..images.mask_file import MaskCode
+from ..remote.notes import say
 from .image_source import Files
 from .mapped_array import array_in, mapped_array
+
+_AGAIN = 2
+"""How many times what is wrong is fetched again."""
 
 
 class ShardReader(Protocol):
@@ -73,11 +77,18 @@ class Members:
             data = read_local(self.shards[shard], offset, size)
         else:
             data = self.reader.read(shard, offset, size)
-            if self._is_wrong(index, data):
+            for _ in range(_AGAIN):
+                if not self._is_wrong(index, data):
+                    break
+                file = self.file(index)
+                say(
+                    f"wrong bytes of {file} came (checksum); they are fetched again",
+                    f"wrong {file}",
+                )
                 self.reader.forget(shard, offset, size)
                 data = self.reader.read(shard, offset, size)
-                if self._is_wrong(index, data):
-                    raise BadImage("its bytes are not those that were packed (checksum)")
+            if self._is_wrong(index, data):
+                raise BadImage("its bytes are not those that were packed (checksum)")
         if len(data) < size:
             raise BadImage("it is cut short: the tar file has changed")
         return data
