@@ -42,13 +42,14 @@ train {
   epochs EPOCHS, batch 16, workers WORKERS, seed 5
   checkpoint every=5 steps
 }
+evaluate { normalize imagenet }
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults go on")
     parser.add_argument("--images", type=int, default=960)
-    parser.add_argument("--epochs", type=int, default=0, help="default: 4 for each minute")
+    parser.add_argument("--epochs", type=int, default=0, help="default: 1 for each minute")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep the folder")
@@ -87,7 +88,7 @@ class Faults:
     def __init__(self, root: Path, options: argparse.Namespace, limited: bool) -> None:
         self.root, self.options, self.limited = root, options, limited
         self.random = random.Random(options.seed)
-        self.epochs = options.epochs or max(2, round(4 * options.minutes))
+        self.epochs = options.epochs or max(2, round(options.minutes))
         self.began = time.monotonic()
         self.counts = Counter[str]()
         self.away = False
