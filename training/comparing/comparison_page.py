@@ -17,6 +17,7 @@ from ..data.diagnostic import in_nouns, plural_noun
 from ..display.number_format import amount, duration, is_share, metric
 from ..page.document import document
 from ..page.markup import Html, details, element, escape, joined, scrolling, section, table
+from ..page.network import drawing
 from ..runs.run_facts import RunFacts
 from .comparison_text import difference_text, recorded, spread_text
 from .confusion_changes import SHOWN, class_changes, confusion_changes
@@ -402,8 +403,20 @@ def _network(page: _Page, place: int, other: Contender) -> Html | None:
             element("p", said),
             element("pre", joined(lines)) if lines else Html(""),
             details("Layer by layer", Html(f"<pre>{_plain(text)}</pre>")) if text else Html(""),
+            _drawn(page, place) if line and len(page.others) <= _OPEN else Html(""),
         ]
     )
+
+
+def _drawn(page: _Page, place: int) -> Html:
+    """The two networks beside one another."""
+    drawn = []
+    for at in (0, place):
+        analysis = page.differences.analyses[at]
+        if analysis is not None:
+            image = drawing(analysis, "what differs is listed above")
+            drawn.append(element("div", element("h4", page.named(at)), image))
+    return details("Both networks, drawn", element("div", *drawn, class_="charts"))
 
 
 def _plain(text: str) -> str:

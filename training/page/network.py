@@ -21,7 +21,7 @@ def network(contents: Contents, analysis: Analysis) -> Html:
     main, heads = [row for row in layers if not row.aux], [row for row in layers if row.aux]
     parts = [
         element("p", _about(analysis, contents.data.dataset.noun), class_="faint"),
-        _drawing(analysis),
+        drawing(analysis, "its layers are in the table below"),
         details("All layers", _table(analysis, main, "Layers"), _conventions(analysis)),
     ]
     if heads:
@@ -44,14 +44,15 @@ def spec(contents: Contents) -> Html:
     return section("spec", "Spec", Html(f"<pre>{chr(10).join(map(escape, lines))}</pre>"))
 
 
-def _drawing(analysis: Analysis) -> Html:
+def drawing(analysis: Analysis, where: str) -> Html:
+    """The drawing of a network; `where` says where its layers can be read."""
     try:
         drawn = draw(analysis, "svg")
     except TooLarge as error:
         return element("p", f"No drawing: {error}.", class_="faint")
     # An image keeps its style sheet apart from that of the page.
     address = f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode('ascii')}"
-    alt = f"Drawing of {analysis.network.name}; its layers are in the table below"
+    alt = f"Drawing of {analysis.network.name}; {where}"
     image = element("img", src=address, alt=alt, loading="lazy")
     return element("div", image, class_="tall", role="region", aria_label="Drawing", tabindex="0")
 

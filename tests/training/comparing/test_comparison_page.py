@@ -123,3 +123,12 @@ def test_names_at_the_ends_of_curves_have_room() -> None:
     ends = re.findall(r'<g class="run.*?<text x="([\d.]+)" y="[\d.]+">(.*?)</text>', drawn, re.S)
     assert len(ends) == 3
     assert all(float(x) + text_width(name, 12) <= WIDTH for x, name in ends)
+
+
+def test_networks_that_differ_are_drawn(run: Run, page: Callable[..., str]) -> None:  # noqa: F811
+    run("a", [1]), run("b", [2], lr=0.05)
+    spec = Path("b/spec.cnn").read_text()
+    Path("b/spec.cnn").write_text(spec.replace("flatten", "relu, flatten", 1))
+    text = page("a", "b")
+    assert text.count('src="data:image/svg+xml;base64,') == 2
+    assert "Both networks, drawn" in text
