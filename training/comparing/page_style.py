@@ -58,6 +58,7 @@ svg.forest {{ width: 7.5rem; height: 1.1rem; display: block; }}
 .keys input {{ accent-color: var(--run); margin: 0; width: 1rem; height: 1rem; }}
 .key {{ display: inline-block; width: 1.7rem; height: .7rem; margin-right: .45rem;
   vertical-align: baseline; flex: none; }}
+.charts .key {{ width: 1.7rem; display: inline-block; }}
 .key path {{ stroke: var(--run); stroke-width: 3; stroke-dasharray: var(--dashes); fill: none; }}
 #results tbody th, #runs tbody th, #runs td {{ white-space: nowrap; }}
 .sure {{ font-weight: 600; }}

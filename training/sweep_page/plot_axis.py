@@ -19,6 +19,8 @@ class PlotAxis:
     log: bool = False
     choices: tuple[str, ...] = ()
     text: Callable[[float], str] = "{:.4g}".format
+    whole: bool = False
+    """Whether there is nothing between whole numbers: epochs, trials, widths."""
 
     def share(self, value: Value | None) -> float | None:
         """Where a value is, from 0 to 1; None for one that has no place."""
@@ -50,6 +52,7 @@ class PlotAxis:
                 number
                 for number in round_numbers(self.low, self.high, most)
                 if self.low - slack <= number <= self.high + slack
+                and (number == round(number) or not self.whole)
             ]
         placed = [(self.share(value), value) for value in values]
         return [
@@ -83,7 +86,9 @@ def axis_of_search(search: Search, values: Sequence[Value | None]) -> PlotAxis:
     def text(value: float) -> str:
         return value_text(search, value)
 
-    return PlotAxis(search.name, low, high, log=search.log and low > 0, text=text)
+    return PlotAxis(
+        search.name, low, high, log=search.log and low > 0, text=text, whole=search.whole
+    )
 
 
 def axis_of_results(

@@ -43,7 +43,7 @@ def _best_so_far(contents: SweepContents, name: str) -> Html:
         (t, value) for t in contents.facts.trials if (value := contents.result(t, name)) is not None
     ]
     last = max((trial.number for trial, _ in results), default=1)
-    across = PlotAxis("trial", 0, max(1, last), text="{:.0f}".format)
+    across = PlotAxis("trial", 0, max(1, last), text="{:.0f}".format, whole=True)
     label = f"{name} ({'higher' if higher else 'lower'} is better)"
     up = contents.axis(name, [value for _, value in results], label)
     frame = PlotFrame(across, up)

@@ -19,7 +19,7 @@ def trial_curves(contents: SweepContents) -> Html | None:
         return None
     name = contents.metric
     last = max(epoch for _, curve in curves for epoch, _ in curve)
-    across = PlotAxis("epoch", 0, max(1, last), text="{:.0f}".format)
+    across = PlotAxis("epoch", 0, max(1, last), text="{:.0f}".format, whole=True)
     # What a network gives before training would leave no room for what it learns.
     learned = [value for _, curve in curves for epoch, value in curve if epoch]
     whole = [v for t, curve in curves if t.is_complete for epoch, v in curve if epoch]
