@@ -181,6 +181,7 @@ def test_the_reference_has_a_page_for_everything(tmp_path: Path) -> None:
         text = pages[module.__name__].text
         assert [name for name in module.__all__ if f"## {name} {{" not in text] == []
     assert sorted(said_in_source().keys() - pages.keys()) == []
+    assert [name for name in ("The run folder", "The answers file") if name not in pages] == []
     assert not set(COMMANDS) - {title.removeprefix("cnn ") for title in pages}
     text = "\n".join(page.text for page in pages.values())
     assert [word for word in words() if word not in pages and f"`{word}`" not in text] == []

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from .diagnostic_commands import shown_by_commands
 from .pages import Page, fenced, table
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,14 +30,21 @@ Texts = Mapping[str, ast.expr]
 
 def pages() -> Iterator[Page]:
     sentences, examples = said_in_source(), shown_in_tests()
+    commands: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for code, command, answer in shown_by_commands():
+        commands[code].append((command, answer))
     for code in sorted({*sentences, *examples}):
         lines = [f"# `{code}`"]
         for spec, answer in examples.get(code, [])[:_MOST_EXAMPLES]:
             lines += [fenced(spec, "cnn"), fenced(answer)]
+        for command, answer in commands[code][:_MOST_EXAMPLES]:
+            lines += [fenced(command), fenced(answer)]
         if sentences.get(code):
             lines.append("## Said under this code")
             for message, help in sorted(sentences[code].items()):
                 lines.append(f"- {message}" + (f"\n\n    *Way out*: {help}" if help else ""))
+        if len(lines) == 1:
+            lines.append("What it says depends on the case.")
         yield Page(f"diagnostics/{code}", code, "\n\n".join(lines), GROUP)
 
 
