@@ -100,7 +100,7 @@ def copy_limit(folder: Path) -> float:
     pack = local_pack(folder / "pack-raw")
     shards = tuple(str(folder / "pack-raw" / shard.tar) for shard in pack.index.parts["train"])
     members = Members(shards, torch.from_numpy(pack.columns["train"].places["image"]))
-    images = [members.array(place) for place in range(len(members.places))]
+    images: list[Any] = [members.array(place) for place in range(len(members.places))]
     random.Random(SEED).shuffle(images)
     speeds = []
     for _ in range(3):

@@ -128,15 +128,19 @@ def run(options: argparse.Namespace) -> int:
         side=options.resize,
         quality=options.quality or QUALITY,
     )
-    with progress_display(options) as callback:
-        packed = write_pack(
-            whole,
-            prepare,
-            Path(options.output),
-            size=options.shard_size or SHARD_SIZE,
-            workers=options.workers or cores(),
-            progress=callback.reading,
-        )
+    try:
+        with progress_display(options) as callback:
+            packed = write_pack(
+                whole,
+                prepare,
+                Path(options.output),
+                size=options.shard_size or SHARD_SIZE,
+                workers=options.workers or cores(),
+                progress=callback.reading,
+            )
+    except KeyboardInterrupt:
+        say(f"cnn: stopped; the same command goes on with what is missing in {options.output}")
+        raise
     _report(packed, prepare.notes)
     return OK
 

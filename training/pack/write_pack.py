@@ -26,7 +26,7 @@ from ...dsl.atomic_file import write_whole, written
 from ..checkpoint.run_lock import hold_lock
 from ..data.loader.image_source import Files
 from ..data.loader.thread_pool import Progress, unwatched
-from ..data.packs.columns import open_columns
+from ..data.packs.columns import keep_columns
 from ..data.packs.pack_index import (
     INDEX,
     MAX_SHARD_INDEX,
@@ -191,7 +191,7 @@ class _Packing:
             write_whole(self.folder / CLASS_NAMES, names.encode("utf-8", "replace"))
         save_index(self.folder, index)
         index, digest = load_index(self.folder)
-        open_columns(self.folder, index, digest, partial(load_shard, self.folder))
+        keep_columns(self.folder, index, digest, partial(load_shard, self.folder))
         (self.folder / STATE).unlink(missing_ok=True)
         return Packed(self.folder, index, count)
 

@@ -156,6 +156,7 @@ def test_packing_goes_on(
     been written at once, by any number of workers."""
     assert not run(capfd, "pack", "flowers", *PACK, "--workers", "2").code
     whole = files(sets / "pack")
+    assert "columns/stamp.json" in whole
     add = tar_writer.TarWriter.add
     left = 0
 

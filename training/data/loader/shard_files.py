@@ -122,12 +122,14 @@ class Members:
         """Whether an image has this member."""
         return int(self.places[index, 0]) >= 0
 
-    def array(self, index: int) -> Tensor:
-        """A member that is an array (`.npy`), mapped into memory if it is on a disk. Raises
-        BadImage."""
+    def array(self, index: int) -> Tensor | None:
+        """A member that is an array (`.npy`), mapped into memory if it is on a disk; None if an
+        image does not have it. Raises BadImage."""
+        shard, offset, size = self.places[index].tolist()
+        if shard < 0:
+            return None
         if self.reader is not None:
             return array_in(torch.frombuffer(bytearray(self.read(index)), dtype=torch.uint8))
-        shard, offset, size = self.places[index].tolist()
         return mapped_array(self.shards[shard], offset, size)
 
     def select(self, indices: Tensor) -> Members:

@@ -121,6 +121,13 @@ def open_columns(
     raise damaged(f"its columns cannot be written anywhere: {error}")
 
 
+def keep_columns(folder: Path, index: PackIndex, digest: str, read: ReadShard) -> None:
+    """Makes the columns of a pack where it is, if they are not there. Raises OSError and
+    BadFile."""
+    if _stamp(folder / FOLDER) != digest:
+        make_columns(folder / FOLDER, index, digest, read)
+
+
 def _stamp(place: Path) -> str:
     try:
         value = load_json(read_text(place / STAMP, 4096))

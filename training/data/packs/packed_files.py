@@ -35,10 +35,11 @@ class PackMembers:
 
     def content(self, index: int) -> Any:
         """What a member is decoded from; None if an image does not have it. Raises BadImage."""
+        if self.arrays:
+            array = self.members.array(index)
+            return None if array is None else Pixels(array)
         if not self.members.has(index):
             return None
-        if self.arrays:
-            return Pixels(self.members.array(index))
         return self.members.read(index)
 
     def select(self, indices: Tensor) -> PackMembers:
