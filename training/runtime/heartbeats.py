@@ -268,15 +268,14 @@ class Heartbeats:
 
     def _lose(self, lost: Lost) -> None:
         with self._changed:
-            if self.lost is not None:
+            if self.lost is not None or self.leaving:
                 return
             self.lost = lost
             self._changed.notify_all()
         if self._server is not None:
             for line in self._lines:
                 line.send({"lost": [lost.rank, lost.host, lost.how, lost.text]})
-        if not self.leaving:
-            threading.Thread(target=self.on_loss, args=[lost], daemon=True).start()
+        threading.Thread(target=self.on_loss, args=[lost], daemon=True).start()
 
 
 def _lost(value: object) -> Lost | None:
