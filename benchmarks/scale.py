@@ -5,6 +5,7 @@
     python benchmarks/scale.py shuffle        the quality of the shuffle beside that of others
     python benchmarks/scale.py simulate       the order for up to 1,024 processes and 1 B images
     python benchmarks/scale.py faults         kills, full disks, damaged shards, lost connections
+    python benchmarks/scale.py hosts          two computers, one is killed, and training goes on
     python benchmarks/scale.py all            one after the other
     python benchmarks/scale.py PART --help    what can be chosen
 
@@ -24,6 +25,7 @@ PARTS = {
     "shuffle": "shuffle",
     "simulate": "simulate",
     "faults": "faults",
+    "hosts": "two_hosts",
 }
 """The module in scaling/ of each part, imported when it is needed: some need others' packages. Its
 docstring is the help; `add_arguments(parser)` adds what can be chosen, and `run(options)` returns

@@ -10,6 +10,7 @@ own (a UTS namespace); the folder of a host stands for its disk, which no other 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _NETWORK = "10.87.0"
+_NUMBERS = itertools.cycle("abcdefgh")
+"""The system removes a network some time after its end."""
 
 
 def missing() -> str:
@@ -109,7 +112,7 @@ class Host:
 def network(*names: str, folder: Path) -> Iterator[list[Host]]:
     """A context with computers on one network, which know each other's names. Their folders are
     made inside `folder`. All that runs on them is killed at the end."""
-    prefix = f"n{os.getpid() % 100_000}"
+    prefix = f"n{os.getpid() % 100_000}{next(_NUMBERS)}"
     switch = f"{prefix}sw"
     with ExitStack() as stack:
         hosts = [
@@ -140,3 +143,29 @@ def network(*names: str, folder: Path) -> Iterator[list[Host]]:
 
 def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+def srun(
+    hosts: Sequence[Host], command: Sequence[str], *, tasks: int = 1, log: str = "log"
+) -> list[subprocess.Popen[str]]:
+    """Starts a command as `srun` of Slurm does: in so many processes on each of the computers, with
+    the variables that Slurm sets."""
+    names = ",".join(host.name for host in hosts)
+    shared = {
+        "SLURM_JOB_ID": "4711",
+        "SLURM_STEP_ID": "0",
+        "SLURM_NTASKS": str(tasks * len(hosts)),
+        "SLURM_STEP_NUM_TASKS": str(tasks * len(hosts)),
+        "SLURM_JOB_NODELIST": names,
+        "SLURM_STEP_NODELIST": names,
+    }
+    started = []
+    for node, host in enumerate(hosts):
+        for task in range(tasks):
+            own = {
+                "SLURM_NODEID": str(node),
+                "SLURM_LOCALID": str(task),
+                "SLURM_PROCID": str(node * tasks + task),
+            }
+            started.append(host.start(command, {**shared, **own}, log))
+    return started
