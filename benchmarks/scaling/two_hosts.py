@@ -139,7 +139,7 @@ def _compared(run: Path, whole: Path) -> int:
         torch.tensor(lines[0]["val"]["loss"]), torch.tensor(lines[1]["val"]["loss"]),
         rtol=1e-3, atol=1e-4,
     )  # fmt: skip
-    return int(off > 1e-3 or lines[0]["steps"] != lines[1]["steps"])
+    return int(off > 1e-3 * size or lines[0]["steps"] != lines[1]["steps"])
 
 
 # ---- the log -----------------------------------------------------------------------------------

@@ -205,8 +205,9 @@ def _train(options: argparse.Namespace) -> int:
     run = resume if isinstance(resume, Path) else None
     output = None if options.output is None else Path(options.output)
     alone = place_of(os.environ) is None
-    # The folder of a run may be on the machine of the first process alone.
-    request = _request(options, run) if alone or options.file is not None else None
+    # The folder of a run may be on the machine of the first process alone; and of a mistake, such
+    # as data that one machine does not have, the others are told.
+    request = _request(options, run) if alone else None
     needs_torch("training")
 
     from ..checkpoint.bring_folder import run_on_first

@@ -52,6 +52,7 @@ from .loader.memory_budget import cores
 from .loader.shared_memory import shared_memory
 from .loader.thread_pool import Progress, unwatched
 from .opened import Opened
+from .same_everywhere import must_be_same_everywhere
 from .samples.sample_fit import SampleFit
 from .samples.sample_layout import noun_of
 from .samples.sample_sizes import sample_notes
@@ -141,6 +142,8 @@ def _opened(
     if any(answer.is_map for answer in whole.answers):
         whole = replace(whole, answers=tuple(map(partial(_as_map, plan), whole.answers)))
     parts, depth = divided.parts, Depth(whole.depth, whole.depth, whole.origin)
+    nouns = plural_noun(whole.noun)
+    must_be_same_everywhere(whole.classes, parts, nouns, processes)
     if isinstance(parts["train"], Files):
         answers_images = as_images is not None or any(each.is_image for each in whole.answers)
         depth = depth_of(parts["train"], keeps=not answers_images)
@@ -189,6 +192,7 @@ def _opened(
     else:
         found = folds.stores(storing, parts, divided.places, fits, depth.kept)
     where, stores, wrong, sizes = found
+    must_be_same_everywhere(whole.classes, stores, nouns, processes)  # what could be read
     if plan.has_samples:
         notes += sample_notes(plan, whole, sizes)
     prefix = _folders(parts)

@@ -64,6 +64,7 @@ class Lost:
             message = f"{who} was interrupted"
         else:
             message = f"{who} failed: {self.text}"
+            help = "when that is mended, the same command with `--resume` goes on"
         return Diagnostic("process-ended", message, notes=notes, help=help)
 
 

@@ -276,7 +276,8 @@ def _must_be_one_request(request: Request, processes: Processes) -> None:
     if any(each != requests[0] for each in requests):
         message = f"the {processes.world} processes were started with different specs or options"
         help = "start all of them with one command; for runs of their own, set WORLD_SIZE=1 in each"
-        raise SpecError([Diagnostic("no-launch", message, help=help)])
+        notes = ("what differs may also be the classes of the data, if the spec says `fc classes`",)
+        raise SpecError([Diagnostic("no-launch", message, notes=notes, help=help)])
 
 
 def open_for(
