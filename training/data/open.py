@@ -153,7 +153,7 @@ def _opened(
             part: replace(source, depth=depth.kept) if isinstance(source, Files) else source
             for part, source in parts.items()
         }
-    threads = threads or max(1, cores() // processes.local_world)
+    threads = threads or max(1, cores() // processes.sharing_cores)
     pairs, stored, step, channels = None, plan, 1, plan.sample[0]
     if as_images is not None:
         plan = as_images.sized(plan, parts["train"])
@@ -230,7 +230,8 @@ def _opened(
         dataset = replace(dataset, scale=scale_of(preparation, pairs.target_channels))
     return Opened(
         plan, dataset, preparation, stores, where, device,
-        local_world=processes.local_world, machine=processes.machine(), pairs=pairs,
+        local_world=processes.local_world,
+        sharing_cores=processes.sharing_cores, machine=processes.machine(), pairs=pairs,
     )  # fmt: skip
 
 

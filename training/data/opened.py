@@ -44,7 +44,9 @@ class Opened:
     where: Where
     device: torch.device
     local_world: int = 1
-    """The number of processes on this machine, which share its memory and its cores."""
+    """The number of processes on this machine, which share its memory."""
+    sharing_cores: int | None = None
+    """The number of those that share its cores; None: all of them."""
     machine: Sharing = ALONE.sharing
     """The rank among these, and their number, if their ranks follow each other; else this process
     shares what it reads with no other."""
@@ -198,7 +200,7 @@ class Opened:
         wanted = self.plan.train.workers.count
         if isinstance(wanted, int):
             return wanted
-        return max(1, min(MOST_WORKERS, cores() // self.local_world))
+        return max(1, min(MOST_WORKERS, cores() // (self.sharing_cores or self.local_world)))
 
     def _must_be_shared(self, batch: int, sharing: Sharing) -> None:
         directive, count = self.plan.train.batch, len(self.stores["train"])

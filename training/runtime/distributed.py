@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -92,21 +92,56 @@ def _join(
         world_size=place.world,
         timeout=PATIENCE,
     )
-    host = socket.gethostname()
-    everybody = Processes(place.rank, place.world, mine).gathered((host, list(own_addresses())))
-    addresses = {address for _, listed in everybody for address in listed}
+    own = Machine(socket.gethostname(), list(own_addresses()), own_cores())
+    everybody: list[Machine] = Processes(place.rank, place.world, mine).gathered(own)
+    addresses = {address for each in everybody for address in each.addresses}
     heartbeats.on_loss = partial(_end_if_stuck, mine, addresses, heartbeats, report)
     local_world = place.local_world
     if local_world is None:
-        local_world = [name for name, _ in everybody].count(host)
+        local_world = [each.host for each in everybody].count(own.host)
+    first = place.rank - place.local_rank
+    neighbors = everybody[max(0, first) : first + local_world]
+    if first < 0 or [each.host for each in neighbors] != [own.host] * local_world:
+        raise SpecError([_not_in_order(everybody)])
+    sharing_cores = sum(bool(each.cores & own.cores) for each in neighbors)
+    if not gpu and "OMP_NUM_THREADS" not in environment:
+        torch.set_num_threads(max(1, len(own.cores) // sharing_cores))
     return Processes(
         place.rank,
         place.world,
         mine,
         local_rank=place.local_rank,
         local_world=local_world,
+        sharing_cores=sharing_cores,
         store=store,
         heartbeats=heartbeats,
+    )
+
+
+class Machine(NamedTuple):
+    """What the others know of the machine of a process."""
+
+    host: str
+    addresses: list[str]
+    cores: frozenset[int]
+    """Those that the process may use."""
+
+
+def own_cores() -> frozenset[int]:
+    try:
+        return frozenset(os.sched_getaffinity(0))
+    except AttributeError:  # it is known on Linux only
+        return frozenset(range(os.cpu_count() or 1))
+
+
+def _not_in_order(everybody: Sequence[Machine]) -> Diagnostic:
+    hosts = [each.host for each in everybody]
+    listed = ", ".join(hosts[:8]) + (", …" if len(hosts) > 8 else "")
+    return Diagnostic(
+        "no-launch",
+        "the ranks of the processes of a machine do not follow each other",
+        notes=(f"by rank: {listed}",),
+        help="start them in blocks: `srun --distribution=block`",
     )
 
 

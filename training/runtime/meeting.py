@@ -85,7 +85,7 @@ def meet(place: Place, store: Store, heartbeats: Heartbeats, tell: Tell) -> None
 
 def _wait_for_others(place: Place, store: Store, heartbeats: Heartbeats, tell: Tell) -> None:
     own = _own_address(place)
-    server = _server(own)
+    server = _server(place)
     token = secrets.token_hex(16)
     heartbeats.listen(server, token)
     offer = {
@@ -127,9 +127,11 @@ def _connect(place: Place, store: Store, heartbeats: Heartbeats) -> None:
     raise SpecError([_not_met(place, reason or "process 0 did not come")])
 
 
-def _server(own: str) -> socket.socket:
-    if own.startswith("127.") and own != "127.0.1.1":
-        return socket.create_server((own, 0), backlog=1024)
+def _server(place: Place) -> socket.socket:
+    """Listens for heartbeats: from this computer alone, if that is where all processes meet. (What
+    is a loopback address here, as that of its own name, may not be one for the others.)"""
+    if place.address in ("127.0.0.1", "localhost"):
+        return socket.create_server(("127.0.0.1", 0), backlog=1024)
     if socket.has_dualstack_ipv6():
         with suppress(OSError):
             return socket.create_server(

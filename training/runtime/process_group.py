@@ -63,6 +63,7 @@ class Processes:
         *,
         local_rank: int | None = None,
         local_world: int | None = None,
+        sharing_cores: int | None = None,
         store: Store | None = None,
         heartbeats: Heartbeats | None = None,
     ) -> None:
@@ -75,6 +76,9 @@ class Processes:
         )
         """The rank among the processes of this machine, which share its memory and its cores, and
         their number."""
+        self.sharing_cores = self.local.world if sharing_cores is None else sharing_cores
+        """The number of processes that may run on the cores of this one. With `srun
+        --cpus-per-task`, each has cores of its own."""
         self._store = store
         self._heartbeats = heartbeats
         self._meetings = 0

@@ -184,6 +184,39 @@ def test_a_process_joins_with_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     assert joined.device == torch.device("cuda:3")
 
 
+@pytest.mark.parametrize(
+    ("hosts", "cores", "sharing"),
+    [
+        ("aabb", "0123 0123 0123 0123", 2),
+        ("aabb", "01 23 01 23", 1),  # srun --cpus-per-task 2
+        ("abab", "0123 0123 0123 0123", None),  # srun --distribution=cyclic
+    ],
+)
+def test_processes_of_a_machine(
+    monkeypatch: pytest.MonkeyPatch, hosts: str, cores: str, sharing: int | None
+) -> None:
+    """Their ranks follow each other; their cores may be their own."""
+    machines = [
+        distributed.Machine(host, [], frozenset(map(int, own)))
+        for host, own in zip(hosts, cores.split(), strict=True)
+    ]
+    monkeypatch.setattr(distributed, "open_store", lambda *_: torch.distributed.HashStore())
+    monkeypatch.setattr(distributed, "meet", lambda *_: None)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(distributed, "Machine", lambda *_: machines[2])
+    monkeypatch.setattr(Processes, "gathered", lambda *_: machines)
+    local = 0 if sharing else 1
+    environment = {"OMP_NUM_THREADS": "1"}
+    beats = Heartbeats(2, "b")
+    try:
+        joined = distributed._join(place(2, 4, local, 2), "cpu", environment, beats, print, print)
+    except SpecError as error:
+        assert sharing is None
+        assert error.diagnostics[0].notes == ("by rank: a, b, a, b",)
+    else:
+        assert joined.sharing_cores == sharing
+
+
 def test_buffers_are_not_broadcast_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are shared before validation: each of them would be a collective of its own."""
     monkeypatch.setattr(process_group, "DistributedDataParallel", lambda module, **options: options)
