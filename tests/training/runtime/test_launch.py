@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -208,13 +209,13 @@ def test_processes_of_a_machine(
     local = 0 if sharing else 1
     environment = {"OMP_NUM_THREADS": "1"}
     beats = Heartbeats(2, "b")
-    try:
-        joined = distributed._join(place(2, 4, local, 2), "cpu", environment, beats, print, print)
-    except SpecError as error:
-        assert sharing is None
-        assert error.diagnostics[0].notes == ("by rank: a, b, a, b",)
-    else:
-        assert joined.sharing_cores == sharing
+    join = partial(distributed._join, place(2, 4, local, 2), "cpu", environment, beats)
+    if sharing is not None:
+        assert join(print, print).sharing_cores == sharing
+        return
+    with pytest.raises(SpecError) as raised:
+        join(print, print)
+    assert raised.value.diagnostics[0].notes == ("by rank: a, b, a, b",)
 
 
 def test_buffers_are_not_broadcast_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
