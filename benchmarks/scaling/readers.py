@@ -183,8 +183,10 @@ def _hugging_face(folder: Path, batch: int, workers: int) -> Iterator[Any]:
 
 
 def _streaming(folder: Path, batch: int, workers: int) -> Iterator[Any]:
-    from streaming import MDSWriter, StreamingDataset
     from torch.utils.data import DataLoader
+
+    transform = _transform()
+    from streaming import MDSWriter, StreamingDataset
 
     place = folder / "mds"
     if not (place / "index.json").exists():
@@ -193,7 +195,6 @@ def _streaming(folder: Path, batch: int, workers: int) -> Iterator[Any]:
         ) as out:
             for data, label in _files(folder):
                 out.write({"image": data, "label": label})
-    transform = _transform()
 
     class Images(StreamingDataset):  # type: ignore[misc]
         def __getitem__(self, at: Any) -> Any:
@@ -204,8 +205,10 @@ def _streaming(folder: Path, batch: int, workers: int) -> Iterator[Any]:
 
 
 def _litdata(folder: Path, batch: int, workers: int) -> Iterator[Any]:
-    import litdata
     from torch.utils.data import DataLoader
+
+    transform = _transform()
+    import litdata
 
     place = folder / "litdata"
     if not (place / "index.json").exists():
@@ -213,7 +216,6 @@ def _litdata(folder: Path, batch: int, workers: int) -> Iterator[Any]:
         litdata.optimize(
             _same, inputs=everything, output_dir=str(place), chunk_bytes="64MB", num_workers=1
         )
-    transform = _transform()
 
     class Images(litdata.StreamingDataset):  # type: ignore[misc]
         def __getitem__(self, at: Any) -> Any:

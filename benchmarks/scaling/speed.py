@@ -72,8 +72,10 @@ def _compared(options: argparse.Namespace, folder: Path) -> int:
     )
     _draw(folder / "photos", options.images)
     (folder / "net.cnn").write_text(SPEC)
-    for kind in ("jpeg", "fit", "raw"):
-        _pack(folder, kind, options.workers)
+    total = sum(file.stat().st_size for file in (folder / "photos").glob("*/*.jpg"))
+    size = total // (8 * options.workers)  # others divide tar files among workers
+    for kind, times in (("jpeg", 1), ("fit", 1), ("raw", 4)):
+        _pack(folder, kind, options.workers, max(10**6, min(64 * 10**6, times * size)))
     names = options.only.split(",") if options.only else list(READERS)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     failed: dict[str, str] = {}
@@ -192,9 +194,9 @@ def _draw_one(what: tuple[str, int]) -> None:
     image.save(Path(folder) / f"class{number % CLASSES}/{number:06d}.jpg", quality=90)
 
 
-def _pack(folder: Path, kind: str, workers: int) -> None:
+def _pack(folder: Path, kind: str, workers: int, size: int) -> None:
     command = [
         sys.executable, "-m", "dotcnn", "pack", "net.cnn", "-o", f"pack-{kind}", "--as", kind,
-        "--shard-size", "64MB", "--workers", str(workers),
+        "--shard-size", str(size), "--workers", str(workers),
     ]  # fmt: skip
     subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
