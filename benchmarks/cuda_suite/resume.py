@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .cases import directives
 from .check import Check, Facts, Setting, require
+from .checkpoints import resume_checks
 from .training import NETWORK, checkpoint, interrupt_after, resumed, trained
 
 _CONFIGURATIONS = {
@@ -37,6 +38,7 @@ def checks(setting: Setting) -> Iterator[Check]:
             yield Check("resumed", kind.word, partial(same_after_resuming, setting, sections))
     for name, sections in _CONFIGURATIONS.items():
         yield Check("resumed", name, partial(same_after_resuming, setting, sections))
+    yield from resume_checks(setting)
 
 
 def same_after_resuming(setting: Setting, sections: str) -> Facts:

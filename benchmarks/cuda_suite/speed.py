@@ -20,6 +20,7 @@ from dotcnn.training.trainer.callbacks import Callback, EpochRecord
 
 from .cases import CLASSES, augmentation, directives
 from .check import Check, Facts, Setting, Skipped, require
+from .checkpoints import speed_checks
 from .loops import PROFILED, BareLoop, ours
 from .measure import launches, milliseconds
 from .run import run_program
@@ -40,6 +41,7 @@ def checks(setting: Setting) -> Iterator[Check]:
             title = f"{name}, {side} px, {batch}, {'compiled' if compiled else 'eager'}"
             run = partial(_training, setting, name, side, batch, compiled)
             yield Check("images per second in training", title, run)
+    yield from speed_checks(setting)
 
 
 # ---- training ------------------------------------------------------------------------------------

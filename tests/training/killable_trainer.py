@@ -3,7 +3,7 @@
 It reads jobs from standard input, one JSON object on each line, and answers each with one line.
 Each job runs in a fork, so that torch is imported only once. `die_at` kills it at that call of
 fsync, rename or link, counted from 1, with half of the file written; `die_after` after that many
-seconds.
+seconds, which with `die_writing` begin when a checkpoint is being written.
 
 `again` starts the run or goes on with it, as `--resume` does without a run.
 
@@ -57,8 +57,13 @@ def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         world = job.get("world", 1)
+        writing = Path(job.get("folder", ""), f".{CHECKPOINT}.partial")
+        if job.get("die_writing"):
+            writing.unlink(missing_ok=True)
         children = [forked(job, rank, world) for rank in range(world)]
         if job.get("die_after") is not None:
+            if job.get("die_writing"):
+                wait_for(writing)
             time.sleep(job["die_after"])
             os.kill(children[0], signal.SIGKILL)
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
@@ -95,6 +100,13 @@ def recorded(read: Callable[..., bytes], file: str, rank: int) -> Callable[..., 
         return read(path, offset, size)
 
     return recorded_read
+
+
+def wait_for(path: Path) -> None:
+    """Waits until a file exists."""
+    end = time.monotonic() + 100
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def slow(replace: Callable[..., Any], seconds: float) -> Callable[..., Any]:

@@ -47,6 +47,12 @@ class Snapshots:
         self.taken = 0
         """The number of copies in use."""
 
+    @property
+    def available(self) -> bool:
+        """Whether a copy can be taken without waiting."""
+        prepared = self._preparing is None or self._preparing.done()
+        return prepared and self.taken < IN_FLIGHT
+
     def prepare(self, state: Any, thread: Executor) -> None:
         """Lets a thread make memory ready for the first copy of such a state."""
         needed = size_of_buffers(list(_tensors(state).values()))

@@ -17,13 +17,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,11 +36,10 @@ from ..trainer.state import Learner
 from .checkpoint import about_weights
 from .checkpoint_files import NO_FACTS, Abandoned, Best, CheckpointFiles
 from .run_folder import RunFolder, shown
-from .snapshot import IN_FLIGHT, Snapshot, Snapshots
+from .snapshot import Snapshot, Snapshots
 
 WRITING = 0.1
 """The share of the time that writing may take at most; if it is 1, training waits for it."""
-_NICE = 5
 SECONDS = 0.1
 """The assumed duration of writing, before it is measured."""
 
@@ -104,7 +99,7 @@ class CheckpointWriter:
         """Why the last write failed; empty if it succeeded."""
         self._files = CheckpointFiles(folder, metadata, when.keep)
         self._snapshots = Snapshots(device)
-        self._thread = ThreadPoolExecutor(1, "checkpoint", _give_way)
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._steps = 0
         """The steps since the start of this process, as long as no memory is prepared."""
         self._writes: list[_Write] = []
@@ -290,7 +285,7 @@ class CheckpointWriter:
 
     def _has_room(self) -> bool:
         self._look()
-        return self._snapshots.taken < IN_FLIGHT
+        return self._snapshots.available
 
     def _finish_writing(self) -> None:
         """Waits until everything is written."""
@@ -383,13 +378,6 @@ class _Write(NamedTuple):
     snapshot: Snapshot
     best: bool
     """Whether it has best weights."""
-
-
-def _give_way() -> None:
-    """Gives this thread a lower priority than training, where a thread can have its own."""
-    with suppress(AttributeError, OSError):
-        if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _leave_out(frozen: Mapping[str, Tensor], state: dict[str, Any]) -> None:

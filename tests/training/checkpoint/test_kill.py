@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dotcnn.training.checkpoint.checkpoint import read_checkpoint
+from dotcnn.training.checkpoint.checkpoint import read_checkpoint, read_newest
 
 from ..starting import Trainer
 
@@ -205,3 +205,43 @@ def test_killed_while_another_thread_writes(
     error = folder.with_suffix(".error")
     assert trainer(SPEC, folder, **OFTEN) == 0, error.read_text()
     must_be_equal(folder, often)
+
+
+LARGE = """
+network Large {
+  input 1x8x8
+  flatten
+  fc 2000, relu
+  fc 2000, relu
+  fc classes
+}
+train {
+  data digits
+  epochs 1000
+  batch 256
+  optimizer adamw
+  checkpoint every=1 steps
+}
+"""
+"""A checkpoint has 50 MB: at most times, one is being written."""
+
+
+@pytest.mark.slow
+def test_killed_while_a_large_file_is_written(trainer: Trainer, tmp_path: Path) -> None:
+    """30 times, one after the other: there is always a whole checkpoint to go on from."""
+    folder, draw, steps, partial = tmp_path / "run", random.Random(0), 0, 0
+    for _ in range(30):
+        job = {"again": True, "die_writing": True, "die_after": draw.uniform(0, 0.3)}
+        assert trainer(LARGE, folder, **job) == -9, folder.with_suffix(".error").read_text()
+        partial += (folder / ".last.ckpt.partial").exists()
+        found = read_newest(folder)
+        if found is None:  # it was killed before its first step
+            assert steps == 0
+            continue
+        assert found.path.name == "last.ckpt"
+        assert found.note == ""
+        assert found.state["position"]["steps"] >= steps
+        steps = found.state["position"]["steps"]
+        assert len([*folder.glob("*.ckpt")]) <= 3
+    assert steps > 0
+    assert partial > 0
