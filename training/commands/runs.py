@@ -111,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-best",
         action="store_true",
-        help="with rm: remove only last.ckpt, from which a run is resumed; the best weights and"
+        help="with rm: remove only checkpoints, from which a run is resumed; the best weights and"
         " results stay",
     )
 
