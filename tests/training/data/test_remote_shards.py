@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import random
@@ -14,12 +15,14 @@ import pytest
 
 from dotcnn import SpecError
 from dotcnn.benchmarks.scaling.fault_server import FaultServer, serving
+from dotcnn.training.commands.common import add_cache, use_cache
+from dotcnn.training.data.images.checked_files import cache_folder
 from dotcnn.training.data.remote.address import below, host_of, parent, secret_in, shown
 from dotcnn.training.data.remote.block_cache import BLOCK, BlockCache
 from dotcnn.training.data.remote.notes import shown_by
 from dotcnn.training.data.remote.object_store import ObjectStore
 from dotcnn.training.data.remote.remote_blocks import RemoteFile, Wanted, blocks
-from dotcnn.training.data.remote.remote_settings import bytes_in
+from dotcnn.training.data.remote.remote_settings import bytes_in, cache_size
 from dotcnn.training.data.remote.remote_shards import opened, tar_files
 
 SIZE = 3 * BLOCK + 1000
@@ -149,6 +152,17 @@ def test_the_cache_is_bounded_and_the_oldest_go_first(cache: Path) -> None:
     assert len(left) <= 22
     assert left[-10:] == [*range(40, 50)]
     kept.close()
+
+
+def test_a_command_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOTCNN_CACHE_SIZE", "1")
+    parser = argparse.ArgumentParser()
+    add_cache(parser)
+    use_cache(parser.parse_args(["--cache", str(tmp_path / "other"), "--cache-size", "50GB"]))
+    assert cache_folder() == tmp_path / "other"
+    assert cache_size() == 50 * 10**9
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--cache-size", "much"])
 
 
 def test_what_is_damaged_or_unfinished_is_never_read(server: FaultServer, cache: Path) -> None:

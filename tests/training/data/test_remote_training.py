@@ -61,7 +61,8 @@ def test_the_same_weights_as_from_a_disk(tmp_path: Path, server: FaultServer, wo
     assert equal(last(local), last(remote))
 
 
-@pytest.mark.parametrize("kind", ["jpeg", pytest.param("raw", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jpeg", "raw"])
 def test_a_pack(
     tmp_path: Path, server: FaultServer, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
