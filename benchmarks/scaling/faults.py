@@ -313,7 +313,7 @@ class Faults:
                 "“wrong bytes of”": "wrong bytes of",
                 "“ignores ranges”": "ignores ranges",
                 "“all steps until then are saved”": "all steps until then are saved",
-                "resumed": r"^resumed ",
+                "resumed": r"(?m)^resumed ",
             }.items()
         }
         print()
