@@ -302,6 +302,15 @@ def _misplaced(statement: object, statements: Sequence[object]) -> Diagnostic:
     if isinstance(head, Name):
         known = layer_words()
         if head.value not in known:
+            from ..plan.foreign_directives import sections_with
+
+            for section in sections_with(head.value):
+                return Diagnostic(
+                    UNKNOWN_WORD,
+                    f"`{head.value}` is a directive of `{section}`, not a section of a spec",
+                    span,
+                    help=f"write it inside of `{section} {{ … }}`",
+                )
             help, edits = did_you_mean(
                 head.value, {*SECTIONS, "block", "network", "import", "let", "use"}, span
             )

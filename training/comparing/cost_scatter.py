@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
+from ...compiler.report.drawing.text_width import cut, width
 from ...dsl.printable import show
 from ..page.chart import round_numbers
 from ..page.markup import Html, element, escape, joined
-from ..page.text_width import cut_to_width, text_width
 
 WIDTH, HEIGHT = 440, 270
 _TOP, _BOTTOM = 26, 46
@@ -107,8 +107,8 @@ def _drawn(
     x, y = at(point.cost, point.value)
     low, high = at(point.cost, point.low)[1], at(point.cost, point.high)[1]
     title = element("title", f"{point.name}: {cost(point.cost)}, {value(point.value)}")
-    name = cut_to_width(show(point.name), _NAME, _WIDEST)
-    wide = text_width(name, _NAME)
+    name = cut(show(point.name), _NAME, _WIDEST, bold=True)
+    wide = width(name, _NAME, bold=True)
     before = x + 7 + wide > WIDTH
     left = x - 7 - wide if before else x + 7
     line = y + 4

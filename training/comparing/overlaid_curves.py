@@ -10,10 +10,10 @@ from math import isfinite
 from statistics import fmean
 from typing import NamedTuple
 
+from ...compiler.report.drawing.text_width import cut, width
 from ...dsl.printable import show
 from ..page.chart import round_numbers
 from ..page.markup import Html, element, escape, joined
-from ..page.text_width import cut_to_width, text_width
 
 WIDTH = 480
 _TOP, _BOTTOM, _LEAST_HEIGHT = 12, 34, 270
@@ -77,7 +77,7 @@ def overlaid(title: str, curves: Sequence[Curve], value: Callable[[float], str])
     as runs are compared by their ends; what is beyond is drawn at the edge."""
     ticks = round_numbers(*_range(curves))
     epochs = [x for curve in curves for x, _ in curve.points]
-    widest = max(text_width(_short(curve), _NAME) for curve in curves)
+    widest = max(width(_short(curve), _NAME, bold=True) for curve in curves)
     frame = _Frame(
         min(epochs), max(epochs), ticks,
         left=12 + _LETTER * max(len(value(tick)) for tick in ticks),
@@ -183,7 +183,7 @@ def _drawn(
 
 
 def _short(curve: Curve) -> str:
-    return cut_to_width(show(curve.name), _NAME, _WIDEST)
+    return cut(show(curve.name), _NAME, _WIDEST, bold=True)
 
 
 def _n(number: float) -> str:

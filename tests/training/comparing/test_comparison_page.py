@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dotcnn.cli import main
+from dotcnn.compiler.report.drawing.text_width import width
 from dotcnn.training.comparing.cost_scatter import CostPoint, cost_scatter
 from dotcnn.training.comparing.overlaid_curves import WIDTH, Curve, curve_of, overlaid
-from dotcnn.training.page.text_width import text_width
 
 from .test_compare_command import Run, run  # noqa: F401 (a fixture)
 
@@ -122,7 +122,7 @@ def test_names_at_the_ends_of_curves_have_room() -> None:
                               for n, name in enumerate(names)], str)  # fmt: skip
     ends = re.findall(r'<g class="run.*?<text x="([\d.]+)" y="[\d.]+">(.*?)</text>', drawn, re.S)
     assert len(ends) == 3
-    assert all(float(x) + text_width(name, 12) <= WIDTH for x, name in ends)
+    assert all(float(x) + width(name, 12, bold=True) <= WIDTH for x, name in ends)
 
 
 def test_networks_that_differ_are_drawn(run: Run, page: Callable[..., str]) -> None:  # noqa: F811
