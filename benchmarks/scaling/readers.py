@@ -217,12 +217,18 @@ def _litdata(folder: Path, batch: int, workers: int) -> Iterator[Any]:
             _same, inputs=everything, output_dir=str(place), chunk_bytes="64MB", num_workers=1
         )
 
-    class Images(litdata.StreamingDataset):  # type: ignore[misc]
-        def __getitem__(self, at: Any) -> Any:
-            return transform(_picture(super().__getitem__(at)["image"]))
+    images = litdata.StreamingDataset(str(place), shuffle=True, transform=_Decoded(transform))
+    yield from DataLoader(images, batch, num_workers=workers, multiprocessing_context="fork")
 
-    images = Images(str(place), shuffle=True)
-    yield from DataLoader(images, batch, num_workers=workers)
+
+@dataclass(frozen=True)
+class _Decoded:
+    """The image of a sample that is the bytes of a file."""
+
+    transform: Callable[[Any], Any]
+
+    def __call__(self, sample: Any) -> Any:
+        return self.transform(_picture(sample["image"]))
 
 
 def _same(sample: Any) -> Any:
