@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -90,6 +91,6 @@ def own_positions(
     first = sharing.rank - machine.rank
     start = batch.share(first, sharing.world).start
     stop = batch.share(first + machine.world - 1, sharing.world).stop
-    by_lane = lanes.sort(stable=True).indices[start - batch.start : stop - batch.start]
-    share = positions[by_lane].sort().values
+    by_lane = numpy.argsort(lanes.numpy(), kind="stable")[start - batch.start : stop - batch.start]
+    share = positions[numpy.sort(by_lane)]
     return share[torch.arange(own.start - start, own.stop + guests - start) % len(share)]
