@@ -177,6 +177,13 @@ class PackInputs:
 
 def distinct_sizes(pixels: Tensor) -> Tensor:
     """The different rows of a tensor of heights and widths."""
+    if len(pixels):
+        height, width = (pixels.amax(0).long() + 1).tolist()
+        if height * width <= 2**26 and int(pixels.amin()) >= 0:  # without sorting many millions
+            seen = torch.zeros(height * width, dtype=torch.bool)
+            seen[pixels[:, 0].long() * width + pixels[:, 1]] = True
+            found = seen.nonzero()[:, 0]
+            return torch.stack([found // width, found % width], 1)
     keys = (pixels[:, 0].long() << 32) + pixels[:, 1].long()
     different = torch.unique(keys)
     return torch.stack([different >> 32, different & 0xFFFFFFFF], 1)
