@@ -37,7 +37,7 @@ def test_the_cores_are_shared_by_the_processes_of_this_machine(
     fill(tmp_path, COUNTS)
     monkeypatch.setattr("dotcnn.training.data.opened.cores", lambda: 8)
     found = opened(f'folder "{tmp_path}"\n  batch 32', opening={"budget": 0})
-    stream = replace(found, local_world=2).training(sharing=Sharing(rank=3, world=16))._stream
+    stream = replace(found, sharing_cores=2).training(sharing=Sharing(rank=3, world=16))._stream
     assert stream is not None
     assert stream._loader.num_workers == 4
 
