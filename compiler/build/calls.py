@@ -150,7 +150,7 @@ def _words() -> frozenset[str]:
 
 
 def _usage(ref: BlockRef) -> tuple[str, ...]:
-    return (f"it is called `{block_usage(ref)}`",)
+    return (f"it is called `{block_usage(ref.block)}`",)
 
 
 def _too_many(

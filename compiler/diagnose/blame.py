@@ -7,8 +7,7 @@ from typing import Any
 
 from ...dsl.diagnostics import Edit, Label
 from ...dsl.source import Span
-from ...dsl.syntax import Call, Name
-from ..build.scoping import BlockRef
+from ...dsl.syntax import Block, Call, Name
 from ..language.problems import Problem
 from ..language.values import show
 from ..network import Node, Scope
@@ -56,10 +55,10 @@ def _round(scope: Scope) -> str:
     return f" ({ordinal(scope.index + 1)} of {scope.count} in {scope.word})"
 
 
-def block_usage(ref: BlockRef) -> str:
+def block_usage(block: Block) -> str:
     """The usage of a block: `bottleneck width stride=1`."""
-    parts = [ref.block.name.value]
-    for parameter in ref.block.parameters:
+    parts = [block.name.value]
+    for parameter in block.parameters:
         default = f"={parameter.default.span.text}" if parameter.default else ""
         parts.append(parameter.name.value + default)
     return " ".join(parts)
