@@ -31,6 +31,7 @@ ARGUMENTS = {
     "lesson": "",
     "lsp": "--version",
     "new": "made.cnn",
+    "pack": "digits -o packed",
     "play": "--help",
     "predict": "run image.png",
     "probe": "run shift",

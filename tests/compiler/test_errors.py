@@ -69,9 +69,9 @@ def test_every_code_has_its_text() -> None:
         codes.update(found)
     covered = {diagnose(case.read_text(encoding="utf-8"))[0].code for case in CASES}
     # Of the command line: `--set`, training without anything to learn from, a folder that is not of
-    # a run, `cnn sweep --best`; of several files.
+    # a run, `cnn sweep --best`, a package that is not installed; of several files.
     codes -= {"unknown-parameter", "no-data", "no-such-file", "no-run", "not-written"}
-    codes -= {"ambiguous-block"}
+    codes -= {"missing-package", "ambiguous-block"}
     codes = {code for code in codes if not code.startswith("plugin-")}  # tests/extend
     assert codes - covered == set()
 

@@ -98,8 +98,8 @@ atoms = st.one_of(
 
 
 def _binary(sign: str, left: Expression, right: Expression) -> Binary:
-    """Draws no `//` after a size, text or switch, where it is read as a comment."""
-    if sign == "//" and isinstance(_last(left), (Size, String, Switch)):
+    """Draws no `//` after a time, size, text or switch, where it is read as a comment."""
+    if sign == "//" and isinstance(_last(left), (Duration, Size, String, Switch)):
         sign = "%"
     return Binary(NOWHERE, sign, left, right)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ....compiler.plan.data import Data, Shards
 from ..remote.address import below, shown
 from ..sources.shard_address import must_be_public, placed
-from .columns import open_columns
 from .pack_index import (
     INDEX,
     MAX_INDEX,
@@ -60,6 +59,8 @@ def remote_pack(data: Data, url: str, copy: Path) -> Pack:
 
     def reader(shards: Sequence[str]) -> RemoteShards:
         return RemoteShards(tuple(files[shard] for shard in shards))
+
+    from .columns import open_columns
 
     with placed(data, "path"):
         columns = open_columns(None, index, digest, _ShardIndices(url, index))

@@ -42,7 +42,7 @@ def patience() -> float:
 
 def bytes_in(text: str) -> int | None:
     """The bytes of a size like `50GB`, `512 MiB` or `1000000`; None if it is not one."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)\s*", text.lower())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)", text.strip().lower())
     if found is None or (found[3] and not found[2]):
         return None
     unit = 1024 ** "kmgt".index(found[2]) * 1024 if found[3] else _UNITS[found[2]]
