@@ -264,6 +264,8 @@ GOOD: dict[str, dict[str, list[str]]] = {
             "prune none",
             "prune hyperband factor=4",
             "prune percentile keep=25%",
+            "prune patient",
+            "prune patience=2",
         ],
         "storage": ['storage "sqlite:///sweep.db"', 'storage "postgresql://user@host/sweeps"'],
         "seed": ["seed 0", "seed 7"],

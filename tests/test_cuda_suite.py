@@ -77,6 +77,7 @@ def test_a_check_does_not_end_the_others(tmp_path: Path, monkeypatch: pytest.Mon
     assert (last["checks"], last["bad"], last["skipped"]) == (6, 3, 1)
 
 
+@pytest.mark.slow
 def test_a_command_is_killed_at_its_limit_with_all_it_has_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,7 +121,8 @@ class Prune(Directive):
     """Ends trials early that do worse than others did after as many epochs.
 
     `median` compares with the median of the trials before; `percentile` with another share of
-    them; `successive_halving` and `hyperband` let a part of the trials go on, again and again.
+    them; `successive_halving` and `hyperband` let a part of the trials go on, again and again;
+    `patient` ends those that have not become better for a while.
     """
 
     section = "sweep"
@@ -132,7 +133,7 @@ class Prune(Directive):
 
     pruner: str = choice(
         "how it is decided",
-        ("median", "percentile", "hyperband", "successive_halving"),
+        ("median", "percentile", "hyperband", "successive_halving", "patient"),
         "median",
         elsewhere={"asha": "successive_halving", "halving": "successive_halving"},
     )
@@ -148,6 +149,10 @@ class Prune(Directive):
     factor: int = whole(
         "one of so many trials goes on each time (`hyperband`, `successive_halving`)", 3,
         minimum=2, maximum=100, keyword_only=True,
+    )  # fmt: skip
+    patience: int = whole(
+        "epochs without a better value before a trial may end, whichever way is chosen; 0: it may"
+        " at once, and with `patient` after 5", 0, minimum=0, keyword_only=True,
     )  # fmt: skip
 
     def problems(self, context: Context) -> Iterator[Problem]:

@@ -193,6 +193,7 @@ def test_published_size_of_resnet_50_with_its_stride_in_the_first_convolution() 
 SIDE = 16
 
 
+@pytest.mark.slow
 @given(specs(SIDE))
 def test_nothing_else_is_seen_and_inside_exactly_that(text: str) -> None:
     """Each row (and column) of the input in turn becomes nan; wherever that arrives, it is seen.

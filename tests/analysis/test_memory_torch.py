@@ -132,6 +132,7 @@ def test_googlenet_without_its_heads() -> None:
     assert Memory(network).kept.at(BATCH) == kept_for_backward(model, *batch(network))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS.values())
 def test_what_is_kept_at_another_size(name: str) -> None:
     """Of all of them, though not as torchvision writes them."""
@@ -243,6 +244,7 @@ def test_what_is_in_use_in_a_step(name: str) -> None:
     assert Memory(network).training.at(2) == in_use(model, *data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["alexnet/alexnet", "vgg/vgg16_bn", "densenet/densenet121", "mobilenet/mobilenet_v2",
@@ -264,6 +266,7 @@ COMPOSITE = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMPOSITE)
 def test_what_norms_of_several_operations_need(words: str) -> None:
     """To go back through them, too: what is between the operations of torch that they consist of.

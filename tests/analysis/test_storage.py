@@ -136,6 +136,7 @@ def test_as_torchvision_does_by_hand(name: str) -> None:
     assert all(n.op.inplace for n in gallery(name).nodes if n.op.word == "relu")
 
 
+@pytest.mark.slow
 @given(specs())
 def test_nothing_changes(text: str) -> None:
     """Outputs, in evaluation and training, and gradients are the same with and without; torch

@@ -62,6 +62,7 @@ def test_there_are_many_and_of_every_tool() -> None:
     assert {"keras", "torch", "caffe", "darknet"} <= {mistake.tool for mistake in CORPUS}
 
 
+@pytest.mark.slow
 def test_every_fix_mends_its_mistake() -> None:
     """Whoever does what is said is never told the same again, and nearly always has a spec that
     is well."""

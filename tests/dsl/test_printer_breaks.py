@@ -116,6 +116,7 @@ PART = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -84,6 +84,7 @@ def test_a_check_at_the_end(golden: Golden) -> None:
     golden("emit/lenet5_main.py", dotcnn.emit(network("lenet5"), main=True))
 
 
+@pytest.mark.slow
 def test_is_the_same_in_every_run() -> None:
     """Whatever the order of sets, which differs from one Python process to the next."""
     script = "import dotcnn; print(dotcnn.emit(dotcnn.compile('seresnet50')))"

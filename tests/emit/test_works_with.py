@@ -164,6 +164,7 @@ def _from_nothing() -> None:
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 @each_network("aux", "stochastic")
 @pytest.mark.usefixtures("_from_nothing")
 def test_compile_takes_it_whole(name: str) -> None:

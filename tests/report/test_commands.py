@@ -400,6 +400,7 @@ def test_draw_without_the_library(
 # ---- gallery and new -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_gallery(capsys: Capture) -> None:
     code, out, _ = run(capsys, "gallery", "--format", "json")
     assert code == 0

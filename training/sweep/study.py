@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NEEDS = {"cmaes": "cmaes", "gp": "scipy", "qmc": "scipy"}
 """Packages that samplers of Optuna need beside it."""
+_PATIENCE = 5
+"""The epochs without a better value after which `prune patient` ends a trial."""
 _EXCESS = "excess"
 """The name of the constraint: how far a proposal is over its limits."""
 
@@ -233,6 +235,17 @@ def _pruner(prune: Prune | None, epochs: int | None) -> Any:
 
     if prune is None:
         return pruners.NopPruner()
+    if prune.pruner == "patient":
+        patience = max(prune.patience or _PATIENCE, prune.after)
+        return pruners.PatientPruner(None, patience)
+    chosen = _comparing(prune, epochs)
+    return pruners.PatientPruner(chosen, prune.patience) if prune.patience else chosen
+
+
+def _comparing(prune: Prune, epochs: int | None) -> Any:
+    """The pruner that compares a trial with others."""
+    from optuna import pruners
+
     if prune.pruner == "hyperband":
         longest: int | str = epochs if epochs is not None else "auto"
         return pruners.HyperbandPruner(

@@ -37,6 +37,7 @@ def test_layers_that_are_unfrozen_later_are_not_frozen_weights(tmp_path: Path) -
     assert files(tmp_path / "run") == []
 
 
+@pytest.mark.slow
 def test_a_run_resumes_with_its_own_file(tmp_path: Path) -> None:
     text = spec("freeze until layer1")
     trained(tmp_path / "whole", text)

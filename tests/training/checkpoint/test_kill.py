@@ -101,6 +101,7 @@ def goes_on(trainer: Trainer, folder: Path, spec: str = SPEC, **job: Any) -> Non
     assert code == 0, errors.read_text() if errors.exists() else code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.95])
 def test_killed_during_a_write(
     trainer: Trainer, undisturbed: Path, tmp_path: Path, share: float

@@ -40,12 +40,14 @@ def pages(**environment: str) -> tuple[int, int]:
     return usually, kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(allocator._glibc() is None, reason="another C library, or one set up otherwise")
 def test_memory_is_kept_and_given_back() -> None:
     usually, kept = pages()
     assert kept < usually / 10
 
 
+@pytest.mark.slow
 def test_what_somebody_has_set_up_is_left_alone() -> None:
     usually, kept = pages(MALLOC_MMAP_THRESHOLD_="1000000")
     assert kept > usually / 2

@@ -91,6 +91,7 @@ def test_two_processes_give_the_result_of_one(trainer: Trainer, tmp_path: Path, 
     assert record["state"] == "done"
 
 
+@pytest.mark.slow
 def test_each_computes_a_share_of_the_features(trainer: Trainer, tmp_path: Path) -> None:
     """One that is alone finds them, and has learned the same without."""
     assert trainer(SPEC, tmp_path / "first") == 0
@@ -263,6 +264,7 @@ def test_a_run_continues_on_machines_that_do_not_have_its_folder(
     assert all(torch.equal(value, whole[key]) for key, value in last(machines[0] / "run").items())
 
 
+@pytest.mark.slow
 def test_processes_agree_on_micro_batches(trainer: Trainer, tmp_path: Path) -> None:
     """If memory runs out in one of them, all compute their batches in parts: gradients are those of
     one process, and are exchanged once for each step. If not one image fits, all end."""

@@ -70,6 +70,7 @@ def test_numbers_and_arithmetic_are_those_of_torch(tmp_path: Path) -> None:
             assert float(each["value"]) == float(output[image, channel, y, x])
 
 
+@pytest.mark.slow
 def test_a_page_of_limited_size_says_what_it_leaves_out(tmp_path: Path) -> None:
     subject, outputs, html = page_of(LARGE, limit=380_000)
     assert len(html.encode()) <= 380_000

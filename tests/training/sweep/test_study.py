@@ -43,6 +43,27 @@ def test_all_trials_that_a_sampler_learns_from_have_the_constraint(tmp_path: Pat
     assert known == [["excess"], ["excess"]]
 
 
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("", ["NopPruner"]),
+        ("prune none", ["NopPruner"]),
+        ("prune", ["PercentilePruner"]),
+        ("prune hyperband", ["HyperbandPruner"]),
+        ("prune successive_halving", ["SuccessiveHalvingPruner"]),
+        ("prune patient patience=7", ["PatientPruner"]),
+        ("prune percentile keep=25% patience=2", ["PatientPruner", "PercentilePruner"]),
+    ],
+)
+def test_pruners_are_those_of_optuna(line: str, kinds: list[str], tmp_path: Path) -> None:
+    pruner = opened(tmp_path, line).study.pruner
+    found = [type(pruner).__name__]
+    inner = getattr(pruner, "_wrapped_pruner", None)
+    if inner is not None:
+        found.append(type(inner).__name__)
+    assert found == kinds
+
+
 def _refused(lines: str) -> Diagnostic:
     storage = plan(lines).storage
     assert storage is not None

@@ -77,6 +77,7 @@ def test_other_data_is_measured_by_the_scale_of_training(run: Path) -> None:
     assert moved.per_class["y0"]["mae"] == pytest.approx(7000, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predict", [True, False])
 def test_exported_scripts_give_the_numbers_of_predict(
     run: Path, tmp_path: Path, capsys: Capture, predict: bool

@@ -32,6 +32,7 @@ def record_of(folder: Path) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 def test_a_callback_stops_training_and_the_run_goes_on_from_there(tmp_path: Path) -> None:
     """Also where no checkpoint was due: with `checkpoint 100`, only that of the best epoch is."""
     stopper = Stopper(2)

@@ -130,6 +130,7 @@ def test_gradual_unfreezing(tmp_path: Path) -> None:
     assert (layers(one), layers(two), layers(three)) == ({"fc"}, LATE, EARLY | LATE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_a_run_that_unfreezes_goes_on(tmp_path: Path, steps: int) -> None:
     """Stopped before, in and after the epoch: what comes out is the same to the last bit."""

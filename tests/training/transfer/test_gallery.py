@@ -81,6 +81,7 @@ def largest_difference(name: str, found: Begun, module: nn.Module) -> float:
         return float((found.module.double().eval()(images) - expected).abs().max())
 
 
+@pytest.mark.slow
 @each_network
 def test_networks_start_from_torchvisions_weights(name: str, tmp_path: Path) -> None:
     module = theirs(name, tmp_path / "weights.pth")

@@ -115,6 +115,7 @@ def test_without_norms_features_tell_the_scale(opened: Opened) -> None:
     assert found.clear
 
 
+@pytest.mark.slow
 def test_it_is_said_before_training_unless_the_spec_says(tmp_path: Path) -> None:
     digits = NETWORK.format(input="1x8x8", classes="classes") + TRAIN.replace(
         'npz "set.npz"', "digits"

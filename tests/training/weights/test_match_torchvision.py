@@ -29,6 +29,7 @@ def each_of(names: Iterable[str]) -> pytest.MarkDecorator:
 each_network = each_of(TORCHVISION)
 
 
+@pytest.mark.slow
 @each_of(typical_of_torchvision())
 def test_an_emitted_module_computes_what_torchvisions_does(name: str) -> None:
     """With the random weights of torchvision's, matched from the module; two layers exchanged would
