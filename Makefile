@@ -45,7 +45,7 @@ lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# The package is called dotcnn and its folder may be called anything, so mypy sees it through a link of that name.
-	cd $(VENV)/typecheck && ../bin/mypy --config-file "$(CURDIR)/pyproject.toml" -p dotcnn
+	cd $(VENV)/typecheck && ../bin/mypy -n $(WORKERS) --config-file "$(CURDIR)/pyproject.toml" -p dotcnn
 
 format: $(STAMP) ## rewrite the sources in the one style
 	$(BIN)/ruff check --fix .

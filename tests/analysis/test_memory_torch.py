@@ -115,6 +115,7 @@ def test_what_torchvision_keeps_is_predicted_to_the_byte(name: str) -> None:
     assert memory.kept.at(BATCH) == kept_for_backward(real(name), *batch(memory.network))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_the_peak_of_a_step_is_predicted_within_1_percent(name: str) -> None:
     """The tensors alive, not what oneDNN allocates inside an operation: that depends on the
@@ -237,6 +238,7 @@ def in_use_forward(model: nn.Module, images: Tensor) -> int:
     return live.peak
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet/alexnet", "vgg/vgg16_bn", "densenet/densenet121"])
 def test_what_is_in_use_in_a_step(name: str) -> None:
     network = gallery(name, input_shape=(3, 64, 64))
@@ -394,6 +396,7 @@ def test_what_any_network_keeps(text: str) -> None:
     assert Memory(network).kept.at(3) == kept_for_backward(Interpreter(network), *data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

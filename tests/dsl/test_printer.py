@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from random import Random
 
+import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from .printing import formatted
 from .strategies import Text, texts
 
 
+@pytest.mark.slow
 @given(texts())
 def test_random_texts(drawn: Text) -> None:
     spec = parse(drawn.text)

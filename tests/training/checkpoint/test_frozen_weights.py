@@ -19,6 +19,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("frozen-*"))
 
 
+@pytest.mark.slow
 def test_a_frozen_part_is_written_once(tmp_path: Path) -> None:
     trained(tmp_path / "run", spec("freeze until layer1"))
     names = files(tmp_path / "run")

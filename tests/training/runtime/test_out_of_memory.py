@@ -231,6 +231,7 @@ def test_the_last_evaluation_takes_smaller_batches(
     assert json.loads((tmp_path / "c" / "record.json").read_text())["state"] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_trained_network_takes_fewer_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

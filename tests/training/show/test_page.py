@@ -55,6 +55,7 @@ def check(subject: Subject, outputs: dict[int, Any], found: list[dict[str, Any]]
     return worked
 
 
+@pytest.mark.slow
 def test_numbers_and_arithmetic_are_those_of_torch(tmp_path: Path) -> None:
     subject, outputs, html = page_of(LAYERS, 2)
     page = numbers(html, tmp_path)

@@ -128,6 +128,7 @@ def in_python(node: Node, element: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NODE is None, reason="there is no node")
 def test_operations_compute_in_the_page_as_in_python() -> None:
     nodes = layers()
