@@ -95,7 +95,7 @@ class Processes:
         """The rank among the processes of this machine and their number, if on all machines their
         ranks follow each other; otherwise this process by itself. All must call this."""
         each, rank = self.gathered(self.local), 0
-        while rank < self.world:
+        while rank < len(each):
             world = each[rank].world
             if each[rank : rank + world] != [Sharing(own, world) for own in range(world)]:
                 return Sharing()
