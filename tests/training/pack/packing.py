@@ -126,17 +126,19 @@ def make_sets(folder: Path) -> None:
     )
 
 
-def spec(kind: Kind, data: str = "") -> Source:
+def spec(kind: Kind, data: str = "", workers: int = 0) -> Source:
     return Source(
         "net.cnn",
-        f"network N {{\n {kind.network}\n}}\ntrain {{ data {data or kind.data}, batch 4, workers 0"
-        f"\n {kind.more}\n}}\n{kind.sections}\n",
+        f"network N {{\n {kind.network}\n}}\ntrain {{ data {data or kind.data}, batch 4\n"
+        f" workers {workers}\n {kind.more}\n}}\n{kind.sections}\n",
     )
 
 
-def opened(kind: Kind, folder: Path, data: str = "", *, in_memory: bool = False) -> Opened:
+def opened(
+    kind: Kind, folder: Path, data: str = "", *, in_memory: bool = False, workers: int = 0
+) -> Opened:
     """The data of a kind, or a pack of it, in files or in memory."""
-    asked = request(spec(kind, data), base=folder)
+    asked = request(spec(kind, data, workers), base=folder)
     return open_data(asked.plan, folder, budget=None if in_memory else 0)
 
 

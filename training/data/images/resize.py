@@ -49,9 +49,12 @@ class Fit:
         images = self.whole(images, masks=masks)
         if self.fills:
             images = padded(images, self.crop, masks)
-        sides = zip(images.shape[-2:], self.crop, strict=True)
-        top, left = (round((have - want) / 2) for have, want in sides)
+        top, left = self.offset(images.shape[-2], images.shape[-1])
         return images[..., top : top + self.crop[0], left : left + self.crop[1]]
+
+    def offset(self, height: int, width: int) -> Size:
+        """Where the crop of an image of this size begins."""
+        return round((height - self.crop[0]) / 2), round((width - self.crop[1]) / 2)
 
     def whole(self, images: Tensor, *, masks: int = 0) -> Tensor:
         """Images before the crop; raises BadImage."""

@@ -21,7 +21,9 @@ from torch import Tensor
 from ...restoration.input_and_target import InputAndTarget
 from ...runtime.to_device import to_device
 from ...tasks.rows_with_maps import with_maps
+from ..packs.mapped_crops import MappedCrops
 from .epoch_order import EpochOrder, epoch_order, own_positions
+from .mapped_stream import MappedStream
 from .order import Sharing, batch_count, next_size, shared, spans
 from .store import InMemory, Store
 from .windowed_order import ShuffleWindow
@@ -112,9 +114,14 @@ class Batches:
         self._machine = machine
         self._window = window
         self._pairs = pairs
-        self._stream = None
+        self._stream: Stream | MappedStream | None = None
         if not isinstance(store, InMemory):
-            self._stream = Stream(store, device, 0 if store.in_memory else workers, local)
+            uncut = store.crop is None or not random_crops
+            mapped = MappedCrops.of(store) if workers and uncut else None
+            if mapped is not None:
+                self._stream = MappedStream(mapped, device, workers, local)
+            else:
+                self._stream = Stream(store, device, 0 if store.in_memory else workers, local)
 
     @property
     def least(self) -> int:

@@ -179,6 +179,11 @@ class Files:
         """Whether files are not on a disk, so that reading ahead pays off."""
         return False
 
+    @property
+    def mapped(self) -> bool:
+        """Whether images are arrays that are mapped into memory: nothing is decoded."""
+        return False
+
     def bytes_of(self, indices: Tensor) -> Tensor:
         """The bytes of some files elsewhere."""
         return torch.zeros(len(indices))

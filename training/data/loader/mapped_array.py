@@ -6,6 +6,8 @@ import io
 import os
 from functools import lru_cache
 from math import prod
+from tokenize import TokenError
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -19,44 +21,65 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def mapped_array(path: str, offset: int, size: int) -> Tensor:
-    """The array whose file, in the format of `numpy.save`, is in these bytes of another file. It
-    must not be written to. Raises BadImage."""
+class MappedFile(NamedTuple):
+    """A file that is mapped into memory."""
+
+    content: Tensor
+    memory: memoryview
+    """The same bytes."""
+
+    def array(self, offset: int, size: int) -> Tensor:
+        """The array whose file, in the format of `numpy.save`, is in these bytes. It must not be
+        written to. Raises BadImage."""
+        start = offset + NPY_HEADER
+        if offset + size > len(self.content) or size < NPY_HEADER:
+            raise BadImage("it is cut short: the tar file has changed")
+        header = _header(bytes(self.memory[offset:start]))
+        if size - NPY_HEADER != header.length:
+            raise BadImage("damaged: its header does not fit its size")
+        if header.dtype is torch.uint8:
+            return self.content.as_strided(header.shape, header.strides, start)
+        return self.content[start : offset + size].view(header.dtype).view(header.shape)
+
+
+def mapped_file(path: str) -> MappedFile:
+    """A file as it is now. Raises BadImage."""
     try:
         status = os.stat(path)
     except OSError as error:
         raise BadImage(f"cannot be read: {error.strerror}") from None
     # A file that has taken the place of another is another file.
-    file = _mapped(path, status.st_size, status.st_ino, status.st_mtime_ns)
-    content = file[offset : offset + size]
-    if len(content) != size or size < NPY_HEADER:
-        raise BadImage("it is cut short: the tar file has changed")
-    return array_in(content)
+    return _mapped(path, status.st_size, status.st_ino, status.st_mtime_ns)
 
 
 def array_in(content: Tensor) -> Tensor:
     """The array of a .npy file that is in memory, as bytes. Raises BadImage."""
-    shape, dtype, itemsize = _header(content[:NPY_HEADER].numpy().tobytes())
-    numbers = content[NPY_HEADER:]
-    if len(numbers) != prod(shape) * itemsize:
-        raise BadImage("damaged: its header does not fit its size")
-    return (numbers if dtype is torch.uint8 else numbers.view(dtype)).view(shape)
+    return MappedFile(content, content.numpy().data).array(0, len(content))
 
 
 @lru_cache(4096)
-def _mapped(path: str, size: int, *others: int) -> Tensor:
-    """The bytes of a file. Many files may be open: a mapping needs no file descriptor."""
+def _mapped(path: str, size: int, *others: int) -> MappedFile:
+    """Many files may be open: a mapping needs no file descriptor."""
     if not size:
-        return torch.empty(0, dtype=torch.uint8)
-    try:
-        return torch.from_file(path, shared=False, size=size, dtype=torch.uint8)
-    except (OSError, RuntimeError):
-        raise BadImage("cannot be read: it cannot be mapped into memory") from None
+        content = torch.empty(0, dtype=torch.uint8)
+    else:
+        try:
+            content = torch.from_file(path, shared=False, size=size, dtype=torch.uint8)
+        except (OSError, RuntimeError):
+            raise BadImage("cannot be read: it cannot be mapped into memory") from None
+    return MappedFile(content, content.numpy().data)
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    length: int
+    """The bytes of all numbers."""
 
 
 @lru_cache(4096)
-def _header(data: bytes) -> tuple[tuple[int, ...], torch.dtype, int]:
-    """Shape, type and bytes of a number."""
+def _header(data: bytes) -> _Header:
     try:
         file = io.BytesIO(data)
         if numpy.lib.format.read_magic(file) != (1, 0):
@@ -64,6 +87,7 @@ def _header(data: bytes) -> tuple[tuple[int, ...], torch.dtype, int]:
         shape, fortran, dtype = numpy.lib.format.read_array_header_1_0(file)
         if fortran or file.tell() != NPY_HEADER or min(shape, default=0) < 0:
             raise ValueError("another layout")
-        return shape, _DTYPES[dtype.name], dtype.itemsize
-    except (ValueError, KeyError, SyntaxError, TypeError) as error:
+        strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        return _Header(shape, strides, _DTYPES[dtype.name], prod(shape) * dtype.itemsize)
+    except (ValueError, KeyError, SyntaxError, TypeError, TokenError) as error:
         raise BadImage(f"damaged: it is not an array that `cnn pack` writes: {error}") from None

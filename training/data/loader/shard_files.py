@@ -15,7 +15,7 @@ from ..images.image_file import MAX_BYTES, BadImage
 from ..images.mask_file import MaskCode
 from ..remote.notes import say
 from .image_source import Files
-from .mapped_array import array_in, mapped_array
+from .mapped_array import array_in, mapped_file
 
 _AGAIN = 2
 """How many times what is wrong is fetched again."""
@@ -130,7 +130,7 @@ class Members:
             return None
         if self.reader is not None:
             return array_in(torch.frombuffer(bytearray(self.read(index)), dtype=torch.uint8))
-        return mapped_array(self.shards[shard], offset, size)
+        return mapped_file(self.shards[shard]).array(offset, size)
 
     def select(self, indices: Tensor) -> Members:
         checksums = None if self.checksums is None else self.checksums[indices]

@@ -29,6 +29,9 @@ from .image_source import Arrays, Files, ImageMaps, ImageSource, MaskReader
 from .read_ahead import ahead_of
 from .thread_pool import Progress, each, unwatched
 
+NewTensor = Callable[..., Tensor]
+"""Makes a tensor of a shape and a `dtype`, whose numbers are not set."""
+
 
 @dataclass(frozen=True, eq=False)
 class InMemory:
@@ -167,32 +170,46 @@ class WholeImages:
     def read(self, index: int) -> Tensor:
         """An image, resized and center-cropped. Raises BadImage, since a file may have changed
         after it was checked."""
-        with self._named(index):
+        with self.named(index):
             return self.fit(self.whole(index), masks=self.source.masks)
 
     def read_whole(self, index: int) -> Tensor:
         """An image, resized and not cropped. Raises BadImage."""
-        with self._named(index):
+        with self.named(index):
             return self.fit.whole(self.whole(index), masks=self.source.masks)
 
-    def read_batch(self, indices: Sequence[int], epoch: int | None) -> Tensor:
-        """Images as one tensor; with the random crops of an epoch, if it is given."""
+    def read_batch(
+        self, indices: Sequence[int], epoch: int | None, new: NewTensor = torch.empty
+    ) -> Tensor:
+        """Images as one tensor, which `new` makes; with the random crops of an epoch, if it is
+        given."""
+        if self.uncropped and (self.crop is None or epoch is None):
+            return torch.stack([self.read_whole(index) for index in indices])
+        batch, done = torch.empty(0), 0
+        for some in self._some(indices, epoch):
+            if not done:
+                batch = new((len(indices), *some.shape[1:]), dtype=some.dtype)
+            # At once, while the images are in the processor's cache.
+            batch[done : done + len(some)] = some
+            done += len(some)
+        return batch
+
+    def _some(self, indices: Sequence[int], epoch: int | None) -> Iterator[Tensor]:
+        """The images of a batch, a few at a time."""
         if self.crop is None or epoch is None:
-            read = self.read_whole if self.uncropped else self.read
-            return torch.stack([read(index) for index in indices])
-        crops = []
+            yield from (self.read(index)[None] for index in indices)
+            return
         for start in range(0, len(indices), _TOGETHER):
             some = indices[start : start + _TOGETHER]
             images = []
             for index in some:
-                with self._named(index):
+                with self.named(index):
                     images.append(self.whole(index))
-            with self._named(some[0]):
-                crops.append(self.crop(images, epoch, some, masks=self.source.masks))
-        return torch.cat(crops)
+            with self.named(some[0]):
+                yield self.crop(images, epoch, some, masks=self.source.masks)
 
     @contextmanager
-    def _named(self, index: int) -> Iterator[None]:
+    def named(self, index: int) -> Iterator[None]:
         """A context whose errors name the file."""
         try:
             yield

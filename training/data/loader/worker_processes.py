@@ -7,12 +7,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ....dsl.diagnostics import Diagnostic, SpecError
 from ...runtime.interrupts import SIGNALS
@@ -121,12 +122,7 @@ class Stream:
             self.close()
             if images.diagnostics:
                 raise SpecError(images.diagnostics)
-            what = "an image that was readable at the start can no longer be read"
-            help = "repair or remove the file, and resume the run"
-            if self._elsewhere is not None:
-                what = "an image cannot be read"
-                help = "repair the file, and resume the run; `cnn pack` leaves out what is damaged"
-            raise problem("bad-file", f"{what}: {images.reason}", None, help=help)
+            raise unreadable(images.reason, elsewhere=self._elsewhere is not None)
         return images  # type: ignore[no-any-return]
 
     def close(self) -> None:
@@ -183,11 +179,20 @@ class _Reader(Dataset[Tensor]):
             if piece.ahead and isinstance(self.store.source, Files):
                 self.store.source.ahead(piece.ahead)
             with quiet():
-                return self.store.read_batch(piece.indices, piece.epoch)
+                return self.store.read_batch(piece.indices, piece.epoch, _new_shared)
         except BadImage as error:
             return Failed(clean(error.reason))
         except SpecError as error:
             return Failed("", error.diagnostics)
+
+
+def _new_shared(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """A tensor in memory that other processes see: what is put there is not copied once more when
+    it is handed over. In the training process, any memory does."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=dtype)
+    memory = torch.UntypedStorage._new_shared(prod(shape) * dtype.itemsize)  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=dtype).set_(memory, 0, shape)  # type: ignore[call-overload,no-any-return]
 
 
 def _unchanged(batch: Any) -> Any:
@@ -208,6 +213,16 @@ def _leave_signals(worker: int) -> None:
 
 _GRACE = 30
 """The seconds that a worker goes on after SIGTERM, as long as Slurm waits before it kills a job."""
+
+
+def unreadable(reason: str, *, elsewhere: bool = False) -> SpecError:
+    """The error for an image that cannot be read when it is needed."""
+    what = "an image that was readable at the start can no longer be read"
+    help = "repair or remove the file, and resume the run"
+    if elsewhere:  # where it was not looked at before
+        what = "an image cannot be read"
+        help = "repair the file, and resume the run; `cnn pack` leaves out what is damaged"
+    return problem("bad-file", f"{what}: {reason}", None, help=help)
 
 
 def _worker_died(error: Exception) -> SpecError:

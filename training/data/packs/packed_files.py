@@ -58,6 +58,10 @@ class PackFiles(ShardFiles):
     """Height and width of each image: `cnn pack` has read every one."""
 
     @property
+    def mapped(self) -> bool:
+        return self.arrays and not self.elsewhere
+
+    @property
     def known_sizes(self) -> Tensor | None:
         return None if self.pixels is None else distinct_sizes(self.pixels)
 
