@@ -23,6 +23,7 @@ from ...compiler.commands.terminal import (
 from ...compiler.extend.load_plugin import give
 from ...compiler.language.overrides import read_override
 from ...dsl.diagnostics import SpecError
+from ..runtime.interrupts import Interruption
 from ..runtime.launch_environment import place_of, rank_of
 from .common import add_cache, add_data, add_device, needs_torch, request_for, use_cache
 
@@ -155,7 +156,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("several processes cannot all read standard input; name a file")
     use_cache(options)
     try:
-        return _train(options)
+        # While modules are imported and processes meet, too: a job may be preempted at any time.
+        with Interruption() as interruption, interruption.at_once():
+            return _train(options)
     except SpecError as error:
         _report(error, options)
         return ERRORS

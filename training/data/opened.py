@@ -215,10 +215,10 @@ class Opened:
                 argument="size",
                 help=f"write `batch {count}`, or remove `drop_last`",
             )
-        if least < sharing.world:
+        if batch < sharing.world:
             raise problem(
                 "batch-too-small",
-                f"{counted(least, noun)} cannot be divided among {sharing.world} processes",
+                f"{counted(batch, noun)} cannot be divided among {sharing.world} processes",
                 directive,
                 argument="size",
                 help=f"write `batch {4 * sharing.world}` or more, or start fewer processes",

@@ -7,6 +7,7 @@ is that of other layers with statistics of the batch (`evonorm_b0`), which compu
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import torch
@@ -27,6 +28,9 @@ def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
             if scale is not None:  # `bn affine=bias`; torch converts parameters only
                 part.register_parameter("weight", nn.Parameter(scale, requires_grad=False))
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        for part in converted.modules():
+            if type(part) is nn.SyncBatchNorm:
+                part.__class__ = SynchronizedOnGpu
         return converted
     for part in module.modules():
         if isinstance(part, _BatchNorm):
@@ -34,7 +38,40 @@ def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
-class Synchronized(_BatchNorm):
+class Shares(Enum):
+    """Whether the images of this process belong to the batch."""
+
+    ALL = "those of all processes do"
+    OWN = "these do, but not those of some other processes"
+    NONE = "they stand for a share without images"
+
+
+def set_shares(module: nn.Module, shares: Shares) -> None:
+    """Tells synchronized layers about the next batch."""
+    for part in module.modules():
+        if isinstance(part, _OverProcesses) and part.shares is not shares:
+            part.shares = shares
+
+
+class _OverProcesses(nn.Module):
+    """A layer with statistics of the batch, which are those of all processes."""
+
+    shares = Shares.ALL
+
+    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Over all processes, for each channel: how many numbers there are, their mean, the
+        differences from it, and the variance."""
+        counts = float(self.shares is not Shares.NONE)
+        over = [axis for axis in range(x.ndim) if axis != 1]
+        values = x if x.dtype == torch.float64 else x.float()  # sums need all digits
+        count = _summed(values.new_tensor(counts * (x.numel() // x.shape[1])))
+        mean = _summed(counts * values.sum(over)) / count
+        centered = values - mean.view(1, -1, *[1] * (x.ndim - 2))
+        variance = _summed(counts * centered.square().sum(over)) / count
+        return count, mean, centered, variance
+
+
+class Synchronized(_OverProcesses, _BatchNorm):
     """A batch norm whose mean and variance are those of the batches of all processes."""
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -43,7 +80,9 @@ class Synchronized(_BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        count, mean, centered, variance = _statistics(input)
+        count, mean, centered, variance = self.statistics(input)
+        if count == 1:
+            raise ValueError("Expected more than 1 value per channel when training")  # as torch
         self._update_running(mean.detach(), variance.detach() * count / (count - 1))
         each = [1, -1, *[1] * (input.ndim - 2)]
         output = centered * (variance + self.eps).rsqrt().view(each)
@@ -65,26 +104,24 @@ class Synchronized(_BatchNorm):
         self.running_var.lerp_(variance.to(self.running_var), share)
 
 
-class OverAllBatches(nn.Module):
+class SynchronizedOnGpu(Synchronized, nn.SyncBatchNorm):
+    """The same by torch's own kernels, which count the images of every process: where a share has
+    none, all processes compute it as on CPUs."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.shares is Shares.ALL:
+            return nn.SyncBatchNorm.forward(self, input)
+        return super().forward(input)
+
+
+class OverAllBatches(_OverProcesses):
     """A layer that reads the variance of the batches of all processes."""
 
     def over_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The variance, and the factor that makes it unbiased."""
-        count, _, _, variance = _statistics(x)
+        count, _, _, variance = self.statistics(x)
         variance = variance.view(-1, *[1] * (x.ndim - 2)).to(x.dtype)
         return variance, count / (count - 1).clamp(min=1)
-
-
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Over all processes, for each channel: how many numbers there are, their mean, the differences
-    from it, and the variance."""
-    over = [axis for axis in range(x.ndim) if axis != 1]
-    values = x if x.dtype == torch.float64 else x.float()  # sums need all digits
-    count = _summed(values.new_tensor(float(x.numel() // x.shape[1])))
-    mean = _summed(values.sum(over)) / count
-    centered = values - mean.view(1, -1, *[1] * (x.ndim - 2))
-    variance = _summed(centered.square().sum(over)) / count
-    return count, mean, centered, variance
 
 
 class _Sum(torch.autograd.Function):

@@ -35,6 +35,7 @@ from ..runtime.constant_outputs import constant_outputs
 from ..runtime.interrupts import Interruption
 from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
+from ..runtime.sync_batchnorm import Shares, set_shares
 from .callbacks import BEFORE_TRAINING, Callback, EpochRecord, Step, Stop
 from .micro_batches import MicroBatches
 from .setup import Run
@@ -128,6 +129,8 @@ class Loop:
         """The number of images since the start of this epoch, or since it was resumed."""
         self.failed: SpecError | None = None
         """Why no more images can be read: what was trained is saved."""
+        self.told = Shares.ALL
+        """What layers were told of the shares of a batch."""
         self.stopping = False
         """Whether another process was asked to stop."""
         self.saving = False
@@ -206,10 +209,13 @@ class Loop:
             nonlocal agreed, sent
             save = began is not None and self.writer.due()
             self.saving |= save and self.processes.alone
-            agreed = self.processes.agree(loss, self.interruption.requested, save)
+            weight = self.batches.own * self.processes.world / self.batches.together
+            mean = loss if weight == 1 else loss * weight
+            agreed = self.processes.agree(mean, self.interruption.requested, save)
             sent = send(agreed)
 
         for number, (batch, share, last) in self.shares():
+            self.tell_shares()
             images, labels = self.preprocess(batch)
             unread = Unread(batch, self.moment())
             loss, outputs = self.micro_batches(
@@ -228,7 +234,8 @@ class Loop:
                 infinite = ~agreed.isfinite().all()
                 bad = infinite if bad is None else bad | infinite
             self.read(losses.take())
-            metrics.add(loss, outputs, labels)
+            if self.batches.own:
+                metrics.add(loss, outputs, labels)
             self.images += self.batches.together
             if not last:
                 continue
@@ -264,6 +271,15 @@ class Loop:
         position.epoch += 1
         position.position = 0
         return True
+
+    def tell_shares(self) -> None:
+        """Tells layers with statistics of the whole batch if some processes have no image of it."""
+        shares = Shares.ALL
+        if self.batches.together < self.processes.world:
+            shares = Shares.OWN if self.batches.own else Shares.NONE
+        if shares is not self.told:
+            self.told = shares
+            set_shares(self.learner.module, shares)
 
     def step(self, bad: Tensor | None) -> None:
         """Makes the step of the optimizer, unless `bad`, a tensor on the device, is true."""
@@ -333,8 +349,7 @@ class Loop:
         for index, batch in enumerate(self.readable(position.epoch, position.position, many)):
             first = index - index % many
             together = sum(sizes[first : first + many])
-            own = len(batch.labels) - self.batches.guests
-            share = own * self.processes.world / together
+            share = self.batches.own * self.processes.world / together
             last = index % many == many - 1 or index == len(sizes) - 1
             yield before + index + 1, (batch, share, last)
 

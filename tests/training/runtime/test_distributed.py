@@ -69,6 +69,43 @@ def close(one: Path, two: Path) -> None:
         assert line["steps"] == other["steps"]
 
 
+def same_weights(one: Path, two: Path) -> None:
+    ours, theirs = last(one), last(two)
+    for key in ours:
+        torch.testing.assert_close(ours[key], theirs[key], atol=1e-6, rtol=1e-5)
+
+
+SMALL = SPEC.replace("bn, relu", "bn, relu, conv 4 3x3 same, evonorm_b0")
+
+
+@pytest.mark.parametrize(
+    ("world", "images", "batch", "augment"),
+    [
+        (2, 21, 4, ""),
+        pytest.param(3, 17, 4, "", marks=pytest.mark.slow),
+        pytest.param(3, 21, 4, "mixup 0.4, rotate 10", marks=pytest.mark.slow),
+        pytest.param(4, 26, 8, "", marks=pytest.mark.slow),
+        pytest.param(4, 17, 4, "mixup 0.4", marks=pytest.mark.slow),
+    ],
+)
+def test_a_batch_with_fewer_images_than_processes(
+    trainer: Trainer, tmp_path: Path, world: int, images: int, batch: int, augment: str
+) -> None:
+    """The last one of an epoch has one image or two. Some processes have none then: their part of
+    the gradient is zero, and norms and metrics do not count the image that they compute with."""
+    fill(tmp_path / "set" / "train", {"a": images // 2, "b": images - images // 2})
+    fill(tmp_path / "set" / "val", {"a": 8, "b": 8})
+    data = f'data folder "{tmp_path / "set"}"'
+    spec = SMALL.replace("data digits", data).replace("batch 150", f"batch {batch}")
+    spec += f"augment {{ {augment} }}\n" if augment else ""
+    assert trainer(spec, tmp_path / "one") == 0
+    assert trainer(spec, tmp_path / "many", world=world, port=port()) == 0
+    ours, theirs = last(tmp_path / "many"), last(tmp_path / "one")
+    for key in theirs:
+        torch.testing.assert_close(ours[key], theirs[key], atol=1e-6, rtol=1e-5)
+    close(tmp_path / "many", tmp_path / "one")
+
+
 MIXED = SPEC.replace("bn, relu", "bn, relu, conv 4 3x3 same, evonorm_b0") + (
     "augment { rotate 10, mixup 0.4, cutmix 1 p=50%, noise 0.05 }\n"
 )

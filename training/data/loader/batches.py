@@ -63,6 +63,18 @@ class _Planned(NamedTuple):
     """The number of images that are done after it, in all processes together."""
     together: int
     """Its size in all processes."""
+    own: int
+    """The number of images that count in this process."""
+
+
+class _Cut(NamedTuple):
+    """A batch as positions in the order of an epoch."""
+
+    positions: Tensor
+    done: int
+    """The number of images that are done after it."""
+    together: int
+    own: int
 
 
 class Batches:
@@ -106,6 +118,10 @@ class Batches:
         """In evaluation, the indices of the images to read if that is not all of them."""
         self.together = 0
         """The number of images in the last batch, in all processes together."""
+        self.own = 0
+        """The number of this process's images in the last batch, without guests. It is 0 in
+        training where a batch has fewer images than there are processes: the batch then has an
+        image of another process in their place, so that its size is not 0."""
         self.waited = 0.0
         """The seconds of the last epoch that were spent waiting for images."""
         self.elapsed = 0.0
@@ -125,8 +141,9 @@ class Batches:
 
     @property
     def least(self) -> int:
-        """The number of images of the last batch in the process that has fewest of them."""
-        return self.together // self.sharing.world + self.guests
+        """The number of images of the last batch in the process that has fewest of them; at least
+        the one that stands for them."""
+        return max(1, self.together // self.sharing.world)
 
     @property
     def waiting(self) -> float:
@@ -160,11 +177,11 @@ class Batches:
         planned, ahead = itertools.tee(self._planned(epoch, position))
         source = self._read((batch.indices for batch in ahead), epoch)
         try:
-            for indices, labels, position_after, together in planned:
+            for indices, labels, position_after, together, own in planned:
                 requested = time.perf_counter()
                 batch = self._batch(next(source), labels, indices)
                 self.state = State(epoch, position_after)
-                self.together = together
+                self.together, self.own = together, own
                 now = time.perf_counter()
                 self.waited += now - requested
                 self.elapsed = now - began
@@ -205,31 +222,28 @@ class Batches:
             plan, chosen = self._evaluation(position), self.chosen
             at = _unchanged if chosen is None else chosen.__getitem__
         while some := _some(plan):
-            sizes = [len(positions) for positions, _, _ in some]
-            indices = at(torch.cat([positions for positions, _, _ in some]))
+            sizes = [len(each.positions) for each in some]
+            indices = at(torch.cat([each.positions for each in some]))
             # Labels are small: they are copied to the device for many batches at once.
             labels = torch.split(self._labels(indices), sizes)
-            for own, label, (_, done, together) in zip(
-                torch.split(indices, sizes), labels, some, strict=True
-            ):
-                yield _Planned(own, label, done, together)
+            for own, label, each in zip(torch.split(indices, sizes), labels, some, strict=True):
+                yield _Planned(own, label, each.done, each.together, each.own)
 
-    def _evaluation(self, position: int) -> Iterator[tuple[Tensor, int, int]]:
-        """For each batch: the positions of its images, the number of images that are done after it,
-        and its size."""
+    def _evaluation(self, position: int) -> Iterator[_Cut]:
         count = len(self.store) if self.chosen is None else len(self.chosen)
         mine = shared(0, count, *self.sharing)
         for start in range(mine.start + position, mine.stop, self._own_batch):
             stop = min(start + self._own_batch, mine.stop)
-            yield torch.arange(start, stop), stop - mine.start, stop - start
+            yield _Cut(torch.arange(start, stop), stop - mine.start, stop - start, stop - start)
 
-    def _training(self, order: EpochOrder, position: int) -> Iterator[tuple[Tensor, int, int]]:
+    def _training(self, order: EpochOrder, position: int) -> Iterator[_Cut]:
         """The same, where each process has a share of every batch; sizes are of all processes
         together."""
         count = len(self.store)
         for span in spans(count, self.batch, position, self.drop_last):
-            own = own_positions(order, count, span, self.guests, self.sharing, self._machine)
-            yield own, span.stop, span.stop - span.start
+            share = span.share(*self.sharing)
+            positions = own_positions(order, count, span, self.guests, self.sharing, self._machine)
+            yield _Cut(positions, span.stop, span.stop - span.start, share.stop - share.start)
 
     # ---- their pixels ----
 
@@ -262,12 +276,12 @@ class Batches:
         return labels[order.to(labels.device)].to(self.device)
 
 
-def _some(plan: Iterator[tuple[Tensor, int, int]]) -> list[tuple[Tensor, int, int]]:
+def _some(plan: Iterator[_Cut]) -> list[_Cut]:
     """The next batches of a plan, until they have enough images."""
     some, images = [], 0
     for each in plan:
         some.append(each)
-        images += len(each[0])
+        images += len(each.positions)
         if images >= _TOGETHER:
             break
     return some

@@ -82,8 +82,13 @@ def own_positions(
     a piece is read by one computer; its processes divide the computer's share in the order of the
     epoch. Guests are then of the same share, whose images another process of the computer reads.
     `machine` is the rank among the processes of the computer, and their number.
+
+    A process that gets no image of a small batch reads the first one of it, which then does not
+    count there.
     """
     own = batch.share(*sharing)
+    if own.start == own.stop:
+        return torch.arange(batch.start, batch.start + 1 + guests) % count
     positions = torch.arange(batch.start, batch.stop)
     lanes = order.lanes_at(positions) if machine.world < sharing.world else None
     if lanes is None:
