@@ -156,6 +156,10 @@ class Directive(Declared):
         """The place of an argument in the spec; the whole statement if it is not given."""
         return self.origin.places.get(name, self.origin.span) if self.origin else None
 
+    def gives(self, name: str) -> bool:
+        """Whether an argument is written, or set by an option."""
+        return self.origin is not None and name in self.origin.places
+
     def placed(self, origin: Origin | None, *, off: bool = False) -> Self:
         """A copy with the given place."""
         copy = type(self)(**self.__dict__)

@@ -18,6 +18,7 @@ from ...dsl.atomic_file import whole
 from ...dsl.diagnostics import SpecError
 from ..runtime.process_group import Processes
 from ..untrusted.bad_file import BadFile
+from .checkpoint import read_newest
 from .copied_texts import copied_texts
 from .kept_checkpoints import checkpoints
 from .run_files import read_epochs, read_record
@@ -60,7 +61,7 @@ def bring_folder(
     if processes.writes:
         copy = copies[source]
         tell(f"{shown(folder)} is copied from {copy.host}, which has the run: {copy.epochs} epochs")
-    _send(folder, source, processes)
+    _send(folder, source, processes, tell)
 
 
 @contextmanager
@@ -102,10 +103,12 @@ def _furthest(copies: list[_Copy | None], *, only_missing: bool) -> int | None:
     return found
 
 
-def _send(folder: Path, source: int, processes: Processes) -> None:
-    """Sends all files from one process to the first; the checkpoint comes last."""
+def _send(folder: Path, source: int, processes: Processes, tell: Callable[[str], object]) -> None:
+    """Sends the files that are needed from one process to the first; the checkpoint comes last."""
     sends = processes.rank == source
-    files = processes.gathered(list(_files(folder)) if sends else None)[source]
+    files, notes = processes.gathered(_files(folder) if sends else None)[source]
+    for note in notes if processes.writes else ():
+        tell(note)
     error: OSError | None = None
     for name, size in files:
         pieces = _pieces(folder / name if sends else None, size, source, processes)
@@ -124,14 +127,32 @@ def _send(folder: Path, source: int, processes: Processes) -> None:
     processes.together(check)
 
 
-def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """The names of files, relative to the folder, and their sizes."""
-    found = []
+def _files(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
+    """The names of files, relative to the folder, and their sizes; and what is to be said of them.
+    Of the checkpoints, which can be larger than all else, only those that are gone on from."""
+    found, notes, newest = [], [], dict[Path, Path | None]()
     for path in sorted(folder.rglob("*")):
         partial = path.name.startswith(".")  # being written, or the lock
-        if path.is_file() and not path.is_symlink() and not partial and path.name != LOCK:
-            found.append((path.relative_to(folder).as_posix(), path.stat().st_size))
-    yield from sorted(found, key=lambda each: each[0].endswith(CHECKPOINT))
+        if not path.is_file() or path.is_symlink() or partial or path.name == LOCK:
+            continue
+        if path in checkpoints(path.parent):
+            if path.parent not in newest:
+                newest[path.parent], note = _newest(path.parent)
+                notes += [note] if note else []
+            if newest[path.parent] not in (None, path):
+                continue
+        found.append((path.relative_to(folder).as_posix(), path.stat().st_size))
+    return sorted(found, key=lambda each: each[0].endswith(CHECKPOINT)), notes
+
+
+def _newest(folder: Path) -> tuple[Path | None, str]:
+    """The checkpoint that a run goes on from, and why it is not the last one; None if all are
+    damaged, which is said when they are read again."""
+    try:
+        found = read_newest(folder)
+    except SpecError:
+        return None, ""
+    return (found.path, found.note) if found else (None, "")
 
 
 def _pieces(

@@ -348,16 +348,19 @@ class Runner:
         return self._of_result(trial, result)
 
     def _request(self, trial: Trial) -> Request:
-        """The request of a trial; it measures what is compared, also where the spec does not."""
+        """The request of a trial; it measures what is compared, also where the spec does not. It
+        keeps one checkpoint, unless the spec says otherwise: a sweep has many runs, most of which
+        nobody goes on with."""
         texts = [*trial.set]
         request = self.sweep.feasibility.request(texts)
+        if not request.plan.train.checkpoint.gives("keep"):
+            texts.append("train.checkpoint.keep=1")
         names = request.plan.train.metrics.names
         wanted = [name for name in self.objectives if name not in COSTS]
         missing = [name for name in wanted if name not in names]
         if names and missing:
-            together = " ".join((*names, *missing))
-            return self.sweep.feasibility.request([*texts, f"train.metrics={together}"])
-        return request
+            texts.append(f"train.metrics={' '.join((*names, *missing))}")
+        return request if texts == [*trial.set] else self.sweep.feasibility.request(texts)
 
     def _of_result(self, trial: Trial, result: Result) -> Trial:
         reached: dict[str, float | None] = {}

@@ -20,7 +20,7 @@ from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime import sync_batchnorm
 from dotcnn.training.runtime.distributed import free_port as port
 from dotcnn.training.runtime.process_group import Processes
-from dotcnn.training.runtime.sync_batchnorm import synchronized
+from dotcnn.training.runtime.sync_batchnorm import Shares, set_shares, synchronized
 from dotcnn.training.trainer.train import train
 
 from ..data.sets import fill
@@ -347,6 +347,22 @@ def test_synchronized_norms_sum_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
     expected, output = plain(images.bfloat16().float()), ours(images.bfloat16())
     assert output.dtype == torch.bfloat16
     torch.testing.assert_close(output.float(), expected, rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_an_image_that_does_not_count(monkeypatch: pytest.MonkeyPatch, gpu: bool) -> None:
+    """It stands for a share without images; norms of GPUs are then computed as on CPUs."""
+    sums: list[torch.Tensor] = []
+    monkeypatch.setattr(sync_batchnorm, "_summed", lambda value: sums.append(value) or value)
+    norm = synchronized(nn.BatchNorm2d(3), torch.device("cuda" if gpu else "cpu"))
+    images = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    set_shares(norm, Shares.OWN)
+    expected = nn.BatchNorm2d(3)(images)
+    torch.testing.assert_close(norm(images), expected)
+    sums.clear()
+    set_shares(norm, Shares.NONE)
+    norm(images)
+    assert sums[0] == 0
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import nn
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.runtime import distributed, meeting, process_group
 from dotcnn.training.runtime.broken_connection import broken_connection
-from dotcnn.training.runtime.distributed import local_gpu
+from dotcnn.training.runtime.distributed import free_port, local_gpu
 from dotcnn.training.runtime.heartbeats import Heartbeats
 from dotcnn.training.runtime.launch_environment import Place, place_of, rank_of
 from dotcnn.training.runtime.process_group import Processes
@@ -385,3 +386,32 @@ def test_signals_are_passed_on() -> None:
         threading.Timer(0, os.kill, (os.getpid(), signal.SIGTERM)).start()
         assert distributed._wait_for([process], signals) == 130
         assert len(signals) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc is Linux's")
+def test_a_signal_while_a_process_starts(tmp_path: Path) -> None:
+    """A scheduler may send it at any time, and takes only 130 for `to be continued`."""
+    (tmp_path / "net.cnn").write_text("network N { input 1x8x8, flatten, fc classes }")
+    several = {
+        "RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()),
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dotcnn", "train", "net.cnn", "--data", "digits", "--device", "cpu"],
+        cwd=tmp_path,
+        env={**os.environ, **several},
+    )
+    try:
+        end = time.monotonic() + 60
+        while not _catches(process.pid, signal.SIGUSR1) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _catches(process: int, number: int) -> bool:
+    text = Path(f"/proc/{process}/status").read_text()
+    return bool(int(text.split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)

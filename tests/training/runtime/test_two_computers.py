@@ -69,10 +69,13 @@ def test_the_weights_of_one_process(hosts: list[Host]) -> None:
     half = srun([one, two], command("--set", "train.epochs=2", "--set", "train.schedule=constant"))
     assert [each.wait(LIMIT) for each in half] == [0, 0], one.said() + two.said()
     assert sorted(each.name for each in two.folder.iterdir()) == ["log", "net.cnn", "tmp"]
+    older = list((one.folder / "run").glob("step-*.ckpt"))
+    assert len(older) == 1
 
     rest = srun([two, one], command("--set", "train.schedule=constant"), tasks=2, log="rest")
     assert [each.wait(LIMIT) for each in rest] == [0] * 4, one.said("rest") + two.said("rest")
     assert "run is copied from host1, which has the run: 2 epochs" in two.said("rest")
+    assert not (two.folder / "run" / older[0].name).exists()  # only the last one was sent
 
     same = one.start(command("--set", "train.schedule=constant", output="same"), log="same.log")
     assert same.wait(LIMIT) == 0

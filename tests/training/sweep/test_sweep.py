@@ -19,6 +19,7 @@ from dotcnn import __version__
 from dotcnn.cli import main
 from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.dsl.source import Source
+from dotcnn.training.checkpoint.kept_checkpoints import older_checkpoints
 from dotcnn.training.checkpoint.run_files import read_record
 from dotcnn.training.request import Request, request
 from dotcnn.training.sweep import study
@@ -63,7 +64,7 @@ def swept(path: Path, lines: str, *, epochs: int = 1, trials: int | None = None)
 
 @pytest.mark.slow
 def test_trials_are_ordinary_runs(tmp_path: Path) -> None:
-    facts = swept(tmp_path / "s", "lr log 1e-3..1\nwidth in [4, 8]\ntrials 3")
+    facts = swept(tmp_path / "s", "lr log 1e-3..1\nwidth in [4, 8]\ntrials 3", epochs=2)
     assert [trial.state for trial in facts.trials] == ["done"] * 3
     assert [trial.number for trial in facts.trials] == [0, 1, 2]
     assert facts.objectives == ("top1",)
@@ -72,10 +73,11 @@ def test_trials_are_ordinary_runs(tmp_path: Path) -> None:
     assert facts.trials[0].set == ()
     for trial in facts.trials:
         record = read_record(trial.folder)
-        assert sorted(record["made_with"]["set"]) == sorted(trial.set)
+        assert sorted(record["made_with"]["set"]) == sorted([*trial.set, "train.checkpoint.keep=1"])
+        assert not older_checkpoints(trial.folder)
         assert record["result"]["val"]["top1"] == trial.objectives["top1"]
     last = facts.trials[2]
-    assert main(["train", "--resume", str(last.folder), "--set", "train.epochs=2"]) == 0
+    assert main(["train", "--resume", str(last.folder), "--set", "train.epochs=3"]) == 0
 
 
 @pytest.mark.slow
