@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,15 @@ class Reader:
         batches = self.batches(folder, batch, workers)
         count = len(next(batches))
         first = time.perf_counter()
-        memory, images = 0, 0
+        memory, images, aside = 0, 0, 0.0
         for number, each in enumerate(batches):
             assert tuple(each.shape[1:]) == (3, 224, 224), each.shape
             images += len(each)
             if number == 4:
+                paused = time.perf_counter()
                 memory = _memory_of_tree()
-        seconds = time.perf_counter() - first
+                aside = time.perf_counter() - paused
+        seconds = time.perf_counter() - first - aside
         memory = memory or _memory_of_tree()
         # What workers have made before the first batch was handed over is not in the time.
         images -= 0 if images <= count else min(images // 20, count)
@@ -64,7 +67,10 @@ def _memory_of_tree() -> int:
 # ---- this package ------------------------------------------------------------------------------
 
 
-def _ours(data: str, **more: Any) -> Batches:
+def _ours(data: str, *, warm: bool = False, cold: str = "") -> Batches:
+    """`warm`: the second epoch is measured. `cold`: the tar files of this pack are no longer in the
+    system's memory."""
+
     def batches(folder: Path, batch: int, workers: int) -> Iterator[Any]:
         from dotcnn.dsl.source import Source
         from dotcnn.training.data.open import open_data
@@ -77,7 +83,12 @@ def _ours(data: str, **more: Any) -> Batches:
         # No memory may be used: everything is read in each epoch, as it is of larger sets.
         opened = open_data(plan.plan, folder, budget=0, cache=folder / "cache")
         each = opened.training(seed=SEED)
-        for one in each(0):
+        if warm:
+            for one in each(0):
+                del one
+        if cold:
+            forget(folder / cold)
+        for one in each(int(warm)):
             yield one.images
         each.close()
 
@@ -90,8 +101,37 @@ def _value(name: str, number: int) -> Any:
     return read_override(f"{name}={number}")[1]
 
 
-def copy_limit(folder: Path) -> float:
-    """Images a second that one process copies out of mapped memory, in random order."""
+def forget(pack: Path) -> None:
+    """Has the system drop the tar files of a pack from its memory."""
+    for path in pack.glob("*.tar"):
+        with path.open("rb") as file:
+            os.fdatasync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def disk_limit(folder: Path) -> float:
+    """Images a second of `raw` that come from the disk if 32 threads read them in random order."""
+    members = _raw_members(folder)
+    places = members.places.tolist()
+    random.Random(SEED).shuffle(places)
+
+    def read(place: list[int]) -> None:
+        shard, offset, size = place
+        file = os.open(members.shards[shard], os.O_RDONLY)
+        os.pread(file, size, offset)
+        os.close(file)
+
+    speeds = []
+    for _ in range(3):
+        forget(folder / "pack-raw")
+        began = time.perf_counter()
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(read, places))
+        speeds.append(len(places) / (time.perf_counter() - began))
+    return max(speeds)
+
+
+def _raw_members(folder: Path) -> Any:
     import torch
 
     from dotcnn.training.data.loader.shard_files import Members
@@ -99,7 +139,14 @@ def copy_limit(folder: Path) -> float:
 
     pack = local_pack(folder / "pack-raw")
     shards = tuple(str(folder / "pack-raw" / shard.tar) for shard in pack.index.parts["train"])
-    members = Members(shards, torch.from_numpy(pack.columns["train"].places["image"]))
+    return Members(shards, torch.from_numpy(pack.columns["train"].places["image"]))
+
+
+def copy_limit(folder: Path) -> float:
+    """Images a second that one process copies out of mapped memory, in random order."""
+    import torch
+
+    members = _raw_members(folder)
     images: list[Any] = [members.array(place) for place in range(len(members.places))]
     random.Random(SEED).shuffle(images)
     speeds = []
@@ -282,11 +329,14 @@ def _files(folder: Path) -> Iterator[tuple[bytes, int]]:
             yield file.read_bytes(), label
 
 
+RAW = 'shards "pack-raw"'
 READERS = {
     "folder": Reader("folder of JPEGs", _ours('folder "photos"')),
     "jpeg": Reader("`pack --as jpeg`", _ours('shards "pack-jpeg"')),
     "fit": Reader("`pack --as fit`", _ours('shards "pack-fit"')),
-    "raw": Reader("`pack --as raw`", _ours('shards "pack-raw"')),
+    "raw disk": Reader("`pack --as raw`, from the disk", _ours(RAW, cold="pack-raw")),
+    "raw": Reader("`pack --as raw`, first epoch", _ours(RAW)),
+    "raw again": Reader("`pack --as raw`, next epoch", _ours(RAW, warm=True)),
     "torchvision": Reader("torchvision ImageFolder, DataLoader", _torchvision, True),
     "webdataset": Reader("WebDataset, files as they are", _webdataset("pack-jpeg"), True),
     "webdataset fit": Reader("WebDataset, the tar files of fit", _webdataset("pack-fit"), True),
