@@ -86,6 +86,8 @@ test-editor: editor ## the page in Chromium, the server with Neovim, the extensi
 
 docs: $(STAMP) ## the documentation as a site, in build/site
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[docs]'
+	@# With the playground where node is; it is not installed for the documentation alone.
+	if command -v npm >/dev/null; then $(MAKE) playground; fi
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m dotcnn.docs.site.build
 	@echo "build/site/index.html"
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from .training.trainer.result import Result
     from .training.weights.match import Match
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Callback", "Diagnostic", "SpecError", "check", "compile", "emit", "evaluate", "export",
     "find_lr", "from_module", "load", "match", "predict", "report", "train",

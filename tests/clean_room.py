@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,10 @@ COMMANDS = (
     "runs",
 )
 """What works without torch."""
-EXTRAS_LEFT_OUT = {"docs", "outside", "mlflow", "wandb", "hf"}
+EXTRAS_LEFT_OUT = {"dev", "docs", "outside", "mlflow", "wandb", "hf"}
+
+OF_CONSTRAINTS = "tests/test_packaging.py::test_every_version_is_pinned"
+"""It asks whether the environment is the one of constraints.txt, which the oldest is not."""
 
 
 def main() -> int:
@@ -53,9 +57,11 @@ def main() -> int:
     oldest.add_argument("--torch", help="this version of torch instead of the oldest")
     oldest.add_argument("--find-links", help="a folder of wheels, as of pip")
     oldest.add_argument("pytest", nargs="*", metavar="PYTEST", help="arguments of pytest")
+    for kind in (wheel, oldest):
+        kind.add_argument("--room", type=Path, help="keep the environments in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dotcnn-") as folder:
-        room = Path(folder)
+        room = (options.room or Path(folder)).absolute()
         _run([sys.executable, "-m", "venv", room / "tools"])
         _run(
             [room / "tools/bin/pip", "install", "-q", "--disable-pip-version-check", "uv", "build"]
@@ -66,6 +72,7 @@ def main() -> int:
 
 
 def _wheel(room: Path, pythons: Sequence[str]) -> int:
+    shutil.rmtree(room / "dist", ignore_errors=True)
     _run([room / "tools/bin/python", "-m", "build", "--wheel", "-o", room / "dist", ROOT], True)
     (file,) = (room / "dist").glob("*.whl")
     size = file.stat().st_size
@@ -94,8 +101,9 @@ def _wheel(room: Path, pythons: Sequence[str]) -> int:
 def _oldest(room: Path, options: argparse.Namespace) -> int:
     """The tests with the lower bounds of all direct requirements."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = set(project["dependencies"])
-    for extra, requirements in project["optional-dependencies"].items():
+    extras: dict[str, list[str]] = project["optional-dependencies"]
+    wanted = set(project["dependencies"]) | set(_of_development(extras["dev"]))
+    for extra, requirements in extras.items():
         if extra not in EXTRAS_LEFT_OUT:
             wanted |= {each for each in requirements if not each.startswith("dotcnn[")}
     if options.torch:
@@ -105,12 +113,22 @@ def _oldest(room: Path, options: argparse.Namespace) -> int:
     listed.write_text("\n".join(sorted(wanted)) + "\n")
     place = room / "oldest"
     links = ["--find-links", options.find_links] if options.find_links else []
-    _uv(room, "venv", "-q", "--python", sys.executable, place)
+    _uv(room, "venv", "-q", "--seed", "--allow-existing", "--python", sys.executable, place)
     install = ["pip", "install", "-q", "--python", place / "bin/python"]
     _uv(room, *install, "--resolution", "lowest-direct", *links, "-r", listed)
     _uv(room, *install, "--no-deps", "--no-build-isolation", "-e", ROOT)
     arguments = options.pytest or ["-q", "-n", "2", "-m", "not slow"]
-    return subprocess.run([place / "bin/python", "-m", "pytest", *arguments], cwd=ROOT).returncode
+    command = [place / "bin/python", "-m", "pytest", f"--deselect={OF_CONSTRAINTS}", *arguments]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def _of_development(requirements: Sequence[str]) -> Iterator[str]:
+    """What only the tests need, as it is in constraints.txt: users do not install it."""
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0]: line for line in pins if "==" in line}
+    for each in requirements:
+        if not each.startswith("dotcnn["):
+            yield pinned[re.split(r"[^\w-]", each)[0]]
 
 
 def _found() -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import dotcnn
 from dotcnn.cli import main
 from dotcnn.compiler.commands.lesson import LESSONS, all_lessons
 from dotcnn.compiler.report.lesson_page import lesson_page
@@ -43,7 +44,14 @@ def test_unknown_lessons(name: str, said: str, capsys: Capture) -> None:
     assert said in capsys.readouterr().err
 
 
+def test_specs_of_lessons_compile() -> None:
+    for lesson in all_lessons():
+        for name, text in lesson.specs.items():
+            found = dotcnn.check(text)
+            assert [each.message for each in found if each.severity == "error"] == [], name
+
+
 def test_pages_hold_their_pictures() -> None:
     for lesson in all_lessons():
         page = lesson_page(lesson.title, lesson.text, LESSONS)
-        assert page.count("data:image/") == lesson.text.count("](../pictures/")
+        assert page.count("data:image/") == lesson.text.count("](pictures/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -32,7 +33,7 @@ DATA_PACKAGES = [
     "dsl", "specs", "training/data/sources", "training/show/page", "training/sweep_page",
 ]  # fmt: skip
 """Packages with files that are not Python."""
-DATA_FOLDERS = [*DATA_PACKAGES, "docs/lessons", "docs/pictures"]
+DATA_FOLDERS = [*DATA_PACKAGES, "docs/lessons", "docs/lessons/pictures"]
 
 
 def test_the_version_is_written_once() -> None:
@@ -42,6 +43,13 @@ def test_the_version_is_written_once() -> None:
     literal = re.compile(rf"""["']{re.escape(dotcnn.__version__)}["']""")
     texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in package_files("*.py")}
     assert [path for path in texts if literal.search(texts[path])] == [Path("__init__.py")]
+
+
+def test_the_extension_has_the_version() -> None:
+    """npm reads no Python."""
+    for name in ("package.json", "package-lock.json"):
+        found = json.loads((ROOT / "editor/vscode" / name).read_text(encoding="utf-8"))
+        assert found["version"] == dotcnn.__version__, name
 
 
 def test_the_changelog_knows_the_version() -> None:

@@ -17,12 +17,18 @@ cnn draw resnet50 -o resnet50.svg
 cnn draw net.cnn -o net.html --unfold
 cnn draw unet -o unet.tex
 cnn draw alexnet --scale volumes -o alexnet.svg
+cnn draw lenet5 vgg16 resnet50 --scale volumes -o one-scale.svg
 cnn draw vgg16 --figures params,macs -o vgg16.html
 cnn draw net.cnn --format mermaid"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=SPEC)
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help=f"{SPEC}; several are drawn to one scale, with --scale volumes",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -84,7 +90,7 @@ def _figures(text: str) -> tuple[str, ...]:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..report.drawing.formats import SUFFIXES, draw, format_of
+    from ..report.drawing.formats import SUFFIXES, draw, draw_to_one_scale, format_of
     from ..report.drawing.paint import TooLarge
     from ..report.drawing.png import NoFont, NotInstalled
 
@@ -92,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     format = options.format or (None if to_stdout else format_of(options.output))
     if format is None:
         endings = ", ".join(SUFFIXES)
-        name = "net" if options.file == "-" else Path(options.file).stem
+        name = "net" if options.files[0] == "-" else Path(options.files[0]).stem
         if not to_stdout:
             raise UsageError(
                 f"the ending of {options.output} names no format: write -o {name}.svg (or an ending"
@@ -106,17 +112,27 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{format} draws boxes; for --scale volumes choose svg, png, html or tikz")
     if format == "png" and to_stdout and sys.stdout.isatty():
         raise UsageError("a terminal cannot show a png; name a file with -o")
-    analysis = analysis_of(options.file, options)
-    try:
-        data = draw(
-            analysis,
-            format,
-            unfold=options.unfold,
-            max_depth=options.depth,
-            horizontal=options.horizontal,
-            volumes=options.scale == "volumes",
-            figures=options.figures,
+    if len(options.files) > 1 and (options.scale != "volumes" or format == "html"):
+        raise UsageError(
+            "several networks are drawn to one scale: add --scale volumes, and choose svg, png or"
+            " tikz"
         )
+    analyses = [analysis_of(file, options) for file in options.files]
+    try:
+        if len(analyses) > 1:
+            data = draw_to_one_scale(
+                analyses, format, unfold=options.unfold, max_depth=options.depth
+            )
+        else:
+            data = draw(
+                analyses[0],
+                format,
+                unfold=options.unfold,
+                max_depth=options.depth,
+                horizontal=options.horizontal,
+                volumes=options.scale == "volumes",
+                figures=options.figures,
+            )
     except TooLarge as error:
         advice = "leave --unfold out" if options.unfold else "--depth 1 draws parts as one box"
         raise UsageError(f"{error}; {advice}") from None

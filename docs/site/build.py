@@ -23,7 +23,9 @@ from . import (
     reference_words,
 )
 from .check_links import wrong_links
+from .page_cells import BLOCK
 from .pages import Page
+from .try_it import NAVIGATION, PLAYGROUND, page_of_its_own, with_links
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = Path(__file__).parent
@@ -34,7 +36,7 @@ SETTINGS = ROOT / "build/mkdocs.yml"
 
 _ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 _REFERENCE = "  - Reference: reference/index.md\n"
-_FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PICTURE = re.compile(r"^!\[[^]]*\]\(([^)]+)\)$", re.MULTILINE)
 _SPEC = re.compile(r"^\s*(network|block|train|augment|evaluate|transfer|sweep|conv|# \w+\.cnn)\b")
 
 
@@ -45,9 +47,13 @@ def main() -> int:
     if code == 0:
         _stay_here(BUILT)
         for line in (wrong := list(wrong_links(BUILT))):
-            print(line, file=sys.stderr)  # noqa: T201
+            _say(line)
         code = bool(wrong)
     return code
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
 
 
 def _stay_here(site: Path) -> None:
@@ -63,14 +69,14 @@ def assemble() -> None:
     """Writes all pages to build/docs."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("site", "__pycache__"))
-    for file in ("site.css", "frame_worker.js"):
+    for file in ("site.css", "frame_worker.js", "try_it.js"):
         shutil.copy(SITE / file, SOURCE)
     _write("index.md", (ROOT / "README.md").read_text(encoding="utf-8"))
     _write("changes.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     _write("measurements.md", (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8"))
     for page in SOURCE.rglob("*.md"):
         text = page.read_text(encoding="utf-8")
-        page.write_text(_colored(_linked(text)), encoding="utf-8")
+        page.write_text(_enlarged(_colored(_linked(text))), encoding="utf-8")
     with tempfile.TemporaryDirectory() as work:
         pages = list(reference(Path(work)))
         for page in pages:
@@ -80,7 +86,22 @@ def assemble() -> None:
     _write("reference/index.md", _contents(pages))
     _write("reference/diagnostics/index.md", reference_diagnostics.contents(pages))
     settings = (SITE / "mkdocs.yml").read_text(encoding="utf-8")
-    SETTINGS.write_text(settings.replace(_REFERENCE, _navigation(pages)), encoding="utf-8")
+    settings = settings.replace(_REFERENCE, _navigation(pages))
+    if PLAYGROUND.exists():
+        _add_playground()
+    else:
+        settings = settings.replace(NAVIGATION, "")
+        _say("The site has no playground: `make playground` builds it, which needs node and npm.")
+    SETTINGS.write_text(settings, encoding="utf-8")
+
+
+def _add_playground() -> None:
+    shutil.copytree(PLAYGROUND, SOURCE / "playground")
+    for page in SOURCE.rglob("*.md"):
+        up = "../" * (len(page.relative_to(SOURCE).parts) - 1)
+        text = page.read_text(encoding="utf-8")
+        page.write_text(with_links(text, up), encoding="utf-8")
+    _write("playground.md", page_of_its_own())
 
 
 def reference(work: Path) -> Iterator[Page]:
@@ -115,7 +136,13 @@ def _linked(text: str) -> str:
 
 def _colored(text: str) -> str:
     """The text with the language of each block that names none."""
-    return _FENCE.sub(lambda block: f"```{_language(block[1])}\n{block[1]}```", text)
+    return BLOCK.sub(lambda block: f"```{block[1] or _language(block[2])}\n{block[2]}```", text)
+
+
+def _enlarged(text: str) -> str:
+    """The text with each picture that stands alone as a link to itself: on a phone, details of a
+    drawing are too small."""
+    return _PICTURE.sub(r"[\g<0>](\1)", text)
 
 
 def _language(block: str) -> str:

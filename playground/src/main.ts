@@ -48,6 +48,10 @@ network Small {
 `
 const SLOW = 15_000
 
+/** In a frame of the documentation: its spec comes in the address, and is not kept. */
+const embedded = new URLSearchParams(location.search).has('embedded')
+document.documentElement.classList.toggle('embedded', embedded)
+
 const byId = (id: string) => document.getElementById(id)!
 const [said, mistakes] = ['said', 'mistakes'].map(byId)
 const pick = byId('pick') as HTMLInputElement
@@ -138,7 +142,7 @@ function extensions(): Extension {
     EditorView.updateListener.of((update) => {
       if (update.docChanged) {
         client.sync() // at once: it would wait for half a second
-        keep(update.state.doc.toString())
+        if (!embedded) keep(update.state.doc.toString())
       }
       if (update.selectionSet && update.view.hasFocus) void chooseAtCursor()
     }),
@@ -286,7 +290,7 @@ async function firstText(): Promise<[string, string]> {
   if (link && linked === null) say('This address holds no text that can be read')
   let kept: string | null = null
   try {
-    kept = sessionStorage.getItem('text')
+    if (!embedded) kept = sessionStorage.getItem('text')
   } catch {
     // no storage
   }

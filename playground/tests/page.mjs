@@ -7,20 +7,20 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
-const DIST = fileURLToPath(new URL('../dist', import.meta.url))
+export const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 const TYPES = {
   '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css',
-  '.wasm': 'application/wasm', '.json': 'application/json',
+  '.wasm': 'application/wasm', '.json': 'application/json', '.svg': 'image/svg+xml',
 }
 const CHROMIUM = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path && existsSync(path),
 )
 
-export async function serve() {
+export async function serve(folder = DIST) {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, 'http://x').pathname)
     try {
-      const file = join(DIST, path === '/' ? 'index.html' : path)
+      const file = join(folder, path === '/' ? 'index.html' : path)
       const data = await readFile(file)
       response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' })
       response.end(data)
@@ -37,8 +37,8 @@ export async function browse() {
   return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
 }
 
-/** A page that has shown its first network; requests to elsewhere and errors are collected. */
-export async function opened(browser, url, options = {}) {
+/** A page whose requests and errors are collected. */
+export async function watched(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
   const page = await context.newPage()
   page.wrong = []
@@ -46,6 +46,12 @@ export async function opened(browser, url, options = {}) {
   page.on('pageerror', (error) => page.wrong.push(String(error)))
   page.on('console', (message) => message.type() === 'error' && page.wrong.push(message.text()))
   page.on('request', (request) => page.asked.push(request.url()))
+  return page
+}
+
+/** A page that has shown its first network. */
+export async function opened(browser, url, options = {}) {
+  const page = await watched(browser, options)
   const begun = Date.now()
   await page.goto(url)
   await page.waitForSelector('.drawing svg', { timeout: 120_000 })

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dotcnn.cli import main
 from dotcnn.compiler.analysis import analyse
 from dotcnn.compiler.report.drawing.formats import draw
+from dotcnn.compiler.report.drawing.one_scale import one_scale
 from dotcnn.compiler.report.drawing.scene import Group, Polygon, Scene, Words
 from dotcnn.compiler.report.drawing.volumes import MOST, volumes
 from networks import gallery, network
@@ -41,6 +43,21 @@ def test_maps_of_lenet_are_to_scale() -> None:
     assert bars[0] / bars[1] == pytest.approx(120 / 84)
     assert "height and width linear" in words_of(scene)
     assert "6x28x28" in words_of(scene)
+
+
+def test_several_networks_are_drawn_to_one_scale() -> None:
+    scene = one_scale([analyse(gallery("teaching/mlp")), analyse(gallery("teaching/lenet5"))])
+    drawn = [face(group) for group in maps_of(scene)]
+    mlp, lenet = drawn[0], drawn[4]
+    assert mlp[1] / lenet[1] == pytest.approx(28 / 32)
+    assert drawn[1][1] / drawn[-1][1] == pytest.approx((300 / 10) ** 0.73, rel=0.01)
+    assert "MLP" in words_of(scene)
+    assert "bars to the power of 0.73" in words_of(scene)
+
+
+def test_several_networks_need_the_scale(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draw", "mlp", "lenet5", "-o", "both.svg"]) == 2
+    assert "add --scale volumes" in capsys.readouterr().err
 
 
 def test_maps_of_other_sizes_are_not_folded_into_one() -> None:

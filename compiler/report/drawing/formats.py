@@ -8,6 +8,7 @@ from pathlib import PurePath
 from ...analysis import Analysis
 from .diagram import diagram
 from .paint import picture
+from .scene import Scene
 
 SUFFIXES = {
     ".svg": "svg",
@@ -54,6 +55,35 @@ def draw(
         scene = volumes_of(analysis, max_depth=max_depth, unfold=unfold)
     else:
         scene = diagram(drawing, horizontal=horizontal)
+    if format != "html":
+        return _written(scene, format)
+    from .page import page
+    from .svg import svg
+    from .views import View, views
+
+    text = svg(scene)
+    if volumes or unfold:
+        return page(analysis, [View("Drawing", "", text)]).encode()
+    shown = views(
+        analysis, drawing, text, max_depth=max_depth, horizontal=horizontal, figures=figures
+    )
+    return page(analysis, shown).encode()
+
+
+def draw_to_one_scale(
+    analyses: Sequence[Analysis],
+    format: str,
+    *,
+    unfold: bool = False,
+    max_depth: int | None = None,
+) -> bytes:
+    """Draws the maps of several networks in one picture; raises as `draw` does."""
+    from .one_scale import one_scale
+
+    return _written(one_scale(analyses, max_depth=max_depth, unfold=unfold), format)
+
+
+def _written(scene: Scene, format: str) -> bytes:
     if format == "tikz":
         from .tikz import tikz
 
@@ -65,15 +95,4 @@ def draw(
 
         # A PNG cannot adapt to dark screens.
         return png(svg(scene, dark=False), scene.width, scene.height)
-    text = svg(scene)
-    if format == "html":
-        from .page import page
-        from .views import View, views
-
-        if volumes or unfold:
-            return page(analysis, [View("Drawing", "", text)]).encode()
-        shown = views(
-            analysis, drawing, text, max_depth=max_depth, horizontal=horizontal, figures=figures
-        )
-        text = page(analysis, shown)
-    return text.encode()
+    return svg(scene).encode()

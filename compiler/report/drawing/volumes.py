@@ -113,21 +113,34 @@ class _Everything:
 
 def volumes(analysis: Analysis, *, max_depth: int | None = None, unfold: bool = False) -> Scene:
     """The maps of a network; what repeats is drawn each time if it is little. Raises TooLarge."""
+    maps = maps_of(analysis, max_depth=max_depth, unfold=unfold)
+    scales = Scales.that_show([maps])
+    maps.draw(scales)
+    subtitle = [maps.picture.subtitle, scales.line([maps])]
+    return assembled(
+        maps.picture.title, subtitle, legend([maps]), maps.items, maps.width, maps.height
+    )
+
+
+def legend(drawn: Sequence[Maps]) -> list[str]:
+    """The kinds of layers that are drawn, in the order of the palette."""
+    return [kind for kind in TINTS if any(kind in maps.kinds for maps in drawn)]
+
+
+def maps_of(analysis: Analysis, *, max_depth: int | None = None, unfold: bool = False) -> Maps:
+    """The maps of a network, not yet placed."""
     each = picture(analysis, max_depth=max_depth, opened=_Everything())
-    drawn = _Drawn(analysis, each)
+    drawn = Maps(analysis, each)
     if drawn.count > _EACH and not unfold:
         folded = small = picture(analysis, max_depth=max_depth)
         opened: set[str] = set()
         while not opened.issuperset(growing := _growing(folded)):
             opened |= growing
             folded = picture(analysis, max_depth=max_depth, opened=opened)
-        drawn = _Drawn(analysis, folded)
+        drawn = Maps(analysis, folded)
         if drawn.count > MOST:
-            drawn = _Drawn(analysis, small)
-    drawn.draw()
-    kinds = [kind for kind in TINTS if kind in drawn.kinds]
-    subtitle = [each.subtitle, drawn.scale_line()]
-    return assembled(each.title, subtitle, kinds, drawn.items, drawn.width, drawn.height)
+            drawn = Maps(analysis, small)
+    return drawn
 
 
 def _growing(folded: Picture) -> set[str]:
@@ -142,7 +155,52 @@ def _growing(folded: Picture) -> set[str]:
     return growing
 
 
-class _Drawn:
+@dataclass(frozen=True)
+class Scales:
+    """What a pixel means, in one drawing or in several."""
+
+    side: _Power
+    """Height and width of maps."""
+    thickness: _Power
+    """Their channels."""
+    bar: _Power
+    """Vectors."""
+
+    @classmethod
+    def that_show(cls, drawn: Sequence[Maps]) -> Scales:
+        """The scales in which the largest and the smallest of all these are seen."""
+        stages = [stage for maps in drawn for stage in maps.stages]
+        shapes = [stage.shape for stage in stages if stage.is_map]
+        channels = [shape[0] for shape in shapes]
+        thickest = min(_THICKEST, 1.5 * _THINNEST * max(channels, default=1))
+        return cls(
+            _scale([side for shape in shapes for side in shape[1:][-2:]], _HIGHEST, _LOWEST),
+            _scale(channels, thickest, _THINNEST),
+            _scale(
+                [_units(stage.shape) for stage in stages if not stage.is_map], _LONGEST, _SHORTEST
+            ),
+        )
+
+    def line(self, drawn: Sequence[Maps]) -> str:
+        """In words, after they have been drawn."""
+        said = []
+        stages = [stage for maps in drawn for stage in maps.stages]
+        axes = max((axes_of(stage.shape) for stage in stages if stage.is_map), default=2)
+        if any(stage.is_map for stage in stages):
+            said.append(f"{named(AXES[axes][-2:])} {_said(self.side)}")
+            said.append(f"thickness (channels) {_said(self.thickness)}")
+        if not all(stage.is_map for stage in stages):
+            said.append(f"bars {_said(self.bar)}")
+        if any(maps.enlarged for maps in drawn):
+            said.append("small windows enlarged")
+        if axes == 3:
+            said.append("depth not drawn")
+        return f"Scale: {', '.join(said)}"
+
+
+class Maps:
+    """The maps of one network: what is drawn, and then, by `draw`, where."""
+
     def __init__(self, analysis: Analysis, drawing: Picture) -> None:
         self.analysis = analysis
         self.picture = drawing
@@ -154,18 +212,9 @@ class _Drawn:
         self.count = 0
         """Of blocks, if all of them were drawn."""
         self.sequence = self._sequence()
-        stages = self._stages(self.sequence)
-        self.kinds = {stage.kind for stage in stages}
-        maps = [stage.shape for stage in stages if stage.is_map]
-        self.side = _scale([side for shape in maps for side in shape[1:][-2:]], _HIGHEST, _LOWEST)
-        channels = [shape[0] for shape in maps]
-        thickest = min(_THICKEST, 1.5 * _THINNEST * max(channels, default=1))
-        self.thickness = _scale(channels, thickest, _THINNEST)
-        units = [_units(stage.shape) for stage in stages if not stage.is_map]
-        self.bar = _scale(units, _LONGEST, _SHORTEST)
-        self.has_maps, self.has_bars = bool(maps), bool(units)
-        self.axes = max(map(axes_of, maps), default=2)
-        self.sides = named(AXES[self.axes][-2:])
+        self.stages = self._stages(self.sequence)
+        self.kinds = {stage.kind for stage in self.stages}
+        self.scales = Scales.that_show([self])
         self.enlarged = False
         self.items: list[Item] = []
         self.width = self.height = 0.0
@@ -297,12 +346,13 @@ class _Drawn:
         if stage.is_map:
             channels, *sides = stage.shape
             height, *width = sides[-2:]
-            slant = _SLANT * self.side(width[0]) if width else _PLATE
-            return self.thickness(channels), self.side(height), slant
-        return _BAR, self.bar(_units(stage.shape)), _PLATE
+            slant = _SLANT * self.scales.side(width[0]) if width else _PLATE
+            return self.scales.thickness(channels), self.scales.side(height), slant
+        return _BAR, self.scales.bar(_units(stage.shape)), _PLATE
 
-    def draw(self) -> None:
+    def draw(self, scales: Scales) -> None:
         """Places and draws everything around the axis y = 0."""
+        self.scales = scales
         top, bottom, x = 0.0, 0.0, 0.0
         before: list[_Stage] = []
         for rows in _grouped(self.sequence):
@@ -454,20 +504,6 @@ class _Drawn:
             drawn.append((x0, x1, y))
             self.items.append(Line([(x0, y0), (x0, y), (x1, y), (x1, y1)], head=True))
         return min([top, *[level for _, _, level in drawn]]) - 4
-
-    def scale_line(self) -> str:
-        """What a pixel means."""
-        said = []
-        if self.has_maps:
-            said.append(f"{self.sides} {_said(self.side)}")
-            said.append(f"thickness (channels) {_said(self.thickness)}")
-        if self.has_bars:
-            said.append(f"bars {_said(self.bar)}")
-        if self.enlarged:
-            said.append("small windows enlarged")
-        if self.axes == 3:
-            said.append("depth not drawn")
-        return f"Scale: {', '.join(said)}"
 
 
 def _said(scale: _Power) -> str:

@@ -1,5 +1,5 @@
 """Krizhevsky, 2014, arXiv:1404.5997
-From alexnet.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From alexnet.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 The single-tower version of the network that won the 2012 ImageNet challenge (for the original two
 towers, see alexnet_two_towers.cnn). New at the time: a deep convolutional network for

@@ -1,5 +1,5 @@
 """Liu et al., 2022, arXiv:2201.03545
-From convnext_tiny.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From convnext_tiny.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: ResNet-50 modernized step by step with ideas from vision transformers: 4x4 patches at the
 start, 7x7 depthwise convolutions, few activations and norms, layer norm, GELU.

@@ -1,5 +1,5 @@
 """Huang et al., 2016, arXiv:1608.06993
-From densenet121.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From densenet121.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: each layer receives the outputs of all layers before it, concatenated, and adds a few
 channels of its own. Features are reused instead of learned again, so it needs few weights for its

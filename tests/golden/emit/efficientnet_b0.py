@@ -1,5 +1,5 @@
 """Tan and Le, 2019, arXiv:1905.11946
-From efficientnet_b0.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From efficientnet_b0.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: width, depth and image size are scaled together by one coefficient, starting from a small
 network found by a search: this one.

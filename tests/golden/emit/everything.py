@@ -1,5 +1,5 @@
 """What a spec can say that is no layer.
-From everything.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From everything.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 Comments at the top are the docstring of the file.
 """

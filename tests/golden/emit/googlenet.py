@@ -1,5 +1,5 @@
 """Szegedy et al., 2014, arXiv:1409.4842
-From googlenet.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From googlenet.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: filters of several sizes side by side, behind 1x1 convolutions that narrow the map; auxiliary
 heads that bring gradients to the middle. As in common use, with batch norm and 3x3 instead of 5x5.

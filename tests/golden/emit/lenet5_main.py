@@ -1,5 +1,5 @@
 """LeCun et al., 1998, doi:10.1109/5.726791
-From lenet5.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From lenet5.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 LeNet-5 as it is written today, with ReLU and max pooling (the original: lenet5_1998.cnn).
 """

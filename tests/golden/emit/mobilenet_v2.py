@@ -1,5 +1,5 @@
 """Sandler et al., 2018, arXiv:1801.04381
-From mobilenet_v2.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From mobilenet_v2.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: inverted residuals. The shortcuts connect narrow feature maps; in between, a 1x1 convolution
 widens the map, a depthwise convolution filters each channel, and a 1x1 without an activation

@@ -1,5 +1,5 @@
 """Howard et al., 2019, arXiv:1905.02244
-From mobilenet_v3_small.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From mobilenet_v3_small.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 The smaller of the two networks found by the search; see mobilenet_v3_large.cnn.
 """

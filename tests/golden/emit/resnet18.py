@@ -1,5 +1,5 @@
 """He et al., 2015, arXiv:1512.03385
-From resnet18.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From resnet18.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: a block learns what to add to its input. Gradients reach the first layers through the
 shortcuts, so networks of over a hundred layers can be trained.

@@ -1,5 +1,5 @@
 """He et al., 2015, arXiv:1512.03385
-From resnet50.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From resnet50.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New, besides the shortcuts of resnet18.cnn: the bottleneck, which makes depth affordable by
 applying the 3x3 convolution to a narrow feature map.

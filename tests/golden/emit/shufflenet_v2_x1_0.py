@@ -1,5 +1,5 @@
 """Ma et al., 2018, arXiv:1807.11164
-From shufflenet_v2_x1_0.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From shufflenet_v2_x1_0.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: designed for measured speed instead of few multiply-adds. Layers have as many output channels
 as input channels, there are few groups and few branches, and half of the channels pass through a

@@ -1,5 +1,5 @@
 """Ronneberger et al., 2015, arXiv:1505.04597
-From unet_same.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From unet_same.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 unet.cnn as it is usually written today: padded, so nothing is cropped and every pixel of the
 image gets a class, and with batch norm. Height and width of an image must be multiples of 16.

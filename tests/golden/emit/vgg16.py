@@ -1,5 +1,5 @@
 """Simonyan and Zisserman, 2014, arXiv:1409.1556
-From vgg16.cnn by dotcnn 0.1.0. Weights: model.load_state_dict(torch.load(path))
+From vgg16.cnn by dotcnn 0.2.0. Weights: model.load_state_dict(torch.load(path))
 
 New: nothing but 3x3 filters. Two cover as much as one 5x5, three as much as one 7x7, with fewer weights.
 """

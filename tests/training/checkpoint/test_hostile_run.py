@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from dotcnn import __version__
 from dotcnn.dsl.diagnostics import Diagnostic, SpecError
 from dotcnn.training.checkpoint.run_files import read_epochs, read_transfer
 from dotcnn.training.inference.trained_model import open_run
@@ -133,7 +134,7 @@ def test_a_named_pipe_in_place_of_the_weights(run: Path) -> None:
     (run / "best.safetensors").unlink()
     os.mkfifo(run / "best.safetensors")
     with pytest.raises(SpecError, match=r"is a named pipe, not a file"):
-        open_run(run, "0.1.0", device=torch.device("cpu"))
+        open_run(run, __version__, device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
