@@ -2,14 +2,21 @@
 
 The index is made up: 10,000 shards, which are the same tar file of small JPEGs under 10,000 names.
 All else is what training does: the plan, opening the pack, the order, reading and decoding a batch.
-Each measurement is a process of its own, and begins when torch and the package are imported.
+Each measurement is a process of its own. Imports are measured, but not counted: times begin when
+torch and what opens data are imported.
 
+    val        `own`: the pack has images for validation; `drawn`: they are drawn when it is opened
+    imports    seconds until torch, and then dotcnn, are imported; all others do without
     plan       seconds until the spec is compiled; the number of classes comes from the index
-    open       … until the data is open
-    batch      … until the first batch is there, from then on
-    all        the three together
-    middle     `batch`, where a run goes on in the middle of the epoch
+    open       … from then on until the data is open
+    batch      … from then on until the first batch is there
+    first      the three together: **from the spec to the first batch**
+    CPU        the same, in seconds of the processor: what a computer without other work takes
+    middle     the same, where a run goes on in the middle of the epoch
+    new        the same as `first` when a pack is opened for the first time: then the mean of pixels
+               is measured, of 4,096 images, and images for validation are drawn; both are kept
     memory     MiB of the process that belong to no file, more than before
+    mapped     MiB of mapped files, more than before, which the processes of a computer share
 """
 
 from __future__ import annotations
@@ -26,6 +33,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +42,13 @@ from PIL import Image
 
 from dotcnn.benchmarks.scaling.table import print_machine, print_table, resident
 from dotcnn.training.data.packs.columns import FOLDER, FORMAT, STAMP
-from dotcnn.training.data.packs.pack_index import IMAGE, INDEX, PackIndex, Shard
+from dotcnn.training.data.packs.pack_index import (
+    IMAGE,
+    INDEX,
+    PackIndex,
+    Shard,
+    read_index,
+)
 
 CLASSES, SIZE, BATCH = 10, 64, 256
 SPEC = """network Net {{
@@ -50,24 +64,31 @@ train {{
   workers {workers}
 }}
 """
-COLUMNS = ("images", "window", "workers", "plan, s", "open, s", "batch, s", "all, s", "middle, s",
-           "memory")  # fmt: skip
+COLUMNS = ("images", "window", "workers", "val", "imports, s", "plan, s", "open, s", "batch, s",
+           "first, s", "CPU, s", "middle, s", "new, s", "memory", "mapped")  # fmt: skip
+MEASURE = """
+import json, sys, time
+times = [time.perf_counter()]
+import torch
+times.append(time.perf_counter())
+import dotcnn.training.data.open, dotcnn.training.request
+times.append(time.perf_counter())
+from dotcnn.benchmarks.scaling.first_batch import measured
+found = measured(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+print(json.dumps(found | {"torch": times[1] - times[0], "dotcnn": times[2] - times[1]}))
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, nargs="*", default=[100_000, 10**6, 10**7])
     parser.add_argument("--windows", nargs="*", default=["full", "65536"])
     parser.add_argument("--workers", type=int, nargs="*", default=[0, 2])
+    parser.add_argument("--val", nargs="*", choices=["own", "drawn"], default=["own", "drawn"])
     parser.add_argument("--shards", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.measure:
-        folder, window, workers = options.measure
-        print(json.dumps(_measured(folder, window, int(workers))))
-        return 0
     print_machine("numpy", "torch")
     with tempfile.TemporaryDirectory(prefix="first-batch-") as scratch:
         print_table(COLUMNS, _rows(options, Path(scratch)))
@@ -76,44 +97,66 @@ def run(options: argparse.Namespace) -> int:
 
 def _rows(options: argparse.Namespace, scratch: Path) -> Iterator[list[object]]:
     for count in options.images:
-        folder = scratch / str(count)
-        _make_up(folder, count, min(options.shards, count // 100))
-        for window in options.windows:
-            for workers in options.workers:
-                rounds = [_process(folder, window, workers) for _ in range(options.rounds)]
-                names = ("plan", "open", "batch", "all", "middle")
-                median = {name: float(numpy.median([r[name] for r in rounds])) for name in names}
-                memory = max(each["memory"] for each in rounds) / 2**20
-                yield [f"{count:,}", window, workers, *(f"{median[name]:.2f}" for name in names),
-                       f"{memory:.0f}"]  # fmt: skip
+        folders = {"own": scratch / f"{count}", "drawn": scratch / f"{count}-drawn"}
+        _make_up(folders["own"], count, min(options.shards, count // 100))
+        _without_val(folders["own"], folders["drawn"])
+        for val in options.val:
+            new = _process(folders[val], scratch, options.windows[0], options.workers[0])["first"]
+            for window in options.windows:
+                for workers in options.workers:
+                    yield [f"{count:,}", window, workers, val, *_figures([
+                        _process(folders[val], scratch, window, workers)
+                        for _ in range(options.rounds)
+                    ], new)]  # fmt: skip
+                    new = None
 
 
-def _process(folder: Path, window: str, workers: int) -> dict[str, float]:
-    script = Path(__file__).resolve().parent.parent / "scale.py"
-    command = [sys.executable, str(script), "first-batch", "--measure", str(folder), window]
-    done = subprocess.run([*command, str(workers)], capture_output=True, text=True, check=False)
+def _figures(rounds: list[dict[str, float]], new: float | None) -> Iterator[str]:
+    """The medians of several rounds."""
+    median = {name: float(numpy.median([r[name] for r in rounds])) for name in rounds[0]}
+    yield f"{median['torch']:.1f} + {median['dotcnn']:.1f}"
+    yield from (f"{median[name]:.2f}" for name in ("plan", "open", "batch"))
+    yield f"**{median['first']:.2f}**"
+    yield f"{median['cpu']:.2f}"
+    yield f"**{median['middle']:.2f}**"
+    yield "" if new is None else f"{new:.1f}"
+    yield from (f"{median[name] / 2**20:.0f}" for name in ("memory", "mapped"))
+
+
+def _process(folder: Path, scratch: Path, window: str, workers: int) -> dict[str, float]:
+    command = [sys.executable, "-c", MEASURE, str(folder), window, str(workers)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DOTCNN_CACHE": str(scratch / "cache")},
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _measured(folder: str, window: str, workers: int) -> dict[str, float]:
+def measured(folder: str, window: str, workers: int) -> dict[str, float]:
+    """The figures of one process, in seconds and bytes."""
     from dotcnn.dsl.source import Source
     from dotcnn.training.data.open import open_data
     from dotcnn.training.request import request
 
     text = SPEC.format(folder=folder, window=window, workers=workers, batch=BATCH, size=SIZE)
-    before, times = resident(), [time.perf_counter()]
+    before, cpu = (resident(), resident("File")), time.process_time()
+    times = [time.perf_counter()]
     made = request(Source("net.cnn", text), base=Path(folder))
     times.append(time.perf_counter())
     data = open_data(made.plan, made.base, budget=0)  # else a small one would be decoded as a whole
     times.append(time.perf_counter())
     batches = data.training()
-    first = next(batches(0))
+    images = next(batches(0)).images
     times.append(time.perf_counter())
-    memory = resident() - before
-    assert first.images.shape == (BATCH, 3, SIZE, SIZE)
+    cpu = time.process_time() - cpu
+    memory, mapped = resident() - before[0], resident("File") - before[1]
+    assert images.shape == (BATCH, 3, SIZE, SIZE)
     batches.close()
     again = data.training()
     began = time.perf_counter()
@@ -121,8 +164,9 @@ def _measured(folder: str, window: str, workers: int) -> dict[str, float]:
     middle = time.perf_counter() - began
     again.close()
     plan, opening, batch = numpy.diff(times).tolist()
-    return {"plan": plan, "open": opening, "batch": batch, "all": plan + opening + batch,
-            "middle": middle, "memory": memory}  # fmt: skip
+    first = plan + opening + batch
+    return {"cpu": cpu, "plan": plan, "open": opening, "batch": batch, "first": first,
+            "middle": plan + opening + middle, "memory": memory, "mapped": mapped}  # fmt: skip
 
 
 # ---- the pack ----------------------------------------------------------------------------------
@@ -144,14 +188,27 @@ def _make_up(folder: Path, count: int, shards: int) -> None:
     }
     classes = tuple(f"class {number}" for number in range(CLASSES))
     index = PackIndex("jpeg", "classification", classes, parts, origin="made up")
-    text = index.as_json().encode()
-    (folder / INDEX).write_bytes(text)
     columns = folder / FOLDER
     columns.mkdir()
+    _write_index(folder, index)
     _write_columns(columns, "train", shards, places, crc32)
     _write_columns(columns, "val", 1, places, crc32)
+
+
+def _write_index(folder: Path, index: PackIndex) -> None:
+    text = index.as_json().encode()
+    (folder / INDEX).write_bytes(text)
     stamp = {"format": FORMAT, "index": hashlib.sha256(text).hexdigest()}
-    (columns / STAMP).write_text(json.dumps(stamp))
+    (folder / FOLDER / STAMP).write_text(json.dumps(stamp))
+
+
+def _without_val(pack: Path, folder: Path) -> None:
+    """The same pack without images for validation."""
+    (folder / FOLDER).mkdir(parents=True)
+    for file in [*pack.glob("train-*.tar"), *(pack / FOLDER).glob("train.*")]:
+        os.link(file, folder / file.relative_to(pack))
+    index = read_index((pack / INDEX).read_bytes())
+    _write_index(folder, replace(index, parts={"train": index.parts["train"]}))
 
 
 def _write_tar(path: Path, count: int) -> tuple[Any, Any]:
@@ -183,6 +240,7 @@ def _write_columns(folder: Path, part: str, shards: int, places: Any, crc32: Any
     labels, pixels, ends = array("labels", "i8"), array("pixels", "i4", 2), array("name_ends", "i8")
     labels[:] = numpy.arange(count) % CLASSES
     pixels[:] = SIZE
+    numpy.save(folder / f"{part}.sizes.npy", numpy.full((1, 2), SIZE, "i4"))
     ends[:] = (numpy.arange(count) + 1) * 9
     table = array(f"{IMAGE}.places", "i8", 3)
     for shard in range(shards):

@@ -10,7 +10,8 @@ of a batch. What each reads is what training would read (`own_positions`).
     pieces     that a computer reads from at a time, in the mean of all computers
     network    bytes that all computers fetch, relative to those of the images, in blocks of 256 KiB
                that a computer keeps; `by lanes` is what is built, `as they come` divides a batch
-               without regard to files, `full` is a full shuffle of the whole set
+               without regard to files, `full` is a full shuffle of the whole set; `mixed`: by lanes
+               where images are mixed (mixup, CutMix), each with the same one on any computers
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ LOCAL, EACH = 8, 32
 BLOCK = 2**18
 COLUMNS = (
     "images", "processes", "batch", "start, ms", "middle, ms", "memory", "images", "pieces",
-    "network: by lanes", "as they come", "full",
+    "network: by lanes", "mixed", "as they come", "full",
 )  # fmt: skip
 LARGEST = 10**8
 """The most images for which a full shuffle is made: of a billion it would take 8 GB."""
@@ -141,32 +142,37 @@ def _network(
     ideal = length * options.bytes
     lanes = order.lanes_at(every)
     assert lanes is not None
-    by_lanes = _computers(order, count, spans, computers)
+    by_lanes = _computers(order, count, spans, computers, 0)
+    mixed = _computers(order, count, spans, computers, 1)
     sizes = [span.stop - span.start for span in spans]
     as_they_come = torch.cat([torch.arange(size) * computers // size for size in sizes])
-    indices = order.at(every)
-    pieces = len(torch.unique(by_lanes * window.lanes + lanes)) / computers
+    pieces = len(torch.unique(by_lanes[1] * window.lanes + lanes[by_lanes[0] - begin])) / computers
     if count <= 10**7:
         whole = epoch_order(count, None, None, 0, 1).at(every)
     else:  # as good as one, for what follows
         whole = torch.randint(count, (length,), generator=torch.Generator().manual_seed(0))
     return [
         f"{pieces:,.0f}",
-        f"{_fetched(indices, by_lanes, options.bytes) / ideal:.2f}",
-        f"{_fetched(indices, as_they_come, options.bytes) / ideal:.2f}",
+        f"{_fetched(order.at(by_lanes[0]), by_lanes[1], options.bytes) / ideal:.2f}",
+        f"{_fetched(order.at(mixed[0]), mixed[1], options.bytes) / ideal:.2f}",
+        f"{_fetched(order.at(every), as_they_come, options.bytes) / ideal:.2f}",
         f"{_fetched(whole, as_they_come, options.bytes) / ideal:.2f}",
     ]
 
 
-def _computers(order: EpochOrder, count: int, spans: list[Span], computers: int) -> Tensor:
-    """The computer that reads each position. The shares of its processes make up its share, so
-    each is seen as one process."""
-    found = torch.empty(spans[-1].stop - spans[0].start, dtype=torch.int64)
+def _computers(
+    order: EpochOrder, count: int, spans: list[Span], computers: int, guests: int
+) -> tuple[Tensor, Tensor]:
+    """Positions, and the computer that reads each. The shares of its processes make up its share,
+    so each is seen as one process."""
+    positions, found = [], []
     for span in spans:
         for computer in range(computers):
-            own = own_positions(order, count, span, 0, Sharing(computer, computers), Sharing())
-            found[own - spans[0].start] = computer
-    return found
+            ranks = Sharing(computer, computers), Sharing()
+            own = own_positions(order, count, span, guests, *ranks)
+            positions.append(own)
+            found.append(torch.full_like(own, computer))
+    return torch.cat(positions), torch.cat(found)
 
 
 def _fetched(indices: Tensor, computers: Tensor, size: int) -> int:

@@ -44,10 +44,10 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def resident() -> int:
-    """The bytes of memory that this process has now, without pages of files."""
+def resident(kind: str = "Anon") -> int:
+    """The bytes of memory that this process has now, without pages of files; or those (`File`)."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
+        if line.startswith(f"Rss{kind}:"):
             return int(line.split()[1]) * 1024
     return peak()
 

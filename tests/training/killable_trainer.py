@@ -14,7 +14,8 @@ checkpoint takes; `stuck_group`: a process that leaves the group ends at once, w
 for ever for processes that are gone. `environment` is variables for the processes. `apart`: only
 the first has the run folder. `room` is the largest batch that fits into the memory of the second
 process. `reads`: a file to which each process adds the places in tar files that it reads, with its
-rank; `on_disk`: images are not kept in memory.
+rank; `on_disk`: images are not kept in memory. `maps`: a file to which each process adds, after
+training, how much memory each mapped file takes.
 """
 
 from __future__ import annotations
@@ -174,6 +175,12 @@ def learn(job: dict[str, Any]) -> int:
                 callback=Looker(job.get("stop_after")),
                 processes=processes,
             )
+            if job.get("maps"):
+                processes.gathered(None)  # all of them still have what they mapped
+                found = mapped_files(processes.rank)
+                processes.gathered(None)
+                with open(job["maps"], "a") as file:
+                    file.write("".join(json.dumps(each) + "\n" for each in found))
         if not processes.writes:
             seen = {
                 "saved": (folder / CHECKPOINT).exists(),
@@ -185,6 +192,21 @@ def learn(job: dict[str, Any]) -> int:
         return 1
     folder.with_suffix(".calls").write_text(str(calls.count))
     return 0
+
+
+def mapped_files(rank: int) -> list[dict[str, Any]]:
+    """The mapped files of this process: bytes that no other process has, and its share of all."""
+    found: list[dict[str, Any]] = []
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        head, *others = line.split(maxsplit=5)
+        if not head.endswith(":"):
+            name = others[-1] if len(others) == 5 else ""
+            found.append({"rank": rank, "file": name, "inode": others[3], "own": 0, "share": 0})
+        elif head == "Private_Dirty:":
+            found[-1]["own"] += 1024 * int(others[0])
+        elif head == "Pss:":
+            found[-1]["share"] += 1024 * int(others[0])
+    return [each for each in found if each["inode"] != "0"]
 
 
 def no_report(folder: Path, *others: object) -> Path:

@@ -1,10 +1,10 @@
 """Mixup and CutMix: two images of a batch become one, and their labels are mixed in proportion. The
 masks of images are pasted like the images themselves.
 
-An image is mixed with the next one in the order of the epoch, which is shuffled anyway. The last
-image of a batch has no next one and is dropped: the caller passes one extra image for each mixing
-(`Augmenter.guests`). So an image's partner depends neither on where batches are cut nor on the
-process that works on them.
+An image is mixed with the next one, which is any other image, since they are shuffled. The last
+image has no next one and is dropped: the caller passes one extra image for each mixing
+(`Augmenter.guests`). So an image's partner does not depend on the process that works on them.
+(data/loader/epoch_order.py says which one is the next.)
 """
 
 from __future__ import annotations

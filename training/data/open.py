@@ -59,7 +59,7 @@ from .samples.sample_sizes import sample_notes
 from .samples.sample_statistics import measured as measured_samples
 from .samples.sample_store import SampleStoring
 from .sources.arrays_given import ArrayData
-from .sources.divide import divide
+from .sources.divide import Divided, divide
 from .sources.file_names import clean
 from .sources.images_wanted import ImagesWanted
 from .sources.read import contents
@@ -132,7 +132,7 @@ def _opened(
     read_by_each = partial(_read_by_each, read, processes, only_names=isinstance(data, names))
     whole = read_by_each() if folds is None else folds.read(read_by_each)
     must_have_rate(plan, whole)
-    divided = divide(whole, data, plan.train.split)
+    divided = _divided(whole, plan, processes)
     if whole.task == Regression.word:
         scale = known.scale if isinstance(known, Regression) else None
         whole, divided = standardized(whole, divided, scale)
@@ -298,6 +298,21 @@ def _read_by_each(
         if not first and theirs is not None:
             found.append(theirs)
         processes.together(partial(read_once, True))
+    return found[0]
+
+
+def _divided(whole: Contents, plan: TrainPlan, processes: Processes) -> Divided:
+    """The parts of the data set in each process. Where what was drawn is kept, one process of each
+    machine draws, and the others find it."""
+    found: list[Divided] = []
+
+    def once(turn: bool) -> None:
+        if turn and not found:
+            found.append(divide(whole, plan.train.data, plan.train.split))
+
+    if whole.kept is not None:
+        processes.together(partial(once, processes.local.rank == 0))
+    processes.together(partial(once, True))
     return found[0]
 
 

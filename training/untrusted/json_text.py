@@ -75,44 +75,56 @@ def _too_deep() -> BadFile:
 
 def misfit(value: Any, form: Any, place: str = "") -> str:
     """The first place where a value does not have its form: `position.epoch`; empty if all fits."""
+    wrong = _wrong(value, form)
+    if wrong is None:
+        return ""
+    return (place + wrong).removeprefix("." if not place else "") or "it"
+
+
+def _wrong(value: Any, form: Any) -> str | None:
+    """The place below a value: `.position.epoch`, empty for the value itself; None if all fits. It
+    is made up only where something is wrong, since there may be millions of values."""
     match form:
         case Optional():
-            return misfit(value, form.form, place)
+            return _wrong(value, form.form)
         case tuple():
-            places = [misfit(value, one, place) for one in form]
-            return "" if "" in places else max(places, key=len)
+            places = [_wrong(value, one) for one in form]
+            return None if None in places else max(filter(None, places), key=len, default="")
         case [item]:
             if type(value) not in (list, tuple):
-                return place or "it"
-            parts = ((one, item, f"{place}[{at}]") for at, one in enumerate(value))
+                return ""
+            for at, one in enumerate(value):
+                if (wrong := _wrong(one, item)) is not None:
+                    return f"[{at}]{wrong}"
         case dict() if form and form.keys() <= {str, int}:
-            if not isinstance(value, Mapping):
-                return place or "it"
             ((kind, item),) = form.items()
-            if not all(type(key) is kind for key in value):
-                return place or "it"
-            parts = ((one, item, _under(place, key)) for key, one in value.items())
+            if not isinstance(value, Mapping) or not all(type(key) is kind for key in value):
+                return ""
+            for key, one in value.items():
+                if (wrong := _wrong(one, item)) is not None:
+                    return _below(key) + wrong
         case dict():
             if not isinstance(value, Mapping):
-                return place or "it"
+                return ""
             for key, item in form.items():
                 if key not in value and not isinstance(item, Optional):
-                    return _under(place, key)
-            parts = ((value[k], item, _under(place, k)) for k, item in form.items() if k in value)
+                    return _below(key)
+            for key, item in form.items():
+                if key in value and (wrong := _wrong(value[key], item)) is not None:
+                    return _below(key) + wrong
         case None:
-            return "" if value is None else place or "it"
+            return None if value is None else ""
         case type():
-            return "" if _is(value, form) else place or "it"
+            return None if _is(value, form) else ""
         case _:
             fits: Callable[[object], bool] = form
-            return "" if fits(value) else place or "it"
-    return next((wrong for one, item, at in parts if (wrong := misfit(one, item, at))), "")
+            return None if fits(value) else ""
+    return None
 
 
 def _is(value: object, kind: type) -> bool:
     return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
 
 
-def _under(place: str, key: object) -> str:
-    text = str(key)[:40]
-    return f"{place}.{text}" if place else text
+def _below(key: object) -> str:
+    return f".{str(key)[:40]}"

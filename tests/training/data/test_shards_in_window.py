@@ -4,6 +4,7 @@ in other worlds; processes of a machine share the work."""
 from __future__ import annotations
 
 import io
+import json
 import random
 import tarfile
 from collections import Counter
@@ -19,6 +20,7 @@ from PIL import Image
 
 import dotcnn
 from dotcnn import SpecError
+from dotcnn.cli import main
 from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.checkpoint import read_checkpoint
 from dotcnn.training.data.images import image_store
@@ -157,8 +159,8 @@ def test_few_images(tmp_path: Path, sizes: tuple[int, ...], batch: int, code: st
             data.training()
         return
     if code == "world":
-        with pytest.raises(SpecError, match="2 images cannot be divided among 3 processes"):
-            data.training(sharing=Sharing(2, 3))
+        with pytest.raises(SpecError, match="3 images cannot be divided among 4 processes"):
+            data.training(sharing=Sharing(2, 4))
         return
     seen = [index for each in data.training()(0) for index in each.indices.tolist()]
     assert sorted(seen) == list(range(sum(sizes)))
@@ -242,12 +244,13 @@ def reads(file: Path) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("world", [2, 8])
 def test_processes_of_a_machine_decode_each_image_once(
     trainer: Trainer, tmp_path: Path, world: int
 ) -> None:
     folder = write_shards(tmp_path / "set")
     spec = spec_of(folder).replace("augment { crop, flip horizontal, mixup 0.3 }", "")
+    spec = spec.replace("batch 5", "batch 16")
     code = trainer(
         spec, tmp_path / "run", world=world, port=free_port(), reads=str(tmp_path / "reads")
     )
@@ -261,12 +264,15 @@ def test_processes_of_a_machine_decode_each_image_once(
 
 
 @pytest.mark.slow
-def test_processes_of_a_machine_check_each_file_once(trainer: Trainer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [2, 8])
+def test_processes_of_a_machine_check_each_file_once(
+    trainer: Trainer, tmp_path: Path, together: int
+) -> None:
     """And read each image once in an epoch."""
     folder = write_shards(tmp_path / "set")
-    spec = spec_of(folder, epochs=3).replace(", mixup 0.3", "")
+    spec = spec_of(folder, epochs=3).replace(", mixup 0.3", "").replace("batch 5", "batch 16")
     counts = []
-    for world, epochs in ((1, 1), (2, 1), (2, 3)):
+    for world, epochs in ((1, 1), (together, 1), (together, 3)):
         record = tmp_path / f"reads{world}-{epochs}"
         code = trainer(
             spec, tmp_path / f"run{world}-{epochs}", world=world, port=free_port(), on_disk=True,
@@ -275,7 +281,83 @@ def test_processes_of_a_machine_check_each_file_once(trainer: Trainer, tmp_path:
         )  # fmt: skip
         assert code == 0
         counts.append(Counter(member for _, member in reads(record)))
-    alone, two, longer = counts
-    # Two processes together read what one would, and look at some images beforehand.
-    assert two.total() <= alone.total() + LOOKED_AT
-    assert {*(longer - two).values()} == {2}  # and each image once more in each epoch
+    alone, several, longer = counts
+    # Together they read what one would, and each of them looks at some images beforehand.
+    assert several.total() <= alone.total() + LOOKED_AT * (together - 1)
+    assert {*(longer - several).values()} == {2}  # and each image once more in each epoch
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+
+WORLD, SIDE, IMAGES = 8, 96, 60
+LARGE = """network N {{
+  input 3x{side}x{side}
+  conv 2 3x3 stride=4 same, relu
+  flatten
+  fc classes
+}}
+train {{ data shards "{folder}" val=20%, epochs 2, batch 16, workers 0 }}
+"""
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images as they are, and as numbers."""
+    root, draw = tmp_path_factory.mktemp("packs"), numpy.random.default_rng(0)
+    for number in range(IMAGES):
+        file = root / "images" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (SIDE, SIDE, 3), numpy.uint8)).save(file)
+    for kind in ("jpeg", "raw"):
+        command = ["pack", str(root / "images"), "-o", str(root / kind), "--as", kind]
+        assert main([*command, *(("--resize", str(SIDE)) if kind == "raw" else ())]) == 0
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only on Linux")
+@pytest.mark.parametrize("case", ["raw, on disk", "jpeg, on disk", "jpeg, in memory"])
+def test_eight_processes_have_one_map(
+    trainer: Trainer, packs: Path, tmp_path: Path, case: str
+) -> None:
+    """What they map is the same file, of which none has pages of its own; images that are decoded
+    into memory are there once."""
+    kind, _, where = case.partition(", ")
+    maps, read = tmp_path / "maps", tmp_path / "reads"
+    read.touch()
+    code = trainer(
+        LARGE.format(side=SIDE, folder=packs / kind), tmp_path / "run", world=WORLD,
+        port=free_port(), on_disk=where == "on disk", maps=str(maps), reads=str(read),
+        environment={"DOTCNN_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert code == 0, (tmp_path / "run.error").read_text()
+    mapped: dict[str, list[dict[str, Any]]] = {}
+    for line in maps.read_text().splitlines():
+        one = json.loads(line)
+        mapped.setdefault(one["file"], []).append(one)
+    columns = [each for file, each in mapped.items() if "/columns/train." in file]
+    assert len(columns) >= 4
+    images = [each for file, each in mapped.items() if file.endswith(".tar")]
+    memory = [each for file, each in mapped.items() if "memfd:dotcnn" in file]
+    size = IMAGES * 3 * SIDE * SIDE
+    for each in (*columns, *images):
+        assert {one["rank"] for one in each} == {*range(WORLD)}
+        assert len({one["inode"] for one in each}) == 1
+        assert not sum(one["own"] for one in each)
+    if kind == "raw":
+        assert sum(one["share"] for each in images for one in each) <= 1.1 * size + 2**17
+        assert not read.read_text()  # all of it is mapped
+    elif where == "on disk":
+        assert not images
+        times = Counter(member for _, member in reads(read))
+        assert len(times) == IMAGES
+        # Those for training once in each of the two epochs, and for the mean of pixels; never to
+        # check. (Some are looked at by each process beforehand.)
+        assert Counter(times.values())[2 + 1] == 48 - 8
+        assert max(times.values()) == 2 + 1 + WORLD
+    else:
+        assert sum(one["share"] for each in memory for one in each) <= 1.1 * size
+        assert {one["rank"] for each in memory for one in each} == {*range(WORLD)}
+        times = Counter(member for _, member in reads(read))
+        assert Counter(times.values()) == {1: IMAGES - 8, 1 + WORLD: 8}

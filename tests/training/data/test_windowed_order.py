@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dotcnn.training.data.loader.batches import Batches
-from dotcnn.training.data.loader.epoch_order import epoch_order, own_positions
+from dotcnn.training.data.loader.epoch_order import EpochOrder, epoch_order, own_positions
 from dotcnn.training.data.loader.image_source import Arrays
 from dotcnn.training.data.loader.keyed_permutation import permuted
 from dotcnn.training.data.loader.order import (
@@ -107,8 +107,56 @@ def test_processes_divide_a_batch(
     assert torch.cat(parts).sort().values.tolist() == list(range(batch.stop))
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
-    if full or len(machines) == 1:  # one after the other, as they come
+    if full or (len(machines) == 1 and not guests):  # one after the other, as they come
         assert torch.cat(parts).tolist() == list(range(batch.stop))
+
+
+def pairs_of(
+    order: EpochOrder, count: int, batch: Span, guests: int, machines: list[int]
+) -> list[tuple[int, ...]]:
+    """Each image of a batch with the next ones that it is mixed with, whatever the machines are."""
+    found, rank = [], 0
+    for machine in machines:
+        for local in range(machine):
+            ranks = Sharing(rank, sum(machines)), Sharing(local, machine)
+            own = own_positions(order, count, batch, guests, *ranks).tolist()
+            found += [tuple(own[at : at + guests + 1]) for at in range(len(own) - guests)]
+            rank += 1
+    return sorted(found)
+
+
+@given(
+    st.integers(1, 500), windows, st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    st.integers(1, 60), st.integers(1, 2), st.booleans(), st.integers(0, 100),
+)  # fmt: skip
+def test_images_are_mixed_with_the_same_ones_on_any_computers(
+    more: int, window: ShuffleWindow, machines: list[int], size: int, guests: int, full: bool,
+    start: int,
+) -> None:  # fmt: skip
+    count = window.images + more
+    start %= count
+    batch = Span(start, min(count, start + max(size, sum(machines))))
+    order = epoch_order(count, None, None if full else window, 0, 0)
+    alone = pairs_of(order, count, batch, guests, [1])
+    assert [own for own, *_ in alone] == [*range(batch.start, batch.stop)]
+    for others in (machines, [sum(machines)], [1] * sum(machines)):
+        assert pairs_of(order, count, batch, guests, others) == alone
+
+
+def test_images_are_mixed_with_those_of_other_pieces() -> None:
+    """Also in batches of several rounds; and a computer reads few pieces all the same."""
+    count, window = 300_000, ShuffleWindow(8, 256)
+    order = WindowedOrder(count, window, 0, 0)
+    for size in (64, 256, 1000, 8192):
+        lanes = order.lanes_at(torch.tensor(pairs_of(order, count, Span(0, size), 1, [1])))
+        assert (lanes[:, 0] == lanes[:, 1]).float().mean() < 0.1
+    read = []
+    for computer in range(4):
+        for batch in (Span(0, 1024), Span(1024, 2048)):
+            ranks = [(Sharing(8 * computer + each, 32), Sharing(each, 8)) for each in range(8)]
+            own = [own_positions(order, count, batch, 1, *each) for each in ranks]
+            read += order.lanes_at(torch.cat(own)).unique().tolist()
+    assert len(read) < 1.25 * 2 * 256
 
 
 @pytest.mark.parametrize("size", [96, 256, 1000])
@@ -148,9 +196,12 @@ def test_an_epoch_goes_on_in_another_world(window: ShuffleWindow | None, drop_la
     assert len(everything) == len({*everything}) == (96 if drop_last else 101)
     for world, local in ((1, 1), (2, 1), (3, 3), (6, 2)):
         for done, position in enumerate(positions):
-            parts = [list(part(rank, world, local)(4, position)) for rank in range(world)]
+            parts = []
+            for rank in range(world):
+                own = part(rank, world, local)
+                parts.append([batch.indices[: own.own].tolist() for batch in own(4, position)])
             for batch, *shares in zip(expected[done:], *parts, strict=True):
-                seen = [index for share in shares for index in share.indices.tolist()]
+                seen = [index for share in shares for index in share]
                 assert {*seen} == batch
                 assert len(seen) == len(batch)
 

@@ -23,6 +23,10 @@ from .windowed_order import ShuffleWindow, WindowedOrder
 class EpochOrder(Protocol):
     """The images at positions of an epoch."""
 
+    @property
+    def lanes(self) -> int:
+        """How many of them there are, if images are shuffled within a window."""
+
     def at(self, positions: Tensor) -> Tensor:
         """The indices of the images at some positions."""
 
@@ -33,6 +37,8 @@ class EpochOrder(Protocol):
 
 class FullShuffle:
     """Any image may come anywhere in the epoch."""
+
+    lanes = 1
 
     def __init__(self, order: Tensor) -> None:
         self._order = order
@@ -49,6 +55,7 @@ class DrawnInWindow:
 
     def __init__(self, order: WindowedOrder, draws: WeightedDraws) -> None:
         self._order, self._draws = order, draws
+        self.lanes = order.lanes
 
     def at(self, positions: Tensor) -> Tensor:
         return self._draws.at(self._order.at(positions))
@@ -80,8 +87,10 @@ def own_positions(
 
     Processes divide a batch equally. Where there is a window, computers divide it by lanes, so that
     a piece is read by one computer; its processes divide the computer's share in the order of the
-    epoch. Guests are then of the same share, whose images another process of the computer reads.
-    `machine` is the rank among the processes of the computer, and their number.
+    epoch. `machine` is the rank among the processes of the computer, and their number.
+
+    With guests, an image and the next one must be the same ones for any number of computers: see
+    `_mixed`.
 
     A process that gets no image of a small batch reads the first one of it, which then does not
     count there.
@@ -90,7 +99,14 @@ def own_positions(
     if own.start == own.stop:
         return torch.arange(batch.start, batch.start + 1 + guests) % count
     positions = torch.arange(batch.start, batch.stop)
-    lanes = order.lanes_at(positions) if machine.world < sharing.world else None
+    if guests:
+        lanes = order.lanes_at(positions)
+        if lanes is not None:
+            mixed = _mixed(positions, lanes, order.lanes)
+            places = torch.arange(own.start - batch.start, own.stop - batch.start + guests)
+            return mixed[places % len(mixed)]
+    else:
+        lanes = order.lanes_at(positions) if machine.world < sharing.world else None
     if lanes is None:
         return torch.arange(own.start, own.stop + guests) % count
     first = sharing.rank - machine.rank
@@ -98,4 +114,23 @@ def own_positions(
     stop = batch.share(first + machine.world - 1, sharing.world).stop
     by_lane = numpy.argsort(lanes.numpy(), kind="stable")[start - batch.start : stop - batch.start]
     share = positions[numpy.sort(by_lane)]
-    return share[torch.arange(own.start - start, own.stop + guests - start) % len(share)]
+    return share[own.start - start : own.stop - start]
+
+
+_GROUP = 32
+"""About the number of images of a batch in a group of lanes."""
+_FEWEST_LANES = 4
+"""With fewer lanes in a group, images would be mixed with others of the same piece."""
+
+
+def _mixed(positions: Tensor, lanes: Tensor, count: int) -> Tensor:
+    """The order of a batch whose images are mixed with the next ones, the last with the first:
+    group by group of lanes that are next to each other, within each in the order of the epoch.
+
+    It depends on the batch alone, so that partners do not change with the number of computers. And
+    each process has almost all partners of its images in its own share, and each computer most
+    pieces for itself, although the order of the epoch alternates between all lanes.
+    """
+    together = max(_FEWEST_LANES, _GROUP * count // max(1, len(positions)))
+    groups = lanes.numpy() // (1 << (together.bit_length() - 1))
+    return positions[numpy.argsort(groups, kind="stable")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
 from ..images.resize import resized
 from ..left_out import BadFile
+from ..packs.kept_results import KeptResults
 from ..samples.sample_source import Samples
 from ..sources.file_names import clean
 from .packed_strings import Strings
@@ -106,6 +107,8 @@ class Files:
     """The images to answer, in the same order, of each of several outputs that answers with one."""
     depth: int = 8
     """The bits of a channel that are read: 8, 16, or 32 for numbers in units of their own."""
+    kept: KeptResults | None = field(default=None, kw_only=True)
+    """What has been computed of these images before, if they are of a pack."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -148,8 +151,13 @@ class Files:
 
     @property
     def known_sizes(self) -> Tensor | None:
-        """The different sizes (height and width) of the images, if all are known to be readable."""
+        """The different sizes (height and width) of the images, if all are known to be readable;
+        there may be some that none of these images has."""
         return None
+
+    def which(self) -> str:
+        """What tells these images from others of their pack."""
+        return ""
 
     def sizes_of_all(self) -> Iterator[tuple[int, int]]:
         """The size of each image, if they are known."""
@@ -399,6 +407,8 @@ class Contents:
     """The samples of sound in a second, if it is sound."""
     depth: int = 8
     """Of images in arrays, the bits of a channel; those of files are looked at later."""
+    kept: KeptResults | None = None
+    """What has been computed of the data set before, if it is a pack."""
 
 
 def outline(contents: Contents) -> Contents | None:

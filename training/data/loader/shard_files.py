@@ -59,18 +59,34 @@ class Members:
     shards: tuple[str, ...] = ()
     """The paths of the tar files."""
     places: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.int64))
-    """The number of the tar file, the offset there and the size, for each image."""
+    """Rows with the number of the tar file, the offset there and the size."""
     reader: ShardReader | None = None
     """Reads the tar files, if they are not on a disk."""
     checksums: Tensor | None = None
-    """The CRC-32 of each member, if it is checked: int32, with the same bits."""
+    """The CRC-32 of each row, if it is checked: int32, with the same bits."""
+    rows: Tensor | None = None
+    """The row of each image; None if these are all. Rows of a large set are mapped into memory and
+    shared by processes, so some of them are not copied."""
+
+    def row(self, index: int) -> int:
+        return index if self.rows is None else int(self.rows[index])
+
+    def place(self, index: int) -> tuple[int, int, int]:
+        """The number of the tar file, the offset there and the size; -1, 0, 0 if an image does not
+        have this member."""
+        shard, offset, size = self.places[self.row(index)].tolist()
+        return shard, offset, size
+
+    def some(self, indices: Tensor) -> Tensor:
+        """The same for several images, as rows."""
+        return self.places[self._rows(indices)]
 
     def file(self, index: int) -> str:
-        return self.shards[int(self.places[index, 0])]
+        return self.shards[self.place(index)[0]]
 
     def read(self, index: int) -> bytes:
         """The bytes of a member. Raises BadImage."""
-        shard, offset, size = self.places[index].tolist()
+        shard, offset, size = self.place(index)
         if size > MAX_BYTES:
             raise BadImage(f"it has {size:,} bytes")
         if self.reader is None:
@@ -96,23 +112,23 @@ class Members:
     def _is_wrong(self, index: int, data: bytes) -> bool:
         if self.checksums is None:
             return False
-        return zlib.crc32(data) != int(self.checksums[index]) & 0xFFFFFFFF
+        return zlib.crc32(data) != int(self.checksums[self.row(index)]) & 0xFFFFFFFF
 
     def bytes_of(self, indices: Tensor) -> Tensor:
         """The sizes of some members."""
-        return self.places[indices, 2]
+        return self.some(indices)[:, 2]
 
     def ahead(self, indices: Sequence[int]) -> None:
         """Begins to fetch members that will be read soon, if the files are elsewhere."""
         if self.reader is not None:
-            places = self.places[torch.as_tensor(indices).long()].tolist()
+            places = self.some(torch.as_tensor(indices).long()).tolist()
             self.reader.ahead([place for place in places if place[0] >= 0])
 
     def forget(self, index: int) -> bool:
         """Has a member whose bytes are wrong fetched again, if it is elsewhere; else False."""
         if self.reader is None:
             return False
-        shard, offset, size = self.places[index].tolist()
+        shard, offset, size = self.place(index)
         if shard < 0:
             return False
         self.reader.forget(shard, offset, size)
@@ -120,12 +136,12 @@ class Members:
 
     def has(self, index: int) -> bool:
         """Whether an image has this member."""
-        return int(self.places[index, 0]) >= 0
+        return self.place(index)[0] >= 0
 
     def array(self, index: int) -> Tensor | None:
         """A member that is an array (`.npy`), mapped into memory if it is on a disk; None if an
         image does not have it. Raises BadImage."""
-        shard, offset, size = self.places[index].tolist()
+        shard, offset, size = self.place(index)
         if shard < 0:
             return None
         if self.reader is not None:
@@ -133,8 +149,10 @@ class Members:
         return mapped_file(self.shards[shard]).array(offset, size)
 
     def select(self, indices: Tensor) -> Members:
-        checksums = None if self.checksums is None else self.checksums[indices]
-        return replace(self, places=self.places[indices], checksums=checksums)
+        return replace(self, rows=self._rows(indices))
+
+    def _rows(self, indices: Tensor) -> Tensor:
+        return indices if self.rows is None else self.rows[indices]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +186,7 @@ class ShardFiles(Files):
         reader = self.members.reader
         if reader is None:
             return super().mark(index)
-        return reader.mark(int(self.members.places[index, 0]))
+        return reader.mark(self.members.place(index)[0])
 
     @property
     def _all(self) -> list[Members]:

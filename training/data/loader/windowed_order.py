@@ -16,7 +16,8 @@ the order of a billion images costs no more than that of a thousand, and goes on
 depends on the seed, the epoch and the number of images alone. How images are divided among files
 does not matter, nor that files differ in size.
 
-Several computers divide each batch by lanes, so that a piece is read by one of them, not by all.
+Several computers divide each batch by lanes, so that a piece is read by one of them, not by all
+(epoch_order.py).
 """
 
 from __future__ import annotations

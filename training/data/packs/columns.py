@@ -5,6 +5,7 @@ For each part, in `columns/` beside index.json:
 
     train.labels.npy          int64, or float32 with a column for each number; NaN is not known
     train.pixels.npy          int32: height and width of each image
+    train.sizes.npy           int32: the different ones of these (computed if there is no file)
     train.names.npy           uint8: the names of all images, one after the other, in UTF-8
     train.name_ends.npy       int64: where each name ends in them
     train.ROLE.places.npy     int64: the number of the shard, the offset there and the size of a
@@ -43,6 +44,8 @@ FOLDER = "columns"
 STAMP = "stamp.json"
 FORMAT = 1
 
+_CHUNK = 2**16
+
 ReadShard = Callable[[Shard], ShardIndex]
 """Reads the JSON of a shard: from a folder, or from elsewhere; raises BadFile."""
 
@@ -53,6 +56,7 @@ class Columns:
 
     labels: numpy.ndarray
     pixels: numpy.ndarray
+    sizes: numpy.ndarray
     names: numpy.ndarray
     name_ends: numpy.ndarray
     places: dict[str, numpy.ndarray]
@@ -79,6 +83,19 @@ class PackNames(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends if self._rows is None else self._rows)
 
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), _CHUNK):
+            some = slice(first, min(first + _CHUNK, len(self)))
+            if self._rows is not None:
+                yield from map(self.__getitem__, range(some.start, some.stop))
+                continue
+            ends = self._ends[some].tolist()
+            start = int(self._ends[first - 1]) if first else 0
+            text, base = bytes(self._names[start : ends[-1]]), start
+            for end in ends:
+                yield text[start - base : end - base].decode("utf-8", "surrogateescape")
+                start = end
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
@@ -95,6 +112,25 @@ class PackNames(Sequence[str]):
         chosen = numpy.asarray(indices)
         rows = chosen if self._rows is None else self._rows[chosen]
         return PackNames(self._names, self._ends, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class PackGroups(Sequence[str]):
+    """The name of the group of each image."""
+
+    numbers: numpy.ndarray
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.names.__getitem__, self.numbers.tolist())
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self.names[number] for number in self.numbers[index]]
+        return self.names[self.numbers[index]]
 
 
 def open_columns(
@@ -151,7 +187,7 @@ def _part(place: Path, index: PackIndex, part: str) -> Columns:
             array = numpy.load(file, mmap_mode="c", allow_pickle=False)
         else:  # what is empty cannot be mapped
             array = numpy.load(file, allow_pickle=False)
-        if name != "names" and len(array) != count:
+        if name not in ("names", "sizes") and len(array) != count:
             raise ValueError(f"{file.name} has {len(array)} rows")
         return array
 
@@ -159,9 +195,11 @@ def _part(place: Path, index: PackIndex, part: str) -> Columns:
         return column(name) if (place / f"{part}.{name}.npy").exists() else None
 
     count, names = index.count(part), place / f"{part}.groups.json"
+    pixels, sizes = column("pixels"), optional("sizes")
     return Columns(
         column("labels"),
-        column("pixels"),
+        pixels,
+        distinct_sizes(pixels) if sizes is None else sizes,
         column("names"),
         column("name_ends"),
         {role: column(f"{role}.places") for role in index.roles},
@@ -256,6 +294,19 @@ def _make_part(
     if groups is not None:
         (folder / f"{part}.groups.json").write_text(json.dumps([*numbers]), encoding="ascii")
     _as_array(folder / "names", folder / f"{part}.names.npy", end)
+    numpy.save(folder / f"{part}.sizes.npy", distinct_sizes(pixels))
+
+
+def distinct_sizes(pixels: numpy.ndarray) -> numpy.ndarray:
+    """The different rows of an array of heights and widths, in order; without sorting many
+    millions, most of which are equal."""
+    found = numpy.zeros((0, 2), "i4")
+    for start in range(0, len(pixels), _CHUNK):
+        part = pixels[start : start + _CHUNK]
+        if (part == part[0]).all():
+            part = part[:1]
+        found = numpy.unique(numpy.concatenate([found, part]), axis=0)
+    return found
 
 
 def _labels(shard: ShardIndex, width: int) -> Any:

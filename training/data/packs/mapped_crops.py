@@ -20,6 +20,8 @@ from ..loader.store import OnDisk, WholeImages
 from .pack_index import NPY_HEADER
 from .packed_files import PackFiles
 
+_SOME = 1024
+
 
 class _Part(NamedTuple):
     """What is seen of images of some size."""
@@ -64,8 +66,10 @@ class MappedCrops:
 
     @property
     def bytes_of_all(self) -> int:
-        """Those of the images in their files."""
-        return int(self._source.members.places[:, 2].sum())
+        """About those of the images in their files, from some of them."""
+        count = len(self._source)
+        some = torch.arange(0, count, max(1, count // _SOME))
+        return int(self._source.bytes_of(some).double().mean() * count)
 
     def begin(self) -> None:
         """Before an epoch: if a file has taken the place of another, it is read from then on."""
@@ -77,7 +81,7 @@ class MappedCrops:
         if not hasattr(os, "posix_fadvise"):
             return
         by_file: dict[int, list[tuple[int, int]]] = {}
-        for shard, offset, size in self._source.members.places[indices].tolist():
+        for shard, offset, size in self._source.members.some(indices).tolist():
             by_file.setdefault(shard, []).append((offset, size))
         for shard, places in by_file.items():
             with suppress(OSError):  # it is said when an image is read
@@ -93,9 +97,8 @@ class MappedCrops:
         if not self._alone:
             torch.stack([self._store.read(index) for index in indices.tolist()], out=images)
             return
-        assert self._source.pixels is not None
-        places = self._source.members.places[indices].tolist()
-        sizes = self._source.pixels[indices].tolist()
+        places = self._source.members.some(indices).tolist()
+        sizes = self._source.sizes_of(indices).tolist()
         chosen = [*zip(indices.tolist(), places, sizes, strict=True)]
         torch.stack([self._seen(*each) for each in chosen], out=images)
         # Only now, when they are in memory: to wait for a disk here keeps other threads waiting.

@@ -25,8 +25,9 @@ from ..loader.image_source import Contents, ImageSource
 from ..loader.shard_files import Members
 from ..remote.address import is_remote, shown
 from ..sources.images_wanted import ImagesWanted
-from .columns import PackNames, open_columns
+from .columns import PackGroups, PackNames, open_columns
 from .count_pack import unusable_pack
+from .kept_results import KeptResults
 from .opened_pack import Pack
 from .pack_index import IMAGE, PackIndex, load_index, load_shard
 from .packed_files import (
@@ -46,9 +47,8 @@ Inputs = Sequence[NamedInput]
 def local_pack(folder: Path) -> Pack:
     """The pack in a folder; raises BadFile."""
     index, digest = load_index(folder)
-    return Pack(
-        str(folder), index, open_columns(folder, index, digest, partial(load_shard, folder))
-    )
+    columns = open_columns(folder, index, digest, partial(load_shard, folder))
+    return Pack(str(folder), index, columns, KeptResults(digest))
 
 
 def opened_pack(data: Data, folder: Path) -> Pack:
@@ -79,7 +79,6 @@ def pack_contents(
     if not len(parts["train"]):
         raise problem("no-images", f"{data.path} has no image to train on", data)
     train, about = pack.columns["train"], index.about
-    groups = [] if train.groups is None else train.groups.tolist()
     shards = sum(map(len, index.parts.values()))
     found = Contents(
         index.origin or Path(pack.root).name,
@@ -89,7 +88,8 @@ def pack_contents(
         notes=(f"{index.kind} pack of {counted(shards, 'tar file')}", *about.get("notes", ())),
         task=index.task,
         answers=_answers(index),
-        groups=[train.group_names[number] for number in groups],
+        groups=() if train.groups is None else PackGroups(train.groups, train.group_names),
+        kept=pack.kept,
         bad=tuple(BadFile(name, why) for name, why in index.left_out),
     )
     if as_images is not None:
@@ -211,6 +211,9 @@ class _Parts:
             arrays=arrays,
             numbered=index.numbered,
             pixels=tensor(columns.pixels),
+            sizes=tensor(columns.sizes),
+            part=part,
+            kept=self.pack.kept,
         )
 
     def _classes(self, output: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..loader.shard_files import ShardReader
 from .columns import Columns
+from .kept_results import KeptResults
 from .pack_index import PackIndex
 
 
@@ -18,5 +19,7 @@ class Pack:
     """The folder of its tar files, or its address."""
     index: PackIndex
     columns: Mapping[str, Columns]
+    kept: KeptResults
+    """What has been computed of it before."""
     reader: Callable[[Sequence[str]], ShardReader] | None = None
     """For a pack elsewhere: makes what reads these tar files."""

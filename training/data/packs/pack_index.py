@@ -30,6 +30,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -196,6 +197,7 @@ _FORM = {
 }
 
 
+@lru_cache(2)  # one that lists many tar files is long, and is read twice: for its classes, too
 def read_index(data: bytes) -> PackIndex:
     """The index from the bytes of `index.json`; raises BadFile."""
     value = _json(data)
@@ -231,7 +233,7 @@ def read_index(data: bytes) -> PackIndex:
 
 
 def _is_plain(name: str) -> bool:
-    return bool(name) and all(sign.isalnum() or sign in "-_" for sign in name)
+    return name.replace("-", "0").replace("_", "0").isalnum()
 
 
 def _json(data: bytes) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -55,7 +56,11 @@ class PackFiles(ShardFiles):
     numbered: bool = False
     """Whether names are the numbers of rows, not those of files."""
     pixels: Tensor | None = None
-    """Height and width of each image: `cnn pack` has read every one."""
+    """Height and width of each image of the part: `cnn pack` has read every one."""
+    sizes: Tensor | None = None
+    """The different ones of these."""
+    part: str = ""
+    """The part of the pack that they are of."""
 
     @property
     def mapped(self) -> bool:
@@ -63,16 +68,23 @@ class PackFiles(ShardFiles):
 
     @property
     def known_sizes(self) -> Tensor | None:
-        return None if self.pixels is None else distinct_sizes(self.pixels)
+        return self.sizes
 
     def sizes_of_all(self) -> Iterator[tuple[int, int]]:
-        assert self.pixels is not None
-        return ((height, width) for height, width in self.pixels.tolist())
+        pixels = self.sizes_of(torch.arange(len(self)))
+        return ((height, width) for height, width in pixels.tolist())
 
-    def select(self, indices: Tensor) -> PackFiles:
-        chosen = super().select(indices)
-        assert isinstance(chosen, PackFiles)
-        return replace(chosen, pixels=None if self.pixels is None else self.pixels[indices])
+    def sizes_of(self, indices: Tensor) -> Tensor:
+        """The height and width of some images."""
+        assert self.pixels is not None
+        rows = self.members.rows
+        return self.pixels[indices if rows is None else rows[indices]]
+
+    def which(self) -> str:
+        rows = self.members.rows
+        if rows is None:
+            return self.part
+        return f"{self.part} {blake2b(rows.numpy().data, digest_size=16).hexdigest()}"
 
     def path(self, index: int) -> str:
         """What names an image in errors."""
@@ -177,17 +189,3 @@ class PackInputs:
 
     def select(self, indices: Tensor) -> PackInputs:
         return replace(self, source=self.source.select(indices))
-
-
-def distinct_sizes(pixels: Tensor) -> Tensor:
-    """The different rows of a tensor of heights and widths."""
-    if len(pixels):
-        height, width = (pixels.amax(0).long() + 1).tolist()
-        if height * width <= 2**26 and int(pixels.amin()) >= 0:  # without sorting many millions
-            seen = torch.zeros(height * width, dtype=torch.bool)
-            seen[pixels[:, 0].long() * width + pixels[:, 1]] = True
-            found = seen.nonzero()[:, 0]
-            return torch.stack([found // width, found % width], 1)
-    keys = (pixels[:, 0].long() << 32) + pixels[:, 1].long()
-    different = torch.unique(keys)
-    return torch.stack([different >> 32, different & 0xFFFFFFFF], 1)

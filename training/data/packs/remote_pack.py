@@ -45,6 +45,7 @@ def remote_pack(data: Data, url: str, copy: Path) -> Pack:
     from ..remote.http_ranges import OWN, Version
     from ..remote.remote_blocks import RemoteFile
     from ..remote.remote_shards import RemoteShards
+    from .kept_results import KeptResults
     from .opened_pack import Pack
 
     index, digest = load_index(copy)
@@ -64,7 +65,7 @@ def remote_pack(data: Data, url: str, copy: Path) -> Pack:
 
     with placed(data, "path"):
         columns = open_columns(None, index, digest, _ShardIndices(url, index))
-    return Pack(shown(url), index, columns, reader)
+    return Pack(shown(url), index, columns, KeptResults(digest), reader)
 
 
 class _ShardIndices:

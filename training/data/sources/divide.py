@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -52,16 +53,40 @@ def divide(contents: Contents, data: Data, split: Split) -> Divided:
     if not shares:
         return Divided(parts, tuple(notes))
     source = parts["train"]
-    if contents.groups:
-        drawn_parts = _whole_groups(contents.groups, list(shares.values()), split.seed)
-    else:
-        groups = source.labels.tolist() if split.stratified and source.labels.ndim == 1 else None
-        drawn_parts = drawn(source.keys(), groups, list(shares.values()), split.seed)
+    drawn_parts = _drawn(contents, source, list(shares.values()), split)
     for name, places in zip((*shares, "train"), drawn_parts, strict=True):
-        parts[name] = source.select(torch.tensor(places, dtype=torch.int64))
-        if not places:
+        parts[name] = source.select(torch.from_numpy(places))
+        if not len(places):
             raise _too_few(data, len(source), name)
     return Divided(parts, tuple(notes), tuple(shares))
+
+
+def _drawn(
+    contents: Contents, source: ImageSource, shares: list[float], split: Split
+) -> list[numpy.ndarray]:
+    """The indices of each share, then those of the rest. Of a large pack, they are kept: names are
+    hashed once, and the indices are mapped into memory."""
+    kept, what = contents.kept, ""
+    if kept is not None and len(source) >= _MANY:
+        what = f"split {_RULES}: {shares}, seed {split.seed}, stratified {split.stratified}"
+        known = kept.arrays(what, len(shares) + 1)
+        if known is not None and sum(map(len, known)) == len(source):
+            return known
+    if contents.groups:
+        found = _whole_groups(contents.groups, shares, split.seed)
+    else:
+        stratified = split.stratified and source.labels.ndim == 1
+        groups = source.labels.numpy() if stratified else None
+        found = drawn(source.keys(), groups, shares, split.seed)
+    if kept is not None and what:
+        kept.keep_arrays(what, found)
+    return found
+
+
+_MANY = 100_000
+"""With more images than this, drawing takes longer than reading what was drawn."""
+_RULES = 1
+"""Increased whenever other images would be drawn of the same ones."""
 
 
 def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
@@ -109,14 +134,14 @@ def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
     return Divided(parts, (note,), ("val",), places)
 
 
-def _whole_groups(groups: Sequence[str], shares: list[float], seed: int) -> list[list[int]]:
+def _whole_groups(groups: Sequence[str], shares: list[float], seed: int) -> list[numpy.ndarray]:
     """The indices of each share, then of the rest, where images of one group stay together."""
     names = list(dict.fromkeys(groups))
     members: dict[str, list[int]] = {name: [] for name in names}
     for place, name in enumerate(groups):
         members[name].append(place)
     return [
-        sorted(place for index in part for place in members[names[index]])
+        numpy.array(sorted(place for index in part for place in members[names[index]]), "i8")
         for part in drawn(names, None, shares, seed)
     ]
 

@@ -37,4 +37,4 @@ def _bytes_of_image(source: ShardFiles) -> float:
     """About the bytes of an image in its file, from some of them: always the same ones."""
     step = max(1, len(source) // _MEASURED)
     some = torch.arange(0, len(source), step)
-    return float(source.members.places[some, 2].double().mean())
+    return float(source.members.bytes_of(some).double().mean())

@@ -10,16 +10,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import accumulate
+
+import numpy
 
 
 def ranked(keys: Iterable[str], seed: int) -> list[int]:
     """The indices of the keys in a random order, which depends only on the keys and the seed."""
-    salt = f"{seed}/".encode()
-    marks = [
-        (blake2b(salt + key.encode("utf-8", "surrogatepass"), digest_size=16).digest(), place)
-        for place, key in enumerate(keys)
-    ]
-    return [place for _, place in sorted(marks)]
+    found: list[int] = _ranked(keys, seed).tolist()
+    return found
+
+
+def _ranked(keys: Iterable[str], seed: int) -> numpy.ndarray:
+    """The same as an array: of ten million names, lists would take gigabytes."""
+    salted = blake2b(f"{seed}/".encode(), digest_size=16)
+    digests = bytearray()
+    for key in keys:
+        digest = salted.copy()
+        digest.update(key.encode("utf-8", "surrogatepass"))
+        digests += digest.digest()
+    marks = numpy.frombuffer(digests, ">u8").reshape(-1, 2).astype(numpy.uint64)
+    return numpy.lexsort((marks[:, 1], marks[:, 0]))
 
 
 def quotas(sizes: Sequence[int], share: float, spare: int = 1) -> list[int]:
@@ -38,36 +49,43 @@ def quotas(sizes: Sequence[int], share: float, spare: int = 1) -> list[int]:
 
 
 def drawn(
-    keys: Iterable[str], groups: Sequence[int] | None, shares: Sequence[float], seed: int
-) -> list[list[int]]:
-    """Draws the indices of each share, then lists those that are left; each list is sorted.
+    keys: Iterable[str],
+    groups: Sequence[int] | numpy.ndarray | None,
+    shares: Sequence[float],
+    seed: int,
+) -> list[numpy.ndarray]:
+    """Draws the indices of each share, then gives those that are left; each sorted, int64.
 
     `groups` has the group of each key; every group is divided in the same proportion.
     """
-    order = ranked(keys, seed)
-    by_group: dict[int, list[int]] = {}
-    for place in order:
-        by_group.setdefault(groups[place] if groups is not None else 0, []).append(place)
-    members = [by_group[group] for group in sorted(by_group)]
-    sizes = [len(group) for group in members]
-    taken = [0] * len(members)
-    parts: list[list[int]] = []
+    order = _ranked(keys, seed)
+    if groups is None:
+        sizes = [len(order)] if len(order) else []
+    else:  # group by group, each in its random order
+        of = numpy.asarray(groups, dtype=numpy.int64)[order]
+        order = order[numpy.argsort(of, kind="stable")]
+        sizes = numpy.unique(of, return_counts=True)[1].tolist()
+    starts = [0, *accumulate(sizes)]
+    taken = [0] * len(sizes)
+    parts: list[numpy.ndarray] = []
+
+    def some(counts: Sequence[int]) -> numpy.ndarray:
+        """The next ones of each group, as many as `counts` says."""
+        pieces = [
+            order[start + gone : start + gone + count]
+            for start, gone, count in zip(starts, taken, counts, strict=False)
+        ]
+        return numpy.sort(numpy.concatenate([order[:0], *pieces]))
+
     for share in shares:
         left = [size - gone for size, gone in zip(sizes, taken, strict=True)]
         whole = sum(sizes) or 1
         rest = sum(left) / whole  # a share is relative to all keys, of which some are taken already
         counts = quotas(left, share / rest if rest else 0)
-        part = [
-            place
-            for group, start, count in zip(members, taken, counts, strict=True)
-            for place in group[start : start + count]
-        ]
-        parts.append(sorted(part))
+        parts.append(some(counts))
         taken = [gone + count for gone, count in zip(taken, counts, strict=True)]
-    rest_of_all = [
-        place for group, start in zip(members, taken, strict=True) for place in group[start:]
-    ]
-    return [*parts, sorted(rest_of_all)]
+    left = [size - gone for size, gone in zip(sizes, taken, strict=True)]
+    return [*parts, some(left)]
 
 
 def folds(keys: Sequence[str], labels: Sequence[int] | None, count: int, seed: int) -> list[int]:
