@@ -37,6 +37,7 @@ demo: $(STAMP) ## a report, a drawing, a mistake, then a short training with its
 	$(BIN)/cnn train digits -o build/demo/digits
 	$(BIN)/cnn evaluate build/demo/digits
 	@echo "What came of it, to be opened in a browser: build/demo/digits/report.html"
+	@echo "Your own: \`. $(BIN)/activate\` makes \`cnn\` a command of this shell; docs/tutorial/first-network.md begins"
 
 test: lint ## lint, then the tests; minutes
 	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"

@@ -105,6 +105,30 @@ GROUPS: dict[str, tuple[Command, ...]] = {
 
 COMMANDS = {command.name: command for group in GROUPS.values() for command in group}
 
+CALLED_ELSEWHERE = {
+    "augment": "transform transforms",
+    "check": "compile lint validate verify",
+    "draw": "diagram graph plot plot_model",
+    "emit": "codegen pytorch torch",
+    "evaluate": "eval score test val",
+    "export": "deploy onnx save",
+    "features": "embed embeddings extract",
+    "find-lr": "lr_find lr-find",
+    "fmt": "format",
+    "gallery": "list models zoo",
+    "help": "doc docs man",
+    "import": "convert",
+    "new": "create init start",
+    "pack": "shard shards",
+    "play": "playground serve ui",
+    "predict": "classify detect infer inference",
+    "report": "count describe flops info params profile stats summary",
+    "show": "gradcam inspect view visualise visualize",
+    "sweep": "hpo optimize search tune",
+    "train": "fine-tune finetune fit learn run",
+}
+"""Commands, and words of other tools that are answered with them."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
@@ -223,6 +247,9 @@ def _parser() -> Parser:
         epilog="`cnn COMMAND --help` explains a command, with examples.",
         formatter_class=HelpText,
     )
+    parser.elsewhere = {
+        word: name for name, words in CALLED_ELSEWHERE.items() for word in words.split()
+    }
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=f"cnn {__version__}")
     return parser

@@ -529,3 +529,33 @@ def test_a_directive_for_a_command_without_sections_is_shown_as_written(run: Run
     found = run("report", "lenet5", "--set", "train.optimizer.lr=0.1").err
     assert "train.optimizer.lr=0.1\n" in found
     assert "Call(" not in found
+
+
+def test_a_variant_is_checked(run: Run) -> None:
+    """What only `--set` builds: a gate whose body ends in other channels."""
+    Path("net.cnn").write_text(
+        "network Net(squeeze=off) {\n  input 3x32x32\n  conv 16 3x3 same, relu\n"
+        "  if squeeze { gate { pool avg global, conv 4 1x1, relu, conv channels 1x1, sigmoid } }\n"
+        "  pool avg global, flatten, fc 10\n}\n"
+    )
+    assert run("check", "net.cnn").code == 0
+    found = run("check", "net.cnn", "--set", "squeeze=on")
+    assert found.code == 1
+    assert "16x32x32 and 4x1x1" in found.out
+    assert "did you mean `squeeze`?" in run("check", "net.cnn", "--set", "squeze=on").out
+
+
+@pytest.mark.parametrize(
+    ("word", "command"), [("fit", "train"), ("summary", "report"), ("eval", "evaluate")]
+)
+def test_commands_of_other_tools(run: Run, word: str, command: str) -> None:
+    found = run(word, "net.cnn")
+    assert found.code == 2
+    assert f"did you mean `{command}`?" in found.err
+
+
+def test_words_of_other_tools_are_not_commands() -> None:
+    words = [word for name in cli.CALLED_ELSEWHERE for word in cli.CALLED_ELSEWHERE[name].split()]
+    assert len({*words}) == len(words)
+    assert not {*words} & {*cli.COMMANDS}
+    assert {*cli.CALLED_ELSEWHERE} <= {*cli.COMMANDS}

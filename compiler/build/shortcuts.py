@@ -50,7 +50,7 @@ def stride_beside(input_node: Node, body: Node) -> PerAxis:
         raise ShapeError(
             f"no shortcut of stride {plain(steps)} ends in {text(after[1:])}",
             f"the body has stride {plain(steps)}, and beside it a shortcut ends in {text(sides)}:"
-            f" pad the body, so that it ends in {text(sides)}, too",
+            f" pad the body (`same`), so that it ends in {text(sides)}, too",
         )
     return steps
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ... import __version__
 from ...dsl.diagnostics import Diagnostic, SpecError, has_errors
 from ...dsl.gc_pause import gc_paused
-from .options import SPECS
+from .options import SPECS, add_network_options
 from .specs import given_specs
 from .terminal import ERRORS, OK, print_diagnostics, say
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 cnn check net.cnn
+cnn check net.cnn --set width=32
 cnn check specs/ --format json
 cat net.cnn | cnn check -"""
 
@@ -33,12 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="text for people, json and sarif for programs (default: text)",
     )
+    add_network_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     diagnostics: list[Diagnostic] = []
     for spec in given_specs(options.files, options):
-        diagnostics += spec if isinstance(spec, list) else _examine(spec)
+        diagnostics += spec if isinstance(spec, list) else _examine(spec, options)
     diagnostics = _without_repetition(diagnostics)
     if not diagnostics and options.format == "text":
         return OK
@@ -66,17 +68,19 @@ def _without_repetition(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 @gc_paused()  # once for a file: each pause ends in a search through all that is there
-def _examine(spec: GivenSpec) -> list[Diagnostic]:
+def _examine(spec: GivenSpec, options: argparse.Namespace) -> list[Diagnostic]:
     from ..diagnose.check import check
+    from ..language.fuel import DEFAULT_LAYERS
     from ..load_spec import load
 
     try:
         return check(
             load(spec.source),
-            network=spec.options.network,
-            input_shape=spec.options.input,
+            network=options.network or spec.options.network,
+            input_shape=options.input or spec.options.input,
+            max_layers=options.max_layers or DEFAULT_LAYERS,
             classes=spec.options.classes,
-            overrides=spec.overrides(),
+            overrides=[*spec.overrides(), *options.set],
         )
     except SpecError as error:
         return list(error.diagnostics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple, NoReturn
@@ -21,14 +22,18 @@ class HelpText(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that suggests the closest choice for a misspelled one."""
+    """An argument parser that suggests the closest choice for a misspelled one, or that which
+    another tool's word stands for."""
+
+    elsewhere: Mapping[str, str] = {}
+    """Words of other tools, and the choices in their place."""
 
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message and "choose from" in message:
             import re
 
             wrong, *choices = re.findall(r"'([^']*)'", message)
-            close = closest(wrong, choices)
+            close = self.elsewhere.get(wrong.lower()) or closest(wrong, choices)
             if close:
                 message += f"\ndid you mean `{close}`?"
         super().error(message)

@@ -182,6 +182,15 @@ def unknown_name(
     of_network = of_the_network(node.span, name, env)
     if of_network is not None:
         return of_network
+    switch = values.switch_elsewhere(name) if name == node.span.text else ""
+    if switch:
+        return Problem(
+            "unknown-name",
+            f"there is no value named `{name}`",
+            node.span,
+            help=f"write `{switch}`",
+            edits=(Edit(node.span, switch),),
+        )
     help, edits = did_you_mean(name, {*env.names(), *labels}, node.span)
     return Problem(
         "unknown-name",

@@ -155,12 +155,21 @@ write `gate { … }`, or give the layers labels and write `mul a b`
 write `gate { pool avg global, conv 4 1x1, relu, conv 16 1x1, sigmoid }`, here for 16 channels
     SEBlock SqueezeExcite SqueezeExcitation se_block se SELayer se_layer SEModule se_module
     squeeze_excite squeeze_excitation squeeze_and_excite
+it is a block of the gallery: with `import "resnet/blocks.cnn"` at the top of the file, it is
+  written `basic 64 stride=2`
+    BasicBlock basic_block basic res_block ResBlock resnet_block
+it is a block of the gallery: with `import "resnet/blocks.cnn"` at the top of the file, it is
+  written `bottleneck 64 stride=2`, for 256 channels
+    bottleneck bottleneck_block BottleneckBlock
+it is a block of the gallery: with `import "efficientnet/blocks.cnn"` at the top of the file, it is
+  written `mbconv 24 kernel=3 expand=6 stride=2`
+    mbconv InvertedResidual inverted_residual
+write `conv 64 3x3 same, bn, relu`
+    conv_block ConvBlock conv_bn conv_bn_relu ConvBNReLU ConvNormActivation Conv2dNormActivation
+    ConvNormAct
 it is made of several layers: write it out as a block, as specs of the gallery do (`cnn gallery`)
-    mbconv fused_mbconv InvertedResidual inverted_residual bottleneck BasicBlock basic_block
-    DenseBlock dense_block transition_layer TransitionLayer ghost GhostModule res_block ResBlock
-    resnet_block conv_block ConvBlock conv_bn conv_bn_relu ConvBNReLU ConvNormActivation
-    Conv2dNormActivation CSP C3 C2f DarknetBottleneck InceptionModule inception_module
-    ConvNormAct EcaModule CbamModule AttentionPool2d Mlp
+    fused_mbconv DenseBlock dense_block transition_layer TransitionLayer ghost GhostModule CSP C3
+    C2f DarknetBottleneck InceptionModule inception_module EcaModule CbamModule AttentionPool2d Mlp
 write both pools side by side: `concat { | pool max global | pool avg global }`
     AdaptiveConcatPool2d SelectAdaptivePool2dCatAvgMax
 write `conv 16 1x1, relu, concat { | conv 64 1x1, relu | conv 64 3x3 same, relu }`

@@ -30,6 +30,7 @@ from .values import (
     percent,
     quoted,
     show,
+    switch_elsewhere,
 )
 
 Range = tuple[float, float]
@@ -140,15 +141,12 @@ def _ends(value: object) -> tuple[object, object] | None:
     return low, high
 
 
-_SWITCH_HABITS = {"true": "on", "false": "off", "none": "off", "1": "on", "0": "off"}
-
-
 def _switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, Word) and value in ("yes", "no"):
         return value == "yes"
-    habit = _SWITCH_HABITS.get(str(value).lower(), "")
+    habit = switch_elsewhere(value)
     raise ArgumentError(f"{show(value)} is neither `on` nor `off`", instead=habit)
 
 
@@ -160,7 +158,7 @@ def _one_of(known: Sequence[str], switches: bool, elsewhere: Mapping[str, str]) 
             return str(value)
         habit = elsewhere.get(str(value).lower(), "")
         if switches and not habit:
-            habit = _SWITCH_HABITS.get(str(value).lower(), "")
+            habit = switch_elsewhere(value)
         raise ArgumentError(
             f"{show(value)} is not one of them", instead=habit or closest(str(value), known)
         )

@@ -14,6 +14,7 @@ from ...dsl.source import Source
 from ...dsl.syntax import Call, Let, Statement
 from .evaluate import Env, evaluate
 from .problems import Problem, Quiet
+from .values import Word, switch_elsewhere
 from .vocabulary import SECTIONS
 
 
@@ -55,7 +56,11 @@ def read_override(text: str, origin: str = "--set") -> tuple[str, object]:
     only = _statement(f"let value = {value}", value, origin)
     assert isinstance(only, Let)
     try:
-        return name, evaluate(only.value, Env())
+        result = evaluate(only.value, Env())
+        switch = switch_elsewhere(result) if isinstance(result, Word) else ""
+        if switch:
+            raise OverrideError(f"{value!r} is not a value: write {name}={switch}")
+        return name, result
     except Problem as problem:
         raise OverrideError(f"{value!r} is not a value: {problem.diagnostic.message}") from None
     except Quiet:

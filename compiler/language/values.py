@@ -101,6 +101,16 @@ class Interval(NamedTuple):
     high: float
 
 
+_SWITCHES_ELSEWHERE = {
+    "true": "on", "false": "off", "none": "off", "1": "on", "0": "off", "yes": "on", "no": "off",
+}  # fmt: skip
+
+
+def switch_elsewhere(value: object) -> str:
+    """`on` or `off`, if the value is how other languages write it; else empty."""
+    return _SWITCHES_ELSEWHERE.get(str(value).lower(), "")
+
+
 def show(value: object, number: Callable[[float], str] = "{:g}".format) -> str:
     """A value as a spec writes it, with rounded numbers; `number` formats them differently."""
     match value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,14 @@ def test_signatures_are_documented(op: type[Op]) -> None:
         assert field.doc, field
         assert not field.doc.endswith("."), field
         assert field.expects, field
+
+
+def test_every_file_with_a_layer_is_imported() -> None:
+    """Else its words are known only where something else has imported it."""
+    for file in (ROOT / "compiler" / "ops").rglob("*.py"):
+        if re.search(r'^    word: ClassVar\[str\] = "', file.read_text(), re.MULTILINE):
+            imports = (file.parent / "__init__.py").read_text()
+            assert re.search(rf"\b{file.stem}\b", imports), f"{file.stem} is missing in __init__.py"
 
 
 def test_choices_of_arguments_are_known() -> None:

@@ -173,6 +173,7 @@ def test_the_budget(residual: str, capsys: Capture) -> None:
         (["--set", "width="], "is not name=value"),
         (["--set", "1=2"], "is not name=value"),
         (["--set", "width=2 3"], "is not a value"),
+        (["--set", "wide=True"], "'True' is not a value: write wide=on"),
         (["--set", "width=1, network X { }"], "is not a value"),
         (["--set", 'width=import "/etc/passwd"'], "is not a value"),
         (["--set", "width=1/0"], "division by zero"),

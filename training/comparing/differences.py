@@ -87,7 +87,7 @@ class Differences:
         if found is None:
             return ""
         counts = [
-            f"{plural(len(parts), 'layer or part' if what != 'changed' else 'layer')} {what}"
+            f"{plural(len(parts), 'layer')}{_or_parts(parts) * (what != 'changed')} {what}"
             for what, parts in (
                 ("added", found.added),
                 ("removed", found.removed),
@@ -135,3 +135,7 @@ def _analysis(contender: Contender) -> Analysis | None:
         return analyse(request_of(contender.run.folder).network)
     except (SpecError, OSError):
         return None
+
+
+def _or_parts(parts: Sequence[object]) -> str:
+    return " or part" if len(parts) == 1 else " or parts"

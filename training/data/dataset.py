@@ -121,6 +121,7 @@ class Dataset:
             yield from self.numbers()
         elif not self.answers and self.task != IMAGES:
             yield from self.imbalance()
+            yield from self.unmeasured()
 
     def band_table(self) -> Iterator[str]:
         """The figures of each band, in the numbers of the files."""
@@ -156,6 +157,17 @@ class Dataset:
                 yield f"  {'…':{width}}"
             bar = "▆" * max(1, round(_BAR * counts[label] / largest)) if counts[label] else ""
             yield f"  {self.classes[label]:{width}} {counts[label]:>9,} {bar}".rstrip()
+
+    def unmeasured(self) -> Iterator[str]:
+        """The classes with so few images that none was drawn for validation."""
+        val = self.part("val")
+        if val is None or "val" not in self.drawn:
+            return
+        counts = zip(self.classes, val.counts, strict=True)
+        lacking = [name for name, count in counts if not count]
+        if lacking:
+            nouns = plural_noun(self.noun)
+            yield f"too few {nouns}, so that none is left for validation: {listed(lacking)}"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"

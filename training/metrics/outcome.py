@@ -37,6 +37,14 @@ class Outcome(NamedTuple):
     """The indices of the images, if not all of the part have this label."""
 
     @property
+    def undecided(self) -> int:
+        """The number of images for which all classes are equally likely, to the last bit."""
+        answers = self.answers
+        if answers.ndim != 2 or answers.shape[1] < 2:
+            return 0
+        return int((answers == answers[:, :1]).all(1).sum())
+
+    @property
     def probabilities(self) -> Tensor:
         """The answers of a classification."""
         return self.answers

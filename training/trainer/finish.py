@@ -147,6 +147,7 @@ def _verdict(run: Run, reason: str, outcome: Outcome) -> tuple[Finding, ...]:
         run.job.data.dataset,
         epochs(run.writer.folder.path),
         predicted=outcome.confusion.sum(0).tolist(),
+        undecided=outcome.undecided,
         stopped_early=reason in (EARLY, CALLBACK),
         comparisons=outcome.comparisons,
     )

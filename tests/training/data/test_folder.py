@@ -156,6 +156,7 @@ def test_a_class_of_one_image_keeps_it_for_training(tmp_path: Path) -> None:
     fill(tmp_path, {"many": 9, "one": 1})
     found = opened(f'folder "{tmp_path}"')
     assert [p.counts for p in found.dataset.parts] == [(7, 1), (2, 0)]
+    assert "too few images, so that none is left for validation: one" in [*found.dataset.lines()]
 
 
 # ---- what is refused -------------------------------------------------------------------------
@@ -191,6 +192,26 @@ def test_folders_that_are_not_data_sets(
     assert found.code == code
     assert words in found.message
     assert found.help
+
+
+def test_photographs_in_formats_that_are_not_read(tmp_path: Path) -> None:
+    """As phones write them: what to do is said, with other images and without."""
+    fill(tmp_path, {"cats": 3, "dogs": 3})
+    (tmp_path / "dogs" / "1.HEIC").touch()
+    (note,) = opened(f'folder "{tmp_path}"').dataset.notes
+    assert "1 of .heic; `.heic` is a photograph, in a format that is not read: convert" in note
+    alone = tmp_path / "alone"
+    for name in ("cats", "dogs"):
+        (alone / name).mkdir(parents=True)
+        (alone / name / "1.heic").touch()
+    assert "convert them to JPEG" in refused(f'folder "{alone}"').help
+
+
+def test_images_whose_masks_are_missing(tmp_path: Path) -> None:
+    fill(tmp_path, {"images": 3})
+    found = refused(f'folder "{tmp_path}"')
+    assert found.code == "one-class"
+    assert "a folder `masks` beside `images`" in found.help
 
 
 def test_images_without_folders(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_anything_else_is_refused(tmp_path: Path, text: str, code: str) -> None:
     ("text", "shown", "help"),
     [
         ("cifra10 val=30%", "cifra10", "did you mean `cifar10`?"),
+        ("animal", "animal", "did you mean `animals`?"),
         ("imagefolder x", "imagefolder", "in a spec it is written `data folder`"),
         ("digits vl=30%", "vl", "did you mean `val`?"),
         ("digits val=200%", "val=200%", ""),

@@ -151,3 +151,18 @@ def test_guests_are_the_images_that_come_next(
                 assert places == [order[(seen + k) % count] for k in range(len(places))]
             seen += own
     assert seen == (count // size * size if drop_last else count)
+
+
+def test_the_time_of_an_epoch_goes_on_while_its_batches_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first step counts too: its images took more than the time in which they were read."""
+    now = 0.0
+    monkeypatch.setattr("dotcnn.training.data.loader.batches.time.perf_counter", lambda: now)
+    reader = batches(8, 4)
+    assert reader.elapsed == 0
+    for number, _ in enumerate(reader(), 1):
+        now += 10
+        assert reader.elapsed == 10 * number
+    now += 100  # validation
+    assert reader.elapsed == 20

@@ -203,6 +203,17 @@ def test_it_underfits() -> None:
     assert found[0].text.endswith("What helps: a larger network.")
 
 
+def test_a_head_that_gives_only_zeros() -> None:
+    """SqueezeNet ends in a `relu`: after too large a step, 16 of 24 images give zeros alone."""
+    curves = ([2.7, 0.7, 0.61], [0.56, 0.73, 0.7], [0.64, 0.68, 0.68], [0.67, 0.67, 0.67])
+    found = run(*curves, images=24, undecided=16, ends_in_relu=True)
+    assert rules(found) == ["undecided"]
+    assert "for 16 of 24 validation images, every class is exactly as likely" in found[0].text
+    assert "Take that `relu` out" in found[0].text
+    assert "relu" not in run(*curves, images=24, undecided=16)[0].text
+    assert "undecided" not in rules(run(*curves, images=24, undecided=1))
+
+
 def test_all_images_are_taken_for_one_class() -> None:
     """Nine of ten images are of one class."""
     counts = (1800, *(20, 24) * 4, 24)

@@ -168,6 +168,22 @@ def test_class_numbers_with_a_gap_are_pointed_out(tmp_path: Path) -> None:
     assert any("only 0, 1, 2 and 200 occur" in note and "`ignore=200`" in note for note in notes)
 
 
+def test_shades_of_gray_are_not_class_numbers(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    for file in tmp_path.glob("**/masks/*.png"):
+        mask = numpy.zeros(SIZE, numpy.uint8)
+        mask[0], mask[1] = 100, 200
+        save(file, mask)
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path)
+    (found,) = caught.value.diagnostics
+    assert "only the values 0, 100 and 200: shades of gray" in found.message
+    assert "`name 100 100 100`" in found.help
+    shades = "table 0 0 0\ncoin 100 100 100\nkey 200 200 200\n"
+    (tmp_path / "classes.txt").write_text(shades)
+    assert opened(tmp_path).dataset.classes == ("table", "coin", "key")
+
+
 @pytest.mark.parametrize("budget", [0, None])
 def test_masks_are_checked_where_images_stay_in_their_files(
     tmp_path: Path, budget: int | None

@@ -11,6 +11,7 @@ each process gets a range of the images.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
@@ -124,8 +125,8 @@ class Batches:
         image of another process in their place, so that its size is not 0."""
         self.waited = 0.0
         """The seconds of the last epoch that were spent waiting for images."""
-        self.elapsed = 0.0
-        """The seconds of the last epoch until now."""
+        self._began, self._ended = 0.0, 0.0
+        """When the last epoch did; while it goes on, it ends in an infinite time."""
         self._random_crops = random_crops
         self._machine = machine
         self._window = window
@@ -144,6 +145,11 @@ class Batches:
         """The number of images of the last batch in the process that has fewest of them; at least
         the one that stands for them."""
         return max(1, self.together // self.sharing.world)
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds of the last epoch until now, with what was done with its batches."""
+        return min(self._ended, time.perf_counter()) - self._began
 
     @property
     def waiting(self) -> float:
@@ -171,9 +177,9 @@ class Batches:
 
     def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, starting at a position."""
-        self.waited = self.elapsed = 0.0
+        self.waited = 0.0
         self.state = State(epoch, position)
-        began = time.perf_counter()
+        self._began, self._ended = time.perf_counter(), math.inf
         planned, ahead = itertools.tee(self._planned(epoch, position))
         source = self._read((batch.indices for batch in ahead), epoch)
         try:
@@ -182,12 +188,10 @@ class Batches:
                 batch = self._batch(next(source), labels, indices)
                 self.state = State(epoch, position_after)
                 self.together, self.own = together, own
-                now = time.perf_counter()
-                self.waited += now - requested
-                self.elapsed = now - began
+                self.waited += time.perf_counter() - requested
                 yield batch
         finally:
-            self.elapsed = time.perf_counter() - began
+            self._ended = time.perf_counter()
             source.close()
 
     def again(self, labels: Tensor, indices: Tensor) -> Batch:

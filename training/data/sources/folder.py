@@ -96,7 +96,9 @@ def _of_classes(
         if lacking:
             notes.append(f"{part} has no images of {listed(lacking)}")
         if part_images.other_files:
-            notes.append(f"{part}: files that are not images: {part_images.other_files}")
+            note = f"{part}: files that are not images: {part_images.other_files}"
+            advice = part_images.unread_photographs
+            notes.append(f"{note}; {advice}" if advice else note)
     if samples is None:
         several_classes, note = merged(data, parts)
         notes += [note] if note else []
@@ -197,14 +199,15 @@ def _must_be_classes(data: Folder, images: ImageTree, wanted: Wanted) -> None:
         )
     if len(empty) == len(images.classes):
         message = f"no folder in {root} has images in it{_instead(images.other_files)}"
-        raise problem("no-images", message, data, help=f"the expected layout: {LAYOUT}")
+        advice = images.unread_photographs or f"the expected layout: {LAYOUT}"
+        raise problem("no-images", message, data, help=advice)
     if empty:
         described = [f"`{name}`{_instead(by_ending(images.others[name]))}" for name in empty]
         raise problem(
             "empty-class",
             f"no images in {listed(described)}, in {root}",
             data,
-            help="add images, or remove the folder",
+            help=images.unread_photographs or "add images, or remove the folder",
         )
     if len(images.classes) == 1:
         (only,) = images.classes
@@ -212,6 +215,10 @@ def _must_be_classes(data: Folder, images: ImageTree, wanted: Wanted) -> None:
             file.split("/")[1] for file in images.classes[only] if file.count("/") > 1
         }
         help = f"the classes seem to be inside `{only}`: name that folder" if inside else LAYOUT
+        if not inside and only.lower() in ("images", "image", "imgs", "img"):
+            help = (
+                f"for masks, put them into a folder `masks` beside `{only}`; for classes: {LAYOUT}"
+            )
         raise problem("one-class", f"{root} has only one class, `{only}`", data, help=help)
 
 

@@ -14,6 +14,20 @@ from ..diagnostic import listed, problem
 from .file_names import clean, hidden, is_image
 
 MAX_DEPTH = 40
+PHOTOGRAPHS = {
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jxl",
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".orf",
+    ".raf",
+}
+"""Endings of photographs, by phones and cameras, in formats that are not read."""
 
 Wanted = Callable[[str], bool]
 """Whether a file of this name is looked for."""
@@ -38,7 +52,21 @@ class ImageTree:
     @property
     def other_files(self) -> str:
         """The other files of all classes, in words: `3 of .txt and 1 of .heic`."""
-        return by_ending(sum(self.others.values(), Counter()))
+        return by_ending(self._others())
+
+    @property
+    def unread_photographs(self) -> str:
+        """What to do with photographs of phones and cameras among them; empty if there are none."""
+        endings = [f"`{ending}`" for ending in sorted(self._others()) if ending in PHOTOGRAPHS]
+        if not endings:
+            return ""
+        files = (
+            "is a photograph, in a format" if len(endings) == 1 else "are photographs, in formats"
+        )
+        return f"{listed(endings)} {files} that is not read: convert them to JPEG"
+
+    def _others(self) -> Counter[str]:
+        return sum(self.others.values(), Counter())
 
 
 def must_be_folder(path: Path, written: str, data: Data | None, argument: str = "path") -> None:
@@ -74,12 +102,17 @@ def _elsewhere(written: str) -> str:
 
 
 def _similar(path: Path) -> str:
+    close = similar_name(path)
+    return f"did you mean `{close}`, beside it?" if close else ""
+
+
+def similar_name(path: Path) -> str:
+    """The name of a folder beside a missing `path` that is similar; empty if none is."""
     try:
         beside = [clean(entry.name) for entry in os.scandir(path.parent) if entry.is_dir()]
-    except OSError:
+    except (OSError, ValueError):
         return ""
-    close = closest(clean(path.name), beside)
-    return f"did you mean `{close}`, beside it?" if close else ""
+    return closest(clean(path.name), beside)
 
 
 def parts_in(root: Path) -> dict[str, Path]:

@@ -31,6 +31,7 @@ from ..diagnostic import listed
 from ..remote.address import is_remote
 from ..samples.sample_endings import in_archive
 from .file_names import clean
+from .folder_tree import similar_name
 from .hub_parquet import is_from_hub
 from .hugging_face import is_saved
 from .idx import looks_like_idx
@@ -69,7 +70,7 @@ def given(text: str, here: Path, name: str = "--data") -> SectionOverride:
         return _override(f"shards {path}", name)
     if word != text.strip() and folded(word) in known_elsewhere("train"):
         return _override(text, name)  # the error will name the word of this language
-    raise SpecError([_unfit(text, word, is_file, name)])
+    raise SpecError([_unfit(text, word, place, is_file, name)])
 
 
 def data_of(override: SectionOverride) -> Data:
@@ -144,10 +145,19 @@ def _ambiguous(word: str, name: str) -> Diagnostic:
 
 
 _LONGEST = 100
+PACKED = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+"""Endings of archives that are not read."""
 
 
-def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
+def _unfit(text: str, word: str, path: Path, is_file: bool, name: str) -> Diagnostic:
     place = _whole(text, name)
+    if is_file and path.name.lower().endswith(PACKED):
+        return Diagnostic(
+            "not-a-folder",
+            f"{place.text} is an archive, in which images are not read",
+            place,
+            help="unpack it, and name the folder with the images",
+        )
     if is_file:
         return Diagnostic(
             "not-a-folder",
@@ -158,6 +168,9 @@ def _unfit(text: str, word: str, is_file: bool, name: str) -> Diagnostic:
     close = closest(word, _kinds())
     if close and len(word) < len(place.text):  # arguments follow: it was meant as a data line
         place = Span(place.source, 0, len(word))
+    if not close and word:
+        beside = similar_name(path)
+        close = str(Path(text).with_name(beside)) if beside else ""
     return Diagnostic(
         "no-such-folder",
         f"there is no folder {place.text}, and no data set of that name",

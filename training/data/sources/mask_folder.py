@@ -345,7 +345,29 @@ def scanned(data: Folder | TableData, parts: Sequence[Pairs]) -> MaskClasses:
             help="a mask is an image whose values are class numbers, from 0; if it has colors,"
             " write them into `classes.txt` in the folder, one line for each: `road 128 64 128`",
         )
+    _must_be_numbers(data, sorted(values))
     return MaskClasses(tuple(map(str, range(max(values) + 1))), used=frozenset(values))
+
+
+def _must_be_numbers(data: Folder | TableData, values: list[int]) -> None:
+    """Raises SpecError for shades of gray, like 0, 100 and 200, which would be 201 classes. Numbers
+    that are close together, up to a last one, are not meant: that may stand for no label."""
+    close = len(values) > 2 and len(values) >= values[-2] / 2
+    if close or _CROWDED * len(values) > values[-1]:
+        return
+    shades = ", ".join(f"`name {value} {value} {value}`" for value in values[:3])
+    raise problem(
+        "no-classes",
+        f"the masks in {data.path} have only the values {listed([*map(str, values)])}: shades of"
+        f" gray, it seems, and not the numbers of {values[-1] + 1} classes",
+        data,
+        help="write `classes.txt` into the folder, with a line for each class, its name and shade:"
+        f" {shades}{', …' if len(values) > 3 else ''}; if they are numbers, a name in each line",
+    )
+
+
+_CROWDED = 10
+"""Numbers are those of classes if one in so many occurs."""
 
 
 def _gap(classes: MaskClasses) -> Iterator[str]:

@@ -54,6 +54,10 @@ class Facts:
     """Whether the network has dropout."""
     predicted: Sequence[int] = ()
     """How many validation images the best weights put into each class; empty if not known."""
+    undecided: int = 0
+    """For how many validation images the best weights give every class the same probability."""
+    ends_in_relu: bool = False
+    """Whether a `relu` follows the last layer with weights."""
     spec: str = "NET"
     """The spec, as commands name it."""
     stopped_early: bool = False
@@ -68,6 +72,7 @@ class Facts:
         epochs: Sequence[EpochRecord],
         *,
         predicted: Sequence[int] = (),
+        undecided: int = 0,
         stopped_early: bool = False,
         comparisons: Sequence[Comparison] = (),
     ) -> Facts | None:
@@ -89,6 +94,8 @@ class Facts:
             next((each.base["psnr"] for each in comparisons if each.against == INPUT), None),
             dropout=any(node.op.kind == "dropout" for node in network.nodes),
             predicted=predicted,
+            undecided=undecided,
+            ends_in_relu=_ends_in_relu(network),
             spec=source.name if source.path is not None else "NET",
             stopped_early=stopped_early,
             noun=dataset.noun,
@@ -162,6 +169,11 @@ class Facts:
         images = max(1, self.val.count if images is None else images)
         spread = max(share * (1 - share), 1 / (images + 2))  # also if all are right
         return LIMITS.sigmas * sqrt(spread / images)
+
+
+def _ends_in_relu(network: Network) -> bool:
+    last = max((n for n, node in enumerate(network.nodes) if node.weights), default=0)
+    return any(node.op.word == "relu" for node in network.nodes[last:])
 
 
 def finite(value: float | None) -> bool:

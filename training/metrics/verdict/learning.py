@@ -99,6 +99,25 @@ def rises(facts: Facts) -> Finding | None:
     )
 
 
+def undecided(facts: Facts) -> Finding | None:
+    """Many validation images get the same answer for every class, as the head gives only zeros."""
+    if facts.no_accuracy or facts.masks:
+        return None
+    if facts.undecided < max(2, LIMITS.undecided * facts.val.count):
+        return None
+    what = (
+        f"for {facts.undecided:,} of {facts.val.count:,} validation images, every class is exactly"
+        " as likely as the others: what reaches the end of the network is zero"
+    )
+    rate = f"a tenth of the learning rate ({facts.plan.train.optimizer.lr:.3g})"
+    if facts.ends_in_relu:
+        return Finding(
+            "undecided",
+            f"{what}, by the `relu` after its last layer. Take that `relu` out, or try {rate}.",
+        )
+    return Finding("undecided", f"{what}. Try {rate}.")
+
+
 def one_class(facts: Facts) -> Finding | None:
     """All validation images are put into one class."""
     counts = facts.predicted

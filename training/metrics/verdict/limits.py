@@ -31,6 +31,9 @@ class Limits(NamedTuple):
     rise_top1: float = 0.03
     """… and training accuracy has fallen by this much."""
 
+    undecided: float = 0.05
+    """The share of validation images without any answer, from which on it is said."""
+
     worse: float = 0.03
     """Training has made the network worse from this loss of accuracy on."""
 

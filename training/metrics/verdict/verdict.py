@@ -20,13 +20,13 @@ from .certainty import few
 from .facts import Facts, Finding
 from .fitting import improves, overfits, overfits_in_loss, underfits, well
 from .image_rules import well_images
-from .learning import guesses, one_class, rises, too_slow, worse
+from .learning import guesses, one_class, rises, too_slow, undecided, worse
 from .mask_rules import never_found
 from .number_rules import well_numbers
 
 Rule = Callable[[Facts], Finding | None]
 
-TROUBLE: tuple[Rule, ...] = (rises, guesses, worse, one_class, too_slow)
+TROUBLE: tuple[Rule, ...] = (undecided, rises, guesses, worse, one_class, too_slow)
 FIT: tuple[Rule, ...] = (
     overfits,
     overfits_in_loss,
