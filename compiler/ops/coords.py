@@ -80,9 +80,11 @@ class Coords(NoMultiplyAdds, Op):
 ADD_COORDS = helper('''\
 def add_coords(x: Tensor, radius: bool = False) -> Tensor:
     """Adds channels: the position along each axis, from -1 to 1."""
-    steps = [2 * torch.arange(side, device=x.device) - (side - 1) for side in x.shape[2:]]
-    places = torch.meshgrid([line / max(len(line) - 1, 1) for line in steps], indexing="ij")
-    grid = torch.stack(places)
+    places = []
+    for side in x.shape[2:]:
+        steps = 2 * torch.arange(side, device=x.device) - (side - 1)
+        places.append(steps / max(side - 1, 1))
+    grid = torch.stack(torch.meshgrid(places, indexing="ij"))
     if radius:
         grid = torch.cat([grid, grid.square().sum(0, keepdim=True).sqrt()])
     return torch.cat([x, grid.to(x.dtype).expand(len(x), *grid.shape)], 1)

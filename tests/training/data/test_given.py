@@ -71,7 +71,6 @@ def test_anything_else_is_refused(tmp_path: Path, text: str, code: str) -> None:
     ("text", "shown", "help"),
     [
         ("cifra10 val=30%", "cifra10", "did you mean `cifar10`?"),
-        ("animal", "animal", "did you mean `animals`?"),
         ("imagefolder x", "imagefolder", "in a spec it is written `data folder`"),
         ("digits vl=30%", "vl", "did you mean `val`?"),
         ("digits val=200%", "val=200%", ""),
@@ -97,6 +96,19 @@ def test_a_mistake_is_shown_at_the_argument(
     assert diagnostic.span is not None
     assert diagnostic.span.text == shown
     assert diagnostic.help == help
+
+
+def test_a_folder_of_a_similar_name(tmp_path: Path) -> None:
+    fill(tmp_path / "animals", {"a": 1})
+    (tmp_path / "set.zip").touch()
+    for text, help in (
+        ("animal", "did you mean `animals`?"),
+        (f"{tmp_path}/animal", f"did you mean `{tmp_path}/animals`?"),
+        ("set.zip", "unpack it, and name the folder with the images"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            given(text, tmp_path)
+        assert caught.value.diagnostics[0].help == help
 
 
 def test_quotes_around_a_path_do_not_matter(tmp_path: Path) -> None:
