@@ -29,8 +29,11 @@ import atexit
 import errno
 import gc
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        with _ctrl_c_ends_waiting():
+            code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return code
     except SystemExit as exit:  # argparse, after printing help or what was wrong
@@ -156,6 +160,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _stop_writing()
         say(f"cnn: cannot write: {error.strerror}")
         return ERRORS
+
+
+@contextmanager
+def _ctrl_c_ends_waiting() -> Iterator[None]:
+    """A context in which Ctrl-C also ends other threads that wait for images from elsewhere: Python
+    does not end before they do."""
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if before is not signal.default_int_handler or not main:
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        module = sys.modules.get(f"{__package__}.training.runtime.interrupts")
+        if module is not None:
+            module.stop_reading()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run(arguments: list[str]) -> int:

@@ -65,8 +65,9 @@ class RangeTest(Loop):
     def losses(self) -> list[float]:
         """The loss of each step, measured before it; fewer than there are rates if it explodes."""
         try:
-            while True:
+            while self.failed is None:
                 self.train_epoch()
+            raise self.failed
         except (_Ended, Diverged):
             return self._losses
         finally:

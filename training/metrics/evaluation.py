@@ -23,9 +23,6 @@ from .outcome import Outcome
 from .tally import Tally
 from .tiled_evaluation import count_tiled
 
-Merge = Callable[[Sequence[Tensor]], None]
-"""Sums the counts of several processes, in place."""
-
 
 def evaluate(
     module: nn.Module,
@@ -112,7 +109,6 @@ def count(
     callback: Callback | None = None,
     part: str = "val",
     kept: Answers | None = None,
-    merge: Merge | None = None,
     forward: Callable[[Tensor], Any] | None = None,
     members: Sequence[Tally] = (),
     thorough: bool = False,
@@ -148,8 +144,6 @@ def count(
                 kept.add(task.kept(outputs, labels))
             if callback is not None:
                 callback.evaluating(part, index + 1, len(batches))
-    if merge is not None:
-        merge(tally.all_counters())
     return tally
 
 

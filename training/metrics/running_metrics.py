@@ -13,6 +13,8 @@ from ..tasks.task import Outputs, Task
 OFTEN = 32
 """The number of steps after which the collected outputs are summed on the device."""
 
+Mark = tuple[list[tuple[Tensor, Tensor, Tensor]], Tensor]
+
 
 class RunningMetrics:
     """The mean training loss of an epoch, and the running metric of the task, both at the time of
@@ -71,6 +73,13 @@ class RunningMetrics:
     def reset(self) -> None:
         self._kept.clear()
         self._sums = self._zeros()
+
+    def mark(self) -> Mark:
+        """What there is until now, to go back to."""
+        return [*self._kept], self._sums.clone()
+
+    def go_back(self, mark: Mark) -> None:
+        self._kept, self._sums = [*mark[0]], mark[1].clone()
 
     def state(self) -> dict[str, Any]:
         self._flush()

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -27,6 +28,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.remote.remote_settings import patience
 from .break_off import break_off, own_addresses
 from .broken_connection import broken_connection
 from .devices import find_device
@@ -83,14 +85,15 @@ def _join(
     store = open_store(place, environment, tell)
     meet(place, store, heartbeats, tell)
     store.set_timeout(PATIENCE)
-    if not gpu:
-        choose_interface(heartbeats)
+    choose_interface(heartbeats)
+    # While one waits for images from elsewhere, the others wait for it.
+    longest = PATIENCE + timedelta(seconds=patience())
     dist.init_process_group(
         "nccl" if gpu else "gloo",
         store=PrefixStore("group", store),
         rank=place.rank,
         world_size=place.world,
-        timeout=PATIENCE,
+        timeout=longest,
     )
     own = Machine(socket.gethostname(), list(own_addresses()), own_cores())
     everybody: list[Machine] = Processes(place.rank, place.world, mine).gathered(own)
@@ -115,6 +118,7 @@ def _join(
         sharing_cores=sharing_cores,
         store=store,
         heartbeats=heartbeats,
+        patience=longest,
     )
 
 

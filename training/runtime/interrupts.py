@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -16,6 +16,15 @@ SAME = 0.3
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 """Some of them do not exist on Windows."""
+
+STOP_READING: list[Callable[[], None]] = []
+"""What ends waiting in other threads, called before a signal ends it in the main thread. Locks must
+not be taken there: the main thread may have them."""
+
+
+class WaitEnded(BaseException):
+    """A signal came while images were waited for: there may be none for a long time. Not an
+    Exception, since clients of object stores are tried again after those."""
 
 
 class Interruption:
@@ -29,8 +38,8 @@ class Interruption:
 
     Within `at_once()`, where there is nothing to save, a signal raises KeyboardInterrupt. So does a
     second signal anywhere, unless it comes within a moment of the first: torchrun passes on
-    signals that the terminal has already sent to all processes. Outside the main thread, signals
-    are not caught.
+    signals that the terminal has already sent to all processes. Within `while_waiting()`, the first
+    one raises WaitEnded. Outside the main thread, signals are not caught.
     """
 
     def __init__(self) -> None:
@@ -38,6 +47,7 @@ class Interruption:
         self._signalled = False
         self._since = 0.0
         self._at_once = False
+        self._waiting = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -74,6 +84,17 @@ class Interruption:
         finally:
             self._at_once = before
 
+    @contextmanager
+    def while_waiting(self) -> Iterator[None]:
+        """A context for waiting that may take long, and has nothing to finish."""
+        if self.requested:
+            raise WaitEnded
+        try:
+            self._waiting = True
+            yield
+        finally:
+            self._waiting = False
+
     def after_training(self) -> AbstractContextManager[None]:
         """A context for the evaluation after the last epoch, when everything is saved."""
         return self.at_once()
@@ -84,4 +105,15 @@ class Interruption:
             self.requested, self._since = True, now
         self._signalled = True
         if self._at_once if first else now - self._since > SAME:
+            stop_reading()
             raise KeyboardInterrupt
+        if self._waiting:
+            self._waiting = False
+            stop_reading()
+            raise WaitEnded
+
+
+def stop_reading() -> None:
+    """Ends waiting for images, which is about to end in the main thread, in all others."""
+    for stop in STOP_READING:
+        stop()

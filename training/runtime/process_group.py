@@ -66,6 +66,7 @@ class Processes:
         sharing_cores: int | None = None,
         store: Store | None = None,
         heartbeats: Heartbeats | None = None,
+        patience: timedelta = PATIENCE,
     ) -> None:
         self.rank = rank
         self.world = world
@@ -79,9 +80,13 @@ class Processes:
         self.sharing_cores = self.local.world if sharing_cores is None else sharing_cores
         """The number of processes that may run on the cores of this one. With `srun
         --cpus-per-task`, each has cores of its own."""
+        self.patience = patience
+        """How long the others are waited for."""
         self._store = store
         self._heartbeats = heartbeats
         self._meetings = 0
+        self._between_hosts: Any = None
+        """The group of all processes by which their CPUs communicate, if GPUs have another one."""
 
     @property
     def sharing(self) -> Sharing:
@@ -190,6 +195,22 @@ class Processes:
         elif isinstance(error, RuntimeError):
             kind = RuntimeError
         return _Failure((Diagnostic("process-failed", text),), kind)
+
+    def agree_to_end(
+        self, given_up: bool, error: SpecError | None
+    ) -> tuple[bool, SpecError | None]:
+        """Whether one of the processes has given up, or its error, in all of them. It costs little
+        if there is neither, and never waits for a GPU."""
+        if self.world == 1:
+            return given_up, error
+        worst = torch.tensor(2 if given_up else int(error is not None))
+        if self._between_hosts is None and self.device.type == "cuda":
+            self._between_hosts = dist.new_group(backend="gloo", timeout=self.patience)
+        dist.all_reduce(worst, dist.ReduceOp.MAX, group=self._between_hosts)
+        if worst != 1:
+            return bool(worst), None
+        errors = self.gathered(None if error is None else tuple(error.diagnostics))
+        return False, error or SpecError(next(each for each in errors if each is not None))
 
     def broadcast(self, value: Any) -> Any:
         """The value of the first process, in all processes."""

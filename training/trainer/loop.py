@@ -8,14 +8,13 @@ writer (checkpoint/writer.py) and the callbacks (callbacks.py).
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -32,7 +31,7 @@ from ..optim.optimizers import rate_of, set_rate, step_unless
 from ..restoration.augment import augmenter_for
 from ..runtime.async_scalar import AsyncScalars, Sent, send
 from ..runtime.constant_outputs import constant_outputs
-from ..runtime.interrupts import Interruption
+from ..runtime.interrupts import Interruption, WaitEnded
 from ..runtime.memory_errors import is_out_of_memory
 from ..runtime.nan_check import FAR, Diverged, Moment, advice, not_finite, too_large
 from ..runtime.sync_batchnorm import Shares, set_shares
@@ -45,6 +44,8 @@ DONE, EARLY, CALLBACK, PRUNED, INTERRUPTED, DIVERGED, STOPPED = (
     "done", "early stop", "callback stop", "pruned", "interrupted", "diverged", "stopped",
 )  # fmt: skip
 """The states in which training ends."""
+
+T = TypeVar("T")
 
 
 class Ending(NamedTuple):
@@ -131,6 +132,10 @@ class Loop:
         """Why no more images can be read: what was trained is saved."""
         self.told = Shares.ALL
         """What layers were told of the shares of a batch."""
+        self.given_up = False
+        """Whether a signal came while images were waited for."""
+        self.elsewhere = any(self.processes.gathered(self.batches.elsewhere))
+        """Whether images of training are read from elsewhere."""
         self.stopping = False
         """Whether another process was asked to stop."""
         self.saving = False
@@ -266,7 +271,7 @@ class Loop:
                 self.saving = False
                 self.writer.within_epoch(learner, time.perf_counter() - began)
         self.read(losses.rest())
-        if self.failed is not None:
+        if self.failed is not None or self.given_up:
             return False
         position.epoch += 1
         position.position = 0
@@ -346,29 +351,55 @@ class Loop:
         sizes = BatchSizes(len(self.batches.store), size, position.position, self.batches.drop_last)
         before = len(self.batches) - len(sizes)
         many = self.train.accumulate.batches
-        for index, batch in enumerate(self.readable(position.epoch, position.position, many)):
+        for index, batch in enumerate(self.readable(len(sizes), many)):
             first = index - index % many
             together = sum(sizes[first : first + many])
             share = self.batches.own * self.processes.world / together
             last = index % many == many - 1 or index == len(sizes) - 1
             yield before + index + 1, (batch, share, last)
 
-    def readable(self, epoch: int, position: int, many: int) -> Iterator[Batch]:
-        """The batches of an epoch, until they end, or their images cannot be read any more. What
-        was trained can then be saved, unless other processes wait for this one or a step is half
-        made: it has `many` batches."""
-        batches = self.batches(epoch, position)
-        for done in itertools.count():
-            try:
-                batch = next(batches)
-            except StopIteration:
+    def readable(self, count: int, many: int) -> Iterator[Batch]:
+        """The next `count` batches of an epoch, or fewer, if their images cannot be read or waited
+        for any more: what was trained can then be saved. A step has `many` batches; one that is
+        half made is taken back."""
+        batches = self.batches(self.position.epoch, self.position.position)
+        metrics, before_step = self.writer.metrics, None
+        try:
+            for done in range(count):
+                if many > 1 and done % many == 0:
+                    before_step = metrics.mark()
+                batch = self.waited_for(partial(next, batches), agree=self.elsewhere)
+                if batch is not None:
+                    yield batch
+                    continue
+                if self.failed is not None and not self.position.steps:
+                    raise self.failed
+                if done % many and before_step is not None:
+                    self.micro_batches.take_back()
+                    metrics.go_back(before_step)
                 return
-            except SpecError as error:
-                if not self.processes.alone or done % many or not self.position.steps:
-                    raise
-                self.failed = error
-                return
-            yield batch
+        finally:
+            batches.close()
+
+    def waited_for(self, read: Callable[[], T], *, agree: bool) -> T | None:
+        """What is read. None if images cannot be read any more, which `failed` then says, or if a
+        signal came while they were waited for from elsewhere: `given_up`. With `agree`, in any of
+        the processes; else it is an error where others wait for this one."""
+        result: T | None = None
+        error: SpecError | None = None
+        try:
+            with self.interruption.while_waiting() if self.elsewhere else nullcontext():
+                result = read()
+        except WaitEnded:
+            self.given_up = True
+        except SpecError as caught:
+            error = caught
+        if agree:
+            self.given_up, error = self.processes.agree_to_end(self.given_up, error)
+        elif error is not None and not self.processes.alone:
+            raise error
+        self.failed = error
+        return None if self.given_up or error is not None else result
 
     def diverged(self, unread: Unread) -> Diverged:
         """The error for a loss that is NaN or infinite; no step was made with this loss."""
@@ -397,7 +428,9 @@ class Loop:
         part = sample(images, BEFORE_TRAINING) if images > BEFORE_TRAINING else None
         with self.interruption.at_once():
             self.processes.share_buffers(self.learner.evaluated)
-            val_metrics = self.count(part).results()
+            counts = self.count(part)
+            self.processes.add_up(counts.all_counters())
+            val_metrics = counts.results()
         if part is not None:
             of = f"{len(part):,} of the {images:,} validation images"
             self.callback.note(f"epoch 0 is measured on {of}, chosen at random")
@@ -460,13 +493,10 @@ class Loop:
         """The metrics of the network on the validation set."""
         learner = self.learner
         self.processes.share_buffers(learner.evaluated)
-        try:
-            counts = self.count()
-        except SpecError as error:  # images cannot be read any more
-            if not self.processes.alone:
-                raise
-            self.failed = error
-            raise _Interrupted from None
+        counts = self.waited_for(self.count, agree=True)
+        if counts is None:
+            raise _Interrupted
+        self.processes.add_up(counts.all_counters())
         if counts.constant and not self.warned_of_constant_outputs:
             self.warned_of_constant_outputs = True
             largest = rate_of(self.train.optimizer)
@@ -476,7 +506,7 @@ class Loop:
 
     def stops_validating(self) -> bool:
         """Whether a validation after an epoch is to be ended. Several processes, each with batches
-        of its own, end together after it."""
+        of its own, end together after it; where images are elsewhere, `waited_for` ends it."""
         asked = self.processes.alone and self.interruption.requested
         return asked and self.position.epoch > 0
 
@@ -502,7 +532,6 @@ class Loop:
                     self.learner.precision,
                     self.watched,
                     "val",
-                    merge=self.processes.add_up,
                     forward=self.validated_forward,
                     thorough=self.thorough,
                 )

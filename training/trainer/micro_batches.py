@@ -137,6 +137,12 @@ class MicroBatches:
         self._first_steps -= self._first_steps > 0
         self._batches.clear()
 
+    def take_back(self) -> None:
+        """The batches of a step that is not made are forgotten."""
+        if self._batches:
+            self._batches.clear()
+            self._put_back()
+
     def _first_step(self, make_step: Callable[[], None]) -> None:
         put_back = state_before(self.learner.optimizer)
         while True:

@@ -46,14 +46,16 @@ def _run_loop(run: Run, interruption: Interruption) -> Ending:
     which is also written to the record."""
     job = run.job
     loop = Loop(run, interruption)
-    diverged = False
+    together = False
+    """Whether all processes end for the same reason, at the same step."""
     try:
         with explained(job.situation(precision=run.learner.precision)):
             return loop.run()
     except Diverged as error:
-        diverged = True
+        together = True
         raise record_failure(run, DIVERGED, [error.diagnostic]) from None
     except SpecError as error:
+        together = loop.failed is not None
         raise record_failure(run, STOPPED, error.diagnostics) from None
     except KeyboardInterrupt:
         run.writer.abandon()
@@ -62,5 +64,5 @@ def _run_loop(run: Run, interruption: Interruption) -> Ending:
         loop.close()
         if job.processes.writes:
             run.writer.close()
-        if diverged:  # which all processes notice at the same step
+        if together:  # the others end when the first one has written everything
             job.processes.wait_for_first()

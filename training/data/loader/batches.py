@@ -141,6 +141,11 @@ class Batches:
                 self._stream = Stream(store, device, 0 if store.in_memory else workers, local)
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether images are read from elsewhere, which may take long."""
+        return self._stream is not None and self._stream.elsewhere
+
+    @property
     def least(self) -> int:
         """The number of images of the last batch in the process that has fewest of them; at least
         the one that stands for them."""
@@ -175,7 +180,7 @@ class Batches:
         mine = shared(0, count, *self.sharing)
         return min(self._own_batch, len(range(count)[mine]))
 
-    def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
+    def __call__(self, epoch: int = 0, position: int = 0) -> Generator[Batch]:
         """The batches of an epoch, starting at a position."""
         self.waited = 0.0
         self.state = State(epoch, position)

@@ -19,6 +19,7 @@ from ....dsl.diagnostics import Diagnostic, SpecError
 from ...runtime.interrupts import SIGNALS
 from ..diagnostic import problem
 from ..images.image_file import BadImage, quiet
+from ..remote.end_of_workers import EndOfWorkers, end_when_told
 from ..remote.notes import FromWorkers, send_through
 from ..sources.file_names import clean
 from .image_source import Files
@@ -61,9 +62,14 @@ class Stream:
         source = store.source
         self._elsewhere = source if isinstance(source, Files) and source.elsewhere else None
         self._ahead = workers, bytes_ahead(local)
-        self._notes = FromWorkers() if self._elsewhere is not None and workers else None
+        self._notes: FromWorkers | None = None
+        self._end: EndOfWorkers | None = None
+        link = None
+        if self._elsewhere is not None and workers:
+            self._notes, self._end = FromWorkers(), EndOfWorkers(workers)
+            link = _Link(self._notes.sender, self._end.receivers)
         self._loader = DataLoader(
-            _Reader(store, None if self._notes is None else self._notes.sender),
+            _Reader(store, link),
             batch_sampler=self._requested,  # type: ignore[arg-type]
             collate_fn=_unchanged,
             num_workers=workers,
@@ -73,6 +79,11 @@ class Stream:
             worker_init_fn=_leave_signals,
             generator=torch.Generator(),  # else it would use torch's generator, which training uses
         )
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether images are read from elsewhere, which may take long."""
+        return self._elsewhere is not None
 
     def __call__(self, plan: Iterator[Tensor], epoch: int | None = None) -> Iterator[Tensor]:
         """The images of each batch; with the random crops of an epoch, if it is given. The plan may
@@ -127,6 +138,8 @@ class Stream:
 
     def close(self) -> None:
         """Ends the workers now; if that is left to the garbage collector, the program may hang."""
+        if self._end is not None:
+            self._end.tell()
         end = getattr(self._loader._iterator, "_shutdown_workers", None)
         if end is not None:
             end()
@@ -160,10 +173,26 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, before)
 
 
+class _Link(NamedTuple):
+    """What connects worker processes that read from elsewhere with the training process."""
+
+    notes: Connection
+    """To the training process."""
+    ends: list[Connection]
+    """From it, one for each worker."""
+
+    def join(self) -> None:
+        """In a worker process."""
+        send_through(self.notes)
+        about = get_worker_info()
+        assert about is not None
+        end_when_told(self.ends[about.id])
+
+
 class _Reader(Dataset[Tensor]):
-    def __init__(self, store: WholeImages, notes: Connection | None = None) -> None:
+    def __init__(self, store: WholeImages, link: _Link | None = None) -> None:
         self.store = store
-        self.notes = notes
+        self.link = link
 
     def __len__(self) -> int:
         return len(self.store)
@@ -173,8 +202,8 @@ class _Reader(Dataset[Tensor]):
 
     def __getitems__(self, piece: Piece) -> Tensor | Failed:
         """Reads a whole piece in the worker."""
-        if self.notes is not None:
-            send_through(self.notes)
+        if self.link is not None:
+            self.link.join()
         try:
             if piece.ahead and isinstance(self.store.source, Files):
                 self.store.source.ahead(piece.ahead)

@@ -99,12 +99,7 @@ class BlockCache:
         path = self._path(key, number)
         scratch = f"{path}.{os.getpid()}-{threading.get_ident()}.part"
         try:
-            try:
-                descriptor = os.open(scratch, _NEW, 0o666)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                descriptor = os.open(scratch, _NEW, 0o666)
-            with open(descriptor, "wb", buffering=0) as file:
+            with open(_new(scratch), "wb", buffering=0) as file:
                 _write_all(file.fileno(), data)
                 _write_all(file.fileno(), zlib.crc32(data).to_bytes(_CHECK, "big"))
             os.replace(scratch, path)
@@ -232,6 +227,18 @@ class BlockCache:
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
 _NEW |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+_TRIES = 10
+
+
+def _new(path: str) -> int:
+    """A new file, in a folder that another process may delete, being empty, before it has one."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return os.open(path, _NEW, 0o666)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    return os.open(path, _NEW, 0o666)
 
 
 def _write_all(descriptor: int, data: memoryview | bytes) -> None:

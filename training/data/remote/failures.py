@@ -13,6 +13,7 @@ GONE = "source-gone"
 """The code of the error for a source that does not answer any more."""
 CHANGED = "source-changed"
 REFUSED = "source-refused"
+ENDED = "reading has ended"
 
 
 class Transient(Exception):

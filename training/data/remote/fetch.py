@@ -13,7 +13,7 @@ from random import SystemRandom
 from typing import TypeVar
 
 from .address import host_of, is_http, scheme_of
-from .failures import Changed, Final, Transient, changed, gone, in_words, refused
+from .failures import ENDED, Changed, Final, Transient, changed, gone, in_words, refused
 from .http_ranges import UNKNOWN, HttpRanges, Version, Whole
 from .notes import may_say_again, say
 from .object_store import Entry, ObjectStore
@@ -22,6 +22,8 @@ from .remote_settings import patience
 _FIRST = 0.25
 _LONGEST = 20.0
 """Seconds between attempts: at first, and at most."""
+_GLANCE = 0.2
+"""Seconds after which a wait is ended if nobody wants to read any more."""
 _SILENT = 8.0
 """Seconds of trying again that nothing is said about."""
 T = TypeVar("T")
@@ -37,11 +39,22 @@ class Fetching:
         self._random = SystemRandom()  # the generators of Python and torch belong to training
         self._pause: dict[str, float] = {}
         self._answered: set[str] = set()
-        self.closed = threading.Event()
+        self.stopped = False
+        """Whether a signal has ended reading."""
+        self._closed = threading.Event()
 
     def close(self) -> None:
-        self.closed.set()
+        self._closed.set()
         self._http.close()
+
+    def stop(self) -> None:
+        """Ends all requests and waits, from a signal handler: it takes no locks."""
+        self.stopped = True
+        self._http.cut()
+
+    @property
+    def ended(self) -> bool:
+        return self.stopped or self._closed.is_set()
 
     # Each raises SpecError, and Final where the caller may know what to do about it.
 
@@ -105,7 +118,7 @@ class Fetching:
         began = time.monotonic()
         told = False
         while True:
-            self._wait(self._pause.get(host, 0.0) - time.monotonic())
+            self._wait(max(0.0, self._pause.get(host, 0.0) - time.monotonic()))
             try:
                 result = ask(arrived)
             except Changed:
@@ -143,8 +156,13 @@ class Fetching:
             return result
 
     def _wait(self, seconds: float) -> None:
-        if seconds > 0 and self.closed.wait(seconds):
-            raise Final("reading has ended")
+        end = time.monotonic() + seconds
+        while not self.ended:
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            self._closed.wait(min(left, _GLANCE))
+        raise Final(ENDED)
 
 
 def _signs(url: str) -> bool:

@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 from .address import is_http, requested
 from .failures import Changed, Final, Transient
@@ -70,6 +71,7 @@ class HttpRanges:
         self._context: ssl.SSLContext | None = None
         self._targets: dict[str, str] = {}
         """Where redirects of addresses have led."""
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def version(self, url: str) -> Version:
         """The size and the mark of a file, from the answer to a request for its first byte: some
@@ -127,6 +129,13 @@ class HttpRanges:
                 for connection in connections:
                     connection.close()
             self._idle.clear()
+
+    def cut(self) -> None:
+        """Ends all requests, from a signal handler: it takes no locks."""
+        with suppress(RuntimeError):  # another thread connects just now
+            for each in list(self._sockets):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     # ---- requests ------------------------------------------------------------------------------
 
@@ -188,6 +197,7 @@ class HttpRanges:
                     assert connection.sock is not None
                     connection.sock.settimeout(SILENCE)
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self._sockets.add(connection.sock)
                 connection.request("GET", path, headers=every)
                 return connection.getresponse(), connection, key
             except (OSError, http.client.HTTPException) as error:
@@ -200,6 +210,9 @@ class HttpRanges:
             except ValueError as error:  # a host or header that is not valid
                 connection.close()
                 raise Final(f"it is not a valid address: {error}") from None
+            except BaseException:  # a signal
+                connection.close()
+                raise
         raise AssertionError
 
     def _connection(

@@ -19,10 +19,11 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from ....dsl.diagnostics import SpecError
+from ...runtime.interrupts import STOP_READING
 from ..images.checked_files import cache_folder
 from .address import shown
 from .block_cache import BLOCK, BlockCache
-from .failures import Final, Transient, changed, gone, refused
+from .failures import ENDED, Final, Transient, changed, gone, refused
 from .fetch import Fetching
 from .http_ranges import Version, Whole, fill
 from .notes import say
@@ -194,10 +195,10 @@ class Blocks:
         while True:
             with self._lock:
                 self._idle += 1
-                while not self._planned and not self.fetching.closed.is_set():
+                while not self._planned and not self.fetching.ended:
                     self._plans.wait()
                 self._idle -= 1
-                if self.fetching.closed.is_set():
+                if self.fetching.ended:
                     return
                 file, numbers = self._planned.popleft()
             with suppress(SpecError, Final):  # who reads it meets the error
@@ -223,9 +224,12 @@ class Blocks:
             try:
                 self._fetch(file, mine, wait=wait)
             except BaseException as error:
+                ends = not isinstance(
+                    error, Exception
+                )  # a signal, which concerns this thread alone
                 for flying in mine.values():
                     if not flying.done():
-                        flying.set_exception(error)
+                        flying.set_exception(self._ended(file) if ends else error)
                 raise
             finally:
                 with self._lock:
@@ -267,8 +271,18 @@ class Blocks:
                     mine[number].set_result(None)
                 return
             if left:
-                time.sleep(pause)
+                self._sleep(file, pause)
                 pause = min(0.1, pause * 1.5)
+
+    def _sleep(self, file: RemoteFile, seconds: float) -> None:
+        """Waits for another process."""
+        if self.fetching.ended:
+            raise self._ended(file)
+        time.sleep(seconds)
+
+    @staticmethod
+    def _ended(file: RemoteFile) -> SpecError:
+        return refused(file.url, Final(ENDED))
 
     def _run(self, file: RemoteFile, numbers: range) -> dict[int, memoryview]:
         start = numbers.start * BLOCK
@@ -302,7 +316,7 @@ class Blocks:
             if not self.cache.lock(file.key, _WHOLE):
                 whole.connection.close()
                 while not self.cache.lock(file.key, _WHOLE):
-                    time.sleep(0.05)
+                    self._sleep(file, 0.05)
                 self.cache.unlock(file.key, _WHOLE)
                 return self._after_whole(file, numbers)
             try:
@@ -378,17 +392,32 @@ _making = threading.Lock()
 
 def blocks() -> Blocks:
     """What this process reads with. After a fork it is made anew: threads, locks and connections
-    are those of the parent."""
+    are those of the parent. After a signal, too, once the main thread reads again; until then, all
+    other threads end."""
     global _current
     key = (os.getpid(), cache_folder(), cache_size(), patience())
-    if _current is not None and _current[0] == key:
+    if _current is not None and _is_usable(*_current, key):
         return _current[1]
     with _making:
-        if _current is None or _current[0] != key:
+        if _current is None or not _is_usable(*_current, key):
             if _current is not None and _current[0][0] == key[0]:
                 _current[1].close()
             _current = (key, Blocks())
         return _current[1]
+
+
+def _is_usable(of: tuple[object, ...], current: Blocks, key: tuple[object, ...]) -> bool:
+    main = threading.current_thread() is threading.main_thread()
+    return of == key and not (current.fetching.stopped and main)
+
+
+def stop_reading() -> None:
+    """Ends all requests and waits, from a signal handler: it takes no locks."""
+    if _current is not None and _current[0][0] == os.getpid():
+        _current[1].fetching.stop()
+
+
+STOP_READING.append(stop_reading)
 
 
 @atexit.register

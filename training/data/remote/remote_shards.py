@@ -105,6 +105,7 @@ def each_opened(urls: Sequence[str]) -> list[RemoteFile]:
         except Final as error:
             raise refused(url, error) from None
 
+    blocks()  # anew, if a signal ended reading before: that is up to the main thread
     pool = ThreadPoolExecutor(CONNECTIONS)
     try:
         return list(pool.map(one, urls))
