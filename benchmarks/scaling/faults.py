@@ -1,10 +1,11 @@
 """A week of faults in ten minutes: training over HTTP while everything goes wrong.
 
-A small network trains on a pack at an address. Its process is killed at random and resumed; its
-cache is on a disk that is too small; answers are cut, short, slow, wrong or refused; the source
-goes away and comes back, at times after the run has given up; blocks of the cache, and tar files at
-the source, are damaged. At the end: every image was trained on exactly once in each epoch, and the
-weights are those of a run on a disk without faults. Prints what happened, and what was said.
+A small network trains on a pack at an address. Its process is killed within steps, while it writes
+a checkpoint, validates or starts, and is resumed; its cache is on a disk that is too small; answers
+are cut, short, slow, wrong or refused; the source goes away and comes back, at times after the run
+has given up; blocks of the cache, and tar files at the source, are damaged. At the end: every image
+was trained on exactly once in each epoch, and the weights are those of a run on a disk without
+faults. Prints what happened, when it did, and what was said.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from .fault_moments import MOMENTS, Moments
 from .fault_server import FaultServer, Request, serving
 from .table import print_machine, print_table
 
@@ -40,7 +43,7 @@ SPEC = """network Small {
 train {
   data shards "DATA"
   epochs EPOCHS, batch 16, workers WORKERS, seed 5
-  checkpoint every=5 steps
+  checkpoint every=3 steps
 }
 evaluate { normalize imagenet }
 """
@@ -90,10 +93,15 @@ class Faults:
         self.random = random.Random(options.seed)
         self.epochs = options.epochs or max(2, round(options.minutes))
         self.began = time.monotonic()
-        self.counts = Counter[str]()
+        self.counts = Counter[tuple[str, str]]()
+        """Of each kind of fault, by what the run did when it began."""
+        self.ends = Counter[str]()
+        self.moments = Moments(root)
         self.away = False
         self.calm = False
         self.pid = 0
+        self.images = 0
+        """Of the training part."""
         self.trainer: subprocess.Popen[str] | None = None
 
     def run(self) -> int:
@@ -102,9 +110,12 @@ class Faults:
         self._start(self.root / "usual-cache")
         assert self._train(["train", local, "-o", str(self.root / "runs/local")]) == 0
         self._stop()
+        steps = map(json.loads, (self.root / "images.log").read_text().splitlines())
+        self.images = len({image for _, _, images in steps for image in images})
         with serving(self.root / "web") as server:
             server.fault = self._fault
             spec = self._spec("remote", f"{server.url}/pack")
+            self._pace(0.1)
             self._start(self.root / "cache")
             self._say(
                 f"{self.options.images} images, {self.epochs} epochs; the cache has"
@@ -156,8 +167,7 @@ class Faults:
             "DOTCNN_CACHE": str(cache),
             "DOTCNN_CACHE_SIZE": "1GB" if self.limited else "3MB",
             "DOTCNN_PATIENCE": str(PATIENCE),
-            "FAULTS_LOG": str(self.root / "images.log"),
-            "FAULTS_OUTPUT": str(self.root / "output.log"),
+            "FAULTS_FOLDER": str(self.root),
         }
         self.trainer = subprocess.Popen(
             [sys.executable, "-m", "dotcnn.benchmarks.scaling.fault_trainer"],
@@ -183,6 +193,8 @@ class Faults:
         self.pid = int(self.trainer.stdout.readline())
         code = int(self.trainer.stdout.readline())
         self.pid = 0
+        self.moments.now("between runs")
+        self.moments.writing(False)
         return code
 
     def _until_done(self, spec: str) -> int:
@@ -199,9 +211,8 @@ class Faults:
                 self._say("the run is done")
                 return 0
             end = "; ".join(f"{code}: {text}" for code, text in errors) or f"exit code {code}"
-            for error, _ in errors:
-                self.counts[f"ended: {error}"] += 1
-            if not errors and code not in (-signal.SIGKILL, 130, 143, -signal.SIGTERM):
+            self.ends.update([error for error, _ in errors] or [_WORDS.get(code, str(code))])
+            if not errors and code not in _WORDS:
                 self._say(f"UNEXPECTED end: {end}\n{said[-2000:]}")
                 return code
             self._say(f"ended ({end[:150]}); it is started again")
@@ -219,34 +230,65 @@ class Faults:
         return self.random.choice(["503", "429", "cut", "short", "wrong", "slow", "reset", "whole"])
 
     def _trouble(self, stop: threading.Event) -> None:
+        kills = [partial(self._kill, each) for each in ("step",) * 3 + ("checkpoint",) * 3]
         events: list[Callable[[], None]] = [
-            self._kill, self._kill, self._ask_to_end, self._short_outage, self._short_outage,
+            *kills, partial(self._kill, "validation"), partial(self._kill, "start"),
+            self._ask_to_end, self._ask_to_end, self._short_outage, self._short_outage,
             self._long_outage, self._damage_cache, self._damage_cache, self._damage_shard,
         ]  # fmt: skip
         until = self.began + 60 * self.options.minutes
         order: list[Callable[[], None]] = []
-        while not stop.wait(self.random.uniform(3, 9)):
-            if time.monotonic() > until:
+        while not stop.wait(self.random.uniform(0.5, 4)):
+            left = until - time.monotonic()
+            if left < 0:
                 self.calm = True
+                self._pace(0.0)
                 self._say("no more faults")
                 return
+            # As long as there are to be faults; half of the time is lost by them.
+            self._pace(min(1.0, max(0.02, left / 2 / max(1, self._steps_left()))))
             if not order:
                 order = self.random.sample(events, len(events))
-            event = order.pop()
-            self.counts[event.__name__.strip("_").replace("_", " ")] += 1
-            event()
+            order.pop()()
 
-    def _kill(self) -> None:
+    def _pace(self, seconds: float) -> None:
+        """How long a step is to take."""
+        scratch = self.root / "pace.new"
+        scratch.write_text(f"{seconds:.3f}")
+        scratch.replace(self.root / "pace")
+
+    def _steps_left(self) -> int:
+        """The steps that are left for the run, about."""
+        with suppress(OSError, ValueError, IndexError):
+            last = (self.root / "images.log").read_text().splitlines()[-1]
+            epoch, place, _ = json.loads(last)
+            images = round(0.9 * self.options.images)
+            return ((self.epochs - epoch) * images - place) // 16
+        return self.epochs * self.options.images // 16
+
+    def _note(self, fault: str) -> str:
+        moment = self.moments.read()
+        self.counts[fault, moment] += 1
+        return moment
+
+    def _kill(self, moment: str) -> None:
+        """At a moment of this kind, if there is one soon, and anywhere in it."""
+        self.moments.wait_for(moment, 60)
+        time.sleep(self.random.uniform(0, 0.03 if moment == "checkpoint" else 0.3))
         if self.pid:
-            self._say("kill -9")
+            now = self._note("kill -9")
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+            self._say(f"kill -9 ({now})")
 
     def _ask_to_end(self) -> None:
+        """As a scheduler does."""
+        self.moments.wait_for("step", 60)
         if self.pid:
-            self._say("SIGTERM, as a scheduler sends it")
+            now = self._note("SIGTERM")
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
+            self._say(f"SIGTERM ({now})")
 
     def _short_outage(self) -> None:
         self._outage(self.random.uniform(1, PATIENCE / 2))
@@ -255,7 +297,11 @@ class Faults:
         self._outage(PATIENCE + self.random.uniform(4, 8))
 
     def _outage(self, seconds: float) -> None:
-        self._say(f"the source goes away for {seconds:.0f} s (it is waited for {PATIENCE} s)")
+        kind = "short" if seconds < PATIENCE else "long"
+        now = self._note(f"the source is away, {kind}")
+        self._say(
+            f"the source goes away for {seconds:.0f} s ({now}); it is waited for {PATIENCE} s"
+        )
         self.away = True
         time.sleep(seconds)
         self.away = False
@@ -268,13 +314,15 @@ class Faults:
                 block.seek(self.random.randrange(1, 100_000))
                 block.write(b"damaged")
                 count += 1
-        self._say(f"{count} blocks of the cache are damaged")
+        now = self._note("blocks of the cache are damaged")
+        self._say(f"{count} blocks of the cache are damaged ({now})")
 
     def _damage_shard(self) -> None:
         """A tar file at the source has other bytes for a while."""
         shard = self.random.choice(sorted((self.root / "web/pack").glob("train-*.tar")))
         right = shard.read_bytes()
-        self._say(f"{shard.name} is damaged at the source for 6 s")
+        now = self._note("a tar file is damaged")
+        self._say(f"{shard.name} is damaged at the source for 6 s ({now})")
         shard.write_bytes(bytes(each ^ 1 for each in right))
         time.sleep(6)
         shard.write_bytes(right)
@@ -298,8 +346,10 @@ class Faults:
         seen = [Counter[int]() for _ in range(self.epochs)]
         for (epoch, _), images in steps.items():
             seen[epoch].update(images)
-        count = len(seen[0])
-        once = all(len(each) == count and {*each.values()} == {1} for each in seen)
+        count = self.images
+        everything = range(count)
+        lost = sum(not each[image] for each in seen for image in everything)
+        twice = sum(each.total() - len(each) for each in seen)
         names = ("local", "remote")
         one, two = (read_checkpoint(self.root / f"runs/{n}/last.ckpt")["model"] for n in names)
         equal = all(torch.equal(one[name], two[name]) for name in one)
@@ -317,7 +367,15 @@ class Faults:
             }.items()
         }
         print()
-        print_table(["what was done", "times"], sorted(self.counts.items()))
+        print_table(
+            ["fault", *MOMENTS],
+            [
+                (fault, *(self.counts[fault, moment] or "" for moment in MOMENTS))
+                for fault in sorted({fault for fault, _ in self.counts})
+            ],
+        )
+        print()
+        print_table(["how runs ended before they were done", "times"], sorted(self.ends.items()))
         print()
         print_table(["faults of single requests", "times"], sorted(server.faults.items()))
         print()
@@ -325,7 +383,8 @@ class Faults:
         print()
         results = {
             "the run is done": code == 0,
-            f"each of {count} images exactly once in each of {self.epochs} epochs": once,
+            f"{count} images, {self.epochs} epochs: {lost} lost, {twice} seen twice": not lost
+            + twice,
             f"steps that were made again ({repeated}) had the same images": not differing,
             "weights equal those of the run without faults, to the bit": equal,
         }
@@ -340,5 +399,11 @@ class Faults:
         print(f"{time.monotonic() - self.began:6.1f} s  {line}", flush=True)
 
 
+_WORDS = {
+    -signal.SIGKILL: "killed",
+    130: "interrupted",
+    143: "interrupted",
+    -signal.SIGTERM: "interrupted",
+}
 PATIENCE = 6
 """The seconds that a run waits for a source that does not answer."""
