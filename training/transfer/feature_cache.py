@@ -16,7 +16,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,7 @@ class _Batches(Batches):
 
     passes: tuple[InMemory, ...]
 
-    def __call__(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
+    def __call__(self, epoch: int = 0, position: int = 0) -> Generator[Batch]:
         self.store = self.passes[epoch % len(self.passes)]
         return super().__call__(epoch, position)
 

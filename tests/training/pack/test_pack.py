@@ -286,3 +286,18 @@ def test_other_readers_of_tars(sets: Path, capfd: pytest.CaptureFixture[str]) ->
     found = opened(KINDS["classes"], sets, 'shards "pack"')
     assert found.dataset.classes == wanted.dataset.classes == ("a", "b")
     assert len(found.stores["train"]) == len(wanted.stores["train"])
+
+
+def test_a_tar_file_that_is_cut_short_is_named_at_once(
+    sets: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kind = KINDS["classes"]
+    assert not run(capfd, "pack", kind.data, *PACK, "--as", "raw", "--resize", "16").code
+    tar = sets / "pack/train-00000.tar"
+    size = tar.stat().st_size
+    os.truncate(tar, 1000)
+    with pytest.raises(SpecError, match=f"train-00000.tar has 1,000 bytes, and had {size:,} when"):
+        opened(kind, sets, 'shards "pack"')
+    tar.unlink()
+    with pytest.raises(SpecError, match=r"train-00000\.tar cannot be read: No such file"):
+        opened(kind, sets, 'shards "pack"')

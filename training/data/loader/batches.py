@@ -143,7 +143,7 @@ class Batches:
     @property
     def elsewhere(self) -> bool:
         """Whether images are read from elsewhere, which may take long."""
-        return self._stream is not None and self._stream.elsewhere
+        return isinstance(self._stream, Stream) and self._stream.elsewhere
 
     @property
     def least(self) -> int:

@@ -3,9 +3,11 @@ header of a tar file is read, and no image: `cnn pack` has checked every one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +58,24 @@ def opened_pack(data: Data, folder: Path) -> Pack:
     try:
         if isinstance(data, Shards) and is_remote(data.path):
             return remote_pack(data, data.path, folder)
-        return local_pack(folder)
+        pack = local_pack(folder)
+        _must_be_whole(folder, pack.index)
+        return pack
     except Unreadable as error:
         raise unusable_pack(data, folder.name, error) from None
+
+
+def _must_be_whole(folder: Path, index: PackIndex) -> None:
+    """Raises BadFile for a tar file that is cut short, or gone, before training needs it: whoever
+    reads behind the end of a mapped file is killed by the system."""
+    for shard in chain.from_iterable(index.parts.values()):
+        try:
+            size = os.stat(folder / shard.tar).st_size
+        except OSError as error:
+            raise Unreadable(f"{shard.tar} cannot be read: {error.strerror}") from None
+        if size != shard.bytes:
+            was = f"{shard.bytes:,} when it was packed"
+            raise Unreadable(f"{shard.tar} has {size:,} bytes, and had {was}")
 
 
 def pack_contents(

@@ -177,8 +177,9 @@ def _translated() -> Iterator[None]:
         bucket = "bucket" in what.lower()
         help = "is the bucket's name right?" if bucket else "is its name right?"
         raise Final("the store does not have it", help, missing=True) from None
-    except PermissionError:
-        raise _no_access("access is refused") from None
+    except PermissionError as error:
+        words = " ".join(str(error).split()).partition("?")[0][:120]
+        raise _no_access(f"access is refused: {words}" if words else "access is refused") from None
     except Exception as error:  # noqa: BLE001 (see above)
         kind = type(error).__name__
         if "Credential" in kind or kind in ("RefreshError", "ProfileNotFound"):
