@@ -118,7 +118,8 @@ def _oldest(room: Path, options: argparse.Namespace) -> int:
     _uv(room, *install, "--resolution", "lowest-direct", *links, "-r", listed)
     _uv(room, *install, "--no-deps", "--no-build-isolation", "-e", ROOT)
     arguments = options.pytest or ["-q", "-n", "2", "-m", "not slow"]
-    command = [place / "bin/python", "-m", "pytest", f"--deselect={OF_CONSTRAINTS}", *arguments]
+    # Not `python -m pytest`, which would put the root of the repository first among the modules.
+    command = [place / "bin/pytest", f"--deselect={OF_CONSTRAINTS}", *arguments]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -324,6 +324,8 @@ WORDS = sorted(
 @pytest.mark.parametrize("width", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_autocast_says_torch(width: int) -> None:
     """The precision of every operation's output, by torch's own dispatch for CUDA."""
+    if torch.version.cuda and not torch.cuda.is_available():
+        pytest.skip("torch for CUDA asks for a driver")
     kinds = {2: torch.bfloat16, 4: torch.float32}
     torch.set_autocast_enabled("cuda", True)
     torch.set_autocast_dtype("cuda", torch.bfloat16)
@@ -364,6 +366,8 @@ def test_autocast_on_a_cpu_says_torch(width: int) -> None:
 
 def test_the_allocator_has_the_constants_of_torch() -> None:
     header = Path(torch.__file__).parent / "include/c10/core/AllocatorConfig.h"
+    if not header.exists():
+        pytest.skip("this torch has them in a source file, which does not come with it")
     text = header.read_text(encoding="utf-8")
     for name, value in (
         ("kMinBlockSize", caching_allocator.BLOCK),
