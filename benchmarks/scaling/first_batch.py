@@ -152,11 +152,13 @@ def measured(folder: str, window: str, workers: int) -> dict[str, float]:
     data = open_data(made.plan, made.base, budget=0)  # else a small one would be decoded as a whole
     times.append(time.perf_counter())
     batches = data.training()
-    images = next(batches(0)).images
+    going = batches(0)
+    images = next(going).images
     times.append(time.perf_counter())
     cpu = time.process_time() - cpu
     memory, mapped = resident() - before[0], resident("File") - before[1]
     assert images.shape == (BATCH, 3, SIZE, SIZE)
+    going.close()  # type: ignore[attr-defined]
     batches.close()
     again = data.training()
     began = time.perf_counter()

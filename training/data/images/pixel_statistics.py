@@ -166,8 +166,8 @@ def measured(
     kept = source.kept if isinstance(source, Files) else None
     what = ""
     if kept is not None and isinstance(source, Files):
-        depth = f"{channels} channels of {source.depth} bits, times {scale}"
-        what = f"pixels {_RULES}/{PIL.__version__}: {source.which()}, {store.fit}, {depth}"
+        what = f"pixels {_RULES}/{PIL.__version__}: {source.which()}, {store.fit}, {channels}"
+        what += f" channels, times {scale}, {_reading(source)}"
         known = processes.from_first(partial(_known, kept, what))
         if known is not None:
             return known
@@ -195,6 +195,14 @@ def measured(
     if kept is not None and processes.local.rank == 0:
         kept.keep(what, result)
     return result
+
+
+def _reading(source: Files) -> str:
+    """What the pixels of images depend on, beside their files and their size."""
+    inputs = [source.first_input, *(each.input for each in source.input_files)]
+    targets = source.target_files
+    enlarged = 1 if targets is None else targets.enlarges
+    return f"{source.depth} bits, {inputs}, {enlarged}"
 
 
 def _known(kept: KeptResults, what: str) -> Measured | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -67,16 +68,17 @@ def _drawn(
     """The indices of each share, then those of the rest. Of a large pack, they are kept: names are
     hashed once, and the indices are mapped into memory."""
     kept, what = contents.kept, ""
+    labels = source.labels if split.stratified and source.labels.ndim == 1 else None
     if kept is not None and len(source) >= _MANY:
-        what = f"split {_RULES}: {shares}, seed {split.seed}, stratified {split.stratified}"
+        by = "names" if labels is None else f"labels {zlib.crc32(numpy.ascontiguousarray(labels))}"
+        what = f"split {_RULES}: {shares}, seed {split.seed}, {by}"
         known = kept.arrays(what, len(shares) + 1)
         if known is not None and sum(map(len, known)) == len(source):
             return known
     if contents.groups:
         found = _whole_groups(contents.groups, shares, split.seed)
     else:
-        stratified = split.stratified and source.labels.ndim == 1
-        groups = source.labels.numpy() if stratified else None
+        groups = None if labels is None else labels.numpy()
         found = drawn(source.keys(), groups, shares, split.seed)
     if kept is not None and what:
         kept.keep_arrays(what, found)
