@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor
 
@@ -85,7 +84,7 @@ class PackFiles(ShardFiles):
         rows = self.members.rows
         if rows is None:
             return self.part
-        return f"{len(rows)} of {self.part}: {zlib.crc32(numpy.ascontiguousarray(rows))}"
+        return f"{len(rows)} of {self.part}: {zlib.crc32(rows.contiguous().numpy().data)}"
 
     def path(self, index: int) -> str:
         """What names an image in errors."""

@@ -70,7 +70,7 @@ def _drawn(
     kept, what = contents.kept, ""
     labels = source.labels if split.stratified and source.labels.ndim == 1 else None
     if kept is not None and len(source) >= _MANY:
-        by = "names" if labels is None else f"labels {zlib.crc32(numpy.ascontiguousarray(labels))}"
+        by = "names" if labels is None else f"labels {zlib.crc32(labels.contiguous().numpy().data)}"
         what = f"split {_RULES}: {shares}, seed {split.seed}, {by}"
         known = kept.arrays(what, len(shares) + 1)
         if known is not None and sum(map(len, known)) == len(source):
