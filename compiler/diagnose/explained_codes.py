@@ -1,0 +1,79 @@
+"""`cnn help error CODE`: what a diagnostic code means, with an example and the way out.
+
+The texts are in docs/diagnostics, one page a topic: `## `CODE`: TITLE`, then an example, then
+`**Way out**`. A test runs the commands of both and writes what they print.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ...dsl.closest import closest
+
+FOLDER = Path(__file__).parents[2] / "docs/diagnostics"
+WAY_OUT = "**Way out**"
+_ENTRY = re.compile(r"^## `([a-z0-9-]+)`: (.+)\n", re.MULTILINE)
+_SITUATION = re.compile(r"^<!-- situation: (.+?) -->\n", re.MULTILINE)
+_WRITTEN = re.compile(r"(?:(?:error|warning)(?:\s+|\[))?([a-z0-9-]+)\]?")
+
+
+class ExplainedCode(NamedTuple):
+    code: str
+    title: str
+    topic: str
+    """The title of the page that it is on."""
+    example: str
+    """Markdown: how one comes by it, and what is printed."""
+    way_out: str
+    """Markdown: what to do instead; it begins with `**Way out**`."""
+    situation: str
+    """What the computer of the example lacks, for the test: `no package onnx`. Usually empty."""
+
+    @property
+    def text(self) -> str:
+        return f"## `{self.code}`: {self.title}\n\n{self.example}\n\n{self.way_out}\n"
+
+
+@cache
+def explained_codes() -> dict[str, ExplainedCode]:
+    """All codes, by topic and then in the order of the pages."""
+    return {
+        each.code: each
+        for path in sorted(FOLDER.glob("*.md"))
+        for each in codes_of_page(path.read_text(encoding="utf-8"))
+    }
+
+
+def codes_of_page(page: str) -> Iterator[ExplainedCode]:
+    topic = page.partition("\n")[0].removeprefix("# ")
+    heads = list(_ENTRY.finditer(page))
+    ends = [*(head.start() for head in heads[1:]), len(page)]
+    for head, end in zip(heads, ends, strict=True):
+        body = page[head.end() : end]
+        situation = _SITUATION.search(body)
+        example, _, rest = _SITUATION.sub("", body).partition(WAY_OUT)
+        yield ExplainedCode(
+            head[1], head[2], topic, example.strip(), f"{WAY_OUT}{rest.rstrip()}" * bool(rest),
+            situation[1] if situation else "",
+        )  # fmt: skip
+
+
+def explained(written: str) -> ExplainedCode | None:
+    """The code that `shape`, `error shape` or `error[shape]` names."""
+    found = _WRITTEN.fullmatch(written)
+    return explained_codes().get(found[1]) if found else None
+
+
+def is_a_code(written: str) -> bool:
+    """Whether a code is asked for and no word of the language: `error shape`, `error[shape]`."""
+    return bool(re.match(r"(error|warning)(\s|\[)", written))
+
+
+def similar_code(written: str) -> str:
+    """The code that was probably meant; "" if none is similar."""
+    found = _WRITTEN.fullmatch(written)
+    return closest(found[1] if found else written, explained_codes()) or ""

@@ -1,0 +1,138 @@
+"""docs/diagnostics: every diagnostic code has an example that ends in it, and a way out.
+
+Each entry runs in a folder of its own: files are written, `cnn` runs as users run it, other lines
+are given to a shell. What is printed is what the page shows; `pytest --update-golden` writes it. The
+commands of the example print the code; those of the way out print no error, and not the code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codes_in_source import codes_in_source
+from dotcnn.cli import main
+from dotcnn.compiler.diagnose.explained_codes import (
+    FOLDER,
+    ExplainedCode,
+    codes_of_page,
+    explained_codes,
+)
+from dotcnn.docs.site.page_cells import File, Session, cells
+from situations import situation
+
+PAGES = sorted(FOLDER.glob("*.md"))
+_QUICK = re.compile(r"(cnn (check|report|fmt|help|emit|draw|sweep --help)|printf|mkdir|cat)\b")
+_SECONDS = re.compile(r"\b\d+(\.\d+)? ?(ms|s|img/s)\b|\b\d+:\d\d\b")
+
+
+def is_slow(page: Path) -> bool:
+    """Whether a page runs commands that need torch."""
+    lines = re.findall(r"^\$ (.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return not all(_QUICK.match(line) for line in lines)
+
+
+def by_speed() -> list[object]:
+    slow = pytest.mark.slow
+    return [pytest.param(page, id=page.stem, marks=[slow] * is_slow(page)) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", by_speed())
+def test_examples_end_in_their_code(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    update: bool = request.config.getoption("--update-golden")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("DOTCNN_CACHE", str(tmp_path / "cache"))
+    text = page.read_text(encoding="utf-8")
+    wrong = []
+    for entry in codes_of_page(text):
+        folder = tmp_path / entry.code
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        with situation(entry.situation):
+            example, printed = run(entry.example, capfd, update=update)
+            way_out, after = run(entry.way_out, capfd, update=update)
+        wrong += [f"{entry.code}: {line}" for line in mistakes(entry, printed, after)]
+        if update:
+            text = text.replace(entry.example, example).replace(entry.way_out, way_out)
+        elif (example, way_out) != (entry.example, entry.way_out):
+            wrong.append(f"{entry.code} says otherwise:\n{example}\n{way_out}")
+    if update and text != page.read_text(encoding="utf-8"):
+        page.write_text(text, encoding="utf-8")
+    assert not wrong, "\n".join(wrong)
+
+
+def mistakes(entry: ExplainedCode, printed: str, after: str) -> list[str]:
+    found = []
+    if not re.search(rf"\b(error|warning)\[{entry.code}\]", printed):
+        found.append(f"the example does not print the code:\n{printed}")
+    if not entry.way_out:
+        found.append("there is no way out")
+    if re.search(rf"^error|\[{entry.code}\]", after, re.MULTILINE):
+        found.append(f"the way out does not lead out:\n{after}")
+    return found
+
+
+def run(markdown: str, capfd: pytest.CaptureFixture[str], *, update: bool) -> tuple[str, str]:
+    """The text with what its commands print now, and all that they print."""
+    everything = []
+    for cell in cells(markdown):
+        if isinstance(cell, File):
+            Path(cell.name).parent.mkdir(parents=True, exist_ok=True)
+            Path(cell.name).write_text(cell.text, encoding="utf-8")
+        if isinstance(cell, Session):
+            for line, shown in cell.commands:
+                printed = output(line, capfd)
+                everything.append(printed)
+                if not matches(shown, printed):
+                    before = f"$ {line}\n{shown}\n" if shown else f"$ {line}\n"
+                    after = f"$ {line}\n{printed}\n" if printed else f"$ {line}\n"
+                    markdown = markdown.replace(before, after, 1)
+    return markdown, "\n".join(everything)
+
+
+def output(line: str, capfd: pytest.CaptureFixture[str]) -> str:
+    """What a line of a session prints."""
+    capfd.readouterr()
+    if line.startswith("cnn "):
+        main(shlex.split(line, comments=True)[1:])
+    else:
+        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        subprocess.run(["bash", "-c", line], check=False, env=environment)
+    printed = capfd.readouterr()
+    text = (printed.out + printed.err).replace(f"{Path.cwd().resolve()}/", "").rstrip()
+    return "\n".join(each.rstrip() for each in text.split("\n"))
+
+
+def matches(shown: str, printed: str) -> bool:
+    """Whether the output is as shown, but for times; a line `…` stands for any lines."""
+    lines = [re.escape(line) for line in _SECONDS.sub("…s", shown).split("\n")]
+    pattern = "\n".join("(.*\n)*?.*" if line == re.escape("…") else line for line in lines)
+    return re.fullmatch(pattern, _SECONDS.sub("…s", printed)) is not None
+
+
+def test_every_code_is_explained() -> None:
+    known = explained_codes()
+    in_source = codes_in_source()
+    assert sorted(in_source - known.keys()) == []
+    assert sorted(known.keys() - in_source) == [], "no longer in the source"
+    for entry in known.values():
+        assert "\n$ " in entry.example, f"{entry.code} has no example"
+        assert len(entry.way_out) > 20, f"{entry.code} has no way out"
+
+
+def test_each_code_is_explained_once() -> None:
+    codes = [each.code for page in PAGES for each in codes_of_page(page.read_text("utf-8"))]
+    assert len(codes) == len(set(codes))
