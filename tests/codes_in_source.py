@@ -51,10 +51,11 @@ def _codes_at(node: ast.AST, places: Mapping[str, int]) -> Iterator[ast.expr]:
     """The expressions of a node that are codes."""
     if isinstance(node, ast.Call):
         place = places.get(getattr(node.func, "attr", getattr(node.func, "id", "")))
-        if place is not None and len(node.args) > place:
+        if place is not None and place < len(node.args) > 1:  # the code, and what it says
             yield node.args[place]
     elif isinstance(node, ast.Assign):
-        yield from (value for name, value in _assigned(node.targets[0], node.value) if name == "code")
+        assigned = _assigned(node.targets[0], node.value)
+        yield from (value for name, value in assigned if name == "code")
     elif isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "_CODES":
         yield from [node.value] if node.value else []
 
@@ -76,6 +77,5 @@ def _texts(node: ast.AST | None) -> Iterator[str]:
     elif isinstance(node, ast.IfExp):
         yield from _texts(node.body)
         yield from _texts(node.orelse)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        if _CODE.fullmatch(node.value):
-            yield node.value
+    elif isinstance(node, ast.Constant) and _CODE.fullmatch(str(node.value)):
+        yield str(node.value)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from support import ROOT
+from support import ROOT, forget_plugins
 
 # Several test processes share the cores; torch reads these when it is loaded. Threads that wait
 # for each other by spinning make a busy machine slower than a single thread would be.
@@ -39,9 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def plugins_are_forgotten() -> Iterator[None]:
     """What a test loads is no word of the next one."""
     yield
-    loading = sys.modules.get("dotcnn.compiler.extend.load_plugin")
-    if loading is not None and loading.loaded():
-        loading.forget()
+    forget_plugins()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -34,12 +35,19 @@ def _package_files() -> tuple[Path, ...]:
         left_out = _NOT_THE_PACKAGE if folder == str(ROOT) else {"__pycache__"}
         if here == Path("editor"):  # what is written in TypeScript, and what is built
             left_out = {"__pycache__", "page", "vscode"}
-        if here == Path("docs"):  # of the documentation, `cnn lesson` needs these
-            inside[:] = ["lessons", "pictures"]
+        if here == Path("docs"):  # of the documentation, `cnn lesson` and `cnn help` need these
+            inside[:] = ["diagnostics", "lessons", "pictures"]
             continue
         inside[:] = [name for name in inside if name[0] != "." and name not in left_out]
         found += [here / name for name in names if name[0] != "."]
     return tuple(sorted(found))
+
+
+def forget_plugins() -> None:
+    """Forgets the plug-ins that have been loaded."""
+    loading = sys.modules.get("dotcnn.compiler.extend.load_plugin")
+    if loading is not None and loading.loaded():
+        loading.forget()
 
 
 def shared(path: str) -> Path:

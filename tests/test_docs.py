@@ -25,9 +25,11 @@ from dotcnn.docs.site.page_cells import BLOCK, session
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOWING = [
-    page for page in PAGES if "tutorial" not in page.parts and page.stem != "asked-elsewhere"
+    page
+    for page in PAGES
+    if not {"diagnostics", "tutorial"} & {*page.parts} and page.stem != "asked-elsewhere"
 ]
-"""test_tutorials.py runs the others, whole."""
+"""test_tutorials.py and test_explained_codes.py run the others, whole."""
 QUICK = {"check", "diff", "draw", "emit", "explain", "fmt", "help", "report"}
 """Commands that take no time and whose output is the same on every machine."""
 LESSONS = QUICK | {"show"}
@@ -166,9 +168,9 @@ def test_the_reference_has_a_page_for_everything(tmp_path: Path) -> None:
     import dotcnn.plugins
     import dotcnn.testing
     from dotcnn.cli import COMMANDS
+    from dotcnn.compiler.diagnose.explained_codes import explained_codes
     from dotcnn.compiler.report.words import layers, words
     from dotcnn.docs.site.build import reference
-    from dotcnn.docs.site.reference_diagnostics import said_in_source
 
     pages = {page.title: page for page in reference(tmp_path)}
     parts = ("Formula", "Shapes", "Costs", "Receptive field", "Gradient", "In other tools")
@@ -180,11 +182,8 @@ def test_the_reference_has_a_page_for_everything(tmp_path: Path) -> None:
     for module in (dotcnn, dotcnn.plugins, dotcnn.testing):
         text = pages[module.__name__].text
         assert [name for name in module.__all__ if f"## {name} {{" not in text] == []
-    assert sorted(said_in_source().keys() - pages.keys()) == []
+    assert sorted(explained_codes().keys() - pages.keys()) == []
     assert [name for name in ("The run folder", "The answers file") if name not in pages] == []
     assert not set(COMMANDS) - {title.removeprefix("cnn ") for title in pages}
     text = "\n".join(page.text for page in pages.values())
     assert [word for word in words() if word not in pages and f"`{word}`" not in text] == []
-    answers = "\n".join(path.read_text() for path in (ROOT / "tests/errors").rglob("*.txt"))
-    codes = set(re.findall(r"^(?:error|warning)\[([\w-]+)\]", answers, re.MULTILINE))
-    assert sorted(codes - pages.keys()) == []

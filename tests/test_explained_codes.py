@@ -1,8 +1,8 @@
 """docs/diagnostics: every diagnostic code has an example that ends in it, and a way out.
 
 Each entry runs in a folder of its own: files are written, `cnn` runs as users run it, other lines
-are given to a shell. What is printed is what the page shows; `pytest --update-golden` writes it. The
-commands of the example print the code; those of the way out print no error, and not the code.
+are given to a shell. What is printed is what the page shows; `pytest --update-golden` writes it.
+The commands of the example print the code; those of the way out print no error, and not the code.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dotcnn.compiler.diagnose.explained_codes import (
 )
 from dotcnn.docs.site.page_cells import File, Session, cells
 from situations import situation
+from support import forget_plugins
 
 PAGES = sorted(FOLDER.glob("*.md"))
 _QUICK = re.compile(r"(cnn (check|report|fmt|help|emit|draw|sweep --help)|printf|mkdir|cat)\b")
@@ -64,6 +65,7 @@ def test_examples_end_in_their_code(
         with situation(entry.situation):
             example, printed = run(entry.example, capfd, update=update)
             way_out, after = run(entry.way_out, capfd, update=update)
+        forget_plugins()
         wrong += [f"{entry.code}: {line}" for line in mistakes(entry, printed, after)]
         if update:
             text = text.replace(entry.example, example).replace(entry.way_out, way_out)
@@ -107,7 +109,10 @@ def output(line: str, capfd: pytest.CaptureFixture[str]) -> str:
     """What a line of a session prints."""
     capfd.readouterr()
     if line.startswith("cnn "):
-        main(shlex.split(line, comments=True)[1:])
+        command, _, file = line.partition(" &> ")
+        main(shlex.split(command)[1:])
+        if file:
+            Path(file).write_text("".join(capfd.readouterr()), encoding="utf-8")
     else:
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         subprocess.run(["bash", "-c", line], check=False, env=environment)

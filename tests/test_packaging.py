@@ -33,7 +33,7 @@ DATA_PACKAGES = [
     "dsl", "specs", "training/data/sources", "training/show/page", "training/sweep_page",
 ]  # fmt: skip
 """Packages with files that are not Python."""
-DATA_FOLDERS = [*DATA_PACKAGES, "docs/lessons", "docs/lessons/pictures"]
+DATA_FOLDERS = [*DATA_PACKAGES, "docs/diagnostics", "docs/lessons", "docs/lessons/pictures"]
 
 
 def test_the_version_is_written_once() -> None:

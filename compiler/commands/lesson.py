@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from typing import NamedTuple
 from ...dsl.atomic_file import write_whole
 from ...dsl.closest import closest
 from .output_file import writing
-from .terminal import OK, UsageError, say, style, wants_color, width
+from .terminal import OK, UsageError, print_page, say, style
 
 EXAMPLES = """\
 cnn lesson
@@ -67,12 +66,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.browser:
         _open(lesson)
     else:
-        from rich.console import Console
-
-        console = Console(
-            width=min(width(sys.stdout), 100), no_color=not wants_color(options, sys.stdout)
-        )
-        console.print(_rendered(lesson))
+        print_page(_for_terminal(lesson), options)
     return OK
 
 
@@ -108,12 +102,10 @@ def _copy(lesson: Lesson, folder: Path) -> None:
         say(f"wrote {path}")
 
 
-def _rendered(lesson: Lesson) -> object:
+def _for_terminal(lesson: Lesson) -> str:
     """The page for a terminal: pictures are named, the answer follows its question."""
-    from rich.markdown import Markdown
-
     text = _QUESTION.sub(r"**Question: \1**\n\n*Answer*: \2", lesson.text)
-    return Markdown(_PICTURE.sub(r"(a picture: \1)", text), code_theme="bw")
+    return _PICTURE.sub(r"(a picture: \1)", text)
 
 
 def _open(lesson: Lesson) -> None:

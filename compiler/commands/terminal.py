@@ -70,3 +70,13 @@ def style(options: argparse.Namespace) -> Style:
     encoding = (sys.stdout.encoding or "ascii").lower()
     rule = "\u2500" if encoding.startswith("utf") else "-"
     return Style(width(sys.stdout), wants_color(options, sys.stdout), rule)
+
+
+def print_page(markdown: str, options: argparse.Namespace) -> None:
+    """Prints a page of the documentation to standard output."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    columns = min(width(sys.stdout), 100)
+    console = Console(width=columns, no_color=not wants_color(options, sys.stdout))
+    console.print(Markdown(markdown, code_theme="bw"))

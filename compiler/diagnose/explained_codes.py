@@ -1,4 +1,4 @@
-"""`cnn help error CODE`: what a diagnostic code means, with an example and the way out.
+"""What each code of a diagnostic means, with an example and the way out: `cnn help error CODE`.
 
 The texts are in docs/diagnostics, one page a topic: `## `CODE`: TITLE`, then an example, then
 `**Way out**`. A test runs the commands of both and writes what they print.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from ...dsl.closest import closest
+from ..report.style import BOLD, Style, laid_out
 
 FOLDER = Path(__file__).parents[2] / "docs/diagnostics"
 WAY_OUT = "**Way out**"
 _ENTRY = re.compile(r"^## `([a-z0-9-]+)`: (.+)\n", re.MULTILINE)
 _SITUATION = re.compile(r"^<!-- situation: (.+?) -->\n", re.MULTILINE)
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _WRITTEN = re.compile(r"(?:(?:error|warning)(?:\s+|\[))?([a-z0-9-]+)\]?")
 
 
@@ -32,10 +35,6 @@ class ExplainedCode(NamedTuple):
     """Markdown: what to do instead; it begins with `**Way out**`."""
     situation: str
     """What the computer of the example lacks, for the test: `no package onnx`. Usually empty."""
-
-    @property
-    def text(self) -> str:
-        return f"## `{self.code}`: {self.title}\n\n{self.example}\n\n{self.way_out}\n"
 
 
 @cache
@@ -68,12 +67,22 @@ def explained(written: str) -> ExplainedCode | None:
     return explained_codes().get(found[1]) if found else None
 
 
-def is_a_code(written: str) -> bool:
-    """Whether a code is asked for and no word of the language: `error shape`, `error[shape]`."""
-    return bool(re.match(r"(error|warning)(\s|\[)", written))
-
-
 def similar_code(written: str) -> str:
     """The code that was probably meant; "" if none is similar."""
     found = _WRITTEN.fullmatch(written)
     return closest(found[1] if found else written, explained_codes()) or ""
+
+
+def for_terminal(entry: ExplainedCode) -> str:
+    """The entry as Markdown, with links as their words."""
+    text = f"**{entry.code}: {entry.title}**\n\n{entry.example}\n\n{entry.way_out}"
+    return _LINK.sub(r"\1", text)
+
+
+def listed(style: Style) -> str:
+    """All codes with their titles, by topic."""
+    lines = []
+    for topic, entries in groupby(explained_codes().values(), lambda entry: entry.topic):
+        rows = [(each.code, each.title.replace("`", "")) for each in entries]
+        lines += [style.paint(f"{topic.replace('`', '')}:", BOLD), *laid_out(rows, style), ""]
+    return "\n".join([*lines, "`cnn help error CODE` shows an example and the way out."])

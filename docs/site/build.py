@@ -68,7 +68,8 @@ def _stay_here(site: Path) -> None:
 def assemble() -> None:
     """Writes all pages to build/docs."""
     shutil.rmtree(SOURCE, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", SOURCE, ignore=shutil.ignore_patterns("site", "__pycache__"))
+    left_out = shutil.ignore_patterns("site", "diagnostics", "__pycache__")
+    shutil.copytree(ROOT / "docs", SOURCE, ignore=left_out)
     for file in ("site.css", "frame_worker.js", "try_it.js"):
         shutil.copy(SITE / file, SOURCE)
     _write("index.md", (ROOT / "README.md").read_text(encoding="utf-8"))
@@ -80,11 +81,11 @@ def assemble() -> None:
     with tempfile.TemporaryDirectory() as work:
         pages = list(reference(Path(work)))
         for page in pages:
-            _write(f"reference/{page.path}.md", page.text)
+            _write(f"reference/{page.path}.md", _colored(page.text))
         for picture in Path(work).glob("*.svg"):
             shutil.copy(picture, SOURCE / "reference/layers")
     _write("reference/index.md", _contents(pages))
-    _write("reference/diagnostics/index.md", reference_diagnostics.contents(pages))
+    _write("reference/diagnostics/index.md", reference_diagnostics.contents())
     settings = (SITE / "mkdocs.yml").read_text(encoding="utf-8")
     settings = settings.replace(_REFERENCE, _navigation(pages))
     if PLAYGROUND.exists():

@@ -1,8 +1,6 @@
-"""The reference of diagnostics: for each code, examples with their answers, and every sentence that
-the source says under it.
-
-The examples are those of tests/errors; the sentences are read from the source, where a diagnostic
-is made, with `…` for what depends on the case.
+"""The reference of diagnostics: for each code an example with its answer and the way out, from
+docs/diagnostics; further examples, those of tests/errors; and every sentence that the source says
+under it, with `…` for what depends on the case.
 """
 
 from __future__ import annotations
@@ -11,9 +9,11 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 
-from .diagnostic_commands import shown_by_commands
+from dotcnn.compiler.diagnose.explained_codes import WAY_OUT, explained_codes
+
 from .pages import Page, fenced, table
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,41 +30,38 @@ Texts = Mapping[str, ast.expr]
 
 def pages() -> Iterator[Page]:
     sentences, examples = said_in_source(), shown_in_tests()
-    commands: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for code, command, answer in shown_by_commands():
-        commands[code].append((command, answer))
-    for code in sorted({*sentences, *examples}):
-        lines = [f"# `{code}`"]
-        for spec, answer in examples.get(code, [])[:_MOST_EXAMPLES]:
+    for code, entry in explained_codes().items():
+        lines = [f"# {entry.title}", f"The code is `{code}`.", _placed(entry.example)]
+        lines += ["## Way out", _placed(entry.way_out.removeprefix(f"{WAY_OUT}: "))]
+        others = [pair for pair in examples.get(code, []) if pair[0] not in entry.example]
+        if others:
+            lines.append("## More examples")
+        for spec, answer in others[:_MOST_EXAMPLES]:
             lines += [fenced(spec, "cnn"), fenced(answer)]
-        for command, answer in commands[code][:_MOST_EXAMPLES]:
-            lines += [fenced(command), fenced(answer)]
         if sentences.get(code):
             lines.append("## Said under this code")
             for message, help in sorted(sentences[code].items()):
                 lines.append(f"- {message}" + (f"\n\n    *Way out*: {help}" if help else ""))
-        if len(lines) == 1:
-            lines.append("What it says depends on the case.")
         yield Page(f"diagnostics/{code}", code, "\n\n".join(lines), GROUP)
 
 
-def contents(pages: list[Page]) -> str:
-    """The list of all codes, each with a sentence that is said under it."""
-    rows = [
-        (f"[`{page.title}`]({page.title}.md)", _first_sentence(page.text))
-        for page in pages
-        if page.group == GROUP
+def _placed(markdown: str) -> str:
+    """Text of docs/diagnostics as it is in the folder of the reference, as a paragraph."""
+    text = markdown.replace("](../", "](../../")
+    return text[:1].upper() + text[1:]
+
+
+def contents() -> str:
+    """The list of all codes by topic, each with what is wrong."""
+    lines = [
+        "# Diagnostics",
+        "The word in brackets after `error` or `warning` is the code of a diagnostic. Each has a"
+        " page with an example and the way out; `cnn help error CODE` shows the same.",
     ]
-    head = "# Diagnostics", "`error[CODE]` and `warning[CODE]`: what each is about."
-    return "\n\n".join([*head, table(("code", "for example"), rows)])
-
-
-def _first_sentence(text: str) -> str:
-    found = _HEAD.search(text)
-    if found:
-        return text[found.end() :].partition("\n")[0]
-    found = re.search(r"^- (.*)", text, re.MULTILINE)
-    return found[1] if found else ""
+    for topic, entries in groupby(explained_codes().values(), lambda entry: entry.topic):
+        rows = [(f"[`{each.code}`]({each.code}.md)", each.title) for each in entries]
+        lines += [f"## {topic}", table(("code", "what is wrong"), rows)]
+    return "\n\n".join(lines)
 
 
 def shown_in_tests() -> dict[str, list[tuple[str, str]]]:

@@ -62,10 +62,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = read_torch(path, mapped=True)
     except BadFile as error:
-        if error.kind == "missing":
-            message = f"nothing to resume: {name} does not exist"
-            help = "name the folder of a run"
-            raise SpecError([Diagnostic("no-checkpoint", message, help=help)]) from None
         raise _unusable(name, f"it {error}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _unusable(name, "it was not written by this version")

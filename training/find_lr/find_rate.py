@@ -17,7 +17,6 @@ from pathlib import Path
 
 import torch
 
-from ...dsl.diagnostics import Diagnostic, SpecError
 from ..optim.optimizers import rate_of
 from ..request import Request
 from ..runtime.errors import explained
@@ -47,13 +46,8 @@ class _Quiet(Callback):
 
 def find_rate(job: Job, folder: Path) -> FoundRate:
     """The learning rate for a job whose run folder will be `folder`; nothing is written to it.
-    Raises SpecError if training could not begin, or the optimizer has no learning rate."""
+    Raises SpecError if training could not begin."""
     optimizer = job.plan.train.optimizer
-    if "lr" not in optimizer.fields:
-        message = f"`{optimizer.word}` has no learning rate to find"
-        raise SpecError(
-            [Diagnostic("no-rate", message, optimizer.span, help="leave --find-lr out")]
-        )
     began = time.perf_counter()
     rates = [optimizer.usual_lr * LOW * (HIGH / LOW) ** (n / (STEPS - 1)) for n in range(STEPS)]
     losses = job.processes.broadcast(_losses(job, folder, rates))

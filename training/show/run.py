@@ -119,18 +119,11 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
 
 
 def batches(subject: Subject, images: Sequence[InputImage]) -> dict[int, Tensor]:
-    """What each input gets, by its index: images x channels x …, on the device. Raises SpecError if
-    the size is not that of the input."""
-    network, given = subject.network, {}
-    for place, node in enumerate(network.inputs):
-        batch = torch.stack([image.parts[place].input for image in images])
-        shape = tuple(batch.shape[1:])
-        if shape != node.shape:
-            one = "the input" if len(network.inputs) == 1 else f"the input `{node.name}`"
-            message = f"{one} of {network.name} is {text(node.shape)}, not {text(shape)}"
-            raise SpecError([Diagnostic("input-size", message, help="give it images of its size")])
-        given[node.index] = batch.to(subject.device)
-    return given
+    """What each input gets, by its index: images x channels x …, on the device."""
+    return {
+        node.index: torch.stack([image.parts[place].input for image in images]).to(subject.device)
+        for place, node in enumerate(subject.network.inputs)
+    }
 
 
 def _must_fit(network: Network, images: int) -> None:

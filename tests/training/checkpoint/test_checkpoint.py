@@ -96,7 +96,7 @@ def test_another_kind_of_file_is_an_error(tmp_path: Path) -> None:
     torch.save({"model": torch.zeros(1)}, tmp_path / "x")
     with pytest.raises(SpecError, match="it was not written by this version"):
         read_checkpoint(tmp_path / "x")
-    with pytest.raises(SpecError, match="nothing to resume"):
+    with pytest.raises(SpecError, match="it does not exist"):
         read_checkpoint(tmp_path / "y")
 
 
