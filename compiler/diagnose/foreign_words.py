@@ -22,7 +22,11 @@ class Meaning(NamedTuple):
 
 
 def meanings(word: str) -> list[Meaning]:
-    """All meanings of a foreign word."""
+    """All meanings of a foreign word; of `torch.nn.Mish`, those of its last part."""
+    return _meanings(word) or (_meanings(word.rpartition(".")[2]) if "." in word else [])
+
+
+def _meanings(word: str) -> list[Meaning]:
     found = []
     layer = foreign.layer(word)
     if layer is not None:
@@ -33,9 +37,13 @@ def meanings(word: str) -> list[Meaning]:
             known_elsewhere(vocabulary(section, series)).get(name, ("", ""))
             for series in (False, True)
         )
-        instead, advice = of_images if of_images[0] or not any(of_series) else of_series
-        if instead or advice:
-            found.append(Meaning(section, instead, advice))
+        # Of images first, unless only series have an equivalent.
+        both = [of_images, of_series] if any(of_images) else [of_series]
+        if of_images[0] or not of_series[0]:
+            both = both[:1]
+        elif of_images[1].startswith("there is no equivalent"):
+            both = [of_series]
+        found += [Meaning(section, *each) for each in both if any(each)]
     argument, why = foreign.argument(word, foreign.ARGUMENTS), foreign.why_left_out(word)
     if argument or why:
         found.append(Meaning("argument", argument, "" if argument else why))

@@ -212,7 +212,7 @@ training is started by `cnn train`; its settings go in `train { epochs 10, batch
     fit fit_generator train_on_batch
 metrics go in `train`: `metrics top1 top5`
     Accuracy accuracy ArgMax
-what follows the heads of a detector is no network: write its heads as outputs, such as
+what follows the heads of a detector is not a network: write its heads as outputs, such as
   `output boxes: conv 36 3x3 same`
     MultiBoxLoss
     yolo region detection Detection DetectionOutput PriorBox RPN RoIPool RoIAlign ROIPooling
@@ -334,8 +334,9 @@ penalties on what layers compute are not available: `dropout 0.5` regularizes, t
     ActivityRegularization
 there is no such layer here; `bn` comes closest
     UnitNormalization
-    Normalize
     MVN l2norm
+images are normalized in `evaluate`: `normalize imagenet`; of layers, `bn` comes closest
+    Normalize
 there is no such layer here; `conv 64 3x3` shares its weights among all positions
     local LocallyConnected1D LocallyConnected2D locally_connected
 write the activation itself: `relu`

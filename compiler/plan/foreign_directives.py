@@ -31,6 +31,13 @@ give it to the batch: `batch 64 drop_last`
     drop_last drop_remainder
 it belongs to the split: `split test=10%`
     test_size test_split val_size validation_size train_size
+write `transfer { from "torchvision:ResNet50_Weights.IMAGENET1K_V2" }`, or the folder of a run
+    vision_learner cnn_learner unet_learner create_head
+`cnn augment net.cnn -o sheet.png` shows images as they are augmented
+    show_batch
+`cnn evaluate RUN --report page.html` shows the confusion matrix and the worst mistakes
+    ClassificationInterpretation SegmentationInterpretation Interpretation plot_confusion_matrix
+    plot_top_losses most_confused
 write its arguments as directives: `epochs 30`, `batch 64`
     fit fit_generator train_on_batch fine_tune Trainer Learner
 the data and its validation part are one line: `data folder "images" val=20%`
@@ -138,6 +145,8 @@ write directives one after the other, each with its own probability `p=30%`
     NoOp
 write `crop pad=4`
     Pad PadIfNeeded CropAndPad CropPad rand_pad RandomPad
+write `crop scale=35%..100%`: everything that moves pixels is combined into one interpolation
+    presizing RandomResizedCropGPU
 write `crop scale=35%..100%`
     RandomIoUCrop RandomCropFromBorders BBoxSafeRandomCrop RatioResize
 write `crop balanced=50%`: around a pixel of a class that is drawn with equal chances
@@ -177,12 +186,15 @@ there is no equivalent; `erase` and `elastic` come closest
     XYMasking Morphological
 there are no functions of your own here: write the directives out
     preprocessing_function
-`color brightness=0.2` changes colours, `shift 10%` moves images
+`color brightness=0.2 contrast=0.2` changes colors; `shift 10%`, or `crop scale=35%..100%`, is what
+  Darknet means by it
     jitter Jitter
 write `crop`: it has the size of the network's input
     crop_size crop_width crop_height CenterCrop CentreCrop FiveCrop TenCrop
 it belongs to `evaluate`: `normalize mean=(0.485, 0.456, 0.406) std=(0.229, 0.224, 0.225)`
-    mean_value mean_file mean std
+    mean_value mean_file mean std Normalize
+write its arguments as directives: `rotate 20`, `flip horizontal`
+    ImageDataGenerator
 there is no equivalent; directives are written one after the other, each with its own probability
     AugMix AugMixAugment Pipeline RandomAugmentationPipeline RandomApplication OneOrOther
     Compose ReplayCompose SelectiveChannelTransform

@@ -519,7 +519,8 @@ class Metrics(Directive):
         "metrics": "metric",
         "metrics top1": "SparseCategoricalAccuracy CategoricalAccuracy accuracy acc"
         " sparse_categorical_accuracy categorical_accuracy top_1",
-        "metrics top5": "top_5 top_k_categorical_accuracy topk",
+        "metrics top5": "top_5 top_k_categorical_accuracy topk top_k_accuracy"
+        " TopKCategoricalAccuracy SparseTopKCategoricalAccuracy sparse_top_k_categorical_accuracy",
         "metrics recall": "Recall recall",
         "metrics precision": "Precision_metric",
         "metrics f1": "f1_score F1Score f1score",

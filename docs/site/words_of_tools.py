@@ -104,12 +104,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "fastai": {
         "layers": """ConvLayer ResBlock LinBnDrop AdaptiveConcatPool2d SelfAttention Flatten
             PixelShuffle_ICNR SEBlock""",
-        "training": """Learner fit_one_cycle fit_flat_cos fine_tune lr_find lr_max ranger
+        "training": """Learner vision_learner unet_learner show_batch ClassificationInterpretation
+            fit_one_cycle fit_flat_cos fine_tune lr_find lr_max ranger
             CrossEntropyLossFlat LabelSmoothingCrossEntropy FocalLossFlat BCEWithLogitsLossFlat
             MSELossFlat to_fp16 EarlyStoppingCallback SaveModelCallback ReduceLROnPlateau CSVLogger
             GradientClip GradientAccumulation RandomSplitter valid_pct bs error_rate accuracy
-            wd moms""",
-        "augmentation": """aug_transforms Flip Rotate Zoom Warp Brightness Contrast
+            top_k_accuracy wd moms""",
+        "augmentation": """aug_transforms presizing Flip Rotate Zoom Warp Brightness Contrast
             RandomResizedCrop RandomErasing MixUp CutMix do_flip flip_vert max_rotate max_zoom
             max_lighting max_warp""",
         "preprocessing": "Resize Normalize CropPad",

@@ -498,3 +498,14 @@ def test_rows_of_a_filter_as_matlab_writes_them(rows: str) -> None:
     filter = elaborate(load(Source("n.cnn", spec))).nodes[1].op
     assert filter.arguments["values"] == ((1, 0, -1), (2, 0, -2))
     assert errors(spec) == []
+
+
+def test_words_of_images_come_before_those_of_series() -> None:
+    first, second = meanings("jitter")
+    assert "color brightness" in first.advice
+    assert second.instead == "noise"
+    assert [each.instead for each in meanings("TimeReverse")] == ["flip time"]
+
+
+def test_a_module_path_is_its_last_part() -> None:
+    assert [each.instead for each in meanings("torch.nn.Mish")] == ["mish"]
