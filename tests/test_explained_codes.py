@@ -2,7 +2,7 @@
 
 Each entry runs in a folder of its own: files are written, `cnn` runs as users run it, other lines
 are given to a shell. What is printed is what the page shows; `pytest --update-golden` writes it.
-The commands of the example print the code; those of the way out print no error, and not the code.
+The commands of the example print the code; those of the way out print no error and no warning.
 """
 
 from __future__ import annotations
@@ -68,9 +68,11 @@ def test_examples_end_in_their_code(
             example, printed = run(entry.example, capfd, exact=exact)
             way_out, after = run(entry.way_out, capfd, exact=exact)
         forget_plugins()
-        wrong += [f"{entry.code}: {line}" for line in mistakes(entry, printed, after)]
+        wrong += [f"{entry.code}: {line}" for line in mistakes(entry, printed, printed_after)]
         if update:
-            text = text.replace(entry.example, example).replace(entry.way_out, way_out)
+            before, head, after = text.partition(f"## `{entry.code}`:")
+            after = after.replace(entry.example, example, 1).replace(entry.way_out, way_out, 1)
+            text = before + head + after
         elif (example, way_out) != (entry.example, entry.way_out):
             wrong.append(f"{entry.code} says otherwise:\n{example}\n{way_out}")
     if update and text != page.read_text(encoding="utf-8"):
@@ -84,7 +86,7 @@ def mistakes(entry: ExplainedCode, printed: str, after: str) -> list[str]:
         found.append(f"the example does not print the code:\n{printed}")
     if not entry.way_out:
         found.append("there is no way out")
-    if re.search(rf"^error|\[{entry.code}\]", after, re.MULTILINE):
+    if _DIAGNOSTIC.search(after):
         found.append(f"the way out does not lead out:\n{after}")
     return found
 
