@@ -9,6 +9,7 @@ import builtins
 import importlib
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -119,10 +120,8 @@ def _full_disk() -> AbstractContextManager[object]:
 
 
 def _no_network() -> AbstractContextManager[object]:
-    def download(*arguments: object, **options: object) -> None:
-        raise OSError("the network cannot be reached")
-
-    return patch("torch.hub.download_url_to_file", download)
+    unknown = socket.gaierror(-2, "Name or service not known")
+    return patch("socket.getaddrinfo", side_effect=unknown)
 
 
 def _changed_file() -> AbstractContextManager[object]:

@@ -58,6 +58,7 @@ def test_examples_end_in_their_code(
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("DOTCNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", "cache")
     text = page.read_text(encoding="utf-8")
     wrong = []
     for entry in codes_of_page(text):
@@ -66,7 +67,7 @@ def test_examples_end_in_their_code(
         monkeypatch.chdir(folder)
         with situation(entry.situation):
             example, printed = run(entry.example, capfd, exact=exact)
-            way_out, after = run(entry.way_out, capfd, exact=exact)
+            way_out, printed_after = run(entry.way_out, capfd, exact=exact)
         forget_plugins()
         wrong += [f"{entry.code}: {line}" for line in mistakes(entry, printed, printed_after)]
         if update:

@@ -13,6 +13,7 @@ import pytest
 from commands import run
 from dotcnn.cli import COMMANDS, GROUPS
 from dotcnn.compiler.commands.emit import EXPORTED
+from dotcnn.compiler.diagnose.explained_codes import explained_codes
 from dotcnn.training.export.formats import ENDINGS
 from support import ROOT, package_files
 
@@ -91,3 +92,21 @@ def test_help_explains_an_argument_by_the_words_that_have_it(capfd: Capture) -> 
         "optimizer sgd",
         "optimizer muon",
     ]
+
+
+def test_a_code_is_explained_as_in_the_reference(capfd: Capture) -> None:
+    for written in (["error", "shape"], ["error[shape]"], ["unclosed-brace"]):
+        result = run(capfd, "help", *written)
+        assert result.code == 0
+        assert f"error[{written[-1].removeprefix('error[').rstrip(']')}]: " in result.out
+        assert "Way out: " in result.out
+        assert "](" not in result.out
+    assert "`cnn help error input`" in run(capfd, "help", "input").err
+    missed = run(capfd, "help", "error", "shap")
+    assert (missed.code, "error shape" in missed.err) == (2, True)
+
+
+def test_all_codes_are_listed(capfd: Capture) -> None:
+    listed = run(capfd, "help", "error").out
+    assert [code for code in explained_codes() if f"  {code} " not in listed] == []
+    assert "error" in run(capfd, "help", "--help").out

@@ -101,8 +101,8 @@ def must_have_rate(plan: TrainPlan, data_set: Contents) -> None:
         return
     raise problem(
         "unfit-rate",
-        f"the sound has {rate:,} samples in a second, and `mel` takes it for sound of"
-        f" {mel.hertz:,}: its frequencies would be wrong",
+        f"the sound has {rate:,} samples in a second, and `mel` expects {mel.hertz:,}: its"
+        " frequencies would be wrong",
         mel,
         argument="rate",
         help=f"write `mel {mel.bands} rate={rate}`, or `rate={mel.hertz}` after `data`, which"

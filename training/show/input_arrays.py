@@ -78,7 +78,7 @@ def _in_array(path: str, node: Node) -> list[Numbers]:
     try:
         array = array_in(Path(path))
     except BadFile as error:
-        raise BadImage(str(error)) from None
+        raise BadImage(f"it {error}") from None
     if array.dtype.kind not in "fiub":
         raise BadImage(f"its array has no numbers, but {array.dtype}")
     batch = _as_batch(array, node.shape)

@@ -183,7 +183,7 @@ def test_lists_of_numbers_have_no_decimal_commas(tmp_path: Path, header: str, ce
     ("table", "arguments", "said"),
     [
         ("image,label\n", "", "has a header and no rows"),
-        ("image\na.png\n", "", "is no table"),
+        ("image\na.png\n", "", "is not a table"),
         ("image,label\nphotos/1.png,a,b\n", "", "row 2 of labels.csv has 3 columns"),
         ("image,label\nphotos/1.png,a\n", "label=breed", "the table has no column `breed`"),
         ("image,label\nx.png,a\n", "", "no column of labels.csv has the names of images"),

@@ -26,7 +26,7 @@ def packed_folder(data: Shards, base: Path) -> Path | None:
 def unusable_pack(data: Data, name: str, error: Unreadable) -> SpecError:
     return problem(
         "bad-file",
-        f"the pack {name} cannot be read: {error}",
+        f"the pack {name} cannot be read: it {error}",
         data,
         help=f"`cnn pack --verify {name}` says what is wrong with it",
     )

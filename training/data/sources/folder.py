@@ -248,8 +248,8 @@ def _must_agree(data: Folder, part: str, images: ImageTree, classes: tuple[str, 
     if strange:
         raise problem(
             "unknown-class",
-            f"{clean(images.root)} has {counted(len(strange), 'class', 'classes')} that"
-            f" are not in the training set: {listed([f'`{name}`' for name in strange])}",
+            f"{clean(images.root)} has {counted(len(strange), 'class', 'classes')} unknown"
+            f" to the training set: {listed([f'`{name}`' for name in strange])}",
             data,
             argument="val" if part == "val" and isinstance(data.val, str) else "path",
             help="the class folders of all parts must have the same names",

@@ -136,7 +136,7 @@ def _of_text(data: Data, path: Path, written: str, text: str) -> Table:
         if header is None or len(header[1]) < 2:
             raise problem(
                 "data-shape",
-                f"{written} is no table: its first line has one column, or none",
+                f"{written} is not a table: its first line has one column, or none",
                 data,
                 help="the first line names the columns, separated by commas: `image,label`",
             )
