@@ -19,7 +19,7 @@ from ..report.style import BOLD, Style, laid_out
 FOLDER = Path(__file__).parents[2] / "docs/diagnostics"
 WAY_OUT = "**Way out**"
 _ENTRY = re.compile(r"^## `([a-z0-9-]+)`: (.+)\n", re.MULTILINE)
-_SITUATION = re.compile(r"^<!-- situation: (.+?) -->\n", re.MULTILINE)
+_SITUATION = re.compile(r"\s*<!-- situation: (.+?) -->\n")
 _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _WRITTEN = re.compile(r"(?:(?:error|warning)(?:\s+|\[))?([a-z0-9-]+)\]?")
 
@@ -53,8 +53,9 @@ def codes_of_page(page: str) -> Iterator[ExplainedCode]:
     ends = [*(head.start() for head in heads[1:]), len(page)]
     for head, end in zip(heads, ends, strict=True):
         body = page[head.end() : end]
-        situation = _SITUATION.search(body)
-        example, _, rest = _SITUATION.sub("", body).partition(WAY_OUT)
+        situation = _SITUATION.match(body)
+        start = situation.end() if situation else 0
+        example, _, rest = body[start:].partition(WAY_OUT)
         yield ExplainedCode(
             head[1], head[2], topic, example.strip(), f"{WAY_OUT}{rest.rstrip()}" * bool(rest),
             situation[1] if situation else "",
