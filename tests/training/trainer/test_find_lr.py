@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ import dotcnn
 import dotcnn.training.find_lr.find_rate as finding
 from commands import run
 from dotcnn.compiler.plan.strategy import Stage, Strategy
-from dotcnn.dsl.diagnostics import SpecError
 from dotcnn.training.checkpoint.run_files import read_plan, read_record
 from dotcnn.training.find_lr.found_rate import FIND_LR, FoundRate, rate_of_run
 from dotcnn.training.find_lr.range_test import as_in_most_epochs
@@ -124,13 +122,6 @@ def test_damaged_file_is_no_range_test(tmp_path: Path) -> None:
     for text in ("", "[]", "{}", '{"lr": "x"}', "[" * 100):
         (tmp_path / FIND_LR).write_text(text, encoding="utf-8")
         assert rate_of_run(tmp_path) is None
-
-
-def test_optimizer_without_a_rate_is_refused(tmp_path: Path) -> None:
-    optimizer = SimpleNamespace(fields={"momentum": None}, word="optimizer free", span=None)
-    job: Any = SimpleNamespace(plan=SimpleNamespace(train=SimpleNamespace(optimizer=optimizer)))
-    with pytest.raises(SpecError, match="`optimizer free` has no learning rate to find"):
-        finding.find_rate(job, tmp_path)
 
 
 @pytest.mark.parametrize(("epochs", "frozen"), [(3, 7), (6, 7), (7, 8), (40, 9)])
