@@ -29,17 +29,12 @@ LARGEST = 2_000_000_000
 
 # Rules that simplify the graph without changing any number. The exporter's default rules also fold
 # batch norms, in single precision; here that is done only on request, and the error is measured.
-# `materialize_reshape_shape_rule` came with onnxscript 0.7.2; older versions suit older torch.
 _RULES = [
     rules.cast_cast_rule, rules.collapse_slice_rule, rules.collapse_slice2_rule,
-    rules.no_op_cast_rule, rules.no_op_expand_rule, rules.no_op_transpose_rule,
-    rules.reshape_reshape_rule, rules.slice_split_rule, rules.squeeze_reshape_1d_rule,
-    rules.transpose_transpose_rule, rules.unsqueeze_unsqueeze_rule,
-    *(
-        [rules.materialize_reshape_shape_rule]
-        if hasattr(rules, "materialize_reshape_shape_rule")
-        else []
-    ),
+    rules.materialize_reshape_shape_rule, rules.no_op_cast_rule, rules.no_op_expand_rule,
+    rules.no_op_transpose_rule, rules.reshape_reshape_rule, rules.slice_split_rule,
+    rules.squeeze_reshape_1d_rule, rules.transpose_transpose_rule,
+    rules.unsqueeze_unsqueeze_rule,
 ]  # fmt: skip
 
 
