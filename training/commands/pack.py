@@ -111,14 +111,13 @@ def run(options: argparse.Namespace) -> int:
     if options.resize is not None and kind not in ("fit", "raw"):
         raise UsageError("--resize goes with --as fit or --as raw")
 
-    from ..data.loader.image_source import Files
     from ..data.loader.memory_budget import cores
-    from ..pack.prepare import QUALITY, prepared
+    from ..pack.prepare import QUALITY, has_files, prepared
     from ..pack.write_pack import SHARD_SIZE, write_pack
 
     whole = _whole(options)
     if kind is None:
-        kind = "jpeg" if isinstance(whole.contents.parts["train"], Files) else "raw"
+        kind = "jpeg" if has_files(whole.contents) else "raw"
     prepare = prepared(
         kind,
         whole.contents,

@@ -10,8 +10,10 @@ from typing import Any
 from ...compiler.commands.terminal import UsageError
 from ...compiler.plan.plan import TrainPlan
 from ..augment.random_crop import RandomCrop
+from ..data.diagnostic import counted
 from ..data.images.resize import KEPT, Fit, evaluation_fit, training_fit
 from ..data.loader.image_source import Contents, Files
+from ..data.packs.packed_files import PackFiles
 
 Side = int | tuple[int, int]
 QUALITY = 90
@@ -73,7 +75,7 @@ def prepared(
     source = whole.parts["train"]
     maps = source.targets > 0
     if kind == "fit":
-        _must_be_encodable(channels, depth, maps)
+        _must_be_encodable(channels, depth, maps, files=has_files(whole))
     fits: dict[str, Fit | None] = dict.fromkeys(whole.parts)
     notes: tuple[str, ...] = ()
     if side is not None and not maps:
@@ -140,23 +142,33 @@ def _shown(fit: Fit) -> str:
     return "x".join(map(str, fit.resize)) if isinstance(fit.resize, tuple) else str(fit.resize)
 
 
+def has_files(whole: Contents) -> bool:
+    """Whether images are files, or members of tar files, that could be kept as they are."""
+    return all(
+        isinstance(source, Files) and not (isinstance(source, PackFiles) and source.arrays)
+        for source in whole.parts.values()
+    )
+
+
 def _must_have_files(whole: Contents) -> None:
-    if not all(isinstance(source, Files) for source in whole.parts.values()):
+    if not has_files(whole):
         raise UsageError(
             "the images are arrays, not files that could be kept as they are; `--as raw` keeps"
             " their numbers"
         )
 
 
-def _must_be_encodable(channels: int, depth: int, maps: bool) -> None:
+def _must_be_encodable(channels: int, depth: int, maps: bool, *, files: bool) -> None:
     if channels in (1, 3) and depth == 8 and not maps:
         return
     why = (
         "images are to be answered, whose pixels JPEG would change"
         if maps
-        else f"images have {channels} channels of {depth} bits, and JPEG holds gray or colors of 8"
+        else f"images have {counted(channels, 'channel')} of"
+        f" {'8 bits' if depth == 8 else 'more than 8 bits'}, and JPEG holds gray or colors of 8"
     )
     raise UsageError(
-        f"`--as fit` does not suit this data: {why}; `--as jpeg` keeps the files as they are,"
-        " `--as raw` all numbers"
+        f"`--as fit` does not suit this data: {why};"
+        + (" `--as jpeg` keeps the files as they are," if files else "")
+        + " `--as raw` keeps all numbers"
     )

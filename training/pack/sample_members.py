@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.images.color_modes import plain
-from ..data.images.decode import Together
+from ..data.images.decode import Pixels, Together
 from ..data.images.image_file import DAMAGE, FORMATS, BadImage, contents, picture
 from ..data.images.resize import Fit
 from ..data.loader.image_source import Arrays, Files, ImageSource
@@ -122,7 +122,10 @@ class MemberMaker:
         for nothing."""
         if files.further or files.first_input is not None:
             return None
-        data = _bytes(files.photograph(index))
+        photograph = files.photograph(index)
+        if isinstance(photograph, Pixels):  # an array of a pack
+            return None
+        data = _bytes(photograph)
         if _ending(data) != "jpg":
             return None
         height, width = _size_of(data, decode=False)

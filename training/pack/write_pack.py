@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +24,13 @@ from ...compiler.commands.terminal import CommandError, UsageError
 from ...compiler.plan.loss import IMAGES
 from ...dsl.atomic_file import write_whole, written
 from ..checkpoint.run_lock import hold_lock
-from ..data.loader.image_source import Files
+from ..data.loader.image_source import Arrays, Contents, Files
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.packs.columns import keep_columns
 from ..data.packs.pack_index import (
     INDEX,
     MAX_SHARD_INDEX,
+    LeftOut,
     PackedSample,
     PackIndex,
     Shard,
@@ -41,6 +42,7 @@ from ..data.packs.pack_index import (
     save_index,
     shard_json,
 )
+from ..data.packs.packed_files import PackFiles
 from ..data.samples.sample_source import Samples
 from ..data.sources.class_name_file import CLASS_NAMES
 from ..data.sources.file_names import clean
@@ -170,6 +172,7 @@ class _Packing:
         self.total = sum(map(len, contents.parts.values()))
         shards: dict[str, list[Shard]] = {}
         left_out = [(clean(bad.name), bad.reason) for bad in contents.bad]
+        absent = [*_absent_before(contents)]
         count = 0
         self._say()
         with working(makers, self.workers) as workers:
@@ -184,8 +187,9 @@ class _Packing:
                         self._say()
                     entry, bad = found
                     shards.setdefault(part, []).append(entry)
-                    left_out += bad
-        index = self._index(shards, left_out)
+                    left_out += [(each.name, each.reason) for each in bad]
+                    absent += bad if part == "train" else ()
+        index = self._index(shards, left_out, absent)
         if contents.classes and contents.task != IMAGES:
             names = "".join(f"{name}\n" for name in contents.classes)
             write_whole(self.folder / CLASS_NAMES, names.encode("utf-8", "replace"))
@@ -200,7 +204,7 @@ class _Packing:
 
     # ---- one tar file ----
 
-    def _there(self, shard: PlannedShard) -> tuple[Shard, list[tuple[str, str]]] | None:
+    def _there(self, shard: PlannedShard) -> tuple[Shard, list[LeftOut]] | None:
         """A shard that is written already."""
         tar = self.folder / f"{shard.name}.tar"
         try:
@@ -212,16 +216,15 @@ class _Packing:
             return None
         return _entry(shard, index, data), list(index.left_out)
 
-    def _write(self, shard: PlannedShard, workers: Workers) -> tuple[Shard, list[tuple[str, str]]]:
+    def _write(self, shard: PlannedShard, workers: Workers) -> tuple[Shard, list[LeftOut]]:
         samples: list[PackedSample] = []
-        left_out: list[tuple[str, str]] = []
+        left_out: list[LeftOut] = []
         with written(self.folder / f"{shard.name}.tar") as path, open(path, "wb") as file:
             tar = TarWriter(file)
             for piece in workers.members(shard):
                 for index, members in piece:
                     if isinstance(members, str):
-                        name = self.whole.contents.parts[shard.part].name(index)
-                        left_out.append((name, members))
+                        left_out.append(self._left_out(shard.part, index, members))
                     else:
                         samples.append(self._sample(shard.part, index, members, tar))
                 self.done += len(piece)
@@ -236,7 +239,7 @@ class _Packing:
         key, label = f"{index:09d}", self._label(part, index)
         contents, source = self.whole.contents, self.whole.contents.parts[part]
         assert not isinstance(source, Samples)
-        name = source.name(index).removeprefix("" if isinstance(source, Files) else "#")
+        name = _name(source, index)
         members_of = dict(members.contents)
         if isinstance(label, int):
             members_of["cls"] = str(label).encode("ascii")
@@ -246,9 +249,19 @@ class _Packing:
         places = {
             ending: tar.add(f"{key}.{ending}", content) for ending, content in members_of.items()
         }
-        group = contents.groups[index] if contents.groups and part == "train" else ""
+        group = self._group(part, index)
         weight = None if source.weights is None else float(source.weights[index])
         return PackedSample(key, name, places, label, members.pixels, group, weight)
+
+    def _left_out(self, part: str, index: int, reason: str) -> LeftOut:
+        source, label = self.whole.contents.parts[part], self._label(part, index)
+        assert not isinstance(source, Samples)
+        known = label if isinstance(label, int) else None
+        return LeftOut(_name(source, index), reason, known, self._group(part, index))
+
+    def _group(self, part: str, index: int) -> str:
+        groups = self.whole.contents.groups
+        return groups[index] if groups and part == "train" else ""
 
     def _label(self, part: str, index: int) -> Any:
         """A class number, or a list of numbers; None for masks and images."""
@@ -258,7 +271,12 @@ class _Packing:
 
     # ---- the index ----
 
-    def _index(self, shards: Mapping[str, list[Shard]], bad: list[tuple[str, str]]) -> PackIndex:
+    def _index(
+        self,
+        shards: Mapping[str, list[Shard]],
+        bad: list[tuple[str, str]],
+        absent: list[LeftOut],
+    ) -> PackIndex:
         contents = self.whole.contents
         train = contents.parts["train"]
         assert not isinstance(train, Samples)
@@ -282,11 +300,27 @@ class _Packing:
             roles=roles_of(train),
             request=self.request,
             origin=clean(contents.name),  # no path of this computer
-            numbered=not isinstance(train, Files),
+            numbered=not isinstance(train, Files)
+            or (isinstance(train, PackFiles) and train.numbered),
             label_columns=numbers,
             about=about,
             left_out=tuple(bad),
+            absent=tuple(absent),
         )
+
+
+def _name(source: Arrays | Files, index: int) -> str:
+    """What an image is called in the pack; the split is drawn by this name."""
+    return clean(source.paths[index]) if isinstance(source, Files) else str(source.number(index))
+
+
+def _absent_before(contents: Contents) -> Iterator[LeftOut]:
+    """The images that a pack, which is packed again, lacks already."""
+    absent = contents.absent
+    if absent is not None:
+        groups = absent.groups or ("",) * len(absent.keys)
+        for key, label, group in zip(absent.keys, absent.labels.tolist(), groups, strict=True):
+            yield LeftOut(key, "", label, group)
 
 
 def _entry(shard: PlannedShard, index: ShardIndex, data: bytes) -> Shard:

@@ -135,6 +135,46 @@ def test_names_and_bad_files(sets: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert data.stores["train"].source.path(0).endswith("pack/train-00000.tar/a/0.png")
 
 
+def test_the_split_does_not_depend_on_what_can_be_read(
+    sets: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The folder draws validation images from all names, so the pack does, too."""
+    shutil.copytree(sets / "flowers", sets / "pack-data")
+    for number in range(24):
+        (sets / f"pack-data/{'aab'[number % 3]}/bad {number}.jpg").write_bytes(b"")
+    assert not run(capfd, "pack", "pack-data", *PACK).code
+    assert not run(capfd, "pack", "pack", *PACK, "-o", "pack-again").code
+    for more in ("", " val=40%", " folds=3"):
+        for split in ("", "split stratified=off"):
+            kind = KINDS["classes"]._replace(more=split)
+            wanted = opened(kind, sets, f'folder "pack-data" bad=90%{more}')
+            for pack in ("pack", "pack-again"):
+                found = opened(kind, sets, f'shards "{pack}" bad=90%{more}')
+                assert seen(found) == seen(wanted), (more, split, pack)
+    groups = "".join(f"missing{n}.jpg,a,p{n % 9},1\n" for n in range(9))
+    for number in range(9):
+        (sets / f"missing{number}.jpg").write_bytes(b"")
+    (sets / "bad.csv").write_text((sets / "groups.csv").read_text() + groups)
+    asked = 'table "bad.csv" group=who weight=often'
+    assert not run(capfd, "pack", asked, *PACK, "-o", "pack-groups").code
+    kind = KINDS["groups"]
+    wanted = opened(kind, sets, f"{asked} bad=90%")
+    assert seen(opened(kind, sets, 'shards "pack-groups" bad=90%')) == seen(wanted)
+
+
+def test_a_pack_of_arrays_is_packed_again(sets: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert not run(capfd, "pack", 'npz "set.npz"', *PACK).code
+    kind = KINDS["arrays"]
+    wanted = seen(opened(kind, sets))
+    assert not run(capfd, "pack", "pack", *PACK, "-o", "pack-raw").code  # raw by default
+    assert seen(opened(kind, sets, 'shards "pack-raw"')) == wanted
+    fit = ["--as", "fit", "--resize", "16", "-o", "pack-fit"]
+    assert not run(capfd, "pack", "pack", *PACK, *fit).code
+    assert local_pack(sets / "pack-fit").index.kind == "fit"
+    result = run(capfd, "pack", "pack", *PACK, "--as", "jpeg", "-o", "pack-jpeg")
+    assert "the images are arrays" in result.err
+
+
 def test_columns_are_made_again(sets: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert not run(capfd, "pack", 'table "tags.csv"', *PACK).code
     wanted = seen(opened(KINDS["tags"], sets, 'shards "pack"'))

@@ -379,6 +379,15 @@ def with_target(image: Tensor, target: Tensor, enlarges: int) -> Tensor:
 ImageSource = Arrays | Files | Samples
 
 
+class Absent(NamedTuple):
+    """Training images that a pack lacks, since they could not be read. Validation images are drawn
+    as if they were there, so that they are those of the data that was packed."""
+
+    keys: tuple[str, ...]
+    labels: Tensor
+    groups: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Contents:
     """A data set as its source provides it, before the validation split."""
@@ -409,6 +418,8 @@ class Contents:
     """Of images in arrays, the bits of a channel; those of files are looked at later."""
     kept: KeptResults | None = None
     """What has been computed of the data set before, if it is a pack."""
+    absent: Absent | None = None
+    """Of a pack: what is missing among the training images."""
 
 
 def outline(contents: Contents) -> Contents | None:

@@ -23,7 +23,7 @@ from ...untrusted.bad_file import BadFile as Unreadable
 from ..diagnostic import counted, listed, problem
 from ..images.mask_file import MaskCode
 from ..left_out import BadFile
-from ..loader.image_source import Contents, ImageSource
+from ..loader.image_source import Absent, Contents, ImageSource
 from ..loader.shard_files import Members
 from ..remote.address import is_remote, shown
 from ..sources.images_wanted import ImagesWanted
@@ -108,6 +108,7 @@ def pack_contents(
         groups=() if train.groups is None else PackGroups(train.groups, train.group_names),
         kept=pack.kept,
         bad=tuple(BadFile(name, why) for name, why in index.left_out),
+        absent=_absent(index),
     )
     if as_images is not None:
         if index.task == IMAGES:
@@ -116,6 +117,16 @@ def pack_contents(
     if as_numbers and index.task == "classification":
         return _with_numbers(data, found)
     return found
+
+
+def _absent(index: PackIndex) -> Absent | None:
+    if not index.absent:
+        return None
+    return Absent(
+        tuple(each.name for each in index.absent),
+        torch.tensor([each.label or 0 for each in index.absent]),
+        tuple(each.group for each in index.absent) if index.about.get("groups") else (),
+    )
 
 
 def _must_fit(

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import index
@@ -59,6 +59,16 @@ class Place(NamedTuple):
     crc32: int
 
 
+class LeftOut(NamedTuple):
+    """An image that could not be read."""
+
+    name: str
+    reason: str
+    label: int | None = None
+    """The number of its class, if it has one."""
+    group: str = ""
+
+
 @dataclass(frozen=True)
 class PackedSample:
     key: str
@@ -83,8 +93,7 @@ class ShardIndex:
     sha256: str
     """Its checksum."""
     samples: tuple[PackedSample, ...]
-    left_out: tuple[tuple[str, str], ...] = ()
-    """Images that could not be read, with the reasons."""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Shard(NamedTuple):
@@ -131,6 +140,9 @@ class PackIndex:
     """All else: how images were prepared, the codes of masks, the answers of several outputs."""
     left_out: tuple[tuple[str, str], ...] = ()
     """What could not be read, with the reasons."""
+    absent: tuple[LeftOut, ...] = ()
+    """The images for training among these: validation images are drawn as if they were there, as
+    they are of the data that was packed."""
 
     def count(self, part: str) -> int:
         return sum(shard.samples for shard in self.parts[part])
@@ -150,6 +162,7 @@ class PackIndex:
             "samples": {part: self.count(part) for part in self.parts},
             "parts": parts,
             "left_out": self.left_out,
+            "absent": self.absent,
             "request": self.request,
         }
         return json.dumps(value, indent=1, ensure_ascii=True) + "\n"
@@ -193,6 +206,7 @@ _FORM = {
     "about": dict,
     "parts": {str: [_SHARD]},
     "left_out": [[str]],
+    "absent": Optional(list),
     "request": Optional(str),
 }
 
@@ -229,7 +243,24 @@ def read_index(data: bytes) -> PackIndex:
         label_columns=value["label_columns"],
         about=value["about"],
         left_out=tuple((each[0], each[1]) for each in value["left_out"] if len(each) == 2),
+        absent=_left_out(value.get("absent") or ()),
     )
+
+
+def _left_out(entries: Sequence[Any]) -> tuple[LeftOut, ...]:
+    """Images that could not be read; older packs do not say their labels."""
+    try:
+        return tuple(
+            LeftOut(
+                str(each[0]),
+                str(each[1]),
+                None if len(each) < 3 or each[2] is None else index(each[2]),
+                "" if len(each) < 4 else str(each[3]),
+            )
+            for each in entries
+        )
+    except (IndexError, KeyError, TypeError):
+        raise damaged("an image that was left out is not as it must be") from None
 
 
 def _is_plain(name: str) -> bool:
@@ -288,7 +319,7 @@ def read_shard(data: bytes) -> ShardIndex:
             samples.append(_sample(entry))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise damaged(f"its sample {number} is not as it must be: {error}") from None
-    left_out = tuple((str(each[0]), str(each[1])) for each in value["left_out"])
+    left_out = _left_out(value["left_out"])
     return ShardIndex(value["bytes"], value["sha256"], tuple(samples), left_out)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from ....compiler.language.values import percent
 from ....compiler.plan.data import Data, Split
 from ....dsl.diagnostics import SpecError
 from ..diagnostic import counted, problem
-from ..loader.image_source import Contents, ImageSource
+from ..loader.image_source import Absent, Contents, ImageSource
 from .split import drawn, folds
 
 NOWHERE: Mapping[str, Tensor] = MappingProxyType({})
@@ -75,14 +76,27 @@ def _drawn(
         known = kept.arrays(what, len(shares) + 1)
         if known is not None and sum(map(len, known)) == len(source):
             return known
+    absent = contents.absent
     if contents.groups:
-        found = _whole_groups(contents.groups, shares, split.seed)
+        found = _whole_groups(_with(contents.groups, absent and absent.groups), shares, split.seed)
     else:
-        groups = None if labels is None else labels.numpy()
-        found = drawn(source.keys(), groups, shares, split.seed)
+        groups = None if labels is None else _labels(labels, absent).numpy()
+        keys = chain(source.keys(), absent.keys if absent else ())
+        found = drawn(keys, groups, shares, split.seed)
+    if absent is not None:
+        found = [places[places < len(source)] for places in found]
     if kept is not None and what:
         kept.keep_arrays(what, found)
     return found
+
+
+def _with(some: Sequence[str], others: Sequence[str] | None) -> Sequence[str]:
+    return [*some, *others] if others else some
+
+
+def _labels(labels: Tensor, absent: Absent | None) -> Tensor:
+    """The classes of images, then those of the absent ones."""
+    return labels if absent is None else torch.cat([labels, absent.labels])
 
 
 _MANY = 100_000
@@ -111,8 +125,12 @@ def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
         )
     parts, number = dict(contents.parts), data.fold or 1
     source = parts["train"]
-    labels = source.labels if split.stratified and contents.task == "classification" else None
-    keys = list(contents.groups) if contents.groups else list(source.keys())
+    absent, stratified = contents.absent, split.stratified and contents.task == "classification"
+    labels = _labels(source.labels, absent) if stratified else None
+    if contents.groups:
+        keys = [*_with(contents.groups, absent and absent.groups)]
+    else:
+        keys = [*source.keys(), *(absent.keys if absent else ())]
     different = len(set(keys))
     if different < data.folds:
         noun = "group" if contents.groups else "image"
@@ -124,7 +142,7 @@ def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
             help=f"add {noun}s, or write fewer folds",
         )
     fold_of = folds(keys, labels.tolist() if labels is not None else None, data.folds, split.seed)
-    held_out = torch.tensor(fold_of) == number - 1
+    held_out = torch.tensor(fold_of[: len(source)]) == number - 1
     places = {name: chosen.nonzero().flatten()
               for name, chosen in (("train", ~held_out), ("val", held_out))}  # fmt: skip
     for name, chosen in places.items():

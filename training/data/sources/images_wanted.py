@@ -110,7 +110,10 @@ class ImagesWanted:
                 assert isinstance(source, Arrays)
                 pixels = source.images[:, : source.images.shape[1] - source.masks]
                 parts[part] = Arrays(pixels, labels, source.numbers)
-        return self._answered(found, parts)
+        absent = found.absent
+        if absent is not None:  # it has no classes, either
+            absent = absent._replace(labels=torch.zeros_like(absent.labels))
+        return self._answered(replace(found, absent=absent), parts)
 
     def paired(self, data: Data, found: Contents, targets: Mapping[str, Tensor]) -> Contents:
         """A data set of arrays with the targets of each part."""
