@@ -3,7 +3,9 @@ every member has the bytes that were written."""
 
 from __future__ import annotations
 
+import filecmp
 import tarfile
+import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,8 +17,10 @@ from typing import BinaryIO
 from ...compiler.commands.terminal import CommandError
 from ..data.diagnostic import counted
 from ..data.loader.thread_pool import Progress, unwatched
+from ..data.packs.columns import FOLDER, make_columns, stamp_of
 from ..data.packs.pack_index import (
     INDEX,
+    STATE,
     PackedSample,
     PackIndex,
     Shard,
@@ -27,7 +31,6 @@ from ..data.packs.pack_index import (
 from ..data.sources.file_names import clean
 from ..untrusted.bad_file import BadFile
 from ..untrusted.open_file import open_regular, size_of
-from .write_pack import STATE
 
 _PIECE = 2**20
 
@@ -48,8 +51,10 @@ def verify(folder: Path, *, workers: int = 1, progress: Progress = unwatched) ->
         raise CommandError(
             f"{clean(str(folder))} is not complete: the `cnn pack` that began it goes on with it"
         )
+    if folder.is_dir() and not (folder / INDEX).exists() and not any(folder.glob("*-00000.json")):
+        raise CommandError(f"{clean(str(folder))} is not a pack: it has no {INDEX}")
     try:
-        index, _ = load_index(folder)
+        index, digest = load_index(folder)
     except BadFile as error:
         raise CommandError(f"{clean(str(folder / INDEX))} {error}") from None
     shards = [shard for each in index.parts.values() for shard in each]
@@ -64,7 +69,23 @@ def verify(folder: Path, *, workers: int = 1, progress: Progress = unwatched) ->
             found.wrong += wrong
             progress("checking", done, len(shards))
     found.wrong += _extra(folder, shards)
+    if not found.wrong:
+        found.wrong += _wrong_columns(folder, index, digest)
     return found
+
+
+def _wrong_columns(folder: Path, index: PackIndex, digest: str) -> list[str]:
+    """The columns that are not what the JSON files, which are intact, say."""
+    place = folder / FOLDER
+    if stamp_of(place) != digest:
+        return []  # they are made again before they are read
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch) / FOLDER
+        make_columns(fresh, index, digest, partial(load_shard, folder))
+        names = sorted(path.name for path in fresh.iterdir())
+        _, differ, lacking = filecmp.cmpfiles(place, fresh, names, shallow=False)
+    again = f"remove the folder {FOLDER}, which is made again"
+    return [f"{FOLDER}/{name}: it is not what was written; {again}" for name in differ + lacking]
 
 
 def _extra(folder: Path, shards: list[Shard]) -> list[str]:

@@ -30,6 +30,7 @@ from ..data.packs.columns import keep_columns
 from ..data.packs.pack_index import (
     INDEX,
     MAX_SHARD_INDEX,
+    STATE,
     LeftOut,
     PackedSample,
     PackIndex,
@@ -55,7 +56,6 @@ from .tar_writer import TarWriter
 from .whole_set import WholeSet
 from .workers import Workers, working
 
-STATE = "packing.json"
 SHARD_SIZE = 256 * 10**6
 
 
@@ -130,6 +130,9 @@ def _request_in(folder: Path) -> str:
     with suppress(BadFile, ValueError):
         value = json.loads(read_bytes(folder / STATE, 4096))
         return str(value["request"]) if isinstance(value, dict) and "request" in value else ""
+    for first in sorted(folder.glob("*-00000.json")):  # index.json is damaged, or was removed
+        with suppress(BadFile):
+            return read_shard(read_bytes(first, MAX_SHARD_INDEX)).request
     return ""
 
 
@@ -159,9 +162,8 @@ class _Packing:
 
     def run(self) -> Packed:
         contents = self.whole.contents
-        state = json.dumps({"request": self.request}) + "\n"
         if not (self.folder / INDEX).exists():
-            write_whole(self.folder / STATE, state.encode())
+            self._begin()
         makers = {
             part: MemberMaker(source, self.prepare, self.prepare.fit(part), self.whole.inputs)
             for part, source in contents.parts.items()
@@ -180,6 +182,7 @@ class _Packing:
                 for planned_shard in plan:
                     found = self._there(planned_shard)
                     if found is None:
+                        self._begin()
                         found = self._write(planned_shard, workers)
                         count += 1
                     else:
@@ -199,6 +202,13 @@ class _Packing:
         (self.folder / STATE).unlink(missing_ok=True)
         return Packed(self.folder, index, count)
 
+    def _begin(self) -> None:
+        """Marks the pack as one that is not complete."""
+        if not (self.folder / STATE).exists():
+            state = json.dumps({"request": self.request}) + "\n"
+            write_whole(self.folder / STATE, state.encode())
+        (self.folder / INDEX).unlink(missing_ok=True)
+
     def _say(self) -> None:
         self.progress("packing", self.done, self.total)
 
@@ -206,15 +216,33 @@ class _Packing:
 
     def _there(self, shard: PlannedShard) -> tuple[Shard, list[LeftOut]] | None:
         """A shard that is written already."""
-        tar = self.folder / f"{shard.name}.tar"
         try:
             data = read_bytes(self.folder / f"{shard.name}.json", MAX_SHARD_INDEX)
             index = read_shard(data)
-            if tar.stat().st_size != index.bytes:
-                return None
+            tar = (self.folder / f"{shard.name}.tar").stat()
         except (BadFile, OSError):
             return None
+        numbers = [int(sample.key) for sample in index.samples if sample.key.isdecimal()]
+        if (
+            tar.st_size != index.bytes
+            # Files have another size than before, so that shards begin elsewhere.
+            or len(numbers) + len(index.left_out) != shard.stop - shard.start
+            or not all(shard.start <= number < shard.stop for number in numbers)
+            or self._changed_since(tar.st_mtime_ns, shard)
+        ):
+            return None
         return _entry(shard, index, data), list(index.left_out)
+
+    def _changed_since(self, time: int, shard: PlannedShard) -> bool:
+        """Whether a file of a shard has changed since the shard was written; writing it again gives
+        the same bytes if its contents are the same."""
+        source = self.whole.contents.parts[shard.part]
+        return type(source) is Files and any(
+            _time_of(path) > time
+            for index in range(shard.start, shard.stop)
+            for path in (source.path(index), source.labels_file(index))
+            if path
+        )
 
     def _write(self, shard: PlannedShard, workers: Workers) -> tuple[Shard, list[LeftOut]]:
         samples: list[PackedSample] = []
@@ -230,14 +258,14 @@ class _Packing:
                 self.done += len(piece)
                 self._say()
             digest = tar.end()
-        found = ShardIndex(tar.bytes, digest, tuple(samples), tuple(left_out))
+        found = ShardIndex(tar.bytes, digest, tuple(samples), tuple(left_out), self.request)
         data = shard_json(found)
         write_whole(self.folder / f"{shard.name}.json", data)
         return _entry(shard, found, data), left_out
 
     def _sample(self, part: str, index: int, members: Members, tar: TarWriter) -> PackedSample:
         key, label = f"{index:09d}", self._label(part, index)
-        contents, source = self.whole.contents, self.whole.contents.parts[part]
+        source = self.whole.contents.parts[part]
         assert not isinstance(source, Samples)
         name = _name(source, index)
         members_of = dict(members.contents)
@@ -307,6 +335,14 @@ class _Packing:
             left_out=tuple(bad),
             absent=tuple(absent),
         )
+
+
+def _time_of(path: str) -> int:
+    try:
+        status = os.stat(path)
+    except OSError:  # it is named when it is read
+        return 0
+    return max(status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _name(source: Arrays | Files, index: int) -> str:

@@ -302,7 +302,36 @@ def test_compressed_ones_are_refused(tmp_path: Path) -> None:
 
     whole = packed(tmp_path / "a.tar", classes(0)).read_bytes()
     (tmp_path / "a.tar").write_bytes(gzip.compress(whole))
-    assert "it is compressed: unpack it" in failure(tmp_path, '"a.tar"')
+    assert "is compressed: unpack it" in failure(tmp_path, '"a.tar"')
+    (tmp_path / "set").mkdir()
+    (tmp_path / "a.tar").rename(tmp_path / "set/a.tar.gz")
+    assert "help: a.tar.gz is compressed" in failure(tmp_path, '"set"')
+
+
+def test_a_tar_that_ends_early_is_named(tmp_path: Path) -> None:
+    """Cut between two members, it differs from a whole one by the blocks at the end alone."""
+    whole = packed(tmp_path / "a.tar", classes(0)).read_bytes()
+    end = tar_index(tmp_path / "a.tar").samples[5].members["png"]
+    (tmp_path / "a.tar").write_bytes(whole[: end.offset + (end.size + 511) // 512 * 512])
+    message = failure(tmp_path, '"a.tar"')
+    assert "a.tar: it is cut short" in message
+    assert "a.tar/0005: it has no .cls" in message
+
+
+def test_members_that_are_not_side_by_side(tmp_path: Path) -> None:
+    """All images first, then all labels; and files that are not samples."""
+    members = {"README.md": "about", **classes(0)}
+    packed(tmp_path / "a.tar", dict(sorted(members.items(), key=lambda each: each[0][::-1])))
+    data = opened(tmp_path, '"*.tar"')
+    assert right(data)
+    assert sum(map(len, data.stores.values())) == 8
+    assert "files that are not samples: 1 of .md" in data.dataset.notes
+    assert data.dataset.name == tmp_path.name
+
+
+def test_keys_end_at_the_first_dot(tmp_path: Path) -> None:
+    packed(tmp_path / "a.tar", {f"v.{name}": content for name, content in classes(0).items()})
+    assert "8 images are one sample, `v`: the key" in failure(tmp_path, '"a.tar"')
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = "") -> bytes:

@@ -258,6 +258,33 @@ def test_nothing_else_is_overwritten(sets: Path, capfd: pytest.CaptureFixture[st
     assert files(sets / "pack") == before
 
 
+def test_files_that_change_are_packed_again(
+    sets: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(sets / "flowers", sets / "pack-data")
+    assert not run(capfd, "pack", "pack-data", *PACK).code
+    shutil.copy(sets / "flowers/b/1.jpg", sets / "pack-data/a/10.jpg")
+    assert "already" not in run(capfd, "pack", "pack-data", *PACK).out
+    assert not run(capfd, "pack", "pack-data", *PACK, "-o", "pack-new").code
+    assert files(sets / "pack") == files(sets / "pack-new")
+    # Of another size, so that all shards after it begin with another image; and interrupted.
+    Image.new("RGB", (20, 20)).save(sets / "pack-data/a/0.png")
+    end = tar_writer.TarWriter.end
+    monkeypatch.setattr(tar_writer.TarWriter, "end", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(capfd, "pack", "pack-data", *PACK)
+    monkeypatch.setattr(tar_writer.TarWriter, "end", end)
+    with pytest.raises(SpecError) as error:
+        opened(KINDS["classes"], sets, 'shards "pack"')
+    assert "the pack pack is not complete" in str(error.value.diagnostics)
+    assert not run(capfd, "pack", "pack-data", *PACK).code
+    assert run(capfd, "pack", "--verify", "pack").code == 0
+    kind = KINDS["classes"]
+    wanted = seen(opened(kind, sets, 'folder "pack-data"'))
+    assert seen(opened(kind, sets, 'shards "pack"')) == wanted
+    assert seen(opened(kind, sets, 'shards "pack/index.json"')) == wanted
+
+
 # ---- damaged -----------------------------------------------------------------------------------
 
 
@@ -281,6 +308,20 @@ def test_verify_names_what_is_damaged(sets: Path, capfd: pytest.CaptureFixture[s
     (sets / "pack/train-00009.tar").write_bytes(whole)
     assert "train-00009.tar: index.json does not list" in run(capfd, "pack", "--verify", "pack").out
     (sets / "pack/train-00009.tar").unlink()
+    labels = sets / "pack/columns/train.labels.npy"
+    before = labels.read_bytes()
+    labels.write_bytes(before[:-1] + b"\x09")
+    assert "columns/train.labels.npy: it is not" in run(capfd, "pack", "--verify", "pack").out
+    opened(KINDS["classes"], sets, 'shards "pack"')  # no class has this number: they are made again
+    assert labels.read_bytes() == before
+    tar.unlink()
+    with pytest.raises(SpecError) as error:
+        opened(KINDS["classes"], sets, 'shards "pack"')
+    assert "train-00001.tar does not exist" in str(error.value.diagnostics)
+    tar.write_bytes(whole)
+    (sets / "pack/index.json").unlink()
+    assert not run(capfd, "pack", "flowers", *PACK).code  # written again
+    assert "is not a pack" in run(capfd, "pack", "--verify", "flowers").err
     index = sets / "pack/train-00000.json"
     index.write_bytes(index.read_bytes().replace(b"a/0.png", b"a/1.png"))
     assert "train-00000.json: " in run(capfd, "pack", "--verify", "pack").out

@@ -143,7 +143,7 @@ def open_columns(
     kept = cache_folder() / "packs" / digest[:32]
     candidates = [folder / FOLDER, kept] if folder is not None else [kept]
     for place in candidates:
-        if _stamp(place) == digest:
+        if stamp_of(place) == digest:
             with suppress(OSError, ValueError):
                 return _opened(place, index)
     error: OSError | None = None
@@ -160,11 +160,11 @@ def open_columns(
 def keep_columns(folder: Path, index: PackIndex, digest: str, read: ReadShard) -> None:
     """Makes the columns of a pack where it is, if they are not there. Raises OSError and
     BadFile."""
-    if _stamp(folder / FOLDER) != digest:
+    if stamp_of(folder / FOLDER) != digest:
         make_columns(folder / FOLDER, index, digest, read)
 
 
-def _stamp(place: Path) -> str:
+def stamp_of(place: Path) -> str:
     try:
         value = load_json(read_text(place / STAMP, 4096))
     except BadFile:
@@ -195,9 +195,12 @@ def _part(place: Path, index: PackIndex, part: str) -> Columns:
         return column(name) if (place / f"{part}.{name}.npy").exists() else None
 
     count, names = index.count(part), place / f"{part}.groups.json"
-    pixels, sizes = column("pixels"), optional("sizes")
+    pixels, sizes, labels = column("pixels"), optional("sizes"), column("labels")
+    numbered = index.task == "classification" and labels.ndim == 1 and count
+    if numbered and (labels.min() < 0 or labels.max() >= len(index.classes)):
+        raise ValueError(f"{part}.labels has numbers that are no class")
     return Columns(
-        column("labels"),
+        labels,
         pixels,
         distinct_sizes(pixels) if sizes is None else sizes,
         column("names"),

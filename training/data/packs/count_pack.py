@@ -9,8 +9,8 @@ from ....dsl.diagnostics import SpecError
 from ...untrusted.bad_file import BadFile as Unreadable
 from ..diagnostic import problem
 from ..remote.address import is_remote
-from ..sources.file_names import resolve
-from .pack_index import PackIndex, is_pack, load_index
+from ..sources.file_names import clean, resolve
+from .pack_index import INDEX, STATE, PackIndex, is_pack, load_index
 from .remote_pack import index_elsewhere
 
 
@@ -20,6 +20,15 @@ def packed_folder(data: Shards, base: Path) -> Path | None:
     if is_remote(data.path):
         return index_elsewhere(data)
     folder = resolve(data.path, base)
+    if folder.name == INDEX and is_pack(folder.parent):
+        folder = folder.parent
+    if (folder / STATE).is_file():
+        raise problem(
+            "bad-file",
+            f"the pack {clean(folder.name)} is not complete",
+            data,
+            help="run the `cnn pack` that began it again: it goes on with what is missing",
+        )
     return folder if is_pack(folder) else None
 
 

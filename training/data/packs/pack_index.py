@@ -36,12 +36,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ....dsl.atomic_file import write_whole
-from ...untrusted.bad_file import damaged
+from ...untrusted.bad_file import damaged, unreadable
 from ...untrusted.json_text import Optional, load_json, misfit, natural
 from ...untrusted.open_file import read_bytes
 
 FORMAT = 1
 INDEX = "index.json"
+STATE = "packing.json"
+"""It is there as long as a pack is not complete."""
 KINDS = ("jpeg", "fit", "raw")
 IMAGE = "image"
 """The role of the image of a sample; other members have theirs in their ending."""
@@ -94,6 +96,8 @@ class ShardIndex:
     """Its checksum."""
     samples: tuple[PackedSample, ...]
     left_out: tuple[LeftOut, ...] = ()
+    request: str = ""
+    """That of the pack, from which it is known while there is no `index.json`."""
 
 
 class Shard(NamedTuple):
@@ -280,7 +284,9 @@ def _json(data: bytes) -> Any:
 def shard_json(shard: ShardIndex) -> bytes:
     """The text of a shard's index, a line for each sample."""
     lines = [json.dumps(_entry(sample), ensure_ascii=True) for sample in shard.samples]
-    head = json.dumps({"format": FORMAT, "bytes": shard.bytes, "sha256": shard.sha256})
+    head = json.dumps({
+        "format": FORMAT, "request": shard.request, "bytes": shard.bytes, "sha256": shard.sha256,
+    })  # fmt: skip
     left_out = json.dumps(shard.left_out, ensure_ascii=True)
     return (
         f'{head[:-1]}, "left_out": {left_out}, "samples": [\n' + ",\n".join(lines) + "\n]}\n"
@@ -320,7 +326,8 @@ def read_shard(data: bytes) -> ShardIndex:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise damaged(f"its sample {number} is not as it must be: {error}") from None
     left_out = _left_out(value["left_out"])
-    return ShardIndex(value["bytes"], value["sha256"], tuple(samples), left_out)
+    request = str(value.get("request", ""))
+    return ShardIndex(value["bytes"], value["sha256"], tuple(samples), left_out, request)
 
 
 def _sample(entry: Mapping[str, Any]) -> PackedSample:
@@ -352,6 +359,18 @@ def load_index(folder: Path) -> tuple[PackIndex, str]:
     """The index of a folder, and the checksum of its file; raises BadFile."""
     data = read_bytes(folder / INDEX, MAX_INDEX)
     return read_index(data), checksum(data)
+
+
+def must_be_there(folder: Path, shard: Shard) -> None:
+    """Raises BadFile if a tar file is missing, or has another size than `index.json` says."""
+    try:
+        found = (folder / shard.tar).stat().st_size
+    except FileNotFoundError:
+        raise damaged(f"{shard.tar} does not exist") from None
+    except OSError as error:
+        raise unreadable(error) from None
+    if found != shard.bytes:
+        raise damaged(f"{shard.tar} has {found:,} bytes, not {shard.bytes:,}")
 
 
 def load_shard(folder: Path, shard: Shard) -> ShardIndex:

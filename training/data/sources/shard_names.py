@@ -59,16 +59,26 @@ def _on_disk(data: Shards, base: Path, written: str, names: list[str], argument:
     lacking = next((file for file in files if not file.is_file()), None)
     if not files or lacking is not None:
         what = clean(lacking.name) if lacking is not None and len(files) > 1 else written
+        packed = _compressed(resolve(written, base)) if lacking is None else ""
         raise problem(
             "no-such-file",
             f"there is no tar file {what}" if lacking is not None else f"{written} has no tar file",
             data,
             argument=argument,
             notes=(f"looked for at {clean(str(lacking or resolve(written, base).absolute()))}",),
+            help=f"{packed} is compressed: unpack it to a .tar, whose images can be read one by one"
+            if packed
+            else "",
         )
     root = resolve(written, base)
     root = root if root.is_dir() else common_folder(*(file.parent for file in files))
     return ShardSet(root, [*files], LocalStorage(root))
+
+
+def _compressed(folder: Path) -> str:
+    """The name of a compressed tar file in a folder."""
+    forms = ("*.tar.*", "*.tgz", "*.tbz2", "*.txz")
+    return next((clean(file.name) for form in forms for file in sorted(folder.glob(form))), "")
 
 
 def _elsewhere(data: Shards, written: str, urls: list[str], argument: str) -> ShardSet:

@@ -73,6 +73,8 @@ class _Found:
     reader: LabelReader | None = None
     bad: list[BadFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
+    """The endings or the fields that are labels."""
 
     def name(self, shard: PurePath) -> str:
         return clean(shard.relative_to(self.root).as_posix())
@@ -107,7 +109,7 @@ def shards(data: Shards, base: Path, *, as_numbers: bool = False) -> Contents:
             label = _label(found, sample, start + row)
             if isinstance(label, Unusable):
                 name = f"{found.name(rows.shards[row])}/{sample.key}"
-                found.bad.append(BadFile(name, label.why))
+                found.bad.append(BadFile(name, _lacks(found, sample) or label.why))
                 continue
             good.append(row)
             labels.append(label)
@@ -155,7 +157,7 @@ def shards(data: Shards, base: Path, *, as_numbers: bool = False) -> Contents:
 
 
 def _name(data: Shards, base: Path, found: _Found) -> str:
-    if "{" in data.path:
+    if any(sign in data.path for sign in "{*?"):
         return clean(found.root.name)
     return clean((as_path(data.path) if is_remote(data.path) else resolve(data.path, base)).stem)
 
@@ -202,6 +204,7 @@ def _read(data: Shards, base: Path, as_numbers: bool) -> _Found:
     every = [file for own in parts.values() for file in own]
     with ThreadPoolExecutor(8) as pool:
         indices = dict(zip(every, pool.map(partial(_index, storage), every), strict=True))
+    without: list[tuple[str, Sample]] = []
     for part, own in parts.items():
         rows = found.parts.setdefault(part, _Rows())
         for file in own:
@@ -213,17 +216,35 @@ def _read(data: Shards, base: Path, as_numbers: bool) -> _Found:
             for sample in index.samples:
                 ending = _image(data, sample)
                 if not ending:
-                    has = listed([f".{each}" for each in sample.members])
-                    found.bad.append(BadFile(f"{name}/{sample.key}", f"it has no image, but {has}"))
+                    without.append((name, sample))
                     continue
                 rows.shards.append(file)
                 rows.samples.append(sample)
                 rows.endings.append(ending)
+    _sort_out(found, without)
     if not found.parts["train"].samples:
         why = tuple(f"{bad.name}: {bad.reason}" for bad in found.bad[:5])
         raise problem("no-images", f"{data.path} has no images", data, notes=why)
     _find_labels(data, base, found, as_numbers)
     return found
+
+
+def _sort_out(found: _Found, without: Sequence[tuple[str, Sample]]) -> None:
+    """Names samples that lack their image. What has no ending of a sample with an image, such as a
+    README.md, is none of them."""
+    usual = {
+        ending for rows in found.parts.values() for one in rows.samples for ending in one.members
+    }
+    others: Counter[str] = Counter()
+    for file, sample in without:
+        if usual and usual.isdisjoint(sample.members):
+            others.update(f".{clean(ending)}" for ending in sample.members)
+            continue
+        has = listed([f".{each}" for each in sample.members])
+        found.bad.append(BadFile(f"{file}/{sample.key}", f"it has no image, but {has}"))
+    if others:
+        many = listed([f"{count:,} of {ending}" for ending, count in others.most_common(5)])
+        found.notes.append(f"files that are not samples: {many}")
 
 
 def _index(storage: Storage, file: PurePath) -> TarIndex | str:
@@ -260,6 +281,7 @@ def _find_labels(data: Shards, base: Path, found: _Found, as_numbers: bool) -> N
         found.mask = names[0].lower()
         found.notes.append(f"masks are in .{clean(found.mask)}")
         return
+    found.labels = names
     columns = [Column(name, _values(name, samples)) for name in names]
     for column in columns:
         if not any(column.values):
@@ -293,12 +315,23 @@ def _usual(data: Shards, found: _Found, samples: Sequence[Sample]) -> tuple[str,
     raise _no_labels(data, samples, f"{data.path} has no usual labels")
 
 
+_CROWD = 5
+"""So many images are hardly one sample."""
+
+
 def _no_labels(
     data: Shards, samples: Sequence[Sample], message: str, argument: str = ""
 ) -> SpecError:
     endings = Counter(f".{ending}" for sample in samples for ending in sample.members)
     fields = Counter(f"`{clean(name)}`" for sample in samples for name in _json(sample))
     notes = [f"samples have {listed([clean(each) for each, _ in endings.most_common(12)], 12)}"]
+    crowded = max(samples, key=lambda each: len(each.members))
+    images = [each for each in crowded.members if is_image(f"a.{each}")]
+    if len(images) > _CROWD:
+        notes.append(
+            f"{len(images):,} images are one sample, `{clean(crowded.key)}`: the key of a sample"
+            " ends at the first dot of a name"
+        )
     if fields:
         notes.append(f".json has {listed([each for each, _ in fields.most_common(20)], 20)}")
     help = "name an ending or a field of .json: `label=cls`"
@@ -349,6 +382,20 @@ def _label(found: _Found, sample: Sample, row: int) -> object:
     if found.mask not in sample.members:
         return Unusable(f"it has no mask .{clean(found.mask)}")
     return 0
+
+
+def _lacks(found: _Found, sample: Sample) -> str:
+    """Says which label a sample does not have; empty if it has all."""
+    for name in found.labels:
+        if name.lower() in sample.texts or name in _json(sample):
+            continue
+        if any(name.lower() in each.texts for each in found.parts["train"].samples):
+            return f"it has no .{clean(name)}"
+        if "json" not in sample.members:
+            return "it has no .json"
+        if _field(_json(sample), name) is None:
+            return f"its .json has no `{clean(name)}`"
+    return ""
 
 
 def _mask_classes(data: Shards, base: Path, found: _Found) -> MaskClasses:

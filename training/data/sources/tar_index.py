@@ -24,7 +24,7 @@ from ...untrusted.open_file import open_regular, read_text, refuse_pointer
 from ..images.checked_files import cache_folder
 from .file_names import clean
 
-FORMAT = 1
+FORMAT = 2
 MAX_INDEX = 2**31
 MAX_HEADER = 2**20
 """The most bytes of a header, such as that of a long name."""
@@ -111,10 +111,12 @@ def _read(file: ReadableFile, size: int) -> TarIndex:
     start = file.read(32)
     refuse_pointer(start)
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
-        raise damaged("it is compressed: unpack it to a .tar, whose images can be read one by one")
+        raise BadFile("is compressed: unpack it to a .tar, whose images can be read one by one")
     file.seek(0)
     bad: list[tuple[str, str]] = []
     samples: list[Sample] = []
+    by_key: dict[str, Sample] = {}
+    sample: Sample | None = None
     empty = True
     for member in _members(file, size, bad):
         empty = False
@@ -132,17 +134,22 @@ def _read(file: ReadableFile, size: int) -> TarIndex:
         if parts is None or name.rpartition("/")[2].startswith("__"):
             continue
         key, ending = parts[1], parts[2].lower()
-        if not samples or samples[-1].key != key:
-            samples.append(Sample(key))
-        if ending in samples[-1].members:
+        if sample is None or sample.key != key:
+            # All images may come first, and all labels after them.
+            sample = by_key.get(key)
+            if sample is None or ending in sample.members:
+                sample = by_key[key] = Sample(key)
+                samples.append(sample)
+        if ending in sample.members:
             bad.append((name, f"its sample has two members of the ending .{ending}"))
             continue
-        samples[-1].members[ending] = place
+        sample.members[ending] = place
         if ending.rpartition(".")[2] in TEXTS and place.size <= MAX_TEXT:
             file.seek(place.offset)
-            samples[-1].texts[ending] = file.read(place.size).decode("utf-8", "replace").strip()
+            sample.texts[ending] = file.read(place.size).decode("utf-8", "replace").strip()
     if not samples and (bad or not empty):
-        raise damaged(bad[-1][1] if bad else "it has no samples")
+        why = bad[-1][1] if bad else "it has no samples"
+        raise damaged(why.removeprefix("it is damaged: "))
     return TarIndex(tuple(samples), tuple(bad))
 
 
@@ -161,9 +168,12 @@ def _members(
             tar.members.clear()  # type: ignore[attr-defined]  # else all are kept
             yield member
         file.seek(min(tar.offset, size))
-        if file.read(512).strip(b"\0"):
+        end = file.read(512)
+        if end.strip(b"\0"):
             message = f"it is damaged at byte {tar.offset:,}, and what follows is not read"
             bad.append(("", message))
+        elif not end:
+            bad.append(("", "it is cut short: the blocks of zeros at the end of a tar are missing"))
     except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         reason = str(error) or type(error).__name__
         if "unexpected end" not in reason:
