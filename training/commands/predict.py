@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         present_text,
     )
     from ..inference.evaluate import tta_of
-    from ..inference.predict import found_in, predict
+    from ..inference.predict import found_in, nothing_in, predict
     from ..inference.trained_model import open_run
     from ..runtime.devices import find_device
     from ..tasks.multi_label import MultiLabel
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         images = found_in(options.images, shape)
     if not images:
-        raise CommandError(f"there are no {plural_noun(noun)} in " + ", ".join(options.images))
+        raise CommandError(nothing_in(options.images, noun))
     tta = tta_of(model.plan) if options.tta else None
     if model.task is not None and model.task.dense:
         dense = _pictures if model.task.images else _masks

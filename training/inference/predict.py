@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...compiler.plan.evaluate import Tta
 from ...compiler.shapes import Shape
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.diagnostic import plural_noun
 from ..data.images.array_file import ENDINGS, images_in_file
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.in_memory import is_array, is_batch
@@ -24,6 +25,7 @@ from ..data.samples.sample_endings import may_hold
 from ..data.samples.sample_file import samples_in, several_in
 from ..data.samples.sample_layout import noun_of
 from ..data.sources.file_names import clean, is_image
+from ..data.sources.shards import has_shards
 from ..runtime.devices import using
 from ..runtime.memory_errors import with_fewer
 from ..tasks.multi_label import MultiLabel
@@ -188,6 +190,16 @@ def found_in(paths: Sequence[str], shape: Shape) -> list[tuple[str, Image]]:
         else:
             images.append((clean(path), path))
     return images
+
+
+def nothing_in(paths: Sequence[str], noun: str = "image") -> str:
+    """Says that files and folders have nothing that `found_in` finds."""
+    message = f"there are no {plural_noun(noun)} in {', '.join(map(clean, paths))}"
+    packed = next((path for path in paths if has_shards(Path(path))), None)
+    if packed is not None:
+        path = clean(packed)
+        message += f"; it has tar files, which `cnn evaluate RUN --data {path}` measures"
+    return message
 
 
 def _in_arrays(path: str, shape: Shape) -> list[tuple[str, Image]]:

@@ -24,7 +24,7 @@ from ..data.images.visible import shown_by, visible
 from ..data.loader.thread_pool import Progress, unwatched
 from ..data.open import open_data
 from ..data.sources.file_names import clean
-from ..inference.predict import found_in
+from ..inference.predict import found_in, nothing_in
 from ..runtime.devices import using
 from ..tasks.multi_task import MultiTask
 from ..tasks.task import Task
@@ -147,7 +147,7 @@ def _for_input(subject: Subject, node: Node, paths: Sequence[str]) -> list[Input
     if bad:
         raise SpecError(bad)
     if not images:
-        raise SpecError([Diagnostic("no-images", f"there are no images in {', '.join(paths)}")])
+        raise SpecError([Diagnostic("no-images", nothing_in(paths))])
     return images
 
 

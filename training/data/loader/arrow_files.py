@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..images.image_file import BadImage
 from ..images.mask_file import MaskCode
+from ..sources.file_names import clean
 from .image_source import Files
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class ArrowColumn:
         content = _content(value, self.folder or os.path.dirname(self.files[place]))
         if not content:
             raise BadImage("it has no image")
+        if isinstance(content, str) and not os.path.exists(content):
+            raise BadImage(f"its file {clean(content)} does not exist")
         return content
 
 

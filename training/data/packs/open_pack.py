@@ -31,7 +31,7 @@ from .columns import PackGroups, PackNames, open_columns
 from .count_pack import unusable_pack
 from .kept_results import KeptResults
 from .opened_pack import Pack
-from .pack_index import IMAGE, PackIndex, load_index, load_shard, must_be_there
+from .pack_index import IMAGE, PackIndex, load_index, load_shard
 from .packed_files import (
     NOTHING,
     PackFiles,
@@ -49,9 +49,6 @@ Inputs = Sequence[NamedInput]
 def local_pack(folder: Path) -> Pack:
     """The pack in a folder; raises BadFile."""
     index, digest = load_index(folder)
-    for shards in index.parts.values():
-        for shard in shards:
-            must_be_there(folder, shard)
     columns = open_columns(folder, index, digest, partial(load_shard, folder))
     return Pack(str(folder), index, columns, KeptResults(digest))
 

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ....dsl.atomic_file import write_whole
-from ...untrusted.bad_file import damaged, unreadable
+from ...untrusted.bad_file import damaged
 from ...untrusted.json_text import Optional, load_json, misfit, natural
 from ...untrusted.open_file import read_bytes
 
@@ -359,18 +359,6 @@ def load_index(folder: Path) -> tuple[PackIndex, str]:
     """The index of a folder, and the checksum of its file; raises BadFile."""
     data = read_bytes(folder / INDEX, MAX_INDEX)
     return read_index(data), checksum(data)
-
-
-def must_be_there(folder: Path, shard: Shard) -> None:
-    """Raises BadFile if a tar file is missing, or has another size than `index.json` says."""
-    try:
-        found = (folder / shard.tar).stat().st_size
-    except FileNotFoundError:
-        raise damaged(f"{shard.tar} does not exist") from None
-    except OSError as error:
-        raise unreadable(error) from None
-    if found != shard.bytes:
-        raise damaged(f"{shard.tar} has {found:,} bytes, not {shard.bytes:,}")
 
 
 def load_shard(folder: Path, shard: Shard) -> ShardIndex:

@@ -31,6 +31,7 @@ from .folder_tree import (
 from .mask_folder import MaskSet, mask_set, masks_of_no_image, without_masks
 from .sample_files import of_sample_files
 from .several_inputs import Inputs, input_folders, no_files_of_samples, with_further_inputs
+from .shards import has_shards
 from .tags import TagSet, label_rows, merged, tag_set
 
 LAYOUT = "one folder of images for each class; or such folders inside `train` and `val`"
@@ -190,16 +191,21 @@ def _must_be_classes(data: Folder, images: ImageTree, wanted: Wanted) -> None:
         loose = loose_images(images.root, wanted)
         lie = f"; {counted(loose, 'image is', 'images are')} directly in it" if loose else ""
         bare = not os.listdir(images.root)
+        tars = has_shards(Path(images.root))
         raise problem(
             "no-class-folders",
             f"{root} is empty" if bare else f"{root} has no folders, so it has no classes{lie}",
             data,
-            help=f"the expected layout: {LAYOUT}; or `images` and `masks`, or a table of the images"
+            help=f'it has tar files: `data shards "{clean(data.path)}"`'
+            if tars
+            else f"the expected layout: {LAYOUT}; or `images` and `masks`, or a table of the images"
             ' and their labels: `data table "labels.csv"`',
         )
     if len(empty) == len(images.classes):
         message = f"no folder in {root} has images in it{_instead(images.other_files)}"
         advice = images.unread_photographs or f"the expected layout: {LAYOUT}"
+        if has_shards(Path(images.root)):
+            advice = f'it has tar files: `data shards "{clean(data.path)}"`'
         raise problem("no-images", message, data, help=advice)
     if empty:
         described = [f"`{name}`{_instead(by_ending(images.others[name]))}" for name in empty]

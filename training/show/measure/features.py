@@ -24,7 +24,7 @@ from ...data.loader.thread_pool import Progress, unwatched
 from ...data.open import open_data
 from ...data.opened import Opened
 from ...data.sources.file_names import is_image
-from ...inference.predict import found_in
+from ...inference.predict import found_in, nothing_in
 from ...runtime.devices import using
 from ..subject import Subject
 
@@ -89,7 +89,7 @@ def features_of_files(
             if pixels:
                 rows.append(_rows(subject, node, torch.stack(pixels), pool))
     if not rows:
-        reason = skipped[0] if skipped else f"there are no images in {', '.join(paths)}"
+        reason = skipped[0] if skipped else nothing_in(paths)
         raise SpecError([Diagnostic("no-images", reason)])
     empty = ("",) * len(files)
     return Features(tuple(files), empty, empty, torch.cat(rows), tuple(skipped))
