@@ -15,7 +15,8 @@ for ever for processes that are gone. `environment` is variables for the process
 the first has the run folder. `room` is the largest batch that fits into the memory of the second
 process. `reads`: a file to which each process adds the places in tar files that it reads, with its
 rank; `on_disk`: images are not kept in memory. `maps`: a file to which each process adds, after
-training, how much memory each mapped file takes.
+training, how much memory each mapped file takes. `dies` is the rank of the process that is killed.
+`seen`: a file to which each process adds the images of its batches.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from importlib import import_module
@@ -45,7 +46,7 @@ from dotcnn.dsl.source import Source
 from dotcnn.training.checkpoint.copied_texts import copied_texts
 from dotcnn.training.checkpoint.run_folder import CHECKPOINT
 from dotcnn.training.data.images import image_store
-from dotcnn.training.data.loader import shard_files
+from dotcnn.training.data.loader import batches, shard_files
 from dotcnn.training.request import overrides_of, request
 from dotcnn.training.runtime import distributed
 from dotcnn.training.runtime.distributed import joined
@@ -66,7 +67,7 @@ def main() -> None:
             if job.get("die_writing"):
                 wait_for(writing)
             time.sleep(job["die_after"])
-            os.kill(children[0], signal.SIGKILL)
+            os.kill(children[job.get("dies", 0)], signal.SIGKILL)
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         sys.stdout.write(json.dumps({"codes": codes}) + "\n")
         sys.stdout.flush()
@@ -87,6 +88,8 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
         nn.Conv2d.forward = bounded(nn.Conv2d.forward, job["room"])
     if job.get("reads"):
         shard_files.read_local = recorded(shard_files.read_local, job["reads"], rank)
+    if job.get("seen"):
+        batches.Batches.__call__ = noted(batches.Batches.__call__, job["seen"], rank, world)
     if job.get("on_disk"):
         image_store.place = lambda *_: "files"
     if job.get("stuck_group"):
@@ -101,6 +104,20 @@ def recorded(read: Callable[..., bytes], file: str, rank: int) -> Callable[..., 
         return read(path, offset, size)
 
     return recorded_read
+
+
+def noted(
+    iterate: Callable[..., Iterator[batches.Batch]], file: str, rank: int, world: int
+) -> Callable[..., Iterator[batches.Batch]]:
+    def noted_iterate(self: batches.Batches, *arguments: int) -> Iterator[batches.Batch]:
+        with open(file, "a", buffering=1) as record:
+            for batch in iterate(self, *arguments):
+                if self.shuffle:
+                    own = batch.indices[: self.own].tolist()
+                    record.write(json.dumps([*self.state, rank, world, own]) + "\n")
+                yield batch
+
+    return noted_iterate
 
 
 def wait_for(path: Path) -> None:

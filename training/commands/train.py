@@ -211,6 +211,8 @@ def _train(options: argparse.Namespace) -> int:
     # The folder of a run may be on the machine of the first process alone; and of a mistake, such
     # as data that one machine does not have, the others are told.
     request = _request(options, run) if alone else None
+    if not alone:  # else torch prints, for a connection that ends, where in its code it noticed
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     needs_torch("training")
 
     from ..checkpoint.bring_folder import run_on_first

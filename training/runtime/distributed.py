@@ -27,6 +27,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 
+from ... import __version__
 from ...dsl.diagnostics import Diagnostic, SpecError
 from ..data.remote.remote_settings import patience
 from .break_off import break_off, own_addresses
@@ -58,7 +59,7 @@ def joined(
     if place is None:
         yield ALONE
         return
-    heartbeats = Heartbeats(place.rank, socket.gethostname())
+    heartbeats = Heartbeats(place.rank, socket.gethostname(), _versions())
     try:
         yield _join(place, device, environment, heartbeats, report, tell)
     except BaseException as error:  # noqa: BLE001 (the process ends here)
@@ -75,16 +76,18 @@ def _join(
     report: Report,
     tell: Tell,
 ) -> Processes:
-    """Joins the other processes; raises SpecError if there is no device for this one, or if they do
-    not meet."""
+    """Joins the other processes; raises SpecError if they do not meet, or, when they can be told of
+    it, if there is no device for this one."""
+    waiting = torch.device("cpu")
+    heartbeats.on_loss = partial(_end_if_stuck, waiting, (), heartbeats, report)
+    store = open_store(place, environment, tell)
+    meet(place, store, heartbeats, tell)
+    store.set_timeout(PATIENCE)
     gpu = find_device(device).type == "cuda"
     mine = local_gpu(place) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(mine)
     heartbeats.on_loss = partial(_end_if_stuck, mine, (), heartbeats, report)
-    store = open_store(place, environment, tell)
-    meet(place, store, heartbeats, tell)
-    store.set_timeout(PATIENCE)
     choose_interface(heartbeats)
     # While one waits for images from elsewhere, the others wait for it.
     longest = PATIENCE + timedelta(seconds=patience())
@@ -120,6 +123,11 @@ def _join(
         heartbeats=heartbeats,
         patience=longest,
     )
+
+
+def _versions() -> dict[str, str]:
+    """Those that must be the same in all processes, which exchange objects and add up tensors."""
+    return {"dotcnn": __version__, "torch": torch.__version__.partition("+")[0]}
 
 
 class Machine(NamedTuple):

@@ -87,6 +87,7 @@ class _Line:
     rank: int | None = None
     """None until the other one has said who it is."""
     host: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
     heard: float = field(default_factory=time.monotonic)
     received: bytes = b""
     left: bool = False
@@ -120,8 +121,9 @@ class _Line:
 class Heartbeats:
     """The heartbeats of one process, sent and listened to by a thread."""
 
-    def __init__(self, rank: int, host: str) -> None:
-        self.rank, self.host = rank, host
+    def __init__(self, rank: int, host: str, versions: Mapping[str, str] = {}) -> None:
+        """`versions` are those of the packages that have to be the same everywhere."""
+        self.rank, self.host, self.versions = rank, host, dict(versions)
         self.on_loss: Callable[[Lost], object] = lambda lost: None
         """Called once, in a thread of its own, when a process is lost."""
         self.lost: Lost | None = None
@@ -151,7 +153,7 @@ class Heartbeats:
         connection.setblocking(False)
         line = _Line(connection, 0, first)
         self._add(line)
-        line.send({"token": token, "rank": self.rank, "host": self.host})
+        line.send({"token": token, "rank": self.rank, "host": self.host, "versions": self.versions})
         self._thread.start()
 
     def hosts(self) -> dict[int, str]:
@@ -159,6 +161,23 @@ class Heartbeats:
         with self._changed:
             here = {line.rank: line.host for line in self._lines if line.rank is not None}
         return {self.rank: self.host, **here}
+
+    def other_version(self) -> Diagnostic | None:
+        """Says which process has another version of a package than this one; None if none has."""
+        with self._changed:
+            lines = [line for line in self._lines if line.rank is not None]
+        for line in sorted(lines, key=lambda line: line.rank or 0):
+            for name, version in self.versions.items():
+                other = line.versions.get(name)
+                if other != version:
+                    has = f"{name} {other}" if other else f"another version of {name}"
+                    return Diagnostic(
+                        "no-launch",
+                        f"process {line.rank} on {line.host} has {has}, and process {self.rank} on"
+                        f" {self.host} has {name} {version}",
+                        help=f"install the same version of {name} on all computers",
+                    )
+        return None
 
     @property
     def address(self) -> str:
@@ -255,7 +274,10 @@ class Heartbeats:
         rank, host = message.get("rank"), message.get("host")
         if message.get("token") != self._token or type(rank) is not int:
             return False
+        versions = message.get("versions")
+        known = versions if isinstance(versions, dict) else {}
         with self._changed:
+            line.versions = {str(name): str(value)[:50] for name, value in known.items()}
             line.rank, line.host = rank, str(host)[:200]
         return True
 

@@ -6,11 +6,13 @@ import json
 import os
 import secrets
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from queue import Empty, SimpleQueue
 
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -23,6 +25,8 @@ from .launch_environment import Place
 
 MEETING = 600.0
 """The seconds that processes wait for the others to start."""
+ANSWER = 40.0
+"""The seconds in which the store of process 0 answers, whatever else its computer does."""
 _TELL, _TELL_AGAIN = 20.0, 60.0
 """After how many seconds it is said who is missing, and how often."""
 _STEP = 0.2
@@ -39,21 +43,47 @@ def open_store(place: Place, environment: Mapping[str, str], tell: Tell) -> Stor
     if not hosts_it:
         _wait_until_reachable(place, tell)
     try:
-        store = TCPStore(
-            place.address,
-            place.port,
-            place.world,
-            is_master=hosts_it,
-            timeout=timedelta(seconds=MEETING),
-            wait_for_workers=False,
-            multi_tenant=True,
-        )
+        store = _connected(place, hosts_it=hosts_it)
     except (dist.DistError, OSError, ValueError) as error:
         raise SpecError([_not_met(place, str(error))]) from None
     if with_agent:
         attempt = environment.get("TORCHELASTIC_RESTART_COUNT", "0")
         return PrefixStore(f"/worker/attempt_{attempt}", store)
-    return store
+    # Another job of Slurm may have the same port there.
+    job = [environment.get(name, "") for name in ("SLURM_JOB_ID", "SLURM_STEP_ID")]
+    return PrefixStore(f"job {'.'.join(job)}", store)
+
+
+def _connected(place: Place, *, hosts_it: bool) -> Store:
+    """The store of torch. If another program answers at the port, torch would wait for ever for
+    what it says, and could not be interrupted: so a thread does."""
+    answers: SimpleQueue[Store | Exception] = SimpleQueue()
+
+    def connect() -> None:
+        try:
+            store = TCPStore(
+                # Where the address is that of another computer, this one would wait for itself.
+                "127.0.0.1" if hosts_it else place.address,
+                place.port,
+                place.world,
+                is_master=hosts_it,
+                timeout=timedelta(seconds=MEETING),
+                wait_for_workers=False,
+                multi_tenant=True,
+            )
+        except Exception as error:  # noqa: BLE001 (raised again)
+            answers.put(error)
+        else:
+            answers.put(store)
+
+    threading.Thread(target=connect, name="store", daemon=True).start()
+    try:
+        answer = answers.get(timeout=ANSWER)
+    except Empty:
+        raise OSError("another program answers there, not process 0") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _wait_until_reachable(place: Place, tell: Tell) -> None:
@@ -67,9 +97,8 @@ def _wait_until_reachable(place: Place, tell: Tell) -> None:
             reason = error.strerror or str(error) or type(error).__name__
             if clock.over:
                 raise SpecError([_not_met(place, reason)]) from None
-            clock.tell(
-                f"waiting for process 0 at {place.address}, port {place.port}: {reason.lower()}"
-            )
+            if place.local_rank == 0:
+                clock.tell(_waits(place, reason.lower()))
             time.sleep(_STEP)
         else:
             return
@@ -80,7 +109,12 @@ def meet(place: Place, store: Store, heartbeats: Heartbeats, tell: Tell) -> None
     if place.rank == 0:
         _wait_for_others(place, store, heartbeats, tell)
     else:
-        _connect(place, store, heartbeats)
+        _connect(place, store, heartbeats, tell)
+
+
+def _waits(place: Place, reason: str) -> str:
+    where = f"process 0 at {place.address}, port {place.port}"
+    return f"process {place.rank} on {socket.gethostname()} is waiting for {where}: {reason}"
 
 
 def _wait_for_others(place: Place, store: Store, heartbeats: Heartbeats, tell: Tell) -> None:
@@ -97,19 +131,41 @@ def _wait_for_others(place: Place, store: Store, heartbeats: Heartbeats, tell: T
     while len(heartbeats.hosts()) < place.world:
         if heartbeats.lost is not None:
             raise SpecError([heartbeats.lost.diagnostic(0)])
+        _must_have_the_same_versions(heartbeats)
         hosts = heartbeats.hosts()
         if clock.over:
             raise SpecError([_some_missing(place, hosts)])
-        clock.tell(_who_is_here(place, hosts))
+        elsewhere = "" if _is_here(place.address) else _ELSEWHERE.format(place.address)
+        clock.tell(_who_is_here(place, hosts) + elsewhere)
         time.sleep(_STEP / 4)
+    _must_have_the_same_versions(heartbeats)
 
 
-def _connect(place: Place, store: Store, heartbeats: Heartbeats) -> None:
+def _must_have_the_same_versions(heartbeats: Heartbeats) -> None:
+    other = heartbeats.other_version()
+    if other is not None:
+        raise SpecError([other])
+
+
+_ELSEWHERE = "; MASTER_ADDR is {}, which is not an address of this computer"
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one of this computer."""
+    with suppress(OSError):
+        for family, _, _, _, place in socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM):
+            with suppress(OSError), socket.socket(family) as probe:
+                probe.bind(place)
+                return True
+    return False
+
+
+def _connect(place: Place, store: Store, heartbeats: Heartbeats, tell: Tell) -> None:
     """Connects to the first process. What the store says may still be of a group that has ended:
     torchrun starts the next one with the same store."""
-    end = time.monotonic() + MEETING
-    reason = ""
-    while time.monotonic() < end:
+    clock = _Clock(tell)
+    reason = "it does not answer yet"
+    while not clock.over:
         try:
             known = store.get(_KEY) if store.check([_KEY]) else _NO_OFFER
             offer = json.loads(known)
@@ -123,8 +179,10 @@ def _connect(place: Place, store: Store, heartbeats: Heartbeats) -> None:
             else:
                 heartbeats.connect(connection, offer["host"], offer["token"])
                 return
+        if place.local_rank == 0:
+            clock.tell(_waits(place, reason))
         time.sleep(_STEP / 4)
-    raise SpecError([_not_met(place, reason or "process 0 did not come")])
+    raise SpecError([_not_met(place, reason)])
 
 
 def _server(place: Place) -> socket.socket:
@@ -198,6 +256,13 @@ def _some_missing(place: Place, hosts: Mapping[int, str]) -> Diagnostic:
 
 
 def _not_met(place: Place, reason: str) -> Diagnostic:
+    if place.rank == 0 and "EADDRINUSE" in reason:
+        return Diagnostic(
+            "no-launch",
+            f"port {place.port} of {socket.gethostname()} is in use by another program",
+            help="set MASTER_PORT, in all processes, to a port that is free there; `ss -ltnp` says"
+            " what uses this one",
+        )
     return Diagnostic(
         "no-launch",
         f"the {place.world} processes did not meet at {place.address}, port {place.port}",

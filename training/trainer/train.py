@@ -21,7 +21,6 @@ from ...compiler.plan.metric_names import TRAIN_LOSS
 from ...compiler.plan.plan import TrainPlan
 from ...compiler.plan.schedule import Plateau
 from ...dsl.diagnostics import Diagnostic, SpecError
-from ..checkpoint.checkpoint import mark_of
 from ..checkpoint.claim_folder import claimed
 from ..checkpoint.resume import check_same_data, must_be_run
 from ..checkpoint.resumption import latest
@@ -57,6 +56,7 @@ from .cross_validation import fold_request, train_folds
 from .ensemble import train_ensemble
 from .job import Job
 from .one_network import train_network
+from .one_request import must_be_one_request
 from .own_callbacks import OwnCallbacks
 from .result import Result
 
@@ -220,7 +220,7 @@ def _opened_job(
         if found_rate and rate_of(request.plan.train.optimizer) == found_rate.before:
             request = with_rate(request, found_rate)  # the spec is given again
         request = must_be_run(resume, request)
-    _must_be_one_request(request, processes)
+    must_be_one_request(request, processes)
     train = request.plan.train
     torch_device = processes.device if processes.world > 1 else find_device(device)
     with (
@@ -265,19 +265,6 @@ def _add_notes(folder: Path, notes: TagsAndNote, callback: Callback) -> None:
         add_notes(folder, notes)
     except OSError as error:
         callback.note(f"tags and note cannot be written: {error.strerror}")
-
-
-def _must_be_one_request(request: Request, processes: Processes) -> None:
-    """Raises SpecError unless all processes train the same network in the same way: they may have
-    been started as several runs."""
-    if processes.alone:
-        return
-    requests = processes.gathered((request.plan.to_json(), mark_of(request.network)))
-    if any(each != requests[0] for each in requests):
-        message = f"the {processes.world} processes were started with different specs or options"
-        help = "start all of them with one command; for runs of their own, set WORLD_SIZE=1 in each"
-        notes = ("what differs may also be the classes of the data, if the spec says `fc classes`",)
-        raise SpecError([Diagnostic("no-launch", message, notes=notes, help=help)])
 
 
 def open_for(

@@ -147,8 +147,8 @@ def test_at_every_batch_with_other_workers_and_processes(tmp_path: Path, workers
     [((1,), 1, ""), ((0, 3, 0), 1, ""), ((2, 0), 4, "drop"), ((5,), 3, "world")],
 )
 def test_few_images(tmp_path: Path, sizes: tuple[int, ...], batch: int, code: str) -> None:
-    """One image, shards without any, fewer than a batch or than processes: they come, or an error
-    says why not."""
+    """One image, shards without any, fewer than a batch: they come, or an error says why not. Of
+    a batch with fewer than processes, one process computes with an image of the others."""
     folder = write_shards(tmp_path / "set", sizes)
     write_shards(tmp_path / "val", (1,))
     text = spec_of(folder).replace("val=20% window=16", f'val="{tmp_path}/val" window=2')
@@ -161,6 +161,10 @@ def test_few_images(tmp_path: Path, sizes: tuple[int, ...], batch: int, code: st
     if code == "world":
         with pytest.raises(SpecError, match="3 images cannot be divided among 4 processes"):
             data.training(sharing=Sharing(2, 4))
+        mine = data.training(sharing=Sharing(2, 3))
+        assert [(mine.own, len(each.indices), mine.together) for each in mine(0)] == [
+            (1, 1, 3), (0, 1, 2),
+        ]  # fmt: skip
         return
     seen = [index for each in data.training()(0) for index in each.indices.tolist()]
     assert sorted(seen) == list(range(sum(sizes)))

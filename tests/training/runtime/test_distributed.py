@@ -332,11 +332,14 @@ def test_processes_of_different_runs() -> None:
 
     class Others(Processes):
         def gathered(self, value: Any) -> list[Any]:
+            _, own = value
             other = request(Source("net.cnn", SPEC))
-            return [value, (other.plan.to_json(), value[1])]
+            return [value, ("gpu08", own._replace(plan=other.plan.to_json()))]
 
-    with pytest.raises(SpecError, match="started with different specs or options"):
+    with pytest.raises(SpecError, match="started with different specs or options") as caught:
         train(asked, "", processes=Others(0, 2))
+    (note,) = caught.value.diagnostics[0].notes
+    assert note.startswith("train.seed is 0 in process 1 on gpu08, and 5 in process 0 on ")
 
 
 def test_synchronized_norms_sum_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
