@@ -29,7 +29,8 @@ class UsageError(CommandError):
 
 def say(line: str) -> None:
     """Prints a message to standard error, where it does not mix with the result."""
-    print(line, file=sys.stderr, flush=True)
+    _print_at_once(line, sys.stderr)
+    sys.stderr.flush()
 
 
 def print_diagnostics(
@@ -40,7 +41,12 @@ def print_diagnostics(
 
     stream = stream or sys.stderr
     text = render_text(diagnostics, color=wants_color(options, stream), width=width(stream))
-    print(text, file=stream)
+    _print_at_once(text, stream)
+
+
+def _print_at_once(text: str, stream: TextIO) -> None:
+    """Lines of several processes that print to one stream stay apart."""
+    stream.write(f"{text}\n")
 
 
 def wants_color(options: argparse.Namespace, stream: TextIO) -> bool:

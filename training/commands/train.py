@@ -221,6 +221,7 @@ def _train(options: argparse.Namespace) -> int:
     from ..display.choose import callback_for
     from ..runs.tags_and_note import TagsAndNote
     from ..runtime.distributed import joined, start
+    from ..runtime.torchrun_error import tell_torchrun
     from ..trainer.callback_files import callbacks_of_plugins, must_have_callbacks
     from ..trainer.train import train
 
@@ -269,6 +270,7 @@ def _train(options: argparse.Namespace) -> int:
             notes=TagsAndNote(tuple(options.tag), options.note),
         )
     if result.interrupted:
+        tell_torchrun("interrupted, and saved: the same command with `--resume` goes on")
         return INTERRUPTED
     return ERRORS if result.trouble else OK
 

@@ -7,7 +7,6 @@ cnn train net.cnn --devices 2
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -17,10 +16,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import torch
@@ -29,6 +27,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 
 from ... import __version__
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.render import render_text
 from ..data.remote.remote_settings import patience
 from .break_off import break_off, own_addresses
 from .broken_connection import broken_connection
@@ -39,6 +38,7 @@ from .interrupts import SAME, SIGNALS
 from .launch_environment import Place, place_of
 from .meeting import Tell, choose_interface, meet, open_store
 from .process_group import ALONE, PATIENCE, Processes
+from .torchrun_error import tell_torchrun
 
 ERRORS, INTERRUPTED = 1, 130
 """Exit codes, as in cli.py: a failure; saved after a signal, or ended by it."""
@@ -182,7 +182,7 @@ def local_gpu(place: Place) -> torch.device:
 def _leave(error: BaseException, report: Report, heartbeats: Heartbeats) -> NoReturn:
     """Reports an error, also to the other processes, and ends this process at once, without
     Python's clean-up, in which NCCL would wait for the others."""
-    code, text = ERRORS, ""
+    code, text, whole = ERRORS, "", ""
     try:
         broken = broken_connection(error)
         if broken is not None:
@@ -191,29 +191,20 @@ def _leave(error: BaseException, report: Report, heartbeats: Heartbeats) -> NoRe
             code = INTERRUPTED
         elif isinstance(error, SpecError):
             text = error.diagnostics[0].message
+            whole = render_text(error.diagnostics)
             report(error)
         else:
             text = f"{type(error).__name__}: {error}"
-            traceback.print_exception(error)
+            whole = "".join(traceback.format_exception(error))
+            sys.stderr.write(whole)
         if heartbeats.lost is not None and heartbeats.lost.how == INTERRUPTED_THERE:
             code = INTERRUPTED
         heartbeats.leave(text, interrupted=isinstance(error, KeyboardInterrupt))
-        _tell_torchrun(text)
+        tell_torchrun(whole)
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(code)
-
-
-def _tell_torchrun(text: str) -> None:
-    """Writes the error where torchrun looks for it, for its table of failures."""
-    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    if not file or not text:
-        return
-    extra = {"py_callstack": text, "timestamp": str(int(time.time()))}
-    with suppress(OSError):
-        content = json.dumps({"message": {"message": text, "extraInfo": extra}})
-        Path(file).write_text(content, encoding="utf-8")
 
 
 # ---- starting them ---------------------------------------------------------------------------

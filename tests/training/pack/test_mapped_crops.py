@@ -79,6 +79,15 @@ def test_the_same_batches(
         assert seen(threads) == seen(opened(kind, sets, 'shards "pack"'))
 
 
+def test_a_network_is_evaluated(sets: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """In inference mode, which threads that copy images are not in."""
+    packed(COLORS, capfd)
+    with torch.inference_mode():
+        each = batches(COLORS, sets)
+        assert sum(len(batch.images) for batch in each(0)) == len(each.store)
+        each.close()
+
+
 def test_what_must_be_resized_is_left_to_processes(
     sets: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

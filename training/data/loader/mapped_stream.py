@@ -68,11 +68,12 @@ class MappedStream:
 
     def _begin(self, indices: Tensor) -> _Begun:
         # Made in this thread, where the allocator has the memory of earlier batches at hand.
-        images = torch.empty(
-            (len(indices), *self._crops.shape),
-            dtype=self._crops.dtype,
-            pin_memory=self.device.type == "cuda",
-        )
+        with torch.inference_mode(False):  # which other threads are not in, that fill it
+            images = torch.empty(
+                (len(indices), *self._crops.shape),
+                dtype=self._crops.dtype,
+                pin_memory=self.device.type == "cuda",
+            )
         parts = []
         if not self._are_there:
             parts.append(self._pool.submit(self._crops.ahead, indices))
