@@ -256,6 +256,7 @@ def _some_missing(place: Place, hosts: Mapping[int, str]) -> Diagnostic:
 
 
 def _not_met(place: Place, reason: str) -> Diagnostic:
+    reason = reason.strip().partition("\n")[0][:200]
     if place.rank == 0 and "EADDRINUSE" in reason:
         return Diagnostic(
             "no-launch",
@@ -265,8 +266,7 @@ def _not_met(place: Place, reason: str) -> Diagnostic:
         )
     return Diagnostic(
         "no-launch",
-        f"the {place.world} processes did not meet at {place.address}, port {place.port}",
-        notes=(reason.strip().partition("\n")[0][:200],),
+        f"the {place.world} processes did not meet at {place.address}, port {place.port}: {reason}",
         help="MASTER_ADDR must be a machine that all of them reach, the one of the first process,"
         " and MASTER_PORT a port that is free there",
     )

@@ -361,18 +361,57 @@ def test_a_signal_while_processes_are_started(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_processes_that_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The port of the first process is in use; the others find nobody."""
-    monkeypatch.setattr(meeting, "MEETING", 0.0)
+    """The port of the first process is in use; the others find nobody, or a program that waits."""
+    monkeypatch.setattr(meeting, "ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as used:
         port = used.getsockname()[1]
         first = replace(place(0, 2, 0, 2), address="127.0.0.1", port=port)
-        with pytest.raises(SpecError) as raised:
-            meeting.open_store(first, {}, print)
-    (found,) = raised.value.diagnostics
-    assert found.message == f"the 2 processes did not meet at 127.0.0.1, port {port}"
+        assert (
+            didnt_meet(first)
+            == f"port {port} of {socket.gethostname()} is in use by another program"
+        )
+        where = f"the 2 processes did not meet at 127.0.0.1, port {port}"
+        other = replace(first, rank=1)
+        assert didnt_meet(other) == f"{where}: another program answers there, not process 0"
+    monkeypatch.setattr(meeting, "MEETING", 0.0)
+    assert didnt_meet(other) == f"{where}: Connection refused"
+
+
+def didnt_meet(at: Place) -> str:
     with pytest.raises(SpecError) as raised:
-        meeting.open_store(replace(first, rank=1), {}, print)
-    assert raised.value.diagnostics[0].notes == ("Connection refused",)
+        meeting.open_store(at, {}, print)
+    return raised.value.diagnostics[0].message
+
+
+def test_who_is_missing_and_where_the_others_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meeting, "_TELL", 0.0)
+    monkeypatch.setattr(meeting, "MEETING", 0.3)
+    lines: list[str] = []
+    at = replace(place(0, 2, 0, 1), address="192.0.2.7", port=free_port())
+    store = meeting.open_store(at, {}, lines.append)
+    with pytest.raises(SpecError, match="1 of 2 processes came"):
+        meeting.meet(at, store, Heartbeats(0, "node-1"), lines.append)
+    assert lines[0].endswith("MASTER_ADDR is 192.0.2.7, which is not an address of this computer")
+
+
+def test_other_versions_are_named() -> None:
+    """Before anything else is exchanged: what they exchange may differ."""
+    one = Heartbeats(0, "node-1", {"dotcnn": "0.2.0", "torch": "2.13.0"})
+    other = Heartbeats(3, "node-2", {"dotcnn": "0.2.0", "torch": "2.9.1"})
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one.listen(server, "token")
+        other.connect(socket.create_connection(server.getsockname()), "node-1", "token")
+        end = time.monotonic() + 20
+        while len(one.hosts()) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        found = one.other_version()
+        assert found is not None
+        assert found.message == (
+            "process 3 on node-2 has torch 2.9.1, and process 0 on node-1 has torch 2.13.0"
+        )
+        one.leave()
+        other.leave()
+        time.sleep(0.1)
 
 
 def test_signals_are_passed_on() -> None:
