@@ -16,7 +16,8 @@ the first has the run folder. `room` is the largest batch that fits into the mem
 process. `reads`: a file to which each process adds the places in tar files that it reads, with its
 rank; `on_disk`: images are not kept in memory. `maps`: a file to which each process adds, after
 training, how much memory each mapped file takes. `dies` is the rank of the process that is killed.
-`seen`: a file to which each process adds the images of its batches.
+`seen`: a file to which each process adds the images of its batches, of which the first one begins
+the seconds of `die_after`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ def main() -> None:
         if job.get("die_after") is not None:
             if job.get("die_writing"):
                 wait_for(writing)
+            if job.get("seen"):
+                wait_for(Path(job["seen"]))
             time.sleep(job["die_after"])
             os.kill(children[job.get("dies", 0)], signal.SIGKILL)
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
