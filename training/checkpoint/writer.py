@@ -193,7 +193,10 @@ class CheckpointWriter:
     def within_epoch(self, learner: Learner, seconds: float) -> None:
         """Called between two steps when a checkpoint is due; `seconds` of the epoch have passed."""
         state = self._state(learner, seconds)
-        if self.processes.writes and self._has_room():
+        if not self.processes.writes:
+            return
+        self._asked = False  # memory may not be ready yet: it is due again then
+        if self._has_room():
             self._save(learner, state, self._waiting)
             if WRITING >= 1:
                 self._finish_writing()

@@ -36,7 +36,7 @@ def must_be_one_request(request: Request, processes: Processes) -> None:
                 f"the {processes.world} processes were started with different specs or options"
             )
             who = f"process {rank} on {other_host}"
-            notes = (_difference(first, other, who, f"process 0 on {host}"),)
+            notes: tuple[str, ...] = (_difference(first, other, who, f"process 0 on {host}"),)
             if first.network != other.network:
                 notes += (
                     "it may be the number of classes of the data, if the spec says `classes`",

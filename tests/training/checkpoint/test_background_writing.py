@@ -92,8 +92,41 @@ def test_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(each["epoch"], each["steps"]) for each in positions] == [(0, 4), (1, 10)]
 
 
+def test_by_the_clock_while_memory_is_made_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that is due in the second step is written as soon as there is memory for it."""
+    monkeypatch.setattr(snapshot, "WORTH", 1)
+    ready, memory = threading.Event(), Snapshots._memory
+
+    def late(self: Snapshots, needed: int) -> object:
+        ready.wait(60)
+        return memory(self, needed)
+
+    monkeypatch.setattr(Snapshots, "_memory", late)
+
+    class Waits(Copying):
+        def step(self, step: Step) -> None:
+            super().step(step)
+            if len(self.steps) == 3:
+                ready.set()
+
+    clock = Clock()
+    monkeypatch.setattr(keeper, "WRITING", 1)
+    monkeypatch.setattr(keeper, "time", SimpleNamespace(perf_counter=lambda: clock.tick()))
+    waits = Waits(tmp_path / "run", {6}, tmp_path)
+    options = {"train.checkpoint": "every=10min", "train.epochs": 1, "train.batch": 128}
+    trained(tmp_path / "run", callback=waits, set=options)
+    assert 3 < read_checkpoint(tmp_path / "6" / "last.ckpt")["position"]["steps"] <= 6
+
+
 class Clock:
     now = 1000.0
+
+    def tick(self) -> float:
+        """An hour later each time."""
+        self.now += 3600
+        return self.now
 
 
 def test_the_state_is_that_of_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
