@@ -94,7 +94,7 @@ docs: $(STAMP) ## the documentation as a site, in build/site
 
 test-docs: docs ## every command and output of README and docs, the slow ones too; the site's links
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,docs]'
-	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/test_docs.py tests/test_tutorials.py \
+	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/test_docs.py tests/test_tutorials.py tests/test_explained_codes.py \
 	  tests/test_words_of_tools.py tests/test_site.py tests/test_lesson.py
 
 wheel: playground ## the package as it is released, with the page of `cnn play`: dist/

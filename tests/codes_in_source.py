@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from support import ROOT
 
 _CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _MAKERS = {"Diagnostic": 0, "Problem": 0, "mistake": 0}
+_MAY_HAVE_CODES = re.compile(r"Diagnostic|[Pp]roblem|\bcode\b|_CODES|mistake|say\(")
+_KINDS = (ast.Call, ast.Assign, ast.AnnAssign, ast.FunctionDef)
 _FOLDERS = ("compiler", "dsl", "training")
 
 
 def codes_in_source() -> set[str]:
     trees = [
-        ast.parse(path.read_text(encoding="utf-8"))
+        ast.parse(text)
         for folder in _FOLDERS
         for path in sorted((ROOT / folder).rglob("*.py"))
+        if _MAY_HAVE_CODES.search(text := path.read_text(encoding="utf-8"))
     ]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    places = {**_MAKERS, **dict(_functions_with_a_code(nodes))}
+    nodes = [[node for node in ast.walk(tree) if isinstance(node, _KINDS)] for tree in trees]
+    places = {**_MAKERS, **dict(_functions_with_a_code(chain.from_iterable(nodes)))}
     everywhere = dict(each for tree in trees for each in _constants(tree))
     found: set[str] = set()
-    for tree in trees:
+    for tree, inside in zip(trees, nodes, strict=True):
         constants = everywhere | dict(_constants(tree))
-        for node in ast.walk(tree):
+        for node in inside:
             for code in _codes_at(node, places):
                 named = constants.get(code.id) if isinstance(code, ast.Name) else None
                 found.update(_texts(named or code))
@@ -60,7 +64,7 @@ def _codes_at(node: ast.AST, places: Mapping[str, int]) -> Iterator[ast.expr]:
         yield from [node.value] if node.value else []
 
 
-def _functions_with_a_code(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
+def _functions_with_a_code(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Functions that take a code and a message, and which of their arguments the code is."""
     for node in nodes:
         if isinstance(node, ast.FunctionDef):

@@ -137,6 +137,7 @@ def matches(shown: str, printed: str, *, exact: bool) -> bool:
     return left_out.sub("0", shown) == left_out.sub("0", printed)
 
 
+@pytest.mark.slow
 def test_every_code_is_explained() -> None:
     known = explained_codes()
     in_source = codes_in_source()
