@@ -265,3 +265,50 @@ def test_a_store_of_fsspec(tmp_path: Path) -> None:
             blocks().read(file, 3 * BLOCK, SIZE)
     finally:
         memory.rm("/set", recursive=True)
+
+
+def test_a_store_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Azure's client does: without an account, and with a wrong key."""
+    fsspec = pytest.importorskip("fsspec")
+
+    class RefusedError(Exception):
+        status_code = 403
+
+    class Store(fsspec.AbstractFileSystem):  # type: ignore[misc,name-defined]
+        account = ""
+
+        def __init__(self, **options: object) -> None:
+            super().__init__(**options)
+            if not self.account:
+                raise ValueError("Must provide an account")
+
+        def info(self, path: str, **_: object) -> dict[str, object]:
+            raise RefusedError("Failed to authenticate. RequestId: 1")
+
+    fsspec.register_implementation("refusing", Store, clobber=True)
+    with pytest.raises(SpecError, match="it cannot be opened: Must provide an account"):
+        tar_files(["refusing://set/1.tar"])
+    monkeypatch.setattr(Store, "account", "me")
+    with pytest.raises(SpecError, match=r"refused: Failed to authenticate\n") as caught:
+        tar_files(["refusing://set/1.tar"])
+    assert "are the credentials right" in str(caught.value)
+
+
+def test_an_empty_folder_of_the_cache_may_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process deletes it between two calls."""
+    cache = BlockCache(tmp_path / "cache", 10**9)
+    usual, left = os.makedirs, 3
+
+    def makedirs(path: str, **options: bool) -> None:
+        nonlocal left
+        usual(path, **options)
+        left -= 1
+        if left >= 0:
+            os.rmdir(path)
+
+    monkeypatch.setattr(os, "makedirs", makedirs)
+    assert cache.store("key", 0, memoryview(b"block"))
+    assert cache.load("key", 0, 5) == b"block"
+    cache.close()

@@ -44,8 +44,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "users.json").write_text(json.dumps({"identities": [who]}))
     ports = {name: free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     usual = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder}/users.json"]
+    none = ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     grpc = [f"-{name}.grpc={free_port()}" for name in ports]
-    command = [str(WEED), "server", f"-dir={folder}", *usual, *grpc]
+    command = [str(WEED), "server", f"-dir={folder}", *usual, *none, *grpc]
     command += [f"-{name}={port}" for name, port in ports.items()]
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -108,16 +108,18 @@ def _opened(scheme: str, url: str) -> Any:
     if scheme in ("s3", "s3a"):
         options = _s3_options(url)
     try:
-        # An instance of its own: those that fsspec keeps belong to another process after a fork.
-        return fsspec.filesystem(
-            scheme, skip_instance_cache=True, use_listings_cache=False, **options
-        )
+        kind = fsspec.get_filesystem_class(scheme)
     except ImportError:
         raise _missing(_PACKAGES.get(scheme, f"fsspec for {scheme}://"), url) from None
     except ValueError:
         message = f"{shown(url)}: {scheme}:// is not known"
         help = "there are https://, s3://, gs://, hf:// and what else fsspec knows"
         raise SpecError([Diagnostic("no-such-file", message, help=help)]) from None
+    try:
+        # An instance of its own: those that fsspec keeps belong to another process after a fork.
+        return kind(skip_instance_cache=True, use_listings_cache=False, **options)
+    except ValueError as error:  # Azure's wants to know an account
+        raise _no_access(f"it cannot be opened: {_words(error)}") from None
 
 
 def _s3_options(url: str) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def _translated() -> Iterator[None]:
         help = "is the bucket's name right?" if bucket else "is its name right?"
         raise Final("the store does not have it", help, missing=True) from None
     except PermissionError as error:
-        words = " ".join(str(error).split()).partition("?")[0][:120]
+        words = _words(error)
         raise _no_access(f"access is refused: {words}" if words else "access is refused") from None
     except Exception as error:  # noqa: BLE001 (see above)
         kind = type(error).__name__
@@ -186,9 +188,17 @@ def _translated() -> Iterator[None]:
             raise _no_access(f"there are no valid credentials ({kind})") from None
         if isinstance(error, TimeoutError):
             raise Transient("it does not answer") from None
-        text = " ".join(str(error).split())
-        reason = text.partition("?")[0][:200] if text else kind  # a query may have a signature
-        raise Transient(reason) from None
+        # Of Azure's client, and of Google's.
+        status = str(getattr(error, "status_code", None) or getattr(error, "code", None))
+        if status in ("401", "403"):
+            raise _no_access(f"access is refused: {_words(error)}") from None
+        raise Transient(_words(error) or kind) from None
+
+
+def _words(error: Exception) -> str:
+    """The first sentence of an error, without a query, which may have a signature."""
+    text = " ".join(str(error).split()).partition("?")[0]
+    return text.partition(". ")[0][:200]
 
 
 def _no_access(reason: str) -> Final:
