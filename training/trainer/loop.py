@@ -128,6 +128,8 @@ class Loop:
         self.warned_of_constant_outputs = False
         self.images = 0
         """The number of images since the start of this epoch, or since it was resumed."""
+        self.images_of_epoch = 0
+        """The position at the end of the last epoch."""
         self.failed: SpecError | None = None
         """Why no more images can be read: what was trained is saved."""
         self.told = Shares.ALL
@@ -273,6 +275,7 @@ class Loop:
         self.read(losses.rest())
         if self.failed is not None or self.given_up:
             return False
+        self.images_of_epoch = position.position
         position.epoch += 1
         position.position = 0
         return True
@@ -471,7 +474,7 @@ class Loop:
             except _Interrupted:  # as if it had been after the last step of the epoch
                 metrics.restore(trained)
                 position.epoch -= 1
-                position.position = self.batches.state.position
+                position.position = self.images_of_epoch
                 raise
         best, stop = self.judge(train_metrics["loss"], val_metrics)
         return (

@@ -87,6 +87,9 @@ def test_validation_is_given_up(tmp_path: Path, steps: int) -> None:
     assert result.interrupted
     assert (looker.part, looker.batch) == ("val", 1)
     assert result.epochs == steps // 6 - 1
+    looker = Signalling("SIGTERM", lambda it: it.part == "val")  # with no batch left before it
+    assert gone_on(tmp_path / "run", callback=looker).interrupted
+    assert not looker.steps
     whole = trained(tmp_path / "whole", SMALL_BATCHES)
     again = gone_on(tmp_path / "run")
     assert again.metrics == whole.metrics
