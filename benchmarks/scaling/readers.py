@@ -292,7 +292,7 @@ def _dali(folder: Path, batch: int, workers: int) -> Iterator[Any]:
             file_root=str(folder / "photos"), random_shuffle=True, name="files"
         )
         pixels = fn.resize(fn.decoders.image(files), resize_shorter=256, antialias=True)
-        return fn.crop(pixels, crop=(224, 224), output_layout="CHW")
+        return fn.transpose(fn.crop(pixels, crop=(224, 224)), perm=[2, 0, 1])
 
     pipeline = images()
     pipeline.build()
