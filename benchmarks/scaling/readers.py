@@ -302,6 +302,7 @@ def _dali(folder: Path, batch: int, workers: int) -> Iterator[Any]:
 
 
 def _ffcv(folder: Path, batch: int, workers: int) -> Iterator[Any]:
+    _transform()  # imports torchvision, which FFCV needs, in the way that fits this torch
     from ffcv.fields import IntField, RGBImageField
     from ffcv.fields.rgb_image import CenterCropRGBImageDecoder
     from ffcv.loader import Loader, OrderOption
@@ -343,7 +344,7 @@ READERS = {
     "streaming": Reader("MosaicML Streaming", _streaming, True),
     "litdata": Reader("LitData", _litdata, True),
     "hf": Reader("Hugging Face datasets, streaming", _hugging_face, True),
-    "ffcv": Reader("FFCV", _ffcv, True),
+    "ffcv": Reader("FFCV, pixels", _ffcv, True),
     "dali": Reader("DALI, processor only", _dali, True),
 }
 """By their names for `--only`."""
