@@ -348,3 +348,9 @@ READERS = {
     "dali": Reader("DALI, processor only", _dali, True),
 }
 """By their names for `--only`."""
+
+LIMITS = {
+    "disk limit": ("the images of `raw` from the disk, 32 threads", disk_limit),
+    "copy limit": ("the crops of `raw` out of mapped memory, one process", copy_limit),
+}
+"""What no reader of raw images can exceed by much: a title, and images a second."""

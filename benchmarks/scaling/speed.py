@@ -29,7 +29,7 @@ from tempfile import TemporaryDirectory
 import numpy
 from PIL import Image
 
-from .readers import READERS, copy_limit, disk_limit
+from .readers import LIMITS, READERS
 from .table import in_units, print_machine, print_table
 
 SIZE = 500, 375
@@ -79,7 +79,7 @@ def _compared(options: argparse.Namespace, folder: Path) -> int:
     size = total // (8 * options.workers)  # others divide tar files among workers
     for kind, times in (("jpeg", 1), ("fit", 1), ("raw", 4)):
         _pack(folder, kind, options.workers, max(10**6, min(64 * 10**6, times * size)))
-    names = options.only.split(",") if options.only else list(READERS)
+    names = options.only.split(",") if options.only else [*READERS, *LIMITS]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     failed: dict[str, str] = {}
     for _ in range(options.rounds):
@@ -91,45 +91,41 @@ def _compared(options: argparse.Namespace, folder: Path) -> int:
                 failed[name] = result
             else:
                 found[name].append(result)
-    disk = disk_limit(folder)  # first: what is mapped into memory stays there
-    copy = copy_limit(folder)
     print_table(
         ("reader", "images/s", "lowest to highest", "first batch", "memory", "beside the folder"),
         (_row(name, found, failed) for name in names),
     )
-    print(f"copying the crops of `raw` out of mapped memory, one process: {copy:,.0f} images/s")
-    print(f"reading the images of `raw` from the disk, 32 threads: {disk:,.0f} images/s")
-    return _wanted(found, disk, copy)
+    return _wanted(found)
 
 
 def _row(
     name: str, found: Mapping[str, list[dict[str, float]]], failed: Mapping[str, str]
 ) -> tuple[str, ...]:
-    title = READERS[name].title
+    title = LIMITS[name][0] if name in LIMITS else READERS[name].title
     if name in failed:
         return title, failed[name], "", "", "", ""
     speeds = [one["speed"] for one in found[name]]
     first = statistics.median(one["first"] for one in found[name])
     memory = statistics.median(one["memory"] for one in found[name])
+    more = ("", "") if name in LIMITS else (f"{first:.2f} s", in_units(memory))
     folder = [one["speed"] for one in found.get("folder", [])]
     ratio = f"{statistics.median(speeds) / statistics.median(folder):.2f}" if folder else ""
     return (
         title,
         f"{statistics.median(speeds):,.0f}",
         f"{min(speeds):,.0f} to {max(speeds):,.0f}",
-        f"{first:.2f} s",
-        in_units(memory),
+        *more,
         ratio,
     )
 
 
-def _wanted(found: Mapping[str, list[dict[str, float]]], disk: float, copy: float) -> int:
+def _wanted(found: Mapping[str, list[dict[str, float]]]) -> int:
     def speed(name: str) -> float:
         return statistics.median([one["speed"] for one in found.get(name, [])] or [0.0])
 
     ratios = {
-        "raw of the disk": (speed("raw disk"), disk),
-        "raw of the copy": (speed("raw again"), copy),
+        "raw of the disk": (speed("raw disk"), speed("disk limit")),
+        "raw of the copy": (speed("raw again"), speed("copy limit")),
         "fit beside WebDataset": (speed("fit"), speed("webdataset")),
         "fit beside WebDataset, the same tar files": (speed("fit"), speed("webdataset fit")),
     }
@@ -150,7 +146,7 @@ def _in_its_process(name: str, options: argparse.Namespace, folder: Path) -> dic
         "--folder", str(folder), "--workers", str(options.workers), "--batch", str(options.batch),
     ]  # fmt: skip
     environment = dict(os.environ)
-    if options.others and READERS[name].other:
+    if options.others and name in READERS and READERS[name].other:
         environment["PYTHONPATH"] = options.others
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     for line in done.stdout.splitlines():
@@ -166,8 +162,12 @@ def _in_its_process(name: str, options: argparse.Namespace, folder: Path) -> dic
 
 def _measure_one(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
-    reader = READERS[options.one]
-    print(json.dumps(reader.measured(folder, options.batch, options.workers)))
+    if options.one in LIMITS:
+        _, limit = LIMITS[options.one]
+        found = {"speed": limit(folder), "first": 0.0, "memory": 0.0}
+    else:
+        found = READERS[options.one].measured(folder, options.batch, options.workers)
+    print(json.dumps(found))
     return 0
 
 

@@ -27,12 +27,13 @@ class MappedFile(NamedTuple):
     content: Tensor
     memory: memoryview
     """The same bytes."""
+    size: int
 
     def array(self, offset: int, size: int) -> Tensor:
         """The array whose file, in the format of `numpy.save`, is in these bytes. It must not be
         written to. Raises BadImage."""
         start = offset + NPY_HEADER
-        if offset + size > len(self.content) or size < NPY_HEADER:
+        if offset + size > self.size or size < NPY_HEADER:
             raise BadImage("it is cut short: the tar file has changed")
         header = _header(bytes(self.memory[offset:start]))
         if size - NPY_HEADER != header.length:
@@ -54,7 +55,7 @@ def mapped_file(path: str) -> MappedFile:
 
 def array_in(content: Tensor) -> Tensor:
     """The array of a .npy file that is in memory, as bytes. Raises BadImage."""
-    return MappedFile(content, content.numpy().data).array(0, len(content))
+    return MappedFile(content, content.numpy().data, len(content)).array(0, len(content))
 
 
 @lru_cache(4096)
@@ -67,7 +68,7 @@ def _mapped(path: str, size: int, *others: int) -> MappedFile:
             content = torch.from_file(path, shared=False, size=size, dtype=torch.uint8)
         except (OSError, RuntimeError):
             raise BadImage("cannot be read: it cannot be mapped into memory") from None
-    return MappedFile(content, content.numpy().data)
+    return MappedFile(content, content.numpy().data, len(content))
 
 
 class _Header(NamedTuple):

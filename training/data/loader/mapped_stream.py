@@ -21,8 +21,8 @@ from .worker_processes import unreadable
 
 AHEAD = 2
 """The number of batches that are read ahead, if there is memory for them."""
-_TOGETHER = 32
-"""The number of images that a thread copies at a time, without Python in between."""
+_FEWEST, _MOST = 16, 64
+"""The number of images that a thread copies at a time."""
 
 
 class _Begun(NamedTuple):
@@ -42,6 +42,7 @@ class MappedStream:
         """`local` is the number of processes on this machine, which share its memory."""
         self.device = device
         self._crops = crops
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "images")
         self._budget = shared_budget(local)
         self._stay = crops.bytes_of_all <= free_memory() // 2
@@ -77,7 +78,8 @@ class MappedStream:
         parts = []
         if not self._are_there:
             parts.append(self._pool.submit(self._crops.ahead, indices))
-        each = zip(torch.split(indices, _TOGETHER), torch.split(images, _TOGETHER), strict=True)
+        size = max(_FEWEST, min(_MOST, -(-len(indices) // self._threads)))
+        each = zip(torch.split(indices, size), torch.split(images, size), strict=True)
         parts += [self._pool.submit(self._crops.copy, *some) for some in each]
         return _Begun(images, parts)
 

@@ -1,8 +1,7 @@
 """The crops of images of a raw pack on a disk, which are mapped into memory: nothing is decoded or
 resized, and what a batch needs is copied to its place.
 
-An image takes no longer than a few lines of Python. So little is done for each, and torch copies
-many at a time, while other threads run.
+An image takes no longer than a few lines of Python, so little is done for each.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -63,6 +63,8 @@ class MappedCrops:
         self._alone = not source.further and source.first_input is None and source.depth == 8
         self._parts: dict[tuple[int, int], _Part] = {}
         self._files: dict[int, MappedFile] = {}
+        self._checked: set[tuple[bytes, int]] = set()
+        """Headers that arrays of some size may have."""
 
     @property
     def bytes_of_all(self) -> int:
@@ -99,23 +101,32 @@ class MappedCrops:
             return
         places = self._source.members.some(indices).tolist()
         sizes = self._source.sizes_of(indices).tolist()
-        chosen = [*zip(indices.tolist(), places, sizes, strict=True)]
-        torch.stack([self._seen(*each) for each in chosen], out=images)
-        # Only now, when they are in memory: to wait for a disk here keeps other threads waiting.
-        for index, (shard, offset, size), _ in chosen:
-            with self._store.named(index):
-                self._files[shard].array(offset, size)
+        # NumPy's copies do not keep other threads waiting, and take one core, unlike torch's.
+        to = images.numpy()
+        for number, index in enumerate(indices.tolist()):
+            shard, offset, size = places[number]
+            file = self._files.get(shard) or self._file(index, shard)
+            seen = self._seen(file, offset, size, *sizes[number])
+            if seen is None:
+                images[number] = self._store.read(index)  # gray instead of colors, or damaged
+                continue
+            to[number] = seen
+            # Only now, when it is in memory: to wait for a disk here keeps other threads waiting.
+            header = bytes(file.memory[offset : offset + NPY_HEADER])
+            if (header, size) not in self._checked:
+                with self._store.named(index):
+                    file.array(offset, size)
+                self._checked.add((header, size))
 
-    def _seen(self, index: int, place: list[int], pixels: list[int]) -> Tensor:
-        """What is seen of an image. Its pixels are not read yet."""
-        shard, offset, size = place
-        height, width = pixels
+    def _seen(
+        self, file: MappedFile, offset: int, size: int, height: int, width: int
+    ) -> numpy.ndarray | None:
+        """What is seen of an image, if it has the size that it should have; nothing is read yet."""
         part = self._parts.get((height, width)) or self._part(height, width)
-        file = self._files.get(shard) or self._file(index, shard)
+        if part.numbers != size - NPY_HEADER or offset + size > file.size:
+            return None
         start = offset + NPY_HEADER + part.start
-        if part.numbers != size - NPY_HEADER or offset + size > len(file.memory):
-            return self._store.read(index)  # gray instead of colors, or damaged
-        return file.content.as_strided(self.shape, part.strides, start)
+        return numpy.ndarray(self.shape, numpy.uint8, file.memory, start, part.strides)
 
     def _part(self, height: int, width: int) -> _Part:
         channels = self.shape[0]
