@@ -114,15 +114,19 @@ def test_a_spec_from_standard_input(capfd: pytest.CaptureFixture[str], photo: Pa
 
 
 def test_what_became_of_the_photo_is_said(
-    capfd: pytest.CaptureFixture[str], photo: Path, tmp_path: Path
+    capfd: pytest.CaptureFixture[str],
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spec = tmp_path / "net.cnn"
+    monkeypatch.chdir(tmp_path)
+    spec = Path("net.cnn")
     spec.write_text("network Net {\n  input 1x20x20\n  filter [[1, 0, -1]]\n}\n")
-    text = " ".join(run(capfd, "show", spec, photo).out.split())
+    text = " ".join(run(capfd, "show", spec, photo.name).out.split())
     assert "photo.png; 40x60 pixels, resized to 20x30, cropped to 20x20: 1x20x20, pixels" in text
     assert "from 0 to 255, not normalized" in text
     spec.write_text("network Net {\n  input 1x40x60\n  pool max 2x2\n  conv 2\n}\n")
-    text = " ".join(run(capfd, "show", spec, photo).out.split())
+    text = " ".join(run(capfd, "show", spec, photo.name).out.split())
     assert "photo.png; 1x40x60, `normalize mean=0.5 std=0.5` (others:" in text
 
 
@@ -179,7 +183,7 @@ def test_more_images_than_memory(
         (["by_hand", "--matrix", COURSE, "--at", "9,9"], "there is nothing at 9,9"),
         (["by_hand", "--matrix", COURSE, "--at", "x"], "is not a position"),
         (["by_hand", "--matrix", COURSE, "conv"], "has no layer `conv`"),
-        (["lenet5", "--matrix", COURSE, "--input", "1x32x32"], "the input of LeNet5 is 1x32x32"),
+        (["lenet5", "--matrix", COURSE, "--input", "1x32x32"], "the input is 1x32x32"),
         (["lenet5", "PHOTO", "--at", "0,0"], "--at needs a layer"),
         (["lenet5", "PHOTO", "input", "--at", "0,0"], "input is not computed"),
         (["lenet5", "--field", "--why"], "--field and --why are two questions"),
