@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -161,7 +162,7 @@ class Reader:
             values = kind_of.read(call, arguments, self.env, words)
         except Problem as problem:
             better = _misplaced(kind_of, problem) or _foreign_value(section, kind_of, problem)
-            raise better or problem from None
+            raise better or _with_usage(kind_of, problem) from None
         places = _places(kind_of, arguments, values)
         directive = kind_of.make(**values).placed(_origin(call, places))
         verify(directive, call)
@@ -170,6 +171,16 @@ class Reader:
 
 _PLACE = re.compile(r"(?=[\w.~-]*[/-][\w.~-])[\w.~-]*+(?:/[\w.~-]++)*+/?")
 """`data/flowers`, `/data/flowers`, `fashion-mnist`: names that parse as arithmetic."""
+
+
+def _with_usage(kind: type[Directive], problem: Problem) -> Problem:
+    """The error for an unknown name without a similar one says what the directive takes: often the
+    name is a word that it does not have, as in `crop center`."""
+    diagnostic = problem.diagnostic
+    if diagnostic.code == "unknown-name" and not diagnostic.edits and not diagnostic.notes:
+        note = f"it is written `{kind.signature()}`"
+        problem.diagnostic = dataclasses.replace(diagnostic, notes=(note,))
+    return problem
 
 
 def verify(directive: Directive, call: Call) -> None:

@@ -296,8 +296,7 @@ def from_matrices(matrices: Sequence[Tensor], inputs: Sequence[Node] = ()) -> In
     if len(inputs) < 2:
         shape = matrix_shape(matrices, axes_of(inputs[0].shape) if inputs else 2)
         if inputs and shape != inputs[0].shape:
-            given = "it is" if len(matrices) == 1 else "they are"
-            raise NoMatrix(f"the input is {text(inputs[0].shape)}, and {given} {text(shape)}")
+            raise NoMatrix(f"the input is {text(inputs[0].shape)}, not {text(shape)}")
         return _of_numbers(torch.stack(list(matrices)).view(shape))
     left, parts = list(matrices), []
     for node in inputs:

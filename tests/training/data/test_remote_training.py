@@ -216,3 +216,17 @@ def test_a_signal_does_not_wait_for_the_source(
     server.fault = lambda request: None
     dotcnn.train(resume=tmp_path / "away", device="cpu", quiet=True)
     assert equal(last(whole), last(tmp_path / "away"))
+
+
+def test_waiting_before_training_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Classes are counted before there is a display; five minutes would pass without a word."""
+    monkeypatch.setenv("DOTCNN_PATIENCE", "0.2")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    spec = tmp_path / "net.cnn"
+    spec.write_text(SPEC.format(data=f'"{nobody}/set"', end=END, more=""))
+    assert main(["train", str(spec), "-o", str(tmp_path / "run")]) == 1
+    waits, error = capfd.readouterr().err.split("\n", 1)
+    assert "connection refused; trying again for up to" in waits
+    assert error.startswith("error[source-gone]")

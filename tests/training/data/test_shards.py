@@ -123,6 +123,9 @@ def test_tar_files_that_are_not_there(tmp_path: Path) -> None:
         tmp_path, '"set/train-{0000..0001}.tar"'
     )
     assert "has no tar file" in failure(tmp_path, '"set/x*.tar"')
+    misspelled = failure(tmp_path, '"sett"')
+    assert "there is no file or folder sett" in misspelled
+    assert "did you mean `set`, beside it?" in misspelled
     assert "commands are not run" in failure(tmp_path, '"pipe:cat a.tar"')
     assert "a signature or key in it" in failure(tmp_path, '"https://host/a.tar?sig=abc"')
     assert "abc" not in failure(tmp_path, '"https://host/a.tar?sig=abc"')

@@ -5,6 +5,7 @@ Worker processes send their notes through a pipe: a process that waits for image
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,13 @@ _AGAIN = 600.0
 _LONGEST = 2000
 """Bytes of a note: what is shorter than the buffer of a pipe is written as a whole."""
 
-_note: Note | None = None
+
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+_note: Note = _to_standard_error
+"""By default, as for what is read before there is a display: classes are counted first."""
 _sender: Connection | None = None
 _said: dict[str, float] = {}
 
@@ -36,8 +43,7 @@ def say(line: str, key: str = "") -> None:
     if key and now - _said.get(key, -_AGAIN) < _AGAIN:
         return
     _said[key] = now
-    if _note is not None:
-        _note(line)
+    _note(line)
 
 
 def may_say_again(key: str) -> None:

@@ -91,7 +91,7 @@ def must_be_folder(path: Path, written: str, data: Data | None, argument: str = 
         data,
         argument=argument,
         notes=(f"looked for at {clean(str(path.absolute()))}",),
-        help=_similar(path) or _elsewhere(written),
+        help=did_you_mean_beside(path) or _elsewhere(written),
     )
 
 
@@ -101,7 +101,8 @@ def _elsewhere(written: str) -> str:
     return "paths are relative to the folder of the spec; `--data FOLDER` names another place"
 
 
-def _similar(path: Path) -> str:
+def did_you_mean_beside(path: Path) -> str:
+    """Help that names a similar folder beside a missing `path`; empty if none is."""
     close = similar_name(path)
     return f"did you mean `{close}`, beside it?" if close else ""
 

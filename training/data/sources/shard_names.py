@@ -13,6 +13,7 @@ from ....compiler.plan.data import Shards
 from ..diagnostic import problem
 from ..remote.address import as_path, is_remote, shown
 from .file_names import clean, hidden, resolve
+from .folder_tree import did_you_mean_beside
 from .shard_address import must_be_public, placed
 from .shard_storage import LocalStorage, RemoteStorage, Storage
 
@@ -60,14 +61,17 @@ def _on_disk(data: Shards, base: Path, written: str, names: list[str], argument:
     if not files or lacking is not None:
         what = clean(lacking.name) if lacking is not None and len(files) > 1 else written
         packed = _compressed(resolve(written, base)) if lacking is None else ""
+        kind = "tar file" if lacking is None or lacking.suffix else "file or folder"
         raise problem(
             "no-such-file",
-            f"there is no tar file {what}" if lacking is not None else f"{written} has no tar file",
+            f"{written} has no tar file" if lacking is None else f"there is no {kind} {what}",
             data,
             argument=argument,
             notes=(f"looked for at {clean(str(lacking or resolve(written, base).absolute()))}",),
             help=f"{packed} is compressed: unpack it to a .tar, whose images can be read one by one"
             if packed
+            else did_you_mean_beside(lacking)
+            if lacking is not None
             else "",
         )
     root = resolve(written, base)
