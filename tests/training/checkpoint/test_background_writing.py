@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from concurrent.futures import Executor, Future, wait
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,20 +98,28 @@ def test_by_the_clock_while_memory_is_made_ready(
 ) -> None:
     """A checkpoint that is due in the second step is written as soon as there is memory for it."""
     monkeypatch.setattr(snapshot, "WORTH", 1)
-    ready, memory = threading.Event(), Snapshots._memory
+    ready, memory, prepare = threading.Event(), Snapshots._memory, Snapshots.prepare
+    preparing: list[Future[object]] = []
 
     def late(self: Snapshots, needed: int) -> object:
         if threading.current_thread() is not threading.main_thread():
             ready.wait(60)
         return memory(self, needed)
 
+    def noted(self: Snapshots, state: object, thread: Executor) -> None:
+        prepare(self, state, thread)
+        assert self._preparing is not None
+        preparing.append(self._preparing)
+
     monkeypatch.setattr(Snapshots, "_memory", late)
+    monkeypatch.setattr(Snapshots, "prepare", noted)
 
     class Waits(Copying):
         def step(self, step: Step) -> None:
             super().step(step)
             if len(self.steps) == 3:
                 ready.set()
+                wait(preparing, 60)
 
     clock = Clock()
     monkeypatch.setattr(keeper, "WRITING", 1)
