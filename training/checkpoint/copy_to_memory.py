@@ -10,14 +10,19 @@ and is copied on the GPU first.
 from __future__ import annotations
 
 import mmap
+import sys
 import weakref
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 _ALIGNED = 64
+_MADV_WIPEONFORK = 18
+"""Of Linux; Python has no name for it. Not MADV_DONTFORK: a worker has the object of the map all
+the same, and when it is collected there, it would unmap what has come to that address since."""
 
 
 class Memory:
@@ -56,16 +61,15 @@ def _aligned(size: int) -> int:
 
 
 def _mapped(size: int) -> mmap.mmap:
-    """Memory of this process alone, in large pages if the system has them. Worker processes, which
-    may be forked at any time, do without it: else each page would be copied once more."""
+    """Memory of this process alone, in large pages if the system has them. In worker processes,
+    which may be forked at any time, it is empty: else each page would be copied once more."""
     if not hasattr(mmap, "MAP_PRIVATE"):  # Windows
         return mmap.mmap(-1, size)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    for advice in ("MADV_HUGEPAGE", "MADV_DONTFORK"):
-        try:
-            memory.madvise(getattr(mmap, advice))
-        except (AttributeError, OSError):  # not on this system
-            continue
+    if sys.platform == "linux":
+        for advice in (mmap.MADV_HUGEPAGE, _MADV_WIPEONFORK):
+            with suppress(OSError):  # not in this kernel
+                memory.madvise(advice)
     return memory
 
 

@@ -3,6 +3,9 @@ as late as it may.)"""
 
 from __future__ import annotations
 
+import mmap
+import multiprocessing
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -192,3 +195,26 @@ def test_buffers_are_like_their_tensors() -> None:
         assert buffer.data_ptr() % 64 == 0
         assert torch.equal(buffer.copy_(tensor), tensor)
     assert memory.buffers(tensors)[0].stride() == tensors[0].stride()
+
+
+def _frees(memory: list[Memory], connection: Any) -> None:
+    """In a worker process: its threads and its memory may be where a map was in the other one."""
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    pages = [mmap.mmap(-1, memory[0].size, flags=private) for _ in range(50)]
+    memory.clear()  # as the garbage collector does, whenever it likes
+    for page in pages:
+        page.write(b"a" * len(page))
+    connection.send("all pages are there")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="worker processes are not forked")
+def test_a_worker_frees_no_memory_of_its_own() -> None:
+    """Maps that a fork leaves out are freed by it all the same: at addresses of something else."""
+    memory = [Memory(16384)]
+    here, there = multiprocessing.Pipe()
+    with here, there:
+        worker = multiprocessing.get_context("fork").Process(target=_frees, args=(memory, there))
+        worker.start()
+        worker.join(60)
+        assert worker.exitcode == 0
+        assert here.recv() == "all pages are there"
