@@ -695,20 +695,41 @@ class _Lexer:
         return frozenset(match.group(1) for match in _NAME_LIKE_X.finditer(self.text)) - {None}
 
     def foreign_comment(self, start: int, end: int) -> tuple[str | None, int]:
+        opening = 2 if self.text[start] == "/" else 4
         closed = self.text.endswith(("*/", "-->"), start + 2, end)
-        alone = closed and not _LINE_END.search(self.text, start, end)
-        alone = alone and not self.text[end : end + 1].strip()
+        edits = self.own_comment(start, end) if closed else ()
+        help = "put a `#` in front of each line of it"
+        if edits and not _LINE_END.search(self.text, start, end):
+            move = "move it to the end of the line: " if len(edits) > 1 else "write "
+            help = f"{move}`{shorten(edits[-1].text.strip())}`"
         self.report(
             "comment",
             "a comment starts with `#` and ends with its line",
             start,
-            start + (2 if self.text[start] == "/" else 4),
-            help="put a `#` in front of each line of it",
-            replace="#" if alone else None,
+            start + opening,
+            help=help,
+            edits=edits,
         )
         if not closed:
             raise _GiveUp  # the rest of the file is inside it
         return None, end
+
+    def own_comment(self, start: int, end: int) -> tuple[Edit, ...]:
+        """The edits that write a `/* comment */` with `#`; it moves to the end of its line if
+        statements follow it there. None if it has several lines and statements follow.
+        """
+        text = self.text
+        found = _LINE_END.search(text, end)
+        line_end = found.start() if found else len(text)
+        lines = [line.strip(" \t\r*") for line in text[start:end].strip("/<!->").split("\n")]
+        written = [f"# {line}" for line in lines if line] or ["#"]
+        if not text[end:line_end].strip():
+            indent = re.match(r"[ \t]*", text[text.rfind("\n", 0, start) + 1 : start])
+            return (self.edit(start, end, f"\n{indent[0] if indent else ''}".join(written)),)
+        if len(lines) > 1:
+            return ()
+        behind = end + (text[end] in " \t")
+        return self.edit(start, behind, ""), self.edit(line_end, line_end, f"  {written[0]}")
 
     def nothing_to_divide(self) -> bool:
         """Whether `//` begins a comment as in C: on a new line, or after a complete statement."""

@@ -16,6 +16,7 @@ from ...dsl.diagnostics import Diagnostic, Edit, has_errors
 from ...dsl.parser import read
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
+from .foreign_comments import with_comments
 
 Proposal = tuple[Edit, ...]
 Diagnose = Callable[[str], "list[Diagnostic]"]
@@ -46,6 +47,8 @@ def tried(
     source: Source, diagnostics: Sequence[Diagnostic], diagnose: Diagnose
 ) -> list[Diagnostic]:
     """The diagnostics, with only those fixes that hold."""
+    if len(source.text) <= MAX_CHARACTERS:
+        diagnostics = with_comments(source, diagnostics, diagnose)
     return _Trials(source, diagnose).all(diagnostics)
 
 

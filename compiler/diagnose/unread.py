@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,7 +23,11 @@ def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnosti
         return [replace(d, edits=()) for d in diagnostics]
     own = [d for d in diagnostics if d.span is not None and d.span.source is source]
     others = [d for d in diagnostics if d.span is None or d.span.source is not source]
-    foreign = list(translations(source.text, [d.span.start for d in own if d.span]))
+    foreign = [
+        translation
+        for translation in translations(source.text, [d.span.start for d in own if d.span])
+        if not any(_is_within(d, [translation]) and _gives_a_name(d, source) for d in own)
+    ]
     own = [d for d in own if not _is_within(d, foreign)]
     own += [_about(translation, source) for translation in foreign]
     found = tried(source, in_order(own), lambda text: _diagnose(source, text))
@@ -42,6 +47,21 @@ def _read_again(diagnostic: Diagnostic, may_try: bool) -> Diagnostic:
         if told not in [(d.code, d.message) for d in left]:
             return diagnostic
     return replace(diagnostic, edits=())
+
+
+_PLAIN = re.compile(r"[^\S\n]*:?=?[^\S\n]*(?:[-0-9\[(\".]|(?:on|off|True|False|true|false)\b)")
+"""The sign and the start of a value that consists of no layers."""
+
+
+def _gives_a_name(diagnostic: Diagnostic, source: Source) -> bool:
+    """Whether a line gives a value a name that is used further down: `width = 64`. It looks like
+    a setting of another tool only because the tool has one of that name.
+    """
+    if diagnostic.code == "let":
+        return True
+    assert diagnostic.span is not None
+    is_let = diagnostic.code == "assignment" and diagnostic.help.startswith("write `let ")
+    return is_let and bool(_PLAIN.match(source.text, diagnostic.span.end))
 
 
 def _is_within(diagnostic: Diagnostic, foreign: Sequence[Translation]) -> bool:

@@ -137,6 +137,27 @@ def after_comma(at: Trouble) -> bool:
     return at.kind_at(first) == "WORD"
 
 
+_DECLARES = frozenset("const var val int float double set def define local auto final my".split())
+"""Words that begin a declaration in other languages."""
+
+
+@mistake("assignment", "const width = 64", "network A {\n  int width = 64\n}")
+def _declaration(at: Trouble) -> Explanation | None:
+    if at.kind != "EQUAL" or at.first != -2 or at.text_at(-2) not in _DECLARES:
+        return None
+    if at.kind_at(-2) != "WORD" or at.before != "WORD":
+        return None
+    behind = at.kind_at(at.behind_value(1))
+    complete = at.after in VALUES | WORDS and behind in {*NOTHING_MORE, *SIGNS}
+    return say(
+        "assignment",
+        "a value gets its name with `let`",
+        at.span_at(-2),
+        f"write `let {shorten(at.text_at(-1))} = {at.words(1, at.end_of_head(1))}`",
+        edits=(Edit(at.span_at(-2), "let"),) if complete else (),
+    )
+
+
 @mistake(
     "spaced-equals",
     "network A {\n  conv 64 3x3 stride = 2\n}",

@@ -314,9 +314,11 @@ _IF_ELSE_IF = "IF WORD LBRACE RBRACE ELSE IF WORD LBRACE RBRACE"
         ("f 1)", "unopened-bracket", ")", "WORD NUMBER", "f 1"),
         ("if a { } elif b {}", "else-if", "elif", _IF_ELSE_IF, "if a { } else if b {}"),
         ("if a { }\nelseif b {}", "else-if", "elseif", _IF_ELSE_IF, "if a { }\nelse if b {}"),
-        ("/* a */", "comment", "/*", "", "# a */"),
+        ("/* a */", "comment", "/*", "", "# a"),
+            ("/* a\n * b */", "comment", "/*", "", "# a\n# b"),
+            ("f /* a */ 3x3", "comment", "/*", "WORD SIZE", "f 3x3  # a"),
         ("f 3x3 // (a", "comment", "//", "WORD SIZE", "f 3x3 # (a"),
-        ("<!-- a -->", "comment", "<!--", "", "# a -->"),
+        ("<!-- a -->", "comment", "<!--", "", "# a"),
         ('"""a"""\nb', "quotes", '"""', "WORD", '# """a"""\nb'),
     ],
 )  # fmt: skip

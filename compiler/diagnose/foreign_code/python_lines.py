@@ -194,6 +194,9 @@ class _Reader:
                 yield from self.setting(target, value)
             case ast.Assign(targets=[target], value=value):
                 yield from self.named(target, value)
+            case ast.AugAssign(target=ast.Name(id=name), value=ast.Constant(), op=op):
+                changed = ast.unparse(ast.BinOp(node.target, op, node.value))
+                raise _Unknown(f"a name keeps its value: write `let {name}2 = {changed}`")
             case ast.AugAssign(op=ast.Add()):
                 raise _Unknown("write what is added into `residual { … }`")
             case ast.For(iter=over):
@@ -244,6 +247,8 @@ class _Reader:
         """Advice for `filters=32`, `from=-3` and `batch=64` on lines of their own in a network."""
         if foreign.argument(name, foreign.ARGUMENTS):
             return _ARGUMENT.format(name)
+        if foreign.is_number_of_classes(name):
+            return "`classes` is the number of classes in the data: write `fc classes`"
         return advice_on_setting(name) or self.directive(name, [value], {})[1]
 
     def training(self, node: ast.Call) -> list[str]:
