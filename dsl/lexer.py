@@ -896,13 +896,13 @@ def _balanced(closer: str, text: str) -> bool:
 
 
 _PERCENT = frozenset({"percent", "pct", "pc"})
-_UNITS = _PERCENT | frozenset({"deg", "degree", "degrees", "px", "pixel", "pixels", "epochs"})
+_UNITS = _PERCENT | frozenset({"deg", "degree", "degrees", "px", "pixel", "pixels"})
 """Units that other languages write after numbers; here each argument has a fixed unit."""
 _UNITS_OF_TIME = {
     spelling: unit
     for unit, spellings in (
         ("s", "s sec secs second seconds"),
-        ("min", "min mins minute minutes"),
+        ("min", "m min mins minute minutes"),
         ("h", "h hr hrs hour hours"),
     )
     for spelling in spellings.split()
@@ -922,7 +922,9 @@ def _mended_number(text: str) -> str:
     unit = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)_?([A-Za-z]+)", text)
     if unit and unit[2].lower() in _UNITS:
         return unit[1] + ("%" if unit[2].lower() in _PERCENT else "")
-    if unit and unit[2].lower() in _UNITS_OF_TIME:
+    if unit and unit[2].lower() in ("day", "days"):
+        return f"{float(unit[1]) * 24:g}h"
+    if unit and (unit[2] if len(unit[2]) == 1 else unit[2].lower()) in _UNITS_OF_TIME:
         return unit[1] + _UNITS_OF_TIME[unit[2].lower()]
     return ""
 

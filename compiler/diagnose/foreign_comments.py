@@ -58,20 +58,20 @@ def with_comments(
     told: set[int] = set()
     result = []
     for diagnostic in diagnostics:
-        comment = found.get(_line(diagnostic, source))
-        if comment is None or comment.line in left or diagnostic.severity != "error":
+        about = found.get(_line(diagnostic, source))
+        if about is None or about.line in left or diagnostic.severity != "error":
             result.append(diagnostic)
-        elif comment.is_one_value and not _is_before(diagnostic, comment):
+        elif about.is_one_value and not _is_before(diagnostic, about):
             may_be = not diagnostic.edits and not diagnostic.proposals
             notes = (*diagnostic.notes, _MESSAGE) if may_be else diagnostic.notes
             result.append(replace(diagnostic, notes=notes))
-        elif comment.line not in told:
-            told.add(comment.line)
-            result.append(_about(comment))
+        elif about.line not in told:
+            told.add(about.line)
+            result.append(_error(about))
     return result
 
 
-def _about(comment: _Comment) -> Diagnostic:
+def _error(comment: _Comment) -> Diagnostic:
     return Diagnostic(
         CODE, _MESSAGE, comment.sign,
         help=f"write `#` instead of `{comment.sign.text}`",

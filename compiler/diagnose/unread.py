@@ -13,6 +13,7 @@ from ...dsl.source import Source, Span
 from .check import check, mistakes
 from .foreign_code import translations
 from .foreign_code.translation import Translation
+from .glued_units import with_units
 from .rest import errors_in_the_rest
 from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, tried
 
@@ -30,7 +31,8 @@ def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnosti
     ]
     own = [d for d in own if not _is_within(d, foreign)]
     own += [_about(translation, source) for translation in foreign]
-    found = tried(source, in_order(own), lambda text: _diagnose(source, text))
+    own = with_units(source, in_order(own), lambda text: _diagnose(source, text))
+    found = tried(source, own, lambda text: _diagnose(source, text))
     read_again = [_read_again(d, len(others) <= MAX_TRIALS) for d in others]
     return in_order([*read_again, *found, *errors_in_the_rest(source, found, check)])
 

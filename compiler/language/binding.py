@@ -28,13 +28,16 @@ def bind(
     places: dict[str, Span] = {}
     waiting = signature.positional
     many: list[Any] = []
+    field: Field | None = None
     for node, value in arguments:
         if node.name is not None:
             field = _named(call, node, signature)
         elif isinstance(value, Word) and signature.is_flag(value):
             field, value = signature.fields[value], True
         elif isinstance(value, Word) and not (waiting and waiting[0].takes_words):
-            raise _mistakes().stray_word(call, node, value, signature, waiting, env, words)
+            raise _mistakes().stray_word(
+                call, node, value, signature, waiting, env, words, preceding=field
+            )
         elif not waiting:
             raise _mistakes().too_many(node, value, signature)
         else:

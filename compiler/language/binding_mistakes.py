@@ -28,6 +28,7 @@ from .evaluate import Env, Evaluated, describe, unknown_name
 from .problems import Problem, missing_separator
 from .signature import ArgumentError, Field, Signature
 from .translate import Value, value_of
+from .units import counted, number_and_unit, unit_of
 from .values import Duration, Factor, MapRef, Word, show
 
 
@@ -218,6 +219,8 @@ def swapped(call: Call, node: Argument, field: Field, signature: Signature) -> P
     )
 
 
+_COUNTER = re.compile(r"`(\w+)` counts ")
+"""How a flag is described that changes what a number counts: `steps` of `checkpoint`."""
 _BLANK_BEFORE_INDEX = re.compile(r"[ \t]+(?P<index>\[[^\[\],\n]+\])")
 
 
@@ -254,6 +257,15 @@ def wrong_value(
             f"an item of it is written without a blank: `{node.span.text}{apart['index']}`",
             (Edit(blank, ""),),
         )
+    if isinstance(value, str) and all(number_and_unit(value)):
+        instead = " ".join(number_and_unit(value))
+    counts = counted(field.name, field.doc)
+    if isinstance(value, Duration) and counts and not instead and not error.drop:
+        return refused(_reason(error, field), f"it counts {counts}, not time")
+    counter = _COUNTER.match(field.doc) if field.is_flag else None
+    if counter and isinstance(value, int):
+        written = f"{counter[1]}={value} {field.name}"
+        return refused(f"{value} is not", f"write `{written}`", (Edit(node.span, written),))
     fraction = isinstance(value, float) and not value.is_integer()
     if fraction and "whole number" in field.expects and not isinstance(value, Duration):
         instead = f"floor({node.value.span.text})"
@@ -292,8 +304,14 @@ def stray_word(
     waiting: Sequence[Field],
     env: Env,
     words: Container[str],
+    preceding: Field | None = None,
 ) -> Problem:
+    """The error for a word that is not an argument; `preceding` is the argument before it."""
     fields = signature.fields
+    if preceding is not None and unit_of(word) and node is call.arguments[-1]:
+        about_unit = _unit(call, word, preceding, signature)
+        if about_unit is not None:
+            return about_unit
     if word in fields:
         edits, value = _join_with_next(call, node)
         if not edits and fields[word].takes(True) and fields[word].takes(False):
@@ -368,6 +386,26 @@ def stray_word(
 
 
 _SAME = "same"
+
+
+def _unit(call: Call, word: Word, before: Field, signature: Signature) -> Problem | None:
+    """The error for a unit behind the last number: `every=10 epochs`, `patience=5 steps`."""
+    unit, counts = unit_of(word), counted(before.name, before.doc)
+    *_, number, node = (None, *call.arguments)
+    if not counts or number is None:
+        return None
+    what = f"`{before.name}` of `{signature.word}` counts {counts}"
+    help = f"write the number of {counts}, without a unit"
+    edits: tuple[Edit, ...] = ()
+    if unit == counts:
+        what += ", and takes no unit"
+        help, edits = f"write `{number.span.text}`", (Edit(_with_blank_before(node.span), ""),)
+    elif signature.is_flag(unit):
+        what += f", or {unit} with the word `{unit}`"
+        help, edits = f"write `{number.span.text} {unit}`", (Edit(node.span, unit),)
+    return Problem(
+        "too-many-arguments", what, node.span, notes=_usage(signature), help=help, edits=edits
+    )
 
 
 def _word_for_number(

@@ -100,6 +100,31 @@ def test_a_wide_gap_is_overfitting_before_all_images_are_known() -> None:
     assert "training accuracy 76.7 %, validation 58.9 %: it overfits." in found[0].text
 
 
+@pytest.mark.parametrize(
+    ("top1", "words"),
+    [([0.95], "1 epoch is too few"), ([0.7, 0.999], "2 epochs are too few")],
+)
+def test_two_epochs_do_not_show_overfitting(top1: list[float], words: str) -> None:
+    """In the first, each image is new when it is measured: a gap has another cause."""
+    (found,) = run([0.2] * len(top1), top1, [1.2] * len(top1), [0.7] * len(top1))
+    percent = f"{100 * top1[-1]:.1f} %"
+    assert found.rule == "early"
+    assert found.text == (
+        f"training accuracy {percent}, validation 70.0 %: {words} to tell whether it overfits."
+        " Train for at least 3."
+    )
+
+
+def test_two_epochs_of_guessing_may_be_too_few() -> None:
+    (found,) = run([2.31, 2.303], [0.1, 0.1], [2.304, 2.303], [0.1, 0.1])
+    assert found.rule == "guesses"
+    assert "Train for longer first, as 2 epochs are too few; if that does not help," in found.text
+
+
+def test_a_few_steps_of_one_class_are_no_finding() -> None:
+    assert run([2.3], [0.11], [2.3], [0.1], steps=5, predicted=(2000, *[0] * 9)) == []
+
+
 def test_what_is_there_already_is_not_suggested() -> None:
     found = run(
         [1.0, 0.5, 0.2],

@@ -18,4 +18,6 @@ def against_guessing(facts: Facts) -> str:
         tries = f"try ten times the learning rate ({optimizer.lr:.3g}); {tries}"
     elif optimizer.lr > optimizer.usual_lr or rose:
         tries = f"try a tenth of the learning rate ({optimizer.lr:.3g}); {tries}"
+    if facts.early:
+        return f"Train for longer first, as {facts.early}; if that does not help, {tries}"
     return f"{tries[0].upper()}{tries[1:]}"

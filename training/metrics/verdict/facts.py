@@ -127,6 +127,14 @@ class Facts:
     def steps(self) -> int:
         return max((each.steps for each in self.trained), default=0)
 
+    @property
+    def early(self) -> str:
+        """In words, that epochs are too few for a trend; empty if they are enough."""
+        count = len(self.trained)
+        if count >= LIMITS.epochs:
+            return ""
+        return f"{count} epochs are too few" if count != 1 else "1 epoch is too few"
+
     def train_loss(self) -> list[float]:
         return [each.train["loss"] for each in self.trained]
 

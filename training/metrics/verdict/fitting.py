@@ -21,6 +21,13 @@ def overfits(facts: Facts) -> Finding | None:
     gap, how = next(gaps, (1.0, ""))
     if train - val < max(gap, facts.deviation(val)):
         return None
+    if facts.early:
+        # In the first epoch, every image is new when its accuracy is measured.
+        return Finding(
+            "early",
+            f"{both(facts, train, val)}: {facts.early} to tell whether it overfits. Train for at"
+            f" least {LIMITS.epochs}.",
+        )
     return Finding("overfits", f"{both(facts, train, val)}: {how}. {against_overfitting(facts)}")
 
 

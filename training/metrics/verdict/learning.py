@@ -121,7 +121,7 @@ def undecided(facts: Facts) -> Finding | None:
 def one_class(facts: Facts) -> Finding | None:
     """All validation images are put into one class."""
     counts = facts.predicted
-    if facts.no_accuracy or sum(counts) < 2 * len(facts.classes):
+    if facts.no_accuracy or sum(counts) < 2 * len(facts.classes) or facts.steps < LIMITS.steps:
         return None
     there = sum(count > 0 for count in facts.val.counts)
     if there < 2 or sum(count > 0 for count in counts) != 1:
