@@ -152,6 +152,8 @@ class _Lexer:
         self.starts = array("q")
         self.ends = array("q")
         self.comments: list[Comment] = []
+        self.arrows_until = 0
+        """The end of the line whose arrows have been reported."""
         self.diagnostics: list[Diagnostic] = []
         self.brackets: list[_Bracket] = []
         self.braces = 0
@@ -848,6 +850,9 @@ class _Lexer:
     def foreign_sign(self, start: int, end: int) -> tuple[str | None, int]:
         sign = self.text[start:end]
         meaning, help, replacement = _FOREIGN_SIGNS.get(sign, _MEANINGLESS)
+        if sign == "->":
+            self.arrow(start, help)
+            return meaning, end
         self.report(
             "foreign-sign",
             f"`{sign}` is not part of the language",
@@ -860,6 +865,26 @@ class _Lexer:
             line_end = re.compile(r"[ \t]*(?:\r\n|\n|\r)").match(self.text, end)
             return None, line_end.end() if line_end else end
         return meaning, end
+
+    def arrow(self, start: int, help: str) -> None:
+        """Reports all arrows of a line: `conv 64 -> bn -> relu`."""
+        line_end = _LINE_END.search(self.text, start)
+        behind = line_end.start() if line_end else len(self.text)
+        if start < self.arrows_until:
+            return
+        self.arrows_until = behind
+        code = self.text[start:behind].split("#")[0]
+        arrows = [start + found.start() for found in re.finditer("->", code)]
+        gaps = [len(self.text[:at]) - len(self.text[:at].rstrip(" \t")) for at in arrows]
+        edits = [self.edit(at - gap, at + 2, ",") for at, gap in zip(arrows, gaps, strict=True)]
+        self.report(
+            "foreign-sign",
+            "`->` is not part of the language",
+            start,
+            start + 2,
+            help=help,
+            edits=tuple(edits),
+        )
 
     def foreign_word(self, start: int, end: int) -> tuple[str | None, int]:
         if self.ends and self.ends[-1] == start and self.types[-1] in ("WORD", "NUMBER"):

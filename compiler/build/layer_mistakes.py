@@ -12,12 +12,13 @@ from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit
 from ...dsl.gallery import in_gallery
 from ...dsl.source import Span
-from ...dsl.syntax import Call, Function, Number
+from ...dsl.syntax import Argument, Call, Function, Name, Number
 from ..diagnose.blame import arrives, statement_span
 from ..language import foreign, torch_order, translate
 from ..language.binding_mistakes import value_in
 from ..language.evaluate import Evaluated
-from ..language.problems import Problem, did_you_mean
+from ..language.problems import Problem, did_you_mean, without_comma
+from ..language.translate import Value
 from ..language.vocabulary import SECTIONS, layer_words
 from ..network import Node
 from ..ops import REGISTRY
@@ -182,6 +183,9 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
             help="move it before the network",
             edits=(Edit(call.span, ""),),
         )
+    in_one_word = two_words(call)
+    if in_one_word is not None:
+        return in_one_word
     candidates = {*layer_words(), *blocks, "repeat", "for", "if", "let"}
     help, edits = did_you_mean(word, candidates, call.head.span)
     proposals: list[tuple[Edit, ...]] = []
@@ -210,6 +214,12 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
         proposals = [(Edit(statement_span(call), whole),)]
     if belongs:
         help, edits, proposals = belongs, (), []
+    if word in ("loop", "times"):
+        proposals = [(Edit(call.head.span, "repeat"),)]
+    if word in PYTHON and "take it out" in PYTHON[word] and not call.arguments and not call.body:
+        proposals = [(Edit(statement_span(call), ""),)]
+    if not proposals and not edits and (without := without_comma(call.head.span)):
+        proposals = [without]
     if word in SECTIONS:
         help, edits = f"`{word}` goes outside the network, at the top of the file", ()
     return Problem(
@@ -225,13 +235,59 @@ def unknown_layer(word: str, call: Call, blocks: Collection[str]) -> Problem:
     )
 
 
+def two_words(call: Call) -> Problem | None:
+    """The error for a layer whose name is written as several words: `max pool 2x2`."""
+    parts = [call.head.value]
+    for argument in call.arguments[:2]:
+        if argument.name is not None or not isinstance(argument.value, Name):
+            break
+        parts.append(argument.value.value)
+    for count in range(len(parts), 1, -1):
+        name = "_".join(parts[:count])
+        meaning = foreign.layer(name)
+        own = next(
+            (word for word in layer_words() if foreign.folded(word) == foreign.folded(name)), ""
+        )
+        if meaning is None and not own:
+            continue
+        rest = call.arguments[count - 1 :]
+        if rest and rest[0].span.text == "conv":  # `depthwise separable conv`
+            count, rest = count + 1, rest[1:]
+        written = " ".join([own, *(a.span.text for a in rest)])
+        if not own and meaning is not None:
+            written = _with_arguments(name, meaning, rest)
+        last = call.arguments[count - 2].span
+        place = Span(last.source, call.head.span.start, last.end)
+        help = f"write `{written}`" if written else meaning.advice if meaning else ""
+        return Problem(
+            "unknown-layer",
+            f"there is no layer `{place.text}`",
+            place,
+            help=help,
+            edits=(Edit(statement_span(call), written),) if written and not call.body else (),
+            otherwise=help,
+        )
+    return None
+
+
+def _with_arguments(name: str, meaning: foreign.Meaning, arguments: Sequence[Argument]) -> str:
+    """A layer of another tool in the words of a spec; "" if that is not known."""
+    if not meaning.instead:
+        return ""
+    positional, named = _values(arguments)
+    translation = translate.layer(name, positional, named, as_spec=True) if arguments else None
+    if translation is not None and not translation.left_out:
+        return translation.text
+    return "" if arguments else foreign.example(meaning)
+
+
 def _elsewhere_than_here(word: str) -> str:
     """Where a word belongs that is not of a network: a directive, an argument, one of Python."""
     from ..diagnose.foreign_words import meanings
     from ..plan.foreign_directives import sections_with
 
-    if word in _PYTHON:
-        return _PYTHON[word]
+    if word in PYTHON:
+        return PYTHON[word]
     for section in sections_with(word):
         return f"it is a directive of `{section} {{ … }}`, a section after the network"
     for meaning in meanings(word):
@@ -247,7 +303,22 @@ def _elsewhere_than_here(word: str) -> str:
     return ""
 
 
-_PYTHON = {
+PYTHON = {
+    **dict.fromkeys(("loop", "times"), "a body is repeated by `repeat 3 { … }`"),
+    **dict.fromkeys(
+        ("def", "function", "func", "fn", "macro", "module", "template"),
+        "a reusable part is a block, at the top of the file: `block part(width) { … }`",
+    ),
+    "unless": "write `if not … { … }`",
+    **dict.fromkeys(("switch", "case", "when"), "write `if … { … } else if … { … } else { … }`"),
+    **dict.fromkeys(
+        ("end", "endif", "endfor", "done", "fi", "begin"),
+        "take it out: a body is written between `{` and `}`",
+    ),
+    **dict.fromkeys(
+        ("include", "require", "using"), 'blocks of a file: `import "blocks.cnn"` at the top'
+    ),
+    **dict.fromkeys(("break", "continue"), "take it out: a loop goes through its whole list"),
     "while": "a body is repeated a fixed number of times: `repeat 3 { … }`",
     "class": "write `network Net { … }`, or `block part(width) { … }`",
     "lambda": "a reusable part is a block: `block part(width) { … }`",
@@ -263,7 +334,7 @@ _PYTHON = {
     ),
     "print": "take it out: `cnn report` prints the network",
 }
-"""Statements of Python."""
+"""Statements of Python and of other languages."""
 
 
 def _argument_of_a_layer(word: str, ours: str) -> str:
@@ -283,11 +354,15 @@ def _no_such_word(word: str) -> str:
 
 def translated(call: Call, word: str) -> str:
     """Translates a layer written with the word and the arguments of another tool."""
-    positional = [value_in(a.value) for a in call.arguments if a.name is None]
-    named = {a.name: value_in(a.value) for a in call.arguments if a.name is not None}
+    positional, named = _values(call.arguments)
     # Bare words are flags, or values.
     translation = translate.layer(word, positional, named, as_spec=True)
     return translation.text if translation is not None and not translation.left_out else ""
+
+
+def _values(arguments: Sequence[Argument]) -> tuple[list[Value], dict[str, Value]]:
+    positional = [value_in(a.value) for a in arguments if a.name is None]
+    return positional, {a.name: value_in(a.value) for a in arguments if a.name is not None}
 
 
 def missing_body(call: Call, usage: str) -> Problem:

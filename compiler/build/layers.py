@@ -30,7 +30,15 @@ class Layers:
 
     def operation(self, word: str, call: Call, env: Env, module: Module, source: Node | None) -> Op:
         """The operation of a statement; `source` is its input, None if that is unknown."""
-        arguments = evaluate_arguments(call.arguments, env)
+        try:
+            arguments = evaluate_arguments(call.arguments, env)
+        except Problem:
+            from .layer_mistakes import PYTHON, unknown_layer
+
+            if word in REGISTRY or word not in PYTHON:
+                raise
+            # `def part(width)`: nothing in it is a value.
+            raise unknown_layer(word, call, module.blocks) from None
         axes = 0 if source is None else len(source.shape) - 1
         # The key includes types: `on` and 1 are equal in Python.
         key = (id(call), word, axes, tuple([(type(a.value), a.value) for a in arguments]))
@@ -76,9 +84,11 @@ def _make(
     try:
         values = bind(call, kind.signature(), arguments, env, StatementWords(blocks))
     except Problem as problem:
-        from .layer_mistakes import in_torch_order, units_of_an_activation
+        from .layer_mistakes import in_torch_order, two_words, units_of_an_activation
 
         known = in_torch_order(call, problem) or units_of_an_activation(call, kind, problem)
+        if known is None and problem.diagnostic.code in ("missing-separator", "unknown-flag"):
+            known = two_words(call)
         raise known or problem from None
     for argument in call.arguments:
         if argument.name in kind.sized_by:  # as written, also where a parameter stands for it

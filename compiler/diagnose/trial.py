@@ -16,7 +16,7 @@ from ...dsl.diagnostics import Diagnostic, Edit, has_errors
 from ...dsl.parser import read
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
-from .foreign_comments import with_comments
+from .foreign_signs import with_foreign_signs
 
 Proposal = tuple[Edit, ...]
 Diagnose = Callable[[str], "list[Diagnostic]"]
@@ -48,7 +48,7 @@ def tried(
 ) -> list[Diagnostic]:
     """The diagnostics, with only those fixes that hold."""
     if len(source.text) <= MAX_CHARACTERS:
-        diagnostics = with_comments(source, diagnostics, diagnose)
+        diagnostics = with_foreign_signs(source, diagnostics, diagnose)
     return _Trials(source, diagnose).all(diagnostics)
 
 

@@ -27,7 +27,8 @@ def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnosti
     foreign = [
         translation
         for translation in translations(source.text, [d.span.start for d in own if d.span])
-        if not any(_is_within(d, [translation]) and _gives_a_name(d, source) for d in own)
+        if not _SETTING.match(source.text, translation.start)
+        or not any(_is_within(d, [translation]) and _gives_a_name(d, source) for d in own)
     ]
     own = [d for d in own if not _is_within(d, foreign)]
     own += [_about(translation, source) for translation in foreign]
@@ -55,11 +56,24 @@ _PLAIN = re.compile(r"[^\S\n]*:?=?[^\S\n]*(?:[-0-9\[(\".]|(?:on|off|True|False|t
 """The sign and the start of a value that consists of no layers."""
 
 
+_SETTING = re.compile(r"(?:let[ \t]+)?\w+[ \t]*:?[=:]")
+_OF_ARGUMENTS = ("comma-in-arguments", "stray-colon")
+"""`conv 64 3x3, stride=2` and `conv 64 3x3 stride:2`."""
+
+
+def _line_of(place: Span) -> str:
+    text = place.source.text
+    end = text.find("\n", place.start)
+    return text[text.rfind("\n", 0, place.start) + 1 : end if end >= 0 else None]
+
+
 def _gives_a_name(diagnostic: Diagnostic, source: Source) -> bool:
-    """Whether a line gives a value a name that is used further down: `width = 64`. It looks like
-    a setting of another tool only because the tool has one of that name.
+    """Whether a line gives a value a name that is used further down: `width = 64`; or a layer an
+    argument. It looks like a setting of another tool only because the tool has one of that name.
     """
-    if diagnostic.code == "let":
+    place = diagnostic.span
+    of_argument = diagnostic.code in _OF_ARGUMENTS and bool(diagnostic.edits)
+    if diagnostic.code == "let" or (of_argument and place and _line_of(place).count(":") < 2):
         return True
     assert diagnostic.span is not None
     is_let = diagnostic.code == "assignment" and diagnostic.help.startswith("write `let ")
@@ -82,7 +96,9 @@ def _about(translation: Translation, source: Source) -> Diagnostic:
     notes = (advice,) if written and advice else ()
     edits = (Edit(Span(source, start, end), written),)
     head = written.rpartition(": ")[2].split(" ")[0]
-    otherwise = f"in a spec it is written `{written}`" if head else advice
+    words = re.search(r"[A-Za-z]", re.sub(r"\w+=", "", written[len(head) :]))
+    shown = f"{head} …" if words and head != written else written
+    otherwise = f"in a spec it is written `{shown}`" if head else advice
     return Diagnostic(
         "foreign-code", message, place,
         notes=notes, help=help, edits=edits, otherwise=otherwise,

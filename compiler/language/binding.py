@@ -39,14 +39,14 @@ def bind(
                 call, node, value, signature, waiting, env, words, preceding=field
             )
         elif not waiting:
-            raise _mistakes().too_many(node, value, signature)
+            raise _mistakes().too_many(node, value, signature, call)
         else:
             field = waiting[0]
             if field.many:
                 stray = isinstance(value, Word) and value in words and value not in field.words
                 if field.words and stray:
                     raise missing_separator(call, node, value)
-                many.extend(_read(field, value, node, signature))
+                many.extend(_read(field, value, node, signature, call))
                 places[field.name] = node.span
                 continue
         if field.name in values:
@@ -57,7 +57,7 @@ def bind(
             if node.name is None and _are_swapped(field, value, node, arguments, waiting):
                 raise _mistakes().swapped(call, node, field, signature)
             waiting = [f for f in waiting if f is not field]
-        values[field.name] = _read(field, value, node, signature)
+        values[field.name] = _read(field, value, node, signature, call)
         places[field.name] = node.span
     if many:
         values[waiting[0].name] = tuple(many)
@@ -112,11 +112,13 @@ def _are_swapped(
     )
 
 
-def _read(field: Field, value: Any, node: Argument, signature: Signature) -> Any:
+def _read(
+    field: Field, value: Any, node: Argument, signature: Signature, call: Call | None = None
+) -> Any:
     try:
         return field.read(value)
     except ArgumentError as error:
-        raise _mistakes().wrong_value(field, value, node, signature, error) from None
+        raise _mistakes().wrong_value(field, value, node, signature, error, call) from None
 
 
 def _mistakes() -> ModuleType:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
+from itertools import pairwise
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Edit, Label
@@ -225,12 +226,22 @@ _BLANK_BEFORE_INDEX = re.compile(r"[ \t]+(?P<index>\[[^\[\],\n]+\])")
 
 
 def wrong_value(
-    field: Field, value: object, node: Argument, signature: Signature, error: ArgumentError
+    field: Field,
+    value: object,
+    node: Argument,
+    signature: Signature,
+    error: ArgumentError,
+    call: Call | None = None,
 ) -> Problem:
+    together = _as_one(call, signature) if call is not None else None
+    if together is not None:
+        return together
     instead = error.instead
     if isinstance(value, Word) and node.name is not None:
         part = translate.argument(node.name, value_in(node.value), signature.fields)
-        if isinstance(part, str):
+        if value in ("none", "None") and field.takes(False):
+            instead = "off"
+        elif isinstance(part, str):
             return _word_for_number(field, node, signature, part, error)
 
     def refused(why: str, help: str, edits: tuple[Edit, ...] = ()) -> Problem:
@@ -243,6 +254,27 @@ def wrong_value(
             edits=edits,
         )
 
+    item = value[0] if isinstance(value, list) and len(value) == 1 else None
+    if isinstance(item, Word) and node.name is None and signature.is_flag(item):
+        return refused(
+            "brackets in a usage line mean that a word may be left out",
+            f"write `{item}`",
+            (Edit(node.span, str(item)),),
+        )
+    compared = node.value
+    if isinstance(compared, Binary) and compared.operator == "==":
+        left, right = compared.left.span.text, compared.right.span.text
+        if left in signature.fields:
+            return Problem(
+                "missing-equals",
+                f"`{left}` gets its value with one `=`; two compare",
+                node.span,
+                notes=_usage(signature),
+                help=f"write `{left}={right}`",
+                edits=(Edit(node.span, f"{left}={right}"),),
+            )
+    if isinstance(node.value, String) and not instead:
+        instead = _without_quotes(node.value.value, field)
     if isinstance(value, MapRef):
         return refused(
             f"`{node.value.span.text}` is {describe(value)}",
@@ -276,6 +308,18 @@ def wrong_value(
         edits = (Edit(_with_blank_before(node.span), ""),)
     help = error.help or (f"write `{instead}`" if instead else "")
     return refused(_reason(error, field), help, edits)
+
+
+def _without_quotes(text: str, field: Field) -> str:
+    """The number or word of a text, if that is a value of the argument."""
+    values: list[object] = [Word(text)] if field.takes_words else []
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        values = [int(text)]
+    elif re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", text):
+        values = [float(text)]
+    elif re.fullmatch(r"[0-9]{1,6}(?:x[0-9]{1,6})+", text):
+        values = [tuple(map(int, text.split("x")))]
+    return text if any(map(field.takes, values)) else ""
 
 
 def _without_x(field: Field, factor: Factor) -> str:
@@ -327,7 +371,11 @@ def stray_word(
         )
     if word in words:
         return missing_separator(call, node, word)
-    if isinstance(node.value, Name) and foreign.folded(word) in foreign.NOTHING_TO_PAD:
+    shorthand = _shorthand(call, node, word, signature)
+    if shorthand is not None:
+        return shorthand
+    pads = _SAME in fields and foreign.folded(word) in foreign.NOTHING_TO_PAD
+    if isinstance(node.value, Name) and pads and word[:1] != "N":
         return Problem(
             "unknown-flag",
             f"`{signature.word}` does not take the word `{word}`",
@@ -388,6 +436,33 @@ def stray_word(
 _SAME = "same"
 
 
+_LETTER_AND_NUMBER = re.compile(r"([a-z])([0-9]+)")
+
+
+def _shorthand(call: Call, node: Argument, word: Word, signature: Signature) -> Problem | None:
+    """The error for `k3` and `s2`, and for `padding 1`: an argument of another tool without `=`."""
+    glued = _LETTER_AND_NUMBER.fullmatch(word)
+    name, value, place = str(word), "", node.span
+    if glued is not None:
+        name, value = glued[1], glued[2]
+    else:
+        following = next((b for a, b in pairwise(call.arguments) if a is node), None)
+        if following is not None and following.name is None:
+            value = following.span.text
+            place = Span(place.source, place.start, following.span.end)
+    ours = foreign.argument(name, signature.fields)
+    if not ours or not value or signature.fields[ours].is_flag:
+        return None
+    return Problem(
+        "missing-equals",
+        f"`{place.text}` is not an argument of `{signature.word}`",
+        place,
+        notes=_usage(signature),
+        help=f"write `{ours}={value}`",
+        edits=(Edit(place, f"{ours}={value}"),),
+    )
+
+
 def _unit(call: Call, word: Word, before: Field, signature: Signature) -> Problem | None:
     """The error for a unit behind the last number: `every=10 epochs`, `patience=5 steps`."""
     unit, counts = unit_of(word), counted(before.name, before.doc)
@@ -413,12 +488,13 @@ def _word_for_number(
 ) -> Problem:
     """The error for `pad=same`, a word in place of a number; suggests the flag."""
     place = node.span if part else _with_blank_before(node.span)
+    out = f"take it out: without `{_SAME}`, nothing is padded" if field.name == "pad" else ""
     return Problem(
         "argument",
         f"`{field.name}` of `{signature.word}` is {field.expects}; {_reason(error, field)}",
         node.span,
         notes=_usage(signature),
-        help=f"write `{part}`" if part else f"take it out: without `{_SAME}`, nothing is padded",
+        help=f"write `{part}`" if part else out or "take it out",
         edits=(Edit(place, part),),
     )
 
@@ -433,7 +509,10 @@ def _join_with_next(call: Call, node: Argument) -> tuple[tuple[Edit, ...], str]:
     return (Edit(gap, "="),), following[0].span.text
 
 
-def too_many(node: Argument, value: object, signature: Signature) -> Problem:
+def too_many(node: Argument, value: object, signature: Signature, call: Call) -> Problem:
+    together = _as_one(call, signature)
+    if together is not None:
+        return together
     names = [
         f"`{field.name}={node.span.text}`"
         for field in signature.fields.values()
@@ -449,6 +528,27 @@ def too_many(node: Argument, value: object, signature: Signature) -> Problem:
         if listed
         else "take it out" + ", or give it with its name: `name=value`" * bool(signature.fields),
         edits=(Edit(_with_blank_before(node.span), ""),),
+    )
+
+
+def _as_one(call: Call, signature: Signature) -> Problem | None:
+    """The error for `reshape 8 32 32` and `permute 2 0 1`: numbers that are one value."""
+    field = next(iter(signature.positional), None)
+    numbers = [a.value.value for a in call.arguments if isinstance(a.value, Number)]
+    if field is None or field.many or len(numbers) < 2 or len(numbers) < len(call.arguments):
+        return None
+    if not field.takes(tuple(numbers)):
+        return None
+    as_size = "x".join(map(str, numbers))
+    written = as_size if "a size" in field.expects else f"({', '.join(map(str, numbers))})"
+    place = Span(call.span.source, call.arguments[0].span.start, call.arguments[-1].span.end)
+    return Problem(
+        "too-many-arguments",
+        f"`{field.name}` of `{signature.word}` is one value: {field.expects}",
+        place,
+        notes=_usage(signature),
+        help=f"write `{written}`",
+        edits=(Edit(place, written),),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -159,7 +160,18 @@ def _as_number(node: Expression, value: object, env: Env) -> int | float:
 def _not_a_number(node: Expression, value: object, env: Env) -> Problem:
     if isinstance(value, values.Word):
         return unknown_name(node, env)
-    return Problem("type", f"`{node.span.text}` is {describe(value)}, not a number", node.span)
+    instead = values.show(float(value)) if isinstance(value, values.Factor) else ""
+    return Problem(
+        "type",
+        f"`{node.span.text}` is {describe(value)}, not a number",
+        node.span,
+        help=f"write `{instead}`" if instead else "",
+        edits=(Edit(node.span, instead),) if instead else (),
+    )
+
+
+_HYPHEN = re.compile(r"(?:-[A-Za-z]\w*)+")
+"""The rest of `cross-entropy`: read as a subtraction."""
 
 
 def unknown_name(
@@ -192,6 +204,18 @@ def unknown_name(
             edits=(Edit(node.span, switch),),
         )
     help, edits = did_you_mean(name, {*env.names(), *labels}, node.span)
+    hyphen = _HYPHEN.match(node.span.source.text, node.span.end)
+    if hyphen and not help:
+        place = Span(node.span.source, node.span.start, hyphen.end())
+        plain = place.text.replace("-", "_")
+        return Problem(
+            "unknown-name",
+            f"there is no value named `{name}`",
+            node.span,
+            help=f"write `{plain}`",
+            edits=(Edit(place, plain),),
+            otherwise=f"give it a value first: `let {name} = …`",
+        )
     return Problem(
         "unknown-name",
         f"there is no value named `{name}`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ...dsl.closest import closest
@@ -58,6 +59,22 @@ def did_you_mean(word: str, candidates: Iterable[str], span: Span) -> tuple[str,
     """Help and edit for a misspelled word; empty if no word is similar."""
     close = closest(word, candidates)
     return (f"did you mean `{close}`?", (Edit(span, close),)) if close else ("", ())
+
+
+_COMMAS_BEFORE = re.compile(r"(?:,[ \t]*[\w.%]+)*,[ \t]*\Z")
+
+
+def without_comma(head: Span) -> tuple[Edit, ...]:
+    """The edits that join a word to the statement before it on its line: `conv 64 3x3, same`."""
+    line = head.source.text.rfind("\n", 0, head.start) + 1
+    found = _COMMAS_BEFORE.search(head.source.text[max(line, head.start - 200) : head.start])
+    if found is None:
+        return ()
+    start = head.start - len(found[0])
+    return tuple(
+        Edit(Span(head.source, start + comma.start(), start + comma.end()), " ")
+        for comma in re.finditer(r",[ \t]*", found[0])
+    )
 
 
 def missing_separator(call: Call, argument: Argument, word: str) -> Problem:

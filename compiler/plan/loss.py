@@ -6,6 +6,7 @@ minimized.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -22,6 +23,8 @@ from ..language.values import Text, Word, name_or_text, show, spelled
 from ..network import Node, Output
 from ..shapes import text
 from .directive import REGISTRY, Context, Directive, conflict
+
+_VALUE = re.compile(r"[ \t]+(?P<value>[0-9][0-9.e%-]*)")
 
 
 def _output_name(value: object) -> str:
@@ -186,6 +189,16 @@ class Loss(Directive):
             return next(each for each in outputs if self.output in (None, each.name))
         place = self.place("output")
         assert place is not None
+        value = _VALUE.match(place.source.text, place.end)
+        if self.output in self.fields and value:
+            gap = Span(place.source, place.end, value.start("value"))
+            return Problem(
+                "missing-equals",
+                f"`{self.output}` takes a value",
+                place,
+                help=f"write `{self.output}={value['value']}`, without spaces",
+                edits=(Edit(gap, "="),),
+            )
         if not names or len(outputs) == 1:
             return Problem(
                 "unknown-name",

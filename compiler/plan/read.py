@@ -27,7 +27,7 @@ from ..diagnose.blame import statement_span
 from ..language.binding_mistakes import value_in
 from ..language.evaluate import Env, Evaluated, evaluate_arguments
 from ..language.foreign import folded
-from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean
+from ..language.problems import MAX_MISTAKES, Problem, Quiet, did_you_mean, without_comma
 from ..language.signature import ArgumentError, Field
 from ..language.translate import Value, value_of
 from ..language.values import Text, Word, quoted
@@ -492,6 +492,9 @@ def _unknown(section: str, call: Call) -> Problem:
     if instead:
         translated = _translated(section, call)
         free = translated is None and not needs_text(section, instead)
+        joined = without_comma(place)
+        if joined and call.body is None and not call.arguments:
+            translated = [joined, *(translated or [])]
         replaced = (Edit(place, instead),) if free else ()
         said = f"in a spec it is written `{instead}`"
         return Problem(
@@ -502,6 +505,8 @@ def _unknown(section: str, call: Call) -> Problem:
     if what:
         taken_out = (Edit(statement_span(call), ""),)
         proposals = [taken_out] if "take it out" in what else _translated(section, call) or []
+        if call.body is None and not call.arguments and (joined := without_comma(place)):
+            proposals = [joined, *proposals]
         return Problem("unknown-directive", message, place, help=what, proposals=proposals)
     for other in SECTIONS:
         own_word = _written_in(other, word)
@@ -513,7 +518,13 @@ def _unknown(section: str, call: Call) -> Problem:
                 place,
                 help=f"write `{own_word} …` into `{other} {{ … }}`",
             )
+    if word in SECTIONS:
+        nested = (
+            f"`{word} {{ … }}` is a section of its own, outside `{section_of(section)} {{ … }}`"
+        )
+        return Problem("unknown-directive", message, place, help=nested)
     help, edits = did_you_mean(word, heads(section), place)
+    joined = without_comma(place)
     if section == section_of(section):
         of_series = _of_series(section, word)
         help, edits = (of_series, ()) if of_series else (help, edits)
@@ -523,8 +534,9 @@ def _unknown(section: str, call: Call) -> Problem:
         help = f"`{word}` is part of a network: write it into `network Name {{ … }}`"
     listed = _listed(section)
     return Problem(
-        "unknown-directive", message, place, help=help or listed, edits=edits, otherwise=listed
-    )
+        "unknown-directive", message, place, help=help or listed, edits=edits, otherwise=listed,
+        proposals=[joined] if joined and not edits else (),
+    )  # fmt: skip
 
 
 def _of_series(section: str, word: str) -> str:

@@ -32,15 +32,27 @@ from .table import mistake, say, tokens
     "let a, b = 3, 4",
     "let a.b = 3",
     "let x = 3 4",
+    "let x = conv 64 3x3",
+    "let widths = 64, 128",
 )
 def _let(at: Trouble) -> Explanation | None:
     if at.kind_at(at.first) != "LET":
-        return None
+        return _list_of_let(at)
     if at.before == "LET":
         if at.kind in KEYWORDS and at.after == "EQUAL":
             return None
         return say("let", "`let` gives a name to a value", at.previous, "write `let name = value`")
     name = at.text_at(-1)
+    is_layer = at.before == "WORD" and at.kind_at(-2) == "EQUAL" and at.first == -4
+    if at.kind in VALUES | {"KEY"} and is_layer:
+        name, layer = at.text_at(-3), at.words(-1, at.end_of_head())
+        return say(
+            "let",
+            "a layer's output is named by a label in front of the layer",
+            at.span_of(-4, -2),
+            f"write `{shorten(name)}: {layer}`",
+            edits=(Edit(at.span_of(-4, -2), f"{name}:"),),
+        )
     if at.kind in VALUES and at.can_separate:
         return say(
             "let",
@@ -75,6 +87,29 @@ def _let(at: Trouble) -> Explanation | None:
         f"write `let {shorten(name)} = {at.words(0, at.end_of_head())}`",
         edits=(Edit(at.gap, " ="),) if value_follows else (),
         mend=at.insert("EQUAL") if value_follows else None,
+    )
+
+
+def _list_of_let(at: Trouble) -> Explanation | None:
+    """`let widths = 64, 128`: the comma has ended the `let`."""
+    if not at.at_statement_start or at.kind not in VALUES or at.before != "COMMA":
+        return None
+    first = -1
+    while at.kind_at(first) in VALUES | {"COMMA"}:
+        first -= 1
+    if at.kind_at(first) != "EQUAL" or at.kind_at(first - 2) != "LET":
+        return None
+    last = 0
+    while at.kind_at(last + 1) == "COMMA" and at.kind_at(last + 2) in VALUES:
+        last += 2
+    values = at.span_of(first + 1, last)
+    return say(
+        "let",
+        "`let` gives a name to one value; a list is written between `[` and `]`",
+        values,
+        f"write `[{shorten(values.text)}]`",
+        edits=(Edit(values, f"[{values.text}]"),),
+        mend=at.drop(last + 1),
     )
 
 

@@ -63,6 +63,27 @@ def _unpacked_list(at: Trouble) -> Explanation | None:
     )
 
 
+@mistake("missing-operand", "network A {\n  if channels > 4 and < 10 { conv 3 }\n}")
+def _compared_twice(at: Trouble) -> Explanation | None:
+    """`channels > 4 and < 10`."""
+    if at.kind != "COMPARISON" or at.before not in ("AND", "OR"):
+        return None
+    sign = -2
+    while sign > at.first and at.kind_at(sign) != "COMPARISON":
+        sign -= 1
+    if at.kind_at(sign) != "COMPARISON" or at.kind_at(sign - 1) not in WORDS:
+        return None
+    name = at.text_at(sign - 1)
+    rest = at.words(0, at.behind_value(1))
+    return say(
+        "missing-operand",
+        f"a value is missing after `{at.text_at(-1)}`",
+        at.previous,
+        f"write `{at.words(sign - 1, 0)} {shorten(name)} {rest}`",
+        edits=(Edit(Span(at.source, at.start, at.start), f"{name} "),),
+    )
+
+
 @mistake("missing-operand", "conv 4 *\nrelu", "let x = 3 +", "conv * 4", "rotate - 20")
 def _missing_operand(at: Trouble) -> Explanation | None:
     if at.before in SIGNS:

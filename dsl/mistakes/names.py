@@ -8,7 +8,15 @@ from ..characters import shorten
 from ..diagnostics import Edit
 from ..lexer import END
 from ..source import Span
-from ..trouble import DEFINITIONS, KEYWORDS, STATEMENT_ENDS, Explanation, Mend, Trouble
+from ..trouble import (
+    DEFINITIONS,
+    KEYWORDS,
+    NOTHING_MORE,
+    STATEMENT_ENDS,
+    Explanation,
+    Mend,
+    Trouble,
+)
 from .table import mistake, say
 
 
@@ -78,6 +86,53 @@ def _twice(at: Trouble) -> Explanation | None:
         "take one out",
         edits=(Edit(Span(at.source, at.gap.start, at.end), ""),),
         mend=at.drop(),
+    )
+
+
+@mistake("label", "network A {\n  conv 3 as stem\n}")
+def _label_behind(at: Trouble) -> Explanation | None:
+    """`conv 64 3x3 as stem`."""
+    layer = at.kind_at(at.first) == "WORD" and at.opening == "WORD"
+    if at.kind != "AS" or at.after != "WORD" or at.kind_at(2) not in NOTHING_MORE or not layer:
+        return None
+    name = at.text_at(1)
+    start = at.span_at(at.first).start
+    return say(
+        "label",
+        "a label is written in front of its layer",
+        at.span_of(0, 1),
+        f"write `{shorten(name)}: {at.words(at.first, 0)}`",
+        edits=(
+            Edit(Span(at.source, start, start), f"{name}: "),
+            Edit(Span(at.source, at.gap.start, at.span_at(1).end), ""),
+        ),
+        mend=at.drop(2),
+    )
+
+
+@mistake(
+    "bad-name",
+    "network A {\n  my-stem: conv 64 3x3\n}",
+    "network A {\n  conv-bn 64 3x3\n}",
+)
+def _hyphen(at: Trouble) -> Explanation | None:
+    """`my-stem: conv 64`, `early-stop 5`."""
+    if at.kind not in ("MINUS", "NEGATIVE") or at.first != -1 or at.before != "WORD":
+        return None
+    last = 0
+    while at.kind_at(last) in ("MINUS", "NEGATIVE", "WORD", "NUMBER") and at.follows_closely(last):
+        last += 1
+    if last < 2:
+        return None
+    span = at.span_of(-1, last - 1)
+    plain = re.sub("-+", "_", span.text)
+    return say(
+        "bad-name",
+        "a name is one word of letters, digits and `_`",
+        span,
+        f"write `{shorten(plain)}`",
+        edits=(Edit(span, plain),),
+        otherwise="layers are separated by commas; words of one name are joined by `_`",
     )
 
 

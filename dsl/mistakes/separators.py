@@ -8,7 +8,7 @@ from ..characters import shorten
 from ..diagnostics import Edit, Label
 from ..lexer import END
 from ..source import Span
-from ..trouble import HEADERS, NOTHING_MORE, STATEMENT_ENDS, VALUES, Explanation, Trouble
+from ..trouble import HEADERS, NOTHING_MORE, STATEMENT_ENDS, VALUES, WORDS, Explanation, Trouble
 from .python import after_comma
 from .table import mistake, say
 
@@ -53,6 +53,24 @@ def _missing_separator(at: Trouble) -> Explanation | None:
         f"put a comma or a new line before `{shorten(at.text)}`",
         edits=(Edit(at.gap, ","),),
         mend=at.insert("NEWLINE"),
+    )
+
+
+@mistake("comma-in-arguments", "dropout 0,5", "train {\n  optimizer adam lr=0,001\n}")
+def _decimal_comma(at: Trouble) -> Explanation | None:
+    close = at.follows_closely(0) and at.follows_closely(-1)
+    if at.before != "COMMA" or at.kind not in ("NUMBER", "PERCENT", "FACTOR") or not close:
+        return None
+    if at.text_at(-2) != "0":
+        return None
+    number = at.span_of(-2, 0)
+    return say(
+        "comma-in-arguments",
+        "a decimal point is a point; a comma ends a statement",
+        number,
+        f"write `{shorten(number.text.replace(',', '.'))}`",
+        edits=(Edit(at.span_at(-1), "."),),
+        mend=at.drop(),
     )
 
 
@@ -117,6 +135,41 @@ def _foreign_comment(at: Trouble) -> Explanation | None:
         sign,
         f"write `#` instead of `{sign.text}`",
         edits=(Edit(sign, "#"),),
+    )
+
+
+@mistake(
+    "statement-start",
+    "network A {\n  3 * conv 64 3x3\n}",
+    "network A {\n  3x conv 64 3x3\n}",
+    "network A {\n  3x(conv 64 3x3)\n}",
+)
+def _times(at: Trouble) -> Explanation | None:
+    """`3 * conv 64 3x3`, `3x(conv 64 3x3)`."""
+    if not at.at_statement_start or at.kind not in ("NUMBER", "FACTOR"):
+        return None
+    first = 2 if at.kind == "NUMBER" and at.after == "TIMES" else 1
+    if at.kind == "NUMBER" and first == 1:
+        return None
+    brackets = at.kind_at(first) == "LPAR"
+    if at.kind_at(first + brackets) not in WORDS:
+        return None
+    last = at.matching(first) if brackets else at.end_of_head(first) - 1
+    count = at.text.rstrip("xX")
+    body = at.words(first + 1, last) if brackets else at.words(first, last + 1)
+    opened = Span(
+        at.source, at.start, at.span_at(first).end if brackets else at.span_at(first).start
+    )
+    behind = at.span_at(last).end
+    return say(
+        "statement-start",
+        "layers are repeated by `repeat`",
+        at.span_of(0, first - 1),
+        f"write `repeat {count} {{ {body} }}`",
+        edits=(
+            Edit(opened, f"repeat {count} {{ "),
+            Edit(at.span_at(last) if brackets else Span(at.source, behind, behind), " }"),
+        ),
     )
 
 

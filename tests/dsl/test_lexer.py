@@ -298,7 +298,7 @@ _IF_ELSE_IF = "IF WORD LBRACE RBRACE ELSE IF WORD LBRACE RBRACE"
         ("f 10X", "bad-number", "10X", "WORD NUMBER", "f 10x"),
         ("f 0.5...1", "foreign-sign", "...", "WORD NUMBER TO NUMBER", "f 0.5..1"),
         ("a; b", "foreign-sign", ";", "WORD COMMA WORD", "a, b"),
-        ("a -> b", "foreign-sign", "->", "WORD COMMA WORD", "a , b"),
+        ("a -> b", "foreign-sign", "->", "WORD COMMA WORD", "a, b"),
         ("if a && b", "foreign-sign", "&&", "IF WORD AND WORD", "if a  and  b"),
         ("if !a", "foreign-sign", "!", "IF NOT WORD", "if not a"),
         ("if a <> b", "foreign-sign", "<>", "IF WORD COMPARISON WORD", "if a != b"),

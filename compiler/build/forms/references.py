@@ -16,6 +16,7 @@ from ....dsl.syntax import (
     Body,
     Call,
     Conditional,
+    Expression,
     For,
     Item,
     List,
@@ -70,9 +71,12 @@ def _referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env
         value = value.value if truth(value.condition, env) else value.otherwise
         argument = Argument(value.span, None, value)
     if argument.name is None and isinstance(value, Item | List | Binary):
-        found = evaluate_list(value, env)
-        if isinstance(found, list):
-            found = maps_together(maps_among(value, found, env), value, env)
+        try:
+            found = evaluate_list(value, env)
+            if isinstance(found, list):
+                found = maps_together(maps_among(value, found, env), value, env)
+        except Problem as problem:
+            raise _sum_of_labels(value, env, problem) or _unknown_label(problem) from None
         if isinstance(found, MapRef | Maps):
             return found.node if isinstance(found, MapRef) else found
         if not isinstance(found, Word):
@@ -93,6 +97,46 @@ def _referred_to(graph: GraphBuilder, argument: Argument, scope: Scope, env: Env
             help="call the block with a label in its place: `first: conv 8`, then `cell first`",
         )
     return graph.labels.value(argument, scope)
+
+
+def _sum_of_labels(value: Expression, env: Env, problem: Problem) -> Problem | None:
+    """The error for `add a + b`."""
+    if problem.diagnostic.code not in ("unknown-name", "list-of-maps"):
+        return None
+    names: list[str] = []
+    nodes: list[Expression] = [value]
+    part = value
+    while isinstance(part, Binary) and part.operator == "+" and isinstance(part.right, Name):
+        names.insert(0, part.right.value)
+        nodes += [part.right, part.left]
+        part = part.left
+    if not names or not isinstance(part, Name):
+        return None
+    if env.labeled is not None and any(isinstance(env.labeled(node), Maps) for node in nodes):
+        return None  # lists are joined by `+`
+    written = " ".join([part.value, *names])
+    return Problem(
+        "argument",
+        f"`{value.span.text}` is a sum of values; labels are separated by spaces",
+        value.span,
+        help=f"write `{written}`",
+        edits=(Edit(value.span, written),),
+        otherwise=f"give the layers labels (`{part.value}: conv 64`), then write `{written}`",
+    )
+
+
+def _unknown_label(problem: Problem) -> Problem:
+    """The error for `concat [a, b]` without such labels."""
+    diagnostic = problem.diagnostic
+    place = diagnostic.span
+    if diagnostic.code != "unknown-name" or diagnostic.edits or place is None:
+        return problem
+    return Problem(
+        "unknown-label",
+        f"nothing before this is labeled `{place.text}`",
+        place,
+        help=f"label the layer itself: `{place.text}: conv 64 3x3`",
+    )
 
 
 def sized_by(graph: GraphBuilder, op: Op, call: Call, scope: Scope, env: Env) -> tuple[Node, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ...language.vocabulary import SECTIONS
 from .caffe import caffe_field, caffe_layers
+from .control_lines import control_line
 from .darknet import darknet_layers
 from .matrix import matrix_at
 from .python_lines import Directive, translate_python
@@ -34,6 +35,7 @@ def translations(text: str, places: Sequence[int]) -> Iterator[Translation]:
         found = found or (
             None if section_at(text, place) else caffe_field(*_line_at(text, place), place)
         )
+        found = found or control_line(*_line_at(text, place), place)
         found = found or _python_at(text, place, has_input)
         if found is not None and found.start >= behind:
             behind = found.end
