@@ -80,15 +80,17 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def slow_lessons(pages: list[Path]) -> list[object]:
-    """The pages; lessons run networks."""
-    return [
-        pytest.param(page, id=named(page), marks=[pytest.mark.slow] * ("lessons" in page.parts))
-        for page in pages
-    ]
+def runs_networks(page: Path) -> bool:
+    return "lessons" in page.parts and "\n$ cnn show" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", slow_lessons(SHOWING))
+SHOWING_BY_TIME = [
+    pytest.param(page, id=named(page), marks=[pytest.mark.slow] * runs_networks(page))
+    for page in SHOWING
+]
+
+
+@pytest.mark.parametrize("page", SHOWING_BY_TIME)
 def test_commands_print_what_is_shown(
     page: Path,
     tmp_path: Path,
@@ -128,7 +130,6 @@ def test_commands_print_what_is_shown(
             assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), link
 
 
-@pytest.mark.slow
 def test_the_tour_in_python() -> None:
     tour = str(ROOT / "docs/contributing/tour.md")
     failed, tried = doctest.testfile(tour, module_relative=False, globs={"dotcnn": dotcnn})

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from dotcnn.compiler.commands.lesson import all_lessons
+
 from . import (
     reference_commands,
     reference_diagnostics,
@@ -78,6 +80,7 @@ def assemble() -> None:
     for page in SOURCE.rglob("*.md"):
         text = page.read_text(encoding="utf-8")
         page.write_text(_enlarged(_colored(_linked(text))), encoding="utf-8")
+    _number_lessons()
     with tempfile.TemporaryDirectory() as work:
         pages = list(reference(Path(work)))
         for page in pages:
@@ -94,6 +97,26 @@ def assemble() -> None:
         settings = settings.replace(NAVIGATION, "")
         _say("The site has no playground: `make playground` builds it, which needs node and npm.")
     SETTINGS.write_text(settings, encoding="utf-8")
+
+
+def _number_lessons() -> None:
+    """Gives each lesson its number, as `cnn lesson` does, and writes their list."""
+    lines = [
+        "# Lessons",
+        "In order; each is a page with a spec, a command, a picture and a question.",
+    ]
+    lines.append("`cnn lesson 4` shows one in the terminal, `--copy FOLDER` writes its specs.")
+    rows = []
+    for each in all_lessons():
+        page = SOURCE / "lessons" / f"{each.number:02}-{each.name}.md"
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace("# ", f"# {each.number}. ", 1), encoding="utf-8")
+        rows.append(f"{each.number}. [{each.title}]({page.name})")
+    head = (
+        "# Lessons\n\nIn order; each is a page with a spec, a command, a picture and a question. "
+        "`cnn lesson 4` shows one in the terminal, `--copy FOLDER` writes its specs.\n\n"
+    )
+    _write("lessons/index.md", head + "\n".join(rows))
 
 
 def _add_playground() -> None:
