@@ -19,20 +19,12 @@ from typing import NamedTuple
 import pytest
 
 import dotcnn
-from dotcnn.cli import main
+from dotcnn.cli import COMMANDS, main
 from dotcnn.docs.site.page_cells import BLOCK, session
+from pages_of_docs import PAGES, ROOT, named, quick, runs_whole
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHOWING = [
-    page
-    for page in PAGES
-    if not {"diagnostics", "tutorial"} & {*page.parts} and page.stem != "asked-elsewhere"
-]
+SHOWING = [page for page in PAGES if "diagnostics" not in page.parts and not runs_whole(page)]
 """test_tutorials.py and test_explained_codes.py run the others, whole."""
-QUICK = {"check", "diff", "draw", "emit", "explain", "fmt", "help", "report"}
-"""Commands that take no time and whose output is the same on every machine."""
-LESSONS = QUICK | {"show"}
 
 
 class Shown(NamedTuple):
@@ -76,10 +68,6 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed) is not None
 
 
-def named(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
 def runs_networks(page: Path) -> bool:
     return "lessons" in page.parts and "\n$ cnn show" in page.read_text(encoding="utf-8")
 
@@ -106,7 +94,7 @@ def test_commands_print_what_is_shown(
         (tmp_path / file.name).write_bytes(file.read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    for shown in commands(text, LESSONS if "lessons" in page.parts else QUICK):
+    for shown in commands(text, quick(page)):
         missing = [w for w in shown.words if w.endswith(".cnn") and not (tmp_path / w).exists()]
         if missing or not (shown.output or update):
             continue
@@ -157,6 +145,28 @@ def test_emitted_text_is_as_shown() -> None:
     (spec,) = [block for _, block in BLOCK.findall(text) if block.startswith("# resnet50.cnn")]
     (shown,) = [block for _, block in BLOCK.findall(text) if block.startswith("class")]
     assert shown in dotcnn.emit(spec.split("\n", 1)[1])
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "diagnostics" not in page.parts and page.stem != "readings"],
+    ids=named,
+)
+def test_commands_have_the_options_that_are_written(page: Path) -> None:
+    """Also where they are not run: in blocks without an output, and in the text."""
+    text = page.read_text(encoding="utf-8")
+    lines = "\n".join(block for _, block in BLOCK.findall(text)).replace("\\\n", " ")
+    written = re.findall(r"^(?:\$ |> *|srun )?(cnn [^…\n]*)$", lines, re.MULTILINE)
+    for line in written:
+        words = shlex.split(re.split(r" \| | && | 2>&1| > [\w.]+$", line)[0], comments=True)[1:]
+        if not {"-h", "--help", "--version"} & {*words}:
+            seeds = [re.sub(r"\$\w+", "1", word) for word in words[1:]]
+            COMMANDS[words[0]].parser().parse_intermixed_args(seeds)
+    for span in re.findall(r"`cnn ([a-z][^`]*)`", BLOCK.sub("", text)):
+        name, *words = span.split()
+        assert name in COMMANDS, span
+        known = COMMANDS[name].parser().format_help()
+        assert [word for word in words if word.startswith("-") and word not in known] == [], span
 
 
 def test_readme_is_short() -> None:

@@ -1,9 +1,9 @@
-"""docs/tutorial/ and docs/asked-elsewhere.md: each page, run from top to bottom in an
-empty folder, as a newcomer would.
+"""The tutorials, and pages of the guide that train: each is run from top to bottom in an empty
+folder, as a newcomer would.
 
-Every line that begins with `$ ` is given to a shell. Outputs are compared as in test_docs.py; of
-what is trained, numbers are masked, as they depend on the processor. `pytest --update-golden`
-writes outputs without `…` anew, and the notebooks.
+Every line that begins with `$ ` is given to a shell, one for the whole page. Outputs are compared
+as in test_docs.py; of what is trained, numbers are masked, as they depend on the processor.
+`pytest --update-golden` writes outputs without `…` anew, pictures, and the notebooks.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from dotcnn.docs.site.notebooks import notebook
-from dotcnn.docs.site.page_cells import File, Session, cells
+from dotcnn.docs.site.page_cells import Before, File, Session, cells
+from pages_of_docs import PAGES, ROOT, named, runs_whole
 
-ROOT = Path(__file__).parent.parent
 TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
-ASKED = ROOT / "docs/asked-elsewhere.md"
+WHOLE = [page for page in PAGES if runs_whole(page)]
 EXACT = ("cnn check", "cnn report", "cnn explain", "cnn draw", "cnn diff", "cnn help", "ls", "cat")
 """Commands whose outputs are the same on every machine."""
 _NUMBER = re.compile(
@@ -49,8 +49,17 @@ def matches(shown: str, printed: str, *, exact: bool) -> bool:
     return bool(re.fullmatch(pattern, "\n".join(after)))
 
 
-def run(line: str, folder: Path) -> str:
-    """What a shell prints, with this environment's `cnn` and `python`."""
+def run(page: str, folder: Path) -> list[tuple[int, str]]:
+    """The exit code and the output of each command of a page, with this environment's `cnn`."""
+    mark = "-- the next command --"
+    lines = ["trap 'kill $(jobs -p) 2>/dev/null' EXIT", "exec 2>&1"]
+    for cell in cells(page):
+        if isinstance(cell, Before):
+            lines.append(f"{{\n{cell.text}}} > before.txt 2>&1 || {{ cat before.txt; exit 1; }}")
+        elif isinstance(cell, File):
+            lines.append(f"cat > {cell.name} <<'END OF FILE'\n{cell.text}END OF FILE")
+        elif isinstance(cell, Session):
+            lines += [f"{line}\necho; echo '{mark}' $?" for line, _ in cell.commands]
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -59,36 +68,43 @@ def run(line: str, folder: Path) -> str:
         "DOTCNN_CACHE": str(folder / ".cache"),
     }
     done = subprocess.run(
-        ["bash", "-c", line], cwd=folder, env=environment, check=False, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ["bash", "-c", "\n".join(lines)], cwd=folder, env=environment, check=False, text=True,
+        stdout=subprocess.PIPE,
     )  # fmt: skip
-    return "\n".join(each.rstrip() for each in done.stdout.rstrip().split("\n"))
+    *parts, rest = re.split(rf"^{mark} (\d+)\n", done.stdout, flags=re.MULTILINE)
+    assert not rest.strip(), rest
+    return [
+        (int(code), "\n".join(line.rstrip() for line in output.rstrip().split("\n")))
+        for output, code in zip(parts[::2], parts[1::2], strict=True)
+    ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [*TUTORIALS, ASKED], ids=lambda page: page.stem)
-def test_a_tutorial_runs_from_top_to_bottom(
+@pytest.mark.parametrize("page", WHOLE, ids=named)
+def test_a_page_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     update: bool = request.config.getoption("--update-golden")
     text = page.read_text(encoding="utf-8")
     wrong = []
+    printed = iter(run(text, tmp_path))
     for cell in cells(text):
-        if isinstance(cell, File):
-            (tmp_path / cell.name).write_text(cell.text, encoding="utf-8")
-        elif isinstance(cell, Session):
-            for line, shown in cell.commands:
-                printed = run(line, tmp_path)
-                exact = line.startswith(EXACT)
-                if matches(shown, printed, exact=exact):
-                    continue
-                if update and "…" not in shown:
-                    before = f"$ {line}\n{shown}\n" if shown else f"$ {line}\n"
-                    after = f"$ {line}\n{printed}\n" if printed else f"$ {line}\n"
-                    text = text.replace(before, after, 1)
-                    page.write_text(text, encoding="utf-8")
-                else:
-                    wrong.append(f"$ {line}\n{printed}")
+        if not isinstance(cell, Session):
+            continue
+        for line, shown in cell.commands:
+            code, output = next(printed)
+            if cell.varies and code == 0:
+                continue
+            if matches(shown, output, exact=line.startswith(EXACT)):
+                continue
+            if update and "…" not in shown:
+                written = "\n> ".join(line.split("\n"))
+                before = f"$ {written}\n{shown}\n" if shown else f"$ {written}\n"
+                after = f"$ {written}\n{output}\n" if output else f"$ {written}\n"
+                text = text.replace(before, after, 1)
+                page.write_text(text, encoding="utf-8")
+            else:
+                wrong.append(f"$ {line}\n{output}")
     if update:
         _pictures(page, text, tmp_path)
     assert not wrong, "\n".join(wrong)
