@@ -45,7 +45,7 @@ def matches(shown: str, printed: str, *, exact: bool) -> bool:
          if exact or not (line.startswith("verdict: ") or _PROGRESS.match(line))]
         for text in (shown, printed)
     )  # fmt: skip
-    pattern = "\n".join("(.*\n)*?.*" if line == "…" else re.escape(line) for line in before)
+    pattern = "\n".join("(.*\n)*?.*" if line.strip() == "…" else re.escape(line) for line in before)
     return bool(re.fullmatch(pattern, "\n".join(after)))
 
 
