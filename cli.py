@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .compiler.commands.closed_pipe import drop_what_follows, text_without_a_reader_is_dropped
 from .compiler.commands.command import Command, HelpText, Parser
 from .compiler.commands.terminal import (
     ERRORS,
@@ -152,12 +153,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`cnn report … | head`): nothing is wrong.
-        _stop_writing()
+        drop_what_follows(sys.stdout)
         return OK
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
-        _stop_writing()
+        drop_what_follows(sys.stdout)
         say(f"cnn: cannot write: {error.strerror}")
         return ERRORS
 
@@ -206,6 +207,9 @@ def _run(arguments: list[str]) -> int:
 
             options.plugin_names = [plugin.name for plugin in give(options.plugin)]
         _find_named_runs(parser, options)
+        if getattr(options, "output", None):
+            with text_without_a_reader_is_dropped():
+                return command.run(options)
         return command.run(options)
     except SpecError as error:
         print_diagnostics(error.diagnostics, options)
@@ -252,11 +256,6 @@ def _run_spec(folder: Path) -> GivenSpec | None:
     from .training.saved_request import is_run, read_spec
 
     return read_spec(folder) if is_run(folder) else None
-
-
-def _stop_writing() -> None:
-    """Discards what is left in the buffer, so that the last flush cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> Parser:

@@ -274,6 +274,21 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     assert (shell.stdout, shell.stderr) == ("{\n", "")
 
 
+def test_a_file_is_written_although_the_reader_of_the_text_goes_away(tmp_path: Path) -> None:
+    """`cnn show … -o field.png | head -n 1`"""
+    shell = subprocess.run(
+        f"{sys.executable} -m dotcnn show lenet5 --noise --field -o field.png | true",
+        shell=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shell.stderr == "wrote field.png\n"
+    assert (tmp_path / "field.png").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk(tmp_path: Path) -> None:
     (tmp_path / "a.cnn").write_text(BROKEN)
