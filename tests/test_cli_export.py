@@ -165,7 +165,7 @@ def test_what_is_not_installed(
     )
     result = run(capfd, "export", "net.cnn", "-o", f"net.{ending}")
     assert (result.code, result.out) == (1, "")
-    said = f"to write {ending}, dotcnn needs {package}, not installed here\n  help: {line}\n"
+    said = f"writing {ending} needs {package}, not installed here\n  help: {line}\n"
     assert said in result.err
     assert os.listdir() == ["net.cnn"]
 

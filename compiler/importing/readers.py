@@ -89,7 +89,7 @@ def _imported(module: str) -> Any:
     if module.startswith("training."):
         missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
         if missing:
-            message = f"to import weights, dotcnn needs {' and '.join(missing)}, not installed here"
+            message = f"importing weights needs {' and '.join(missing)}, not installed here"
             help = 'pip install "dotcnn[torch]"'
             raise SpecError([Diagnostic("missing-package", message, help=help)])
     return import_module(f"dotcnn.{module}")

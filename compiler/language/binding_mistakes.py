@@ -466,9 +466,9 @@ def _shorthand(call: Call, node: Argument, word: Word, signature: Signature) -> 
 def _unit(call: Call, word: Word, before: Field, signature: Signature) -> Problem | None:
     """The error for a unit behind the last number: `every=10 epochs`, `patience=5 steps`."""
     unit, counts = unit_of(word), counted(before.name, before.doc)
-    *_, number, node = (None, *call.arguments)
-    if not counts or number is None:
+    if not counts or len(call.arguments) < 2:
         return None
+    number, node = call.arguments[-2:]
     what = f"`{before.name}` of `{signature.word}` counts {counts}"
     help = f"write the number of {counts}, without a unit"
     edits: tuple[Edit, ...] = ()

@@ -312,8 +312,8 @@ class Mel(TimeFrequency):
         yield Diagnostic(
             "empty-bands",
             f"{len(empty)} of {mel.bands} mel bands are always 0: a transform of"
-            f" {mel.transform:,} steps has a frequency each {spacing:g} Hz, and none of them lies"
-            f" in band {empty[0] + 1}",
+            f" {mel.transform:,} steps has one frequency every {spacing:g} Hz, and none of them"
+            f" lies in band {empty[0] + 1}",
             self.origin.span,
             severity="warning",
             help=f"write `fft={fft}`, or fewer bands",

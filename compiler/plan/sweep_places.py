@@ -63,7 +63,7 @@ class Places:
             "ambiguous-name",
             f"`{written}` may be {', '.join(listed[:-1])} or {listed[-1]}",
             name.span,
-            help=f"write the whole of it: {listed[0]}",
+            help=f"write the full name: {listed[0]}",
         )
 
     def _candidates(self, first: str, rest: list[str]) -> Iterator[tuple[str, ...]]:

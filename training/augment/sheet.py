@@ -236,7 +236,9 @@ def shown(
 
 
 def _unlike_targets(opened: Opened) -> SpecError:
-    message = "the sheet shows images whose targets have the same size and channels"
+    message = (
+        "the sheet shows images beside their targets, and here these differ in size or channels"
+    )
     place = opened.plan.train.data.place("path")
     return SpecError([Diagnostic("no-sheet", message, place)])
 

@@ -106,7 +106,7 @@ def must_have_rate(plan: TrainPlan, data_set: Contents) -> None:
         mel,
         argument="rate",
         help=f"write `mel {mel.bands} rate={rate}`, or `rate={mel.hertz}` after `data`, which"
-        " brings sound to that",
+        " resamples the sound",
     )
 
 

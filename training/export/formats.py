@@ -71,7 +71,7 @@ def not_installed(format: Format) -> Diagnostic | None:
         return None
     return Diagnostic(
         "missing-package",
-        f"to write {format}, dotcnn needs {' and '.join(missing)}, not installed here",
+        f"writing {format} needs {' and '.join(missing)}, not installed here",
         help=f'pip install "{extra}"',
     )
 

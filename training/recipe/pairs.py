@@ -167,8 +167,8 @@ def _enlarges(data: Folder, sizes: list[tuple[tuple[int, ...], tuple[int, ...]]]
     image, target = next((one for one in sizes if one[1] != one[0]), sizes[0])
     raise problem(
         "no-recipe",
-        f"targets in {data.path} are not larger"
-        f" than their images by one whole number: {by(target)} for {by(image)} pixels",
+        f"targets in {data.path} are not larger than their images by a whole factor: {by(target)}"
+        f" for {by(image)} pixels",
         data,
         help="resize them, or start from one of the gallery: `cnn new NAME --like edsr`",
     )

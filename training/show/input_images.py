@@ -18,6 +18,7 @@ from torch import Tensor
 from ...compiler.network import Node
 from ...compiler.shapes import Shape, axes_of, size, text
 from ...dsl.diagnostics import Diagnostic, SpecError
+from ..data.diagnostic import listed
 from ..data.images.image_file import BadImage, quiet
 from ..data.images.preprocessing import Preparation
 from ..data.images.visible import shown_by, visible
@@ -170,7 +171,8 @@ def from_data(
     with using(subject.device):
         opened = open_data(subject.plan, subject.base, device=subject.device, progress=progress)
     if part not in opened.stores:
-        message = f"the data has no part `{part}`"
+        there = listed([f"`{name}`" for name in opened.stores])
+        message = f"the data has no part `{part}`; it has {there}"
         raise SpecError([Diagnostic("no-part", message, opened.plan.train.data.place("path"))])
     store = opened.stores[part]
     images = []

@@ -109,7 +109,7 @@ def run_network(subject: Subject, images: Sequence[InputImage], *, training: boo
         if not training:
             raise
         message = f"{network.name} cannot be computed as in training: {error}"
-        help = "a batch norm needs several values of each channel: give it more images"
+        help = "a batch norm needs several values of each channel: name several images"
         raise SpecError([Diagnostic("one-value", message, help=help)]) from None
     finally:
         subject.module.eval()

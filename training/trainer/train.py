@@ -309,16 +309,17 @@ def _check_data(request: Request, data: Opened) -> None:
     if problem is None and one and task.word not in loss.tasks and not dataset.multi_label:
         problem = Diagnostic(
             "loss",
-            f"the labels of {dataset.name} are {task.labels}, which `{loss.word}` does not compare",
+            f"`{loss.word}` does not fit the labels of {dataset.name}: {task.labels} for each"
+            f" {dataset.noun}",
             loss.span or request.network.output.span,
-            help="take it out: there is a usual one",
+            help="take it out: then the loss is chosen by the labels",
         )
     if problem is None and dataset.multi_label and not loss.several_labels:
         problem = Diagnostic(
             "several-labels",
             f"images of {dataset.name} may have several classes; `{loss.word}` expects one",
             loss.span or request.network.output.span,
-            help="write `loss bce`, or let the network end in `sigmoid`",
+            help="write `loss bce`, or take `loss` out: then it is chosen by the labels",
         )
     problem = problem or _unmeasured(plan, task)
     if problem is not None:

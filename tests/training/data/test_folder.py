@@ -233,7 +233,7 @@ def test_an_empty_class_is_described_with_its_own_files(tmp_path: Path) -> None:
     (tmp_path / "cats" / "notes.txt").write_text("x")
     (tmp_path / "dogs" / "film.heic").write_text("x")
     found = refused(f'folder "{tmp_path}"', head="3")
-    assert "no images in `dogs` (there are files 1 of .heic) and `owls`, in" in found.message
+    assert "no images in `dogs` (other files there: 1 of .heic) and `owls`, in" in found.message
     assert ".txt" not in found.message
 
 

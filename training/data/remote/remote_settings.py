@@ -25,7 +25,7 @@ def cache_size() -> int:
     text = os.environ.get(CACHE_SIZE, "")
     size = bytes_in(text) if text else _USUAL_SIZE
     if size is None:
-        message = f"{CACHE_SIZE} is {text!r}, and not a size"
+        message = f"{CACHE_SIZE} is {text!r}, which is not a size"
         raise SpecError([Diagnostic("no-size", message, help=f"write {CACHE_SIZE}=50GB")])
     return size
 

@@ -134,9 +134,10 @@ def _one_fold(contents: Contents, data: Data, split: Split) -> Divided:
     different = len(set(keys))
     if different < data.folds:
         noun = "group" if contents.groups else "image"
+        kind = f"different {noun}" if different < len(keys) and not contents.groups else noun
         raise problem(
             "too-few-images",
-            f"{counted(different, noun)} cannot be divided into {data.folds} folds",
+            f"{counted(different, kind)} cannot be divided into {data.folds} folds",
             data,
             argument="folds",
             help=f"add {noun}s, or write fewer folds",
@@ -184,7 +185,7 @@ def _not_twice(
 def _too_few(data: Data, count: int, part: str) -> SpecError:
     return problem(
         "too-few-images",
-        f"{count:,} images are too few to divide: none is left for {part}",
+        f"{counted(count, 'image')} cannot be divided: none is left for {part}",
         data,
         argument="val",
         help="add images, or change the share",

@@ -229,7 +229,7 @@ def _must_be_classes(data: Folder, images: ImageTree, wanted: Wanted) -> None:
 
 
 def _instead(files: str) -> str:
-    return f" (there are files {files})" if files else ""
+    return f" (other files there: {files})" if files else ""
 
 
 def _is_unlabelled(test: ImageTree, classes: tuple[str, ...]) -> bool:

@@ -114,7 +114,8 @@ def _pairs_of_parts(
             f"{data.path} has no folder `{data.target}` beside one of images",
             data,
             argument="target",
-            help="the expected layout: `noisy` and `clean`; or both inside `train` and `val`",
+            help=f"the expected layout: `{data.target}` beside a folder of the inputs; or both"
+            " inside `train` and `val`",
         )
     return found
 

@@ -109,7 +109,8 @@ def mask_set(data: Folder, root: Path, images: Mapping[str, Path] | None = None)
                 f"{data.path} has no folder `{data.masks}` beside one of images",
                 data,
                 argument="masks",
-                help="the expected layout: `images` and `masks`; or both inside `train` and `val`",
+                help=f"the expected layout: `images` and `{data.masks}`; or both inside `train` and"
+                " `val`",
             )
         return None
     parts = {part: pairs_in(data, *pair) for part, pair in folders_of.items()}

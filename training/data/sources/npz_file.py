@@ -216,7 +216,7 @@ def _given(data: NamedArrays, argument: str, there: list[str]) -> str:
         data,
         argument=argument,
         notes=(f"it has {listed([f'`{name}`' for name in there], 12)}",),
-        help=f'name it: `{argument}="…"`',
+        help=f'name one of them: `{argument}="{there[0] if there else "…"}"`',
     )
 
 

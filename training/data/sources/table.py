@@ -443,10 +443,14 @@ def input_columns(
         begin = [column for column in table.columns if column.name.lower().startswith(f"{own}_")]
         usable = [column for column in (*exact, *begin) if files.share(column) > 0]
         if not usable:
+            there = exact or begin
+            folder = clean(str(files.root))
+            beside = "beside the table" if folder == "." else f"in {folder}"
             raise problem(
                 "no-inputs",
-                f"{data.path} has no column `{each.name}` with the names of images in"
-                f" {clean(str(files.root))}",
+                f"no file that the column `{clean(there[0].name)}` names is {beside}"
+                if there
+                else f"{data.path} has no column `{each.name}`, the name of an input",
                 data,
                 notes=(f"its columns are {listed([f'`{clean(n)}`' for n in table.names], 20)}",),
                 help="give inputs the names of columns, or name the columns in the order of the"
@@ -502,7 +506,8 @@ def _label_columns(
         f"{data.path} has no column of labels",
         data,
         notes=(f"they are {shown}",) if others else (),
-        help="name one of them, or several: `label=…`, `label=(…, …)`" if others else "",
+        help="name one of them, or several: `label=…`, `label=(…, …)`" if others else
+        "add a column with the class of each image",
     )  # fmt: skip
 
 
