@@ -52,7 +52,9 @@ def _read_again(diagnostic: Diagnostic, may_try: bool) -> Diagnostic:
     return replace(diagnostic, edits=())
 
 
-_PLAIN = re.compile(r"[^\S\n]*:?=?[^\S\n]*(?:[-0-9\[(\".]|(?:on|off|True|False|true|false)\b)")
+_PLAIN = re.compile(
+    r"[^\S\n]*(?:(?::=?|=)[^\S\n]*)?(?:[-0-9\[(\".]|(?:on|off|True|False|true|false)\b)"
+)
 """The sign and the start of a value that consists of no layers."""
 
 

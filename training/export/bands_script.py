@@ -68,7 +68,10 @@ def read_bands(path):
     for page in ImageSequence.Iterator(image):
         page = upright(page)
         alpha = alpha or page.mode in ("LA", "RGBA")
-        bands += list(np.moveaxis(np.atleast_3d(np.asarray(page)), 2, 0))
+        pixels = np.asarray(page)
+        if page.mode == "I" and image.format != "TIFF":  # 16 bits, in a wider type
+            pixels = pixels.clip(0, 65535).astype(np.uint16)
+        bands += list(np.moveaxis(np.atleast_3d(pixels), 2, 0))
     return bands, alpha
 """
 )
