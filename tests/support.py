@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 """Data sets, weights and reference figures, too large for the repository: beside it, or absent."""
 
-_NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "playground", "runs", "tests"}
+_NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "playground", "release", "runs", "tests"}
 
 
 def package_files(pattern: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import sysconfig
 import tomllib
 from importlib import metadata
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -34,6 +36,19 @@ DATA_PACKAGES = [
 ]  # fmt: skip
 """Packages with files that are not Python."""
 DATA_FOLDERS = [*DATA_PACKAGES, "docs/diagnostics", "docs/lessons", "docs/lessons/pictures"]
+
+
+HELP = """
+import inspect, dotcnn, dotcnn.plugins, dotcnn.testing
+for module in (dotcnn, dotcnn.plugins, dotcnn.testing):
+    print(module.__doc__)
+    for name in module.__all__:
+        offered = getattr(module, name)
+        print(name, inspect.getdoc(offered))
+        for member in sorted(vars(offered)) if inspect.isclass(offered) else ():
+            print(name, member, inspect.getdoc(getattr(offered, member)))
+"""
+"""Says all that `help` does of the Python interface."""
 
 
 def test_the_version_is_written_once() -> None:
@@ -106,6 +121,52 @@ def test_every_version_is_pinned() -> None:
     assert [str(pin) for pin in pins if not str(pin.specifier).startswith("==")] == []
 
 
+def test_wheels_leave_out_docstrings_and_nothing_else() -> None:
+    """All else is the same, on the same lines."""
+    place = spec_from_file_location("docstrings", ROOT / "release/docstrings.py")
+    assert place is not None
+    assert place.loader is not None
+    docstrings = module_from_spec(place)
+    place.loader.exec_module(docstrings)
+    shorter = 0
+    for path in package_files("*.py")[::8]:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        left = docstrings.without_docstrings(text, {"Op"})
+        shorter += left != text
+        assert without_strings(left) == without_strings(text), path
+    assert shorter > 100
+
+    def of(text: str, *offered: str) -> str:
+        return str(docstrings.without_docstrings(text, set(offered)))
+
+    klass = 'class A:\n    """Shown."""\n    b: int\n    """Of b,\n    in two lines."""\n'
+    assert of(klass) == 'class A:\n    """Shown."""\n    b: int\n\n\n'
+    assert of(klass, "A") == klass
+    function = '"""Module."""\ndef f():\n    """Of f."""\n    return 1\n'
+    assert of(function) == "\ndef f():\n\n    return 1\n"
+    assert of(function, "f") == '\ndef f():\n    """Of f."""\n    return 1\n'
+    alone = 'def f():\n    """A body needs a statement."""\n\ndef g(): "here"; return 1\n'
+    assert of(alone) == alone
+
+
+def without_strings(text: str) -> str:
+    """The syntax of a source, with its lines, without strings that stand alone."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [each for each in node.body if not is_string(each)]  # type: ignore[attr-defined]
+            node.end_lineno = node.end_col_offset = 0  # type: ignore[attr-defined]
+    return ast.dump(tree, include_attributes=True)
+
+
+def is_string(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
 def installed(name: str) -> bool:
     try:
         return bool(metadata.distribution(name))
@@ -140,6 +201,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
+    # The page of `cnn play` is to come, 0.2 MB; tests/clean_room.py looks at the whole.
+    assert wheel.stat().st_size < 2_800_000
     assert wheel.name == f"dotcnn-{dotcnn.__version__}-py3-none-any.whl"
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -176,6 +239,10 @@ def test_an_installed_copy_works_where_nothing_can_be_written(dist: Path, tmp_pa
     assert dotcnn.__version__ in run_ok([cnn, "--version"], empty).stdout
     name = min(path.stem for path in (ROOT / "specs").glob("*.cnn"))
     assert run_ok([cnn, "check", name], empty).stdout == ""
+    assert (
+        run_ok([str(python), "-c", HELP], empty).stdout
+        == run_ok([sys.executable, "-c", HELP], empty).stdout
+    )
 
     # Whoever runs this as root can write all the same, hence the comparison.
     assert contents(site) == before

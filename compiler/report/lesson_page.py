@@ -18,7 +18,7 @@ table { border-collapse: collapse; display: block; overflow: auto; }
 td, th { border-bottom: 1px solid #8884; padding: .3rem .8rem; text-align: left; }
 summary { cursor: pointer; font-weight: 600; }
 """
-_KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
+_KINDS = {".svg": "image/svg+xml", ".webp": "image/webp"}
 
 
 def lesson_page(title: str, text: str, folder: Path) -> str:
