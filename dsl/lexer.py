@@ -52,7 +52,7 @@ _SPACED_SIZE = r"[0-9]+(?:[ \t]+x[ \t]*[0-9]+|x[ \t]+[0-9]+){1,8}(?![A-Za-z_0-9]
 _POINT_LAST = r"[0-9]+\.(?![0-9.])[A-Za-z_0-9]*"
 _FOREIGN_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?|<!--(?:[^-]|-(?!->))*+(?:-->)?"
 _TRIPLE_QUOTED = r'"""(?:[^"]|"(?!""))*+(?:""")?'
-_UNQUOTED_PATH = r"(?:\.\.?|~\w*)/[^\s,#{}()\[\]\"'|]*"
+_UNQUOTED_PATH = r"(?:(?:\.\.?|~\w*)/|(?:https?|s3|gs|file)://)[^\s,#{}()\[\]\"'|]*"
 _SINGLE_QUOTED = r"'[^'\r\n]*'"
 _FOREIGN_SIGN = r"&&?|===|<>|=<|\.\.\.|\.(?![.0-9])|[-+*/%]=|[-=]>|!(?!=)|[;^@$?`~\\]"
 _UNCLOSED_STRING = r"[\"'][^\r\n]*"
@@ -785,7 +785,7 @@ class _Lexer:
         return "STRING", end
 
     def unquoted_path(self, start: int, end: int) -> tuple[str | None, int]:
-        """`./flowers`, `../flowers`, `~/flowers`."""
+        """`./flowers`, `~/flowers`, `https://example.org/train.tar`."""
         fixed = f'"{self.text[start:end]}"'
         self.report(
             "quotes",

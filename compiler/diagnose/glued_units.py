@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ...dsl.diagnostics import Diagnostic, Edit
 from ...dsl.source import Source
-from ..language.units import number_and_unit
+from ..language.units import number_and_unit, unit_of
 from .trial import apply
 
 
@@ -49,6 +49,10 @@ def with_units(
                 edits=edits if about_unit else (),
                 proposals=() if about_unit else ((edit,),),
             )
+        elif about.code == "argument" and about.span and about.span.text.endswith(number):
+            # Without its unit, the number is not a value of the argument either: `shift 4px`.
+            help = f"it is not a number of {unit_of(unit)}"
+            changed = replace(about, span=edit.span, labels=(), help=help, edits=())
         else:
             continue
         result[places[id(diagnostic)]] = changed

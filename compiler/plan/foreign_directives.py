@@ -297,11 +297,23 @@ write `freeze until`, with the first layer that is trained
 }
 """Kinds that a directive does not have, by what to do instead."""
 
+_MONITORED = {
+    "val_loss": ("loss", ""),
+    **dict.fromkeys(("val_acc", "val_accuracy", "val_top1", "accuracy", "acc"), ("top1", "")),
+    **dict.fromkeys(("val_iou", "val_miou", "val_mean_iou"), ("miou", "")),
+}
+"""Metrics that other tools name with the part that they are measured on."""
+
 VALUES: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "checkpoint": dict.fromkeys(
-        ("best", "last", "save_best_only", "all"),
-        ("", "the best and the last state are always kept: take the word out"),
-    ),
+    "metric": _MONITORED,
+    "early_stop": _MONITORED,
+    "checkpoint": {
+        **_MONITORED,
+        **dict.fromkeys(
+            ("best", "last", "save_best_only", "all"),
+            ("", "the best and the last state are always kept: take the word out"),
+        ),
+    },
     "log": dict.fromkeys(
         ("comet", "neptune", "clearml", "json", "console"),
         (
@@ -311,6 +323,7 @@ VALUES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
     ),
     "metrics": {
+        **_MONITORED,
         **dict.fromkeys(("error_rate", "error", "err"), ("top1", "the error rate is 1 - `top1`")),
         **dict.fromkeys(("mean_absolute_error", "MeanAbsoluteError"), ("mae", "")),
     },

@@ -161,7 +161,11 @@ class Reader:
         try:
             values = kind_of.read(call, arguments, self.env, words)
         except Problem as problem:
-            better = _misplaced(kind_of, problem) or _foreign_value(section, kind_of, problem)
+            better = _misplaced(kind_of, problem)
+            first = call.arguments[0].span if call.arguments else None
+            if better is None and first is not None and problem.diagnostic.span == first:
+                better = _two_words(section, call)
+            better = better or _foreign_value(section, kind_of, problem)
             raise better or _with_usage(kind_of, problem) from None
         places = _places(kind_of, arguments, values)
         directive = kind_of.make(**values).placed(_origin(call, places))
@@ -279,6 +283,8 @@ def _foreign_value(section: str, kind: type[Directive], problem: Problem) -> Pro
     if not instead.startswith(f"{kind.word} ") or "=" in wanted:
         wanted = ""
     wanted, what = special or (wanted, what)
+    if special and "metric" in kind.fields and "=" not in place.text and wanted:
+        wanted = f"metric={wanted}"  # `early_stop 5 val_loss`
     if wanted.startswith(f"{place.text.rpartition('=')[0]}="):
         wanted = wanted.rpartition("=")[2]
     if not wanted and not what:
@@ -470,8 +476,44 @@ def _items(call: Call) -> Iterator[tuple[str, list[Value], dict[str, Value]]]:
                 yield name, [], {}
 
 
+def _two_words(section: str, call: Call) -> Problem | None:
+    """The error for a word of other tools that is written as two: `learning rate 0.1`."""
+    first = call.arguments[0] if call.arguments else None
+    if first is None or first.name is not None or not isinstance(first.value, Name):
+        return None
+    name = f"{call.head.value}_{first.value.value}"
+    place = Span(call.span.source, call.head.span.start, first.span.end)
+    if name in heads(section):
+        return Problem(
+            "unknown-directive",
+            f"`{place.text}` is not a directive of `{section_of(section)}`",
+            place,
+            help=f"write `{name}`",
+            edits=(Edit(place, name),),
+        )
+    if not known_elsewhere(section).get(folded(name)):
+        return None
+    rest = call.arguments[1:]
+    written = directive(section, name, *_values_in(rest))
+    text = written.text if written is not None and not written.left_out else ""
+    instead, what = known_elsewhere(section)[folded(name)]
+    if not text and not what:
+        what = f"in a spec it is written `{instead}`"
+    return Problem(
+        "unknown-directive",
+        f"`{place.text}` is not a directive of `{section_of(section)}`",
+        place,
+        help=f"write `{text}`" if text else what,
+        edits=(Edit(statement_span(call), text),) if text else (),
+        otherwise=what or f"in a spec it is written `{instead}`",
+    )
+
+
 def _unknown(section: str, call: Call) -> Problem:
     word, place = call.head.value, call.head.span
+    two_words = _two_words(section, call)
+    if two_words is not None:
+        return two_words
     if folded(word) in LISTS:
         one_by_one = _listed_there(section, call)
         if one_by_one is not None:
@@ -479,7 +521,7 @@ def _unknown(section: str, call: Call) -> Problem:
     what = known_elsewhere(section).get(folded(word), ("", ""))[1]
     instead = instead_of(section, word)
     message = f"`{word}` is not a directive of `{section_of(section)}`"
-    if section == "sweep" and call.arguments and not instead:
+    if section == "sweep" and call.arguments and not instead and not what:
         given = call.arguments[-1].value
         is_list = isinstance(given, List)
         written = f"{word} in {given.span.text}" if is_list else f"{word} in [16, 24, 32]"
@@ -488,6 +530,14 @@ def _unknown(section: str, call: Call) -> Problem:
             "unknown-directive", message, place,
             help=f"what is searched has a range, `{word} 16..64`, or choices, `{written}`",
             edits=fixed if is_list and len(call.arguments) == 1 else (),
+        )  # fmt: skip
+    if instead == "data" and call.arguments and isinstance(call.arguments[0].value, String):
+        written = f"data folder {call.arguments[0].span.text}"
+        whole = Span(place.source, place.start, call.arguments[0].span.end)
+        return Problem(
+            "unknown-directive", message, place,
+            help=f"write `{written}`", edits=(Edit(whole, written),),
+            otherwise=f"write `{written}`",
         )  # fmt: skip
     if instead:
         translated = _translated(section, call)

@@ -40,6 +40,12 @@ class Trials(Directive):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "trials": "n_trials max_trials num_trials num_samples max_evals count runs"
     }
+    advice: ClassVar[Mapping[str, str]] = {
+        "take it out: a sweep ends after its trials; Ctrl-C ends it before, and `cnn sweep --join`"
+        " goes on": "timeout time_budget max_time",
+        "take it out: `cnn sweep --join FOLDER` works on the same sweep from another terminal or"
+        " machine": "parallel n_jobs jobs workers concurrency max_concurrent",
+    }
 
     count: int = whole("number of trials", maximum=10**6, example="40")
 
@@ -60,6 +66,9 @@ class Metric(Directive):
     example = "metric top1 params"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "metric": "objective objectives monitor goal maximize minimize metrics"
+    }
+    advice: ClassVar[Mapping[str, str]] = {
+        "take it out: whether more of a metric is better is known": "direction mode",
     }
 
     names: tuple[str, ...] = of_metrics(
@@ -99,7 +108,11 @@ class Sampler(Directive):
 
     section = "sweep"
     word = "sampler"
-    elsewhere: ClassVar[Mapping[str, str]] = {"sampler": "method search_algorithm search_alg algo"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "sampler": "method search_algorithm search_alg algo",
+        "sampler random": "random random_search",
+        "sampler grid": "grid grid_search",
+    }
 
     method: str = choice(
         "name of the sampler",

@@ -18,6 +18,7 @@ from ...dsl.syntax import (
     Expression,
     List,
     Name,
+    Number,
     Percent,
     Range,
     Setting,
@@ -26,6 +27,7 @@ from ...dsl.syntax import (
 )
 from ..diagnose.blame import first_line
 from ..language.evaluate import Env, evaluate_arguments
+from ..language.foreign import folded
 from ..language.overrides import OverrideError, SectionOverride, read_override
 from ..language.problems import MAX_MISTAKES, Problem, Quiet
 from ..language.signature import ArgumentError
@@ -227,11 +229,15 @@ class SearchReader:
                 names = ["step"] if argument.name else ["log"]
                 text = argument.name or argument.span.text
                 close = closest(text, names)
+                meant = _two_numbers(call) or _scale(argument)
                 raise Problem(
                     "argument",
                     f"`{argument.span.text}` is not part of a range",
                     argument.span,
-                    help=f"did you mean `{close}`?"
+                    edits=meant,
+                    help=f"write `{meant[0].text}`"
+                    if meant
+                    else f"did you mean `{close}`?"
                     if close
                     else f"write `{call.head.value} 0..1`, `{call.head.value} log 1e-4..1e-1` or"
                     f" `{call.head.value} 0..1 step=0.1`",
@@ -522,3 +528,19 @@ def _whole(plan: SweepPlan, call: Call, *, some: bool) -> Iterator[Diagnostic]:
                     first_line(search.span),
                     help="write the values: `in [0.01, 0.1]`, or a `step=`",
                 )
+
+
+def _two_numbers(call: Call) -> tuple[Edit, ...]:
+    """The range of `lr log 1e-4 1e-1`."""
+    ends = [a for a in call.arguments if a.name is None and isinstance(a.value, Number)]
+    if len(ends) != 2:
+        return ()
+    low, high = (each.span for each in ends)
+    return (Edit(Span(low.source, low.start, high.end), f"{low.text}..{high.text}"),)
+
+
+def _scale(argument: Argument) -> tuple[Edit, ...]:
+    """The word of a logarithmic scale: `lr log_uniform 1e-4..1e-1`."""
+    value = argument.value
+    name = value.value if argument.name is None and isinstance(value, Name) else ""
+    return (Edit(argument.span, "log"),) if folded(name) in ("loguniform", "logarithmic") else ()
