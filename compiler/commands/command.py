@@ -36,6 +36,12 @@ class Parser(argparse.ArgumentParser):
             close = self.elsewhere.get(wrong.lower()) or closest(wrong, choices)
             if close:
                 message += f"\ndid you mean `{close}`?"
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            from .unknown_option import advice
+
+            said = advice(unknown.split(" "), self._option_string_actions)
+            message += f"\n{said}" if said else ""
         super().error(message)
 
 
