@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dotcnn.docs.site.page_cells import Session, cells
@@ -31,6 +32,11 @@ def runs_whole(page: Path) -> bool:
     ]
     known = quick(page)
     return any(not (line.startswith("cnn ") and line.split()[1] in known) for line in lines)
+
+
+def pictures(text: str) -> list[str]:
+    """The addresses of the pictures that a page shows."""
+    return re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
 
 
 def named(page: Path) -> str:

@@ -21,7 +21,7 @@ import pytest
 import dotcnn
 from dotcnn.cli import COMMANDS, main
 from dotcnn.docs.site.page_cells import BLOCK, session
-from pages_of_docs import PAGES, ROOT, named, quick, runs_whole
+from pages_of_docs import PAGES, ROOT, named, pictures, quick, runs_whole
 
 SHOWING = [page for page in PAGES if "diagnostics" not in page.parts and not runs_whole(page)]
 """test_tutorials.py and test_explained_codes.py run the others, whole."""
@@ -109,7 +109,7 @@ def test_commands_print_what_is_shown(
         new = new.replace(before, f"$ {shown.line}\n{out}\n")
     if new != text:
         page.write_text(new, encoding="utf-8")
-    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+    for link in pictures(text):
         drawn, kept = tmp_path / Path(link).name, page.parent / link
         if drawn.exists() and update:
             kept.parent.mkdir(parents=True, exist_ok=True)

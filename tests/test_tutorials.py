@@ -19,7 +19,7 @@ import pytest
 
 from dotcnn.docs.site.notebooks import notebook
 from dotcnn.docs.site.page_cells import Before, File, Session, cells
-from pages_of_docs import PAGES, ROOT, named, runs_whole
+from pages_of_docs import PAGES, ROOT, named, pictures, runs_whole
 
 TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
 WHOLE = [page for page in PAGES if runs_whole(page)]
@@ -105,16 +105,22 @@ def test_a_page_runs_from_top_to_bottom(
                 page.write_text(text, encoding="utf-8")
             else:
                 wrong.append(f"$ {line}\n{output}")
-    if update:
-        _pictures(page, text, tmp_path)
     assert not wrong, "\n".join(wrong)
+    for link in pictures(text):
+        found = list(tmp_path.rglob(Path(link).name))
+        assert found, f"no command of the page draws {link}"
+        kept, drawn = page.parent / link, found[0].read_bytes()
+        if update:
+            kept.write_bytes(drawn)
+        assert _layout(kept.read_bytes()) == _layout(drawn), link
 
 
-def _pictures(page: Path, text: str, folder: Path) -> None:
-    """Copies the pictures that the page shows from where its commands have written them."""
-    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
-        for drawn in folder.rglob(Path(link).name):
-            (page.parent / link).write_bytes(drawn.read_bytes())
+def _layout(picture: bytes) -> object:
+    """What two pictures of the same kind share, whatever the processor: the size of a PNG, the
+    texts of an SVG, without their numbers."""
+    if picture.startswith(b"\x89PNG"):
+        return picture[16:24]
+    return [re.sub(rb"[-\d.,% ]+", b"", text) for text in re.findall(rb">([^<>]+)<", picture)]
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
