@@ -41,3 +41,12 @@ def pictures(text: str) -> list[str]:
 
 def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
+
+
+def layout(picture: Path) -> object:
+    """What a picture is on every processor: the size of a PNG, the texts of an SVG without their
+    numbers."""
+    data = picture.read_bytes()
+    if picture.suffix == ".png":
+        return data[16:24]
+    return [re.sub(rb"[-\d.,% ]+", b"", text) for text in re.findall(rb">([^<>]+)<", data)]

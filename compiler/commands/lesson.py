@@ -1,4 +1,4 @@
-"""`cnn lesson`: the course: lists its lessons, shows one, copies its specs."""
+"""`cnn lesson`: the course: lists its lessons, shows one, copies its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ cnn lesson 6 --browser"""
 
 DETAILS = """\
 Each lesson is a page with a spec of a few lines, a command and its output, and a question. Try it:
-`cnn lesson 1 --copy .` writes the spec of the lesson here, and its commands work as they stand."""
+`cnn lesson 1 --copy .` writes the files of the lesson here, and its commands work as they stand."""
 
 LESSONS = Path(__file__).parents[2] / "docs/lessons"
 _BLOCK = re.compile(r"^```\w*\n(# (\w+\.cnn)\n.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,6 +36,11 @@ class Lesson(NamedTuple):
     text: str
 
     @property
+    def photos(self) -> list[Path]:
+        """The photographs that its commands read."""
+        return [file for file in sorted(LESSONS.glob("*.jpg")) if f" {file.name}" in self.text]
+
+    @property
     def specs(self) -> dict[str, str]:
         """The specs of the page, by name of their file."""
         return {name: text for text, name in _BLOCK.findall(self.text)}
@@ -43,7 +48,7 @@ class Lesson(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lesson", metavar="LESSON", nargs="?", help="its number or name")
-    parser.add_argument("--copy", metavar="FOLDER", help="write the specs of the lesson there")
+    parser.add_argument("--copy", metavar="FOLDER", help="write the files of the lesson there")
     parser.add_argument(
         "--browser", action="store_true", help="show the lesson in the browser, with its pictures"
     )
@@ -58,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
         rows = [(f"{each.number:2}  {each.name}", each.title) for each in lessons]
         print("\n".join(laid_out(rows, style(options), "")))
-        print("\n`cnn lesson 1` shows one, `--copy FOLDER` writes its specs.")
+        print("\n`cnn lesson 1` shows one, `--copy FOLDER` writes its files.")
         return OK
     lesson = _find(lessons, options.lesson)
     if options.copy:
@@ -90,15 +95,17 @@ def _find(lessons: list[Lesson], wanted: str) -> Lesson:
 
 
 def _copy(lesson: Lesson, folder: Path) -> None:
-    if not lesson.specs:
+    files = {name: text.encode() for name, text in lesson.specs.items()}
+    files |= {file.name: file.read_bytes() for file in lesson.photos}
+    if not files:
         say(f"lesson {lesson.number} has no spec of its own; its commands work as they stand")
-    for name, text in lesson.specs.items():
+    for name, data in files.items():
         path = folder / name
         if path.exists():
             raise UsageError(f"{path} exists already; name another folder")
         with writing(path):
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text.encode())
+            write_whole(path, data)
         say(f"wrote {path}")
 
 

@@ -101,11 +101,6 @@ def assemble() -> None:
 
 def _number_lessons() -> None:
     """Gives each lesson its number, as `cnn lesson` does, and writes their list."""
-    lines = [
-        "# Lessons",
-        "In order; each is a page with a spec, a command, a picture and a question.",
-    ]
-    lines.append("`cnn lesson 4` shows one in the terminal, `--copy FOLDER` writes its specs.")
     rows = []
     for each in all_lessons():
         page = SOURCE / "lessons" / f"{each.number:02}-{each.name}.md"
@@ -114,7 +109,7 @@ def _number_lessons() -> None:
         rows.append(f"{each.number}. [{each.title}]({page.name})")
     head = (
         "# Lessons\n\nIn order; each is a page with a spec, a command, a picture and a question. "
-        "`cnn lesson 4` shows one in the terminal, `--copy FOLDER` writes its specs.\n\n"
+        "`cnn lesson 4` shows one in the terminal, `--copy FOLDER` writes its files.\n\n"
     )
     _write("lessons/index.md", head + "\n".join(rows))
 

@@ -7,8 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_plot
 from ...compiler.commands.terminal import (
     ERRORS,
     OK,
@@ -35,6 +37,7 @@ cnn runs
 cnn runs --where "top1 > 90% and params < 300k" --sort top1
 cnn runs --seeds --columns name,top1,test.top1,train.optimizer.lr
 cnn runs --watch
+cnn runs runs/digits --curve loss -o loss.svg
 cnn runs tag digits-3 good baseline
 cnn runs note digits-3 "warm-up helps"
 cnn runs rm digits-2 digits-5
@@ -107,6 +110,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="with --watch: how often to look (default: 2)",
     )
+    parser.add_argument(
+        "--curve",
+        metavar="METRIC",
+        help="draw a metric, epoch by epoch, instead of the table: of one run its training and its"
+        " validation, of several the validation of each",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="with --curve: the file (.svg, .png or .html)"
+    )
     parser.add_argument("--yes", action="store_true", help="with rm: remove them without asking")
     parser.add_argument(
         "--keep-best",
@@ -141,12 +153,16 @@ def _check_options(options: argparse.Namespace, action: str) -> None:
     """Raises UsageError for options that do not belong together."""
     if action != "rm" and (options.yes or options.keep_best):
         raise UsageError("--yes and --keep-best are for `cnn runs rm`")
-    listing = ("sort", "reverse", "columns", "seeds", "watch")
+    listing = ("sort", "reverse", "columns", "seeds", "watch", "curve")
     if action and any(getattr(options, name) for name in listing):
         names = ", ".join(f"--{name}" for name in listing)
         raise UsageError(f"`cnn runs {action}` does not list runs: leave out {names}")
     if (options.until_done or options.every) and not options.watch:
         raise UsageError("--until-done and --every are for --watch")
+    if bool(options.curve) != bool(options.output):
+        raise UsageError("--curve METRIC and -o FILE belong together")
+    if options.output and Path(options.output).suffix.lower() not in PLOTS:
+        raise UsageError(f"a plot is written as .svg, .png or .html, not {options.output}")
     if options.watch and options.format != "table":
         raise UsageError("--watch shows a table; for programs, run `cnn runs --format json` again")
 
@@ -158,6 +174,8 @@ def _list(options: argparse.Namespace, folders: Sequence[str]) -> int:
     from ..runs.run_data import runs_csv, runs_json
 
     runs = _find(options, folders)
+    if options.curve and runs:
+        return _draw_curves(options, runs)
     rows = _rows(options, runs)
     columns = _columns(options)
     if options.format == "json":
@@ -168,6 +186,21 @@ def _list(options: argparse.Namespace, folders: Sequence[str]) -> int:
         print(_table(options, rows, style(options)))
     else:
         say("cnn: no run fulfils the condition" if options.where else f"cnn: {_none(folders)}")
+    return OK
+
+
+def _draw_curves(options: argparse.Namespace, runs: Sequence[RunFacts]) -> int:
+    from ...dsl.closest import closest
+    from ..runs.run_curves import curves_plot, metrics_of
+
+    must_have_folders(options.output)
+    svg = curves_plot(runs, options.curve)
+    if svg is None:
+        known = metrics_of(runs)
+        close = closest(options.curve, known)
+        hint = f"did you mean `{close}`?" if close else f"there are {', '.join(known) or 'none'}"
+        raise CommandError(f"no run has the metric {options.curve}: {hint}")
+    write_plot(options.output, options.curve, svg)
     return OK
 
 

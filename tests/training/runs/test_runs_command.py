@@ -43,6 +43,36 @@ def test_the_table(made: Made, capfd: Capture, monkeypatch: pytest.MonkeyPatch) 
     assert lines[5].startswith("net-3: record.json is damaged: line 1 is not JSON")
 
 
+def test_curves(made: Made, capfd: Capture) -> None:
+    made("net")
+    assert run(capfd, "runs", "--curve", "loss", "-o", "loss.svg").err == "wrote loss.svg\n"
+    drawn = Path("loss.svg").read_text()
+    assert all(word in drawn for word in ("Loss, net", ">training<", ">validation<", ">epoch<"))
+    made("net-2")
+    assert run(capfd, "runs", "--curve", "top1", "-o", "top1.html").code == 0
+    drawn = Path("top1.html").read_text()
+    assert "Top-1 accuracy, validation" in drawn
+    assert [drawn.count(f">{name}<") for name in ("net", "net-2", "training")] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--curve", "top", "-o", "a.svg"], "no run has the metric top: did you mean `top5`?"),
+        (["--curve", "miou", "-o", "a.svg"], "there are loss, top1, top5"),
+        (["--curve", "loss"], "--curve METRIC and -o FILE belong together"),
+        (["-o", "a.svg"], "--curve METRIC and -o FILE belong together"),
+        (["--curve", "loss", "-o", "a.pdf"], "as .svg, .png or .html, not a.pdf"),
+    ],
+)
+def test_curves_that_cannot_be_drawn(
+    words: list[str], said: str, made: Made, capfd: Capture
+) -> None:
+    made("net")
+    assert said in run(capfd, "runs", *words).err
+    assert not Path("a.svg").exists()
+
+
 def test_data(made: Made, capfd: Capture) -> None:
     made("net", top1=0.5)
     made("net-2", top1=0.75, plan=with_rate(0.1))
