@@ -62,6 +62,8 @@ class Axis:
     """In powers of ten."""
     percent: bool = False
     """From 0 to 1, written as 0 to 100 %."""
+    whole: bool = False
+    """Of whole numbers, such as epochs."""
 
     def ticks(self, values: Sequence[float]) -> list[float]:
         """Round numbers that cover the values; exponents of an axis in powers of ten."""
@@ -75,7 +77,7 @@ class Axis:
             return [float(bottom + n * each) for n in range(count)]
         if low == high:
             low, high = low - 0.5, high + 0.5
-        rough = (high - low) / 6
+        rough = max((high - low) / 6, 1.0 if self.whole else 0.0)
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
         start = math.floor(low / step + 1e-9)

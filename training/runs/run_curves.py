@@ -31,7 +31,7 @@ def curves_plot(runs: Sequence[RunFacts], metric: str) -> str | None:
     title = metric_named(metric).title if is_metric(metric) else metric
     name = members[0].name if len(members) == 1 else _PARTS[parts[0]]
     title = f"{title[:1].upper()}{title[1:]}, {name}"
-    return plot(title, curves, Axis("epoch"), Axis("", percent=is_share(metric)))
+    return plot(title, curves, Axis("epoch", whole=True), Axis("", percent=is_share(metric)))
 
 
 def metrics_of(runs: Sequence[RunFacts]) -> list[str]:
@@ -46,8 +46,9 @@ def metrics_of(runs: Sequence[RunFacts]) -> list[str]:
 
 
 def _single(runs: Sequence[RunFacts]) -> list[RunFacts]:
-    """The runs; for an ensemble or a cross-validation, those of its networks."""
-    return [each for run in runs for each in (run.members or (run,))]
+    """The runs; for an ensemble or a cross-validation, those of its networks, each once."""
+    found = (each for run in runs for each in (run.members or (run,)))
+    return list({each.folder: each for each in found}.values())
 
 
 def _points(run: RunFacts, part: str, metric: str) -> list[tuple[float, float]]:
