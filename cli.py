@@ -38,7 +38,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .compiler.commands.closed_pipe import drop_what_follows, text_without_a_reader_is_dropped
 from .compiler.commands.command import Command, HelpText, Parser
 from .compiler.commands.terminal import (
     ERRORS,
@@ -153,12 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`cnn report … | head`): nothing is wrong.
-        drop_what_follows(sys.stdout)
+        _stop_writing()
         return OK
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
-        drop_what_follows(sys.stdout)
+        _stop_writing()
         say(f"cnn: cannot write: {error.strerror}")
         return ERRORS
 
@@ -208,6 +207,8 @@ def _run(arguments: list[str]) -> int:
             options.plugin_names = [plugin.name for plugin in give(options.plugin)]
         _find_named_runs(parser, options)
         if getattr(options, "output", None):
+            from .compiler.commands.closed_pipe import text_without_a_reader_is_dropped
+
             with text_without_a_reader_is_dropped():
                 return command.run(options)
         return command.run(options)
@@ -256,6 +257,12 @@ def _run_spec(folder: Path) -> GivenSpec | None:
     from .training.saved_request import is_run, read_spec
 
     return read_spec(folder) if is_run(folder) else None
+
+
+def _stop_writing() -> None:
+    from .compiler.commands.closed_pipe import drop_what_follows
+
+    drop_what_follows(sys.stdout)
 
 
 def _parser() -> Parser:
