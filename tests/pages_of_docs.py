@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from PIL import Image
+
 from dotcnn.docs.site.page_cells import Session, cells
 
 ROOT = Path(__file__).parent.parent
@@ -39,14 +41,30 @@ def pictures(text: str) -> list[str]:
     return re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
 
 
-def named(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
+def drawn_as(link: str) -> str:
+    """The file that a command writes for a picture: lessons, which are in the wheel, have WebP
+    of few colors, a third of the size."""
+    return Path(link).with_suffix(".png").name if link.endswith(".webp") else Path(link).name
+
+
+def keep(drawn: Path, kept: Path) -> None:
+    """Replaces a picture of the documentation by one that was drawn."""
+    if kept.suffix == ".webp":
+        with Image.open(drawn) as picture:
+            few = picture.convert("RGB").quantize(32, dither=Image.Dither.NONE).convert("RGB")
+            few.save(kept, lossless=True, quality=100, method=6)
+    else:
+        kept.write_bytes(drawn.read_bytes())
 
 
 def layout(picture: Path) -> object:
-    """What a picture is on every processor: the size of a PNG, the texts of an SVG without their
-    numbers."""
-    data = picture.read_bytes()
-    if picture.suffix == ".png":
-        return data[16:24]
-    return [re.sub(rb"[-\d.,% ]+", b"", text) for text in re.findall(rb">([^<>]+)<", data)]
+    """What a picture is on every processor: its size, the texts of an SVG without their numbers."""
+    if picture.suffix != ".svg":
+        with Image.open(picture) as opened:
+            return opened.size
+    texts = re.findall(r">([^<>]+)<", picture.read_text(encoding="utf-8"))
+    return [re.sub(r"[-\d.,% ]+", "", text) for text in texts]
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()

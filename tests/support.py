@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 """Data sets, weights and reference figures, too large for the repository: beside it, or absent."""
 
-_NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "playground", "release", "runs", "tests"}
+_NOT_THE_PACKAGE = {"benchmarks", "build", "dist", "playground", "runs", "setup.py", "tests"}
 
 
 def package_files(pattern: str) -> list[Path]:
@@ -39,7 +39,7 @@ def _package_files() -> tuple[Path, ...]:
             inside[:] = ["diagnostics", "lessons", "pictures"]
             continue
         inside[:] = [name for name in inside if name[0] != "." and name not in left_out]
-        found += [here / name for name in names if name[0] != "."]
+        found += [here / name for name in names if name[0] != "." and name not in left_out]
     return tuple(sorted(found))
 
 

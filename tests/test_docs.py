@@ -21,7 +21,7 @@ import pytest
 import dotcnn
 from dotcnn.cli import COMMANDS, main
 from dotcnn.docs.site.page_cells import BLOCK, session
-from pages_of_docs import PAGES, ROOT, layout, named, pictures, quick, runs_whole
+from pages_of_docs import PAGES, ROOT, drawn_as, keep, layout, named, pictures, quick, runs_whole
 
 SHOWING = [page for page in PAGES if "diagnostics" not in page.parts and not runs_whole(page)]
 """test_tutorials.py and test_explained_codes.py run the others, whole."""
@@ -111,10 +111,10 @@ def test_commands_print_what_is_shown(
     if new != text:
         page.write_text(new, encoding="utf-8")
     for link in pictures(text):
-        drawn, kept = tmp_path / Path(link).name, page.parent / link
+        drawn, kept = tmp_path / drawn_as(link), page.parent / link
         assert drawn.exists(), f"no command of the page draws {link}"
         if update:
-            kept.write_bytes(drawn.read_bytes())
+            keep(drawn, kept)
         if drawn.suffix == ".svg":
             assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), link
         assert layout(drawn) == layout(kept), link

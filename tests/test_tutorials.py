@@ -19,7 +19,7 @@ import pytest
 
 from dotcnn.docs.site.notebooks import notebook
 from dotcnn.docs.site.page_cells import Before, File, Session, cells
-from pages_of_docs import PAGES, ROOT, layout, named, pictures, runs_whole
+from pages_of_docs import PAGES, ROOT, drawn_as, keep, layout, named, pictures, runs_whole
 
 TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
 WHOLE = [page for page in PAGES if runs_whole(page)]
@@ -107,11 +107,11 @@ def test_a_page_runs_from_top_to_bottom(
                 wrong.append(f"$ {line}\n{output}")
     assert not wrong, "\n".join(wrong)
     for link in pictures(text):
-        found = list(tmp_path.rglob(Path(link).name))
+        found = list(tmp_path.rglob(drawn_as(link)))
         assert found, f"no command of the page draws {link}"
         kept = page.parent / link
         if update:
-            kept.write_bytes(found[0].read_bytes())
+            keep(found[0], kept)
         assert layout(kept) == layout(found[0]), link
 
 

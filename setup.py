@@ -1,7 +1,8 @@
-"""What a wheel leaves out of the sources: docstrings of what users do not call, a tenth of a wheel.
+"""The build of a wheel: leaves out docstrings of what users do not call, a tenth of its size.
 
 They are for readers of the repository. Those of classes stay, which `cnn help` prints, and so do
-all of what the Python interface offers. Lines stay where they are, for tracebacks.
+all of what the Python interface offers. Lines stay where they are, for tracebacks. All else about
+the package is in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from setuptools import setup
 from setuptools.command.build_py import build_py
 
 INTERFACE = ("__init__.py", "plugins.py", "testing/__init__.py")
@@ -22,6 +24,7 @@ class BuildPy(build_py):
         if self.editable_mode:
             return
         package = Path(self.build_lib) / "dotcnn"
+        (package / "setup.py").unlink()  # it lies among the modules of the package
         texts = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
         interface = {package / file for file in INTERFACE}
         offered = offered_names([texts[path] for path in interface], texts.values())
@@ -97,3 +100,7 @@ def _names(node: ast.AST) -> set[str]:
         return {node.name}
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     return {each.id for each in targets if isinstance(each, ast.Name)}
+
+
+if __name__ == "__main__":
+    setup(cmdclass={"build_py": BuildPy})
