@@ -18,7 +18,7 @@ INTERFACE = ("__init__.py", "plugins.py", "testing/__init__.py")
 """The modules that users import from, relative to the package."""
 
 
-class BuildPy(build_py):
+class BuildPy(build_py):  # type: ignore[misc]
     def run(self) -> None:
         super().run()
         if self.editable_mode:
