@@ -74,7 +74,8 @@ print(*(name.rpartition(".")[2] for name in sys.modules if ".commands." in name)
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert set(result.stderr.split()) == {"command", "options", "terminal", "specs", "check"}
+    loaded = {"command", "options", "terminal", "closed_pipe", "specs", "check"}
+    assert set(result.stderr.split()) == loaded
 
 
 def test_emit_knows_the_endings_of_export() -> None:

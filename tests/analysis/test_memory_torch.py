@@ -366,9 +366,9 @@ def test_autocast_on_a_cpu_says_torch(width: int) -> None:
 
 def test_the_allocator_has_the_constants_of_torch() -> None:
     header = Path(torch.__file__).parent / "include/c10/core/AllocatorConfig.h"
-    if not header.exists():
+    text = header.read_text(encoding="utf-8") if header.exists() else ""
+    if "kMinBlockSize" not in text:
         pytest.skip("this torch has them in a source file, which does not come with it")
-    text = header.read_text(encoding="utf-8")
     for name, value in (
         ("kMinBlockSize", caching_allocator.BLOCK),
         ("kSmallSize", caching_allocator.SMALL),

@@ -80,6 +80,7 @@ def forked(job: dict[str, Any], rank: int, world: int) -> int:
     child = os.fork()
     if child:
         return child
+    os.dup2(2, 1)  # the answer alone goes there, and some releases of torch print who is connected
     if world > 1:
         places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": job["port"]}
         os.environ.update({name: str(value) for name, value in places.items()})

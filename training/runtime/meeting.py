@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 
-import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
@@ -44,7 +43,7 @@ def open_store(place: Place, environment: Mapping[str, str], tell: Tell) -> Stor
         _wait_until_reachable(place, tell)
     try:
         store = _connected(place, hosts_it=hosts_it)
-    except (dist.DistError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError) as error:  # older releases have no `DistError` of it
         raise SpecError([_not_met(place, str(error))]) from None
     if with_agent:
         attempt = environment.get("TORCHELASTIC_RESTART_COUNT", "0")

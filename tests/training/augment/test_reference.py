@@ -153,7 +153,8 @@ def test_elastic_agrees() -> None:
         reference = v2.elastic(image, grid, interpolation=BILINEAR)
         assert (one - reference).abs().max() < LEVELS
     made = torchvision("transforms.v2").ElasticTransform(60.0, 4.0)
-    theirs = torch.cat([made.make_params([image])["displacement"] for image in images])
+    square = torch.zeros(3, W, W)  # older releases divide widths by the height
+    theirs = torch.cat([made.make_params([square])["displacement"] for _ in range(30)])
     assert theirs[..., 0].std() * W / 2 == pytest.approx(float(field[:, 0].std()), rel=0.1)
 
 

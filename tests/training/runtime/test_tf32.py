@@ -10,6 +10,9 @@ import torch
 
 from dotcnn.training.runtime.tf32 import tf32
 
+# torch 2.9 warns of the older interface.
+pytestmark = pytest.mark.filterwarnings("ignore:Please use the new API settings:UserWarning")
+
 MATMUL, CUDNN = torch.backends.cuda.matmul, torch.backends.cudnn
 KINDS: list[Any] = [
     kind for kind in (MATMUL, getattr(CUDNN, "conv", None), getattr(CUDNN, "rnn", None))
