@@ -84,6 +84,9 @@ def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     return list(found.values())
 
 
+_DEPTH = {"LPAR": 1, "LSQB": 1, "AT": 1, "RPAR": -1, "RSQB": -1}
+"""What brackets add to the depth in which a comma separates no statements."""
+
 MAX_RECOVERIES = 10 * MAX_MISTAKES
 """How often reading goes on after a mistake. More than one that is told lie in the same line or
 list, and each costs a search for what was meant: a text of nothing else would take long."""
@@ -358,7 +361,13 @@ class _Parse:
         if types[position] in ("RBRACE", "VBAR") and not self.fits_behind_word(types[position]):
             position += 1  # this is the unexpected token
         bar = "VBAR" if self.fits_behind_word("VBAR") else ""
+        separates = self.fits_behind_word("COMMA")
+        depth = sum(_DEPTH.get(kind, 0) for kind in types[trouble.begin : position])
         while types[position] not in ("NEWLINE", "LBRACE", "RBRACE", bar, END):
+            depth += _DEPTH.get(types[position], 0)
+            begins = types[position] == "COMMA" and types[position + 1] in ("WORD", "KEY")
+            if separates and begins and depth <= 0 and position > trouble.position:
+                break
             position += 1
         if types[position] == "LBRACE" and trouble.has_no_body:
             position = trouble.behind_braces(position)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from math import ceil
 from typing import NamedTuple
@@ -12,15 +12,21 @@ from ..language.signature import ArgumentError
 from ..network import Network, Node
 from ..ops.base import EVERYTHING
 from ..shapes import LINES, POINTS, ShapeError, axes_of, by, size
-from .field import Axis, Field, Number
+from .field import Axis, Field
 from .warn import map_before, statement_text, warning
+
+
+SEEN = Fraction(1, 2)
+"""The share of the input's side that is seen before the head in published networks: LeNet-5 has
+exactly half, VGG-11 and SqueezeNet two thirds."""
+
+_FEW = 2
+"""Up to so many more convolutions are proposed; where more are missing, downsampling is the way."""
 
 
 def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnostic]:
     """Warns if the receptive field before the head is too small. The head is where all positions of
-    a map are combined. A global pool only averages them, so each should see the whole input; a
-    fully connected layer learns how they relate, and half of the input's side is enough, as in
-    well-known networks (LeNet: exactly half).
+    a map are combined: a global pool averages them, a fully connected layer learns how they relate.
     """
     head = _head(network, node_fields)
     axes = axes_of(network.input.shape)
@@ -31,30 +37,35 @@ def small_field(network: Network, node_fields: list[Field]) -> Iterator[Diagnost
     field, sides = node_fields[head.inputs[0].index], network.input.shape[1:]
     if max(field.size) == 1 or len(field) != axes:
         return  # not a convolutional network: layers directly on the pixels
-    share = 1 if head.op.kind == "pool" else Fraction(1, 2)
-    wanted = [ceil(share * side) for side in sides]
+    wanted = [ceil(SEEN * side) for side in sides]
     # Nor has every frame of a video to be seen: of depth nothing is asked.
     short = [n for n in range(axes - 2, axes) if not field[n].whole and field[n].size < wanted[n]]
     if not short:
         return
-    layers = max(_convolutions(field[n], wanted[n]) for n in short)
     yield warning(
         "small-field",
         f"the receptive field before `{head.op.word}` covers only {by(field.size)} of "
         f"{by(sides)} {POINTS[axes]}",
         head,
         notes=(f"no layer before it can relate {POINTS[axes]} that are further apart",),
-        help=_more(head, field, layers),
+        help=_more(head, [(field[n], wanted[n]) for n in short], axes),
     )
 
 
-def _more(head: Node, field: Field, layers: int) -> str:
-    kernel = by((3,) * len(field))
-    convolution = f"conv {map_before(head).shape[0]} {kernel} same, relu"
-    text = f"repeat {layers} {{ {convolution} }}" if layers > 1 else convolution
+def _more(head: Node, short: Sequence[tuple[Axis, int]], axes: int) -> str:
+    """What makes the receptive field large enough: few convolutions, or more of them with
+    strides."""
     where = "it" if head.op.kind == "pool" else "the `flatten`"
-    adds = _pair(tuple(2 * jump for jump in field.jump))
-    return f"put `{text}` before {where} (each adds {adds}), or downsample earlier"
+    layer = f"conv {map_before(head).shape[0]} {by((3,) * axes)} same, relu"
+    layers = max(_convolutions(axis, wanted) for axis, wanted in short)
+    if layers <= _FEW:
+        text = f"repeat {layers} {{ {layer} }}" if layers > 1 else layer
+        return f"put `{text}` before {where}, or downsample earlier"
+    stages = max(_stages(axis, wanted) for axis, wanted in short)
+    halves = "2" if axes == 2 else by((1,) * (axes - 2) + (2, 2))
+    stage = layer.replace(" same", f" stride={halves} same")
+    text = f"repeat {stages} {{ {stage} }}" if stages > 1 else stage
+    return f"downsample: put `{text}` before {where}; each stride doubles what later layers add"
 
 
 def _head(network: Network, node_fields: list[Field]) -> Node | None:
@@ -84,8 +95,12 @@ def _convolutions(axis: Axis, wanted: int) -> int:
     return ceil((wanted - axis.size) / (2 * axis.jump))
 
 
-def _pair(pair: tuple[Number, ...]) -> str:
-    return str(pair[0]) if len({*pair}) == 1 else "x".join(map(str, pair))
+def _stages(axis: Axis, wanted: int) -> int:
+    """The number of further 3x3 convolutions of stride 2 that reach it."""
+    stages, size, jump = 0, axis.size, axis.jump
+    while size < wanted:
+        stages, size, jump = stages + 1, size + 2 * jump, 2 * jump
+    return stages
 
 
 def pool_of_one(network: Network, _: list[Field]) -> Iterator[Diagnostic]:

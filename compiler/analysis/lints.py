@@ -12,7 +12,7 @@ from dataclasses import replace
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.gc_pause import gc_paused
 from ..network import Network
-from . import lint_depth, lint_maps, lint_order, lint_size
+from . import lint_depth, lint_maps, lint_order, lint_size, lint_values
 from .field import Field, fields
 from .fixed_size import FIXED_SIZE, fixed_size
 
@@ -29,6 +29,7 @@ RULES: dict[str, Rule] = {
     "dropout-before-norm": lint_order.dropout_before_norm,
     "wide-fc": lint_size.wide_fc,
     "argument-order": lint_size.argument_order,
+    "turned-momentum": lint_values.turned_momentum,
     "vanishing-gradients": lint_depth.vanishing_gradients,
     FIXED_SIZE: fixed_size,
 }

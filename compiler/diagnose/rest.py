@@ -16,10 +16,14 @@ from .trial import apply, statements_around
 
 
 def errors_in_the_rest(
-    source: Source, found: Sequence[Diagnostic], check: Callable[[Program], list[Diagnostic]]
+    source: Source,
+    found: Sequence[Diagnostic],
+    check: Callable[[Program], list[Diagnostic]],
+    read_on: Callable[[Source, Sequence[Diagnostic]], list[Diagnostic]] | None = None,
 ) -> Iterator[Diagnostic]:
     """The errors of a text besides those found: with their fixes made where they have one, and
-    without their statements where they have none."""
+    without their statements where they have none. `read_on` completes what is said of a text that
+    still cannot be parsed."""
     errors = [d for d in found if d.severity == "error"]
     if any(d.span is None for d in errors):
         return
@@ -30,19 +34,31 @@ def errors_in_the_rest(
         return
     text = apply(source.text, edits)
     places = _Places(source, edits)
-    touched = {d.span.line for d in errors if d.span is not None}
+    spans = [d.span for d in errors if d.span is not None]
+    touched = [statements_around(source.text, span.start, span.end) for span in spans]
     try:
-        program = load_program(Source(source.name, text, source.path))
-    except SpecError:
-        return
-    for diagnostic in check(program):
+        changed = Source(source.name, text, source.path)
+        further = check(load_program(changed))
+    except SpecError as error:
+        if read_on is None or left_out:
+            return
+        further = read_on(changed, error.diagnostics)
+    for diagnostic in further:
         moved = places.moved(diagnostic)
-        about_fixes = moved is None or moved.span is None or moved.span.line in touched
-        if moved is None or moved.severity != "error" or about_fixes:
+        if moved is None or moved.span is None or moved.severity != "error":
+            continue
+        if any(_belongs_to(moved.span, start, end) for start, end in touched):
             continue
         if not left_out or _is_independent(moved, left_out):
             notes = tuple(note for note in moved.notes if "of 1 rounds of repeat" not in note)
             yield replace(moved, notes=notes) if left_out else moved
+
+
+def _belongs_to(span: Span, start: int, end: int) -> bool:
+    """Whether a place is in a statement, or is the word of a body on the same line around it."""
+    between = span.source.text[span.end : start]
+    opens = between.count("{") > between.count("}") and "\n" not in between
+    return start <= span.start <= end or opens
 
 
 _INDEPENDENT = frozenset(

@@ -18,7 +18,13 @@ from .rest import errors_in_the_rest
 from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, tried
 
 
-def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+_ROUNDS = 4
+"""How often syntax errors may hide further ones."""
+
+
+def advised(
+    source: Source, diagnostics: Sequence[Diagnostic], rounds: int = _ROUNDS
+) -> list[Diagnostic]:
     """All diagnostics of a text that could not be parsed."""
     if len(source.text) > MAX_CHARACTERS:
         return [replace(d, edits=()) for d in diagnostics]
@@ -35,7 +41,11 @@ def advised(source: Source, diagnostics: Sequence[Diagnostic]) -> list[Diagnosti
     own = with_units(source, in_order(own), lambda text: _diagnose(source, text))
     found = tried(source, own, lambda text: _diagnose(source, text))
     read_again = [_read_again(d, len(others) <= MAX_TRIALS) for d in others]
-    return in_order([*read_again, *found, *errors_in_the_rest(source, found, check)])
+
+    def read_on(changed: Source, further: Sequence[Diagnostic]) -> list[Diagnostic]:
+        return advised(changed, further, rounds - 1) if rounds else []
+
+    return in_order([*read_again, *found, *errors_in_the_rest(source, found, check, read_on)])
 
 
 def _read_again(diagnostic: Diagnostic, may_try: bool) -> Diagnostic:
@@ -108,8 +118,11 @@ def _about(translation: Translation, source: Source) -> Diagnostic:
 
 
 def _diagnose(source: Source, text: str) -> list[Diagnostic]:
+    """The mistakes of a changed text; behind syntax errors those of the rest, too, so that a fix is
+    not taken to hold because another line cannot be read."""
     changed = Source(source.name, text, source.path)
     try:
         return mistakes(load_program(changed))
     except SpecError as error:
-        return list(error.diagnostics)
+        found = list(error.diagnostics)
+        return [*found, *errors_in_the_rest(changed, found, mistakes)]

@@ -390,6 +390,15 @@ def _call(statement: Statement, section: str) -> Call:
             if setting is not None:
                 raise setting
         after = label.span.source.text.find(":", label.span.end) + 1
+        if label.value in heads(section):
+            rest = Span(label.span.source, after, statement_span(statement).end).text.strip()
+            raise Problem(
+                "no-directive",
+                "a directive is a word and its arguments, without a colon between them",
+                label.span,
+                help=f"write `{label.value} {rest}`",
+                edits=(Edit(Span(label.span.source, label.span.end, after), ""),),
+            )
         whole = Span(label.span.source, label.span.start, after)
         raise Problem(
             "no-directive",

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dotcnn.compiler.diagnose.foreign_words import Meaning, meanings
-from dotcnn.compiler.language.foreign import PARTS, argument, folded
+from dotcnn.compiler.language.foreign import PARTS, argument, folded, layer
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
 
@@ -151,8 +151,22 @@ def filled(text: str) -> str:
 def words(tool: str, group: str) -> str:
     """The table of a group of words."""
     listed = WORDS[tool][group].split()
-    rows = [(f"`{word}`", _answer(word, SECTIONS[group]) or "not known") for word in listed]
+    turned = _turned(tool) if group == "arguments" else {}
+    rows = [
+        (f"`{word}`", turned.get(word) or _answer(word, SECTIONS[group]) or "not known")
+        for word in listed
+    ]
     return table(("there", "here"), rows)
+
+
+def _turned(tool: str) -> dict[str, str]:
+    """The arguments of a tool's layers that are 1 minus what they are here."""
+    return {
+        theirs: f"`{ours[2:]}`, which is 1 minus it: 0.99 is `{ours[2:]}=0.01`"
+        for word in WORDS[tool]["layers"].split()
+        for theirs, ours in getattr(layer(word), "parameters", ())
+        if ours.startswith("1-")
+    }
 
 
 def unanswered() -> Iterator[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ def the(code: str, body: str, input: str = "3x32x32", blocks: str = "") -> Diagn
 # ---- small-field --------------------------------------------------------------------------------
 
 
-def test_a_global_pool_needs_all_of_the_input() -> None:
+def test_the_last_layers_see_a_small_part_of_the_image() -> None:
     body = "conv 8 3x3 same, relu, conv 8 3x3 same, relu, pool avg global, flatten, fc 10"
     warning = the("small-field", body)
     assert "5x5 of 32x32" in warning.message
@@ -37,15 +37,47 @@ def test_a_global_pool_needs_all_of_the_input() -> None:
     assert warning.span.text == "pool avg global"
 
 
-def test_what_is_said_to_be_missing_is_what_is_missing() -> None:
-    body = "conv 8 3x3 same, relu, pool max 2x2{more}, pool avg global, flatten, fc 10"
+@pytest.mark.parametrize("input", ["3x32x32", "3x64x64", "3x224x224", "3x96x320"])
+@pytest.mark.parametrize("layer", ["conv 64 3x3 same, relu", "conv 8 5x5 stride=2 same, bn, relu"])
+def test_the_way_out_downsamples(layer: str, input: str) -> None:
+    body = layer + "{more}, pool avg global, flatten, fc 10"
+    warning = the("small-field", body.format(more=""), input)
+    assert warning.help.startswith("downsample: ")
+    written = warning.help.split("`")[1]
+    count = int(written.split(" ")[1])
+    assert count <= 7
+    assert codes(body.format(more=f", {written}"), input) == []
+    fewer = written.replace(f"repeat {count}", f"repeat {count - 1}")
+    assert codes(body.format(more=f", {fewer}"), input) == ["small-field"]
+
+
+def test_few_missing_layers_are_named() -> None:
+    body = (
+        "repeat 2 {{ conv 8 3x3 same, relu, pool max 2x2 }}{more}, pool avg global, flatten, fc 9"
+    )
+    assert codes(body.format(more=""), "3x32x32") == ["small-field"]
     warning = the("small-field", body.format(more=""))
-    assert "`repeat 7 { conv 8 3x3 same, relu }`" in warning.help
-    assert codes(body.format(more=", repeat 7 { conv 8 3x3 same, relu }")) == []
-    assert codes(body.format(more=", repeat 6 { conv 8 3x3 same, relu }")) == ["small-field"]
+    assert "put `conv 8 3x3 same, relu` before it" in warning.help
+    assert codes(body.format(more=", conv 8 3x3 same, relu")) == []
 
 
-def test_a_fully_connected_layer_needs_half_of_it() -> None:
+def test_a_small_resnet_is_not_warned_about() -> None:
+    body = """
+        conv 16 3x3 same, bn, relu
+        for width in [16, 32, 64] as i {
+          repeat 2 as j {
+            residual {
+              conv width 3x3 stride=(2 if i > 0 and j == 0 else 1) same, bn, relu
+              conv width 3x3 same, bn
+            }
+            relu
+          }
+        }
+        pool avg global, flatten, fc 10"""
+    assert codes(body, "3x64x64") == []
+
+
+def test_half_of_the_image_is_enough() -> None:
     assert codes("conv 8 3x3 same, relu, flatten, fc 10") == ["small-field"]
     lenet = """
         conv 6 5x5, relu, pool max 2x2
@@ -363,6 +395,22 @@ def test_what_everybody_knows(name: str, expected: set[str]) -> None:
     assert {warning.code for warning in lint(gallery(name))} == expected
 
 
+def test_the_momentum_of_keras_means_the_opposite_here() -> None:
+    warning = the("turned-momentum", "conv 8, bn eps=0.001 momentum=0.99, relu")
+    assert "99 % of the running averages" in warning.message
+    assert warning.help == "write `bn eps=0.001 momentum=0.01`"
+    assert warning.edits[0].text == "bn eps=0.001 momentum=0.01"
+    block = "block norm(keep) { bn momentum=keep }"
+    assert the("turned-momentum", "conv 8, norm 0.9, relu", blocks=block).help == (
+        "write `momentum=0.1`"
+    )
+
+
+@pytest.mark.parametrize("momentum", ["0.01", "0.1", "0.3", "1"])
+def test_a_momentum_that_is_meant(momentum: str) -> None:
+    assert "turned-momentum" not in codes(f"conv 8, bn momentum={momentum}, relu")
+
+
 # ---- all of them --------------------------------------------------------------------------------
 
 
@@ -384,6 +432,7 @@ EXAMPLES = {
     "dropout-before-norm": "conv 8, dropout 0.5, bn, relu",
     "wide-fc": "conv 64 17x17 same, flatten, fc 1024",
     "argument-order": "conv 3 8 5",
+    "turned-momentum": "conv 8, bn momentum=0.99",
     "vanishing-gradients": "repeat 60 { conv 8 3x3 same, sigmoid }",
     "fixed-size": "pool avg height",
 }

@@ -10,6 +10,7 @@ from ...language.vocabulary import SECTIONS
 from .caffe import caffe_field, caffe_layers
 from .control_lines import control_line
 from .darknet import darknet_layers
+from .directive_lines import directive_line
 from .matrix import matrix_at
 from .python_lines import Directive, translate_python
 from .translation import Translation
@@ -100,7 +101,8 @@ _OF_SERIES = re.compile(r"\binput\s+\d+x\d+(?![x\d])|(?m:^[^#\n\"]*\b(?:mel|spec
 def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
     """The Python statement around a place, which may begin some lines above."""
     section = section_at(text, place)
-    directive = _directive(section, bool(_OF_SERIES.search(text)))
+    series = bool(_OF_SERIES.search(text))
+    directive = _directive(section, series)
     line = text.rfind("\n", 0, place) + 1
     for _ in range(_MAX_LINES):
         for start, end in _segments(text, line, place):
@@ -114,6 +116,9 @@ def _python_at(text: str, place: int, has_input: bool) -> Translation | None:
                     _as_python(code, section), start, section, directive,
                     train=_directive("train"), has_input=has_input, own_line=own_line,
                 )  # fmt: skip
+                if translation is None and section and start + len(code) > place:
+                    heads = _heads(section, series)
+                    translation = directive_line(code, start, section, directive, heads)
                 if translation is not None:
                     return translation._replace(end=end)
         if line == 0 or not _goes_on(text, line):
@@ -180,6 +185,13 @@ def _directive(section: str, series: bool = False) -> Directive:
         directive(section, name, positional, named),
         advice(section, name) or in_another_section(section, name, positional, named),
     )
+
+
+def _heads(section: str, series: bool) -> set[str]:
+    from ...plan.directive import vocabulary
+    from ...plan.foreign_directives import heads
+
+    return heads(vocabulary(section, series))
 
 
 _SETTING = re.compile(r"(\w+)[ \t]*:[ \t]*([^\s{}:][^\n{}:]*)\Z")
