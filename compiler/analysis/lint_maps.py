@@ -15,7 +15,6 @@ from ..shapes import LINES, POINTS, ShapeError, axes_of, by, size
 from .field import Axis, Field
 from .warn import map_before, statement_text, warning
 
-
 SEEN = Fraction(1, 2)
 """The share of the input's side that is seen before the head in published networks: LeNet-5 has
 exactly half, VGG-11 and SqueezeNet two thirds."""

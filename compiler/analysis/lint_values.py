@@ -11,8 +11,8 @@ from .field import Field
 from .warn import statement_text, warning
 
 KEPT = 0.5
-"""From this momentum on, a norm forgets most of its running averages at each batch. The norms of the
-gallery have 0.1 and less. At 1 it keeps the last batch alone, which is meant."""
+"""From this momentum on, a norm forgets most of its running averages at each batch; the gallery has
+0.1 and less. At 1 it keeps the last batch alone, which is meant."""
 
 
 def turned_momentum(network: Network, _: list[Field]) -> Iterator[Diagnostic]:

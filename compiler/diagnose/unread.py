@@ -11,12 +11,11 @@ from ...dsl.parser import read
 from ...dsl.program import load_program
 from ...dsl.source import Source, Span
 from .check import check, mistakes
-from .foreign_code import translations
+from .foreign_code import sets_directive, translations
 from .foreign_code.translation import Translation
 from .glued_units import with_units
 from .rest import errors_in_the_rest
 from .trial import MAX_CHARACTERS, MAX_TRIALS, apply, tried
-
 
 _ROUNDS = 4
 """How often syntax errors may hide further ones."""
@@ -85,6 +84,7 @@ def _gives_a_name(diagnostic: Diagnostic, source: Source) -> bool:
     """
     place = diagnostic.span
     of_argument = diagnostic.code in _OF_ARGUMENTS and bool(diagnostic.edits)
+    of_argument = of_argument and not (place and sets_directive(source.text, place.start))
     if diagnostic.code == "let" or (of_argument and place and _line_of(place).count(":") < 2):
         return True
     assert diagnostic.span is not None

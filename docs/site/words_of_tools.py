@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dotcnn.compiler.diagnose.foreign_words import Meaning, meanings
-from dotcnn.compiler.language.foreign import PARTS, argument, folded, layer
+from dotcnn.compiler.language.foreign import PARTS, argument, folded
+from dotcnn.compiler.language.foreign import layer as foreign_layer
 from dotcnn.compiler.ops import REGISTRY
 from dotcnn.compiler.plan.directive import REGISTRY as DIRECTIVES
 
@@ -164,7 +165,7 @@ def _turned(tool: str) -> dict[str, str]:
     return {
         theirs: f"`{ours[2:]}`, which is 1 minus it: 0.99 is `{ours[2:]}=0.01`"
         for word in WORDS[tool]["layers"].split()
-        for theirs, ours in getattr(layer(word), "parameters", ())
+        for theirs, ours in getattr(foreign_layer(word), "parameters", ())
         if ours.startswith("1-")
     }
 

@@ -15,7 +15,7 @@ from .matrix import matrix_at
 from .python_lines import Directive, translate_python
 from .translation import Translation
 
-__all__ = ["Translation", "translations"]
+__all__ = ["Translation", "sets_directive", "translations"]
 
 _MAX_LINES = 20
 """The most lines of one Python statement."""
@@ -48,6 +48,18 @@ def section_at(text: str, place: int) -> str:
     before = text[max(0, place - 20_000) : place]
     word = [found[1] for found in _TOP.finditer(before)][-1:]
     return word[0] if word and word[0] in SECTIONS else ""
+
+
+def sets_directive(text: str, place: int) -> bool:
+    """Whether a place is in a setting of a section that is named as one of its directives:
+    `epochs=5`, and not `lr=0.1`, which is an argument."""
+    section = section_at(text, place)
+    start = max(text.rfind(sign, 0, place) for sign in "\n{,|") + 1
+    name = _SET.match(text, start)
+    return bool(section) and name is not None and name[1] in _heads(section, True)
+
+
+_SET = re.compile(r"[ \t]*(\w+)[ \t]*:?[=:]")
 
 
 def _opening_at(text: str, place: int) -> Translation | None:
