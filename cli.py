@@ -195,9 +195,8 @@ def _run(arguments: list[str]) -> int:
         gc.set_threshold(100_000, 10, 10)
         # Nor are they searched for garbage when Python ends.
         atexit.register(gc.freeze)
-    # Intermixed: `cnn show by_hand --matrix "1 2; 3 4" conv1` has names on both sides of an option.
     parser = command.parser()
-    options = parser.parse_intermixed_args(arguments[1:])
+    options = parser.parse(arguments[1:])
     options.arguments, options.commands, options.run_spec = arguments, COMMANDS, _run_spec
     try:
         options.plugin_names = ()

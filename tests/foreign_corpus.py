@@ -76,7 +76,7 @@ _NUMERIC_PADDING = "1"
 
 def _kind(meaning: foreign.Meaning) -> str:
     kind = meaning.kind.kind
-    flat = meaning.word == "flatten" or meaning.word == "spp"
+    flat = "flatten" in (meaning.word, meaning.then) or meaning.word == "spp"
     return "flat" if flat else kind
 
 

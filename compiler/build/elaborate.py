@@ -6,14 +6,14 @@ are computed elsewhere (`analysis`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ...dsl.diagnostics import Diagnostic, Label, SpecError, has_errors, in_order
 from ...dsl.gc_pause import gc_paused
 from ...dsl.program import Program
 from ...dsl.source import Source, Span
-from ...dsl.syntax import Body, Expression
+from ...dsl.syntax import Body, Expression, Parameter
 from ...dsl.syntax import Network as NetworkSyntax
 from ..diagnose.blame import first_line, statement_span
 from ..diagnose.dead_layers import dead_layers
@@ -24,7 +24,7 @@ from ..language.evaluate import POISON, Env, maps_in_words
 from ..language.fuel import DEFAULT_LAYERS, Fuel, OutOfFuel
 from ..language.overrides import SectionOverride
 from ..language.problems import Problem, Quiet, did_you_mean
-from ..language.values import Maps, show
+from ..language.values import Maps, Word, show, switch_elsewhere
 from ..language.vocabulary import layer_words
 from ..network import Network, Node, Output, Scope
 from ..shapes import Shape
@@ -244,12 +244,10 @@ class _Elaborator:
         for name in given:
             if name not in names:
                 help, _ = did_you_mean(name, names, root.span)
-                help = help or _directive_help(name)
+                help = help or _directive_help(name, given[name], self.module.sections)
                 listed = ", ".join(f"`{n}`" for n in names) or "none"
                 message = f"{root.word} has no parameter `{name}`; it has {listed}"
-                value = given[name]
-                shown = str(value) if isinstance(value, SectionOverride) else show(value)
-                place = Span(Source("--set", f"{name}={shown}"[:100]), 0, len(name))
+                place = _given_place(name, given[name])
                 labels = (Label(first_line(root.span), f"has {listed}"),)
                 self.reporter.report(
                     Diagnostic("unknown-parameter", message, place, labels=labels, help=help)
@@ -257,7 +255,7 @@ class _Elaborator:
         for parameter in syntax.parameters:
             name, span = parameter.name.value, parameter.name.span
             if name in given:
-                values[name] = given[name]
+                values[name] = self.fitting(parameter, given[name], env)
             elif parameter.default is None:
                 message = f"the parameter `{name}` of a network needs a default"
                 help = f"give it one: `{name}=…`"
@@ -266,6 +264,30 @@ class _Elaborator:
             else:
                 values[name] = self.value_or_poison(parameter.default, env, self.module)
         return values
+
+    def fitting(self, parameter: Parameter, value: object, env: Env) -> object:
+        """A value from the command line; a bare word in the place of a number is a mistake there,
+        and not in each line that uses it."""
+        if not isinstance(value, Word) or parameter.default is None:
+            return value
+        usual = self.value_or_poison(parameter.default, env, self.module)
+        name, switch = parameter.name.value, switch_elsewhere(value)
+        if isinstance(usual, bool):
+            if not switch:
+                return value
+            message = f"`{value}` is not a value of `{name}`, which is on or off"
+            help = f"write `{name}={switch}`"
+        elif isinstance(usual, (int, float, tuple, list)):
+            kind = "a list" if isinstance(usual, (tuple, list)) else "a number"
+            message = f"`{value}` is not a value of `{name}`, which is {kind}: {show(usual)}"
+            help = f"write {kind}, as in `{name}={show(usual)}`"
+        else:
+            return value
+        labels = (Label(parameter.span, "its default"),)
+        place = _given_place(name, value)
+        place = Span(place.source, len(name) + 1, len(place.source.text))
+        self.reporter.report(Diagnostic("type", message, place, labels=labels, help=help))
+        return POISON
 
     def read_defaults(self, module: Module) -> None:
         """Reads the `default` lines of a file."""
@@ -336,16 +358,19 @@ class _Elaborator:
                     self.reporter.problem(unknown_layer(word, call, ref.module.blocks), None)
 
 
-def _directive_help(name: str) -> str:
-    """Help for a directive that is set like a parameter of the network."""
-    from ..plan.foreign_directives import sections_with
+def _given_place(name: str, value: object) -> Span:
+    """The name of a parameter on the command line."""
+    shown = str(value) if isinstance(value, SectionOverride) else show(value)
+    return Span(Source("--set", f"{name}={shown}"[:100]), 0, len(name))
 
-    section, _, word = name.rpartition(".")
-    if section:
+
+def _directive_help(name: str, given: object, sections: Collection[str]) -> str:
+    """Help for a directive that is set like a parameter of the network; those of the sections that
+    a spec has go first."""
+    from ..plan.setting_elsewhere import setting_elsewhere
+
+    if "." in name:
         return "sections matter to `cnn train` and `cnn explain` only"
-    sections = sections_with(word)
-    return (
-        (f"write `{sections[0]}.{word}=…`: it is a directive of `{sections[0]}`")
-        if sections
-        else ""
-    )
+    value = "" if isinstance(given, SectionOverride) else show(given)
+    setting, advice = setting_elsewhere(name, value, sections)
+    return f"write `--set {setting}`" if setting else advice

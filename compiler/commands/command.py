@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 from ...dsl.closest import closest
-from .terminal import width
+from .terminal import USAGE, width
 
 
 class HelpText(argparse.RawDescriptionHelpFormatter):
@@ -28,6 +28,22 @@ class Parser(argparse.ArgumentParser):
     elsewhere: Mapping[str, str] = {}
     """Words of other tools, and the choices in their place."""
 
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The arguments of a command, in any order; options of other tools end it with what is
+        written here."""
+        known = self._option_string_actions
+        suspect = any("=" in each or (each[:1] == "-" and each not in known) for each in arguments)
+        if suspect and not {"-h", "--help"} & {*arguments}:
+            from .foreign_options import wrong_words
+
+            command = self.prog.rpartition(" ")[2]
+            wrong = list(wrong_words(command, self, arguments))
+            if wrong:
+                lines = (f"{self.prog}: `{each.text}` is not known: {each.help}" for each in wrong)
+                self.exit(USAGE, "".join(f"{line}\n" for line in lines))
+        # Intermixed: `cnn show by_hand --matrix "1 2; 3 4" conv1` has names on both sides.
+        return self.parse_intermixed_args(arguments)
+
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message and "choose from" in message:
             import re
@@ -36,12 +52,8 @@ class Parser(argparse.ArgumentParser):
             close = self.elsewhere.get(wrong.lower()) or closest(wrong, choices)
             if close:
                 message += f"\ndid you mean `{close}`?"
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message:
-            from .unknown_option import advice
-
-            said = advice(unknown.split(" "), self._option_string_actions)
-            message += f"\n{said}" if said else ""
+        if message.startswith("argument "):  # one option is wrong: the others do not matter
+            self.exit(USAGE, f"{self.prog}: error: {message}\n")
         super().error(message)
 
 

@@ -296,8 +296,16 @@ there is no such activation here; `elu` comes closest
 there is no such activation here; `leaky` comes closest
     RReLU rrelu Threshold ThresholdedReLU ramp hardshrink Hardshrink Softshrink softshrink
     relie stair normalize_channels CReLU crelu
-there is no such activation here; `gate { conv channels 1x1, sigmoid }` reweights channels
-    GLU glu maxout MaxoutDense Maxout Highway
+write `maximum { | conv channels 1x1 | conv channels 1x1 }`: the larger of two maps
+    maxout Maxout
+write `maximum { | fc 64 | fc 64 }`: the larger of two
+    MaxoutDense
+write `mul { | conv channels 1x1 | conv channels 1x1, sigmoid }`
+    GLU glu
+there is no such layer here; `gate { conv channels 1x1, sigmoid }` reweights channels
+    Highway
+take it out: `loss cross_entropy` has it, and the network ends in `fc classes`
+    LogSoftmax log_softmax
 there is no unpooling here: write `upsample 2`, or `deconv channels 2x2 stride=2`
     MaxUnpool1d MaxUnpool3d
     MaxUnpool2d MaxUnpool2D Unpooling
@@ -405,7 +413,12 @@ class Meaning(NamedTuple):
     @property
     def further(self) -> str:
         """The text after them: `global`."""
-        return self.instead[len(self.word) :].strip()
+        return self.instead[len(self.word) :].partition(",")[0].strip()
+
+    @property
+    def then(self) -> str:
+        """The layer that follows: `flatten` of `pool avg global, flatten`."""
+        return self.instead.partition(", ")[2]
 
 
 @lru_cache(maxsize=4096)
@@ -499,7 +512,7 @@ def example(meaning: Meaning) -> str:
     `pad 2 mode=reflect`.
     """
     kind = meaning.kind
-    if meaning.instead.endswith("global") or not kind.example.startswith(kind.word):
+    if meaning.further == "global" or not kind.example.startswith(kind.word):
         return meaning.instead
     size = "2x2" if kind.kind == "pool" else kind.example[len(kind.word) :]
     size = size if meaning.axes == 2 else one_for_all(size)

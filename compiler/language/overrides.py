@@ -4,6 +4,7 @@ sections, `train.epochs=3`, `train.optimizer.lr=0.1`, `train.optimizer="adam lr=
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ def read_override(text: str, origin: str = "--set") -> tuple[str, object]:
     try:
         result = evaluate(only.value, Env())
         switch = switch_elsewhere(result) if isinstance(result, Word) else ""
-        if switch:
+        if switch and result != "none":  # which may be a layer: nothing in its place
             raise OverrideError(f"{value!r} is not a value: write {name}={switch}")
         return name, result
     except Problem as problem:
@@ -72,6 +73,12 @@ def _not_an_override(text: str, name: str, section: str, path: list[str], equals
         return f"{text!r} is not name=value: write the name, `=`, and its value"
     if not path or section in SECTIONS:
         return f"{text!r} is not name=value, like width=1.5 or train.epochs=3"
+    from ..plan.foreign_directives import sections_with
+
+    inside = sections_with(section)
+    if inside:
+        meant = ".".join((inside[0], section, *path))
+        return f"{section!r} of {name!r} is not a section: write `{meant}=…`"
     close = closest(section, SECTIONS)
     meant = ".".join((close, *path))
     return f"{section!r} of {name!r} is not a section" + (
@@ -92,11 +99,20 @@ def _of_section(section: str, path: list[str], value: str, origin: str) -> Secti
     return SectionOverride(section, call, ".".join(argument))
 
 
+_FURTHER = re.compile(r"[,;\s]\s*([A-Za-z_][\w.]*=[^\s,;]+)")
+"""A second setting behind a value: `3,width=8`."""
+
+
 def _statement(text: str, value: str, origin: str) -> Statement:
     """Parses the text as one statement of a spec, so that there is one grammar of values, and
     nothing but a value can be injected.
     """
     spec, diagnostics = read(Source(origin, text))
+    further = _FURTHER.search(value)
+    if further and (has_errors(diagnostics) or len(spec.statements) != 1):
+        raise OverrideError(
+            f"{value!r} is more than one value: write one `--set` for each: `--set {further[1]}`"
+        )
     if has_errors(diagnostics) or len(spec.statements) != 1:
         reason = diagnostics[0].message if diagnostics else "it is more than one value"
         raise OverrideError(f"{value!r} is not a value: {reason}")

@@ -123,8 +123,8 @@ def _statement(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> 
     fields = meaning.kind.fields
     values: dict[str, Value] = {}
     flags: list[str] = []
-    next_layer = ""
-    label = ""
+    next_layer = label = ""
+    then = meaning.then
     result = Statement("")
     # The meaning of `same` depends on the other arguments.
     for name, value in sorted(given, key=lambda one: one[0] in foreign.PADDING):
@@ -137,6 +137,9 @@ def _statement(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> 
         if name == "name" and value.word and value.text.isidentifier():
             label = f"{value.text}: "
             continue
+        if name == "keepdims" and name not in fields:
+            then = "" if value.known is True else then
+            continue
         part = argument(name, value, fields, values)
         if part is None:
             if not foreign.why_left_out(name):
@@ -145,7 +148,8 @@ def _statement(meaning: foreign.Meaning, given: Sequence[tuple[str, Value]]) -> 
             flags += [part] if part else []
         else:
             values[part[0]] = part[1]
-    result.text = label + _line(meaning, values, flags) + (f", {next_layer}" if next_layer else "")
+    lines = [label + _line(meaning, values, flags), then, next_layer]
+    result.text = ", ".join(line for line in lines if line)
     return result
 
 

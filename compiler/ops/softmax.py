@@ -41,7 +41,7 @@ class Softmax(Activation):
     called: ClassVar[str] = "Keras Softmax, Caffe Softmax"
     suits: ClassVar[str] = ""
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "softmax": "Softmax(axis) Softmax2d LogSoftmax(dim) log_softmax(dim) soft",
+        "softmax": "Softmax(axis) Softmax2d soft",
     }
     keeps: ClassVar[Literal["input", "output"]] = "output"
     torch_calls: ClassVar[tuple[str, ...]] = ("flatten", "softmax", "unflatten")

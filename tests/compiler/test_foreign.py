@@ -192,7 +192,7 @@ def test_a_dense_block_keeps_its_name() -> None:
 @pytest.mark.parametrize(
     ("line", "help"),
     [
-        ("GlobalAveragePooling2D", "write `pool avg global`"),
+        ("GlobalAveragePooling2D", "write `pool avg global, flatten`"),
         ("global_avg_pool", "write `pool avg global`"),
         ("conv 64 3x3 filters=32", "write `conv 64 3x3`"),
         ("conv 64 3x3 pad=same", "write `same`"),

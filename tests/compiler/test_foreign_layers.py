@@ -178,7 +178,7 @@ def test_answers(golden: Callable[[str, str], None]) -> None:
     ("name", "told"),
     [
         ("AveragePooling1D", "`pool avg 2`"),
-        ("GlobalAvgPool3D", "`pool avg global`"),
+        ("GlobalAvgPool3D", "`pool avg global, flatten`"),
         ("BatchNorm3d", "`bn`"),
         ("ReflectionPad3d", "`pad 2 mode=reflect`"),
         ("Convolution1D", "`conv 64`"),

@@ -331,6 +331,7 @@ def test_diff(spec: str, residual: str, capsys: Capture) -> None:
 
 def test_only_one_of_two_from_standard_input(capsys: Capture) -> None:
     assert run(capsys, "diff", "-", "-")[0] == 2
+    assert run(capsys, "diff", "-", "--set", "n=3")[0] == 2
 
 
 # ---- draw ------------------------------------------------------------------------------------
@@ -571,3 +572,26 @@ def test_mistakes_of_the_network_and_of_its_sections_are_shown_together(
     assert (code, out) == (1, "")
     assert "`cnov`" in err
     assert "did you mean `epochs`" in err
+
+
+def test_diff_of_two_variants_of_a_file(capsys: Capture, tmp_path: Path) -> None:
+    """The options are those of the second, also where the file is named twice."""
+    path = tmp_path / "net.cnn"
+    path.write_text("network N(n=2) { input 3x8x8, repeat n { conv 4 }, flatten, fc 2 }")
+    for files in ([path], [path, path], [path, tmp_path / ".." / tmp_path.name / "net.cnn"]):
+        code, out, _ = run(capsys, "diff", *map(str, files), "--set", "n=3", "--format", "json")
+        totals = json.loads(out)["totals"]
+        assert code == 0
+        assert totals["layers"] == [4, 5]
+    code, _, err = run(capsys, "diff", str(path))
+    assert code == 2
+    assert "--set NAME=VALUE" in err
+
+
+def test_diff_of_two_files_sets_both(capsys: Capture, tmp_path: Path) -> None:
+    for name in "ab":
+        text = "network N(n=2) { input 3x8x8, repeat n { conv 4 }, flatten, fc 2 }"
+        (tmp_path / f"{name}.cnn").write_text(text)
+    files = [str(tmp_path / f"{name}.cnn") for name in "ab"]
+    _, out, _ = run(capsys, "diff", *files, "--set", "n=3")
+    assert "same layers" in out

@@ -100,8 +100,8 @@ class Max(Adaptive):
         "max_pooling SpatialMaxPooling maxPooling2dLayer pooling max "
         "max_pool2d_with_indices(kernel_size,stride,padding,dilation,ceil_mode)",
         "pool max 2x2": "MaxPooling2D() MaxPool2D()",
-        "pool max global": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D "
-        "GlobalMaxPool gmp global_max_pool global_max_pooling global_maxpool "
+        "pool max global, flatten": "GlobalMaxPooling2D(data_format,keepdims) GlobalMaxPool2D",
+        "pool max global": "GlobalMaxPool gmp global_max_pool global_max_pooling global_maxpool "
         "AdaptiveMaxPool2d(output_size) adaptive_max_pool2d(output_size) "
         "AdaptiveMaxPooling2D(output_size) adaptive_max_pool2d_with_indices(output_size)",
     }
@@ -182,9 +182,10 @@ class Average(Adaptive):
         "avgpool avg_pool AveragePool average_pool average_pooling avg_pooling meanpool "
         "mean_pool SpatialAveragePooling averagePooling2dLayer avg average mean",
         "pool avg 2x2": "AveragePooling2D() AvgPool2D()",
-        "pool avg global": "GlobalAveragePooling2D(data_format,keepdims) GlobalAvgPool2D "
-        "GlobalAveragePool GlobalAvgPool global_avg_pool global_average_pooling global_avgpool "
-        "global_pool gap AdaptiveAvgPool2d(output_size) adaptive_avg_pool2d(output_size) "
+        "pool avg global, flatten": "GlobalAveragePooling2D(data_format,keepdims) GlobalAvgPool2D",
+        "pool avg global": "GlobalAveragePool GlobalAvgPool global_avg_pool "
+        "global_average_pooling global_avgpool global_pool gap "
+        "AdaptiveAvgPool2d(output_size) adaptive_avg_pool2d(output_size) "
         "reduce_mean SelectAdaptivePool2d AdaptiveAveragePooling2D(output_size)",
     }
 

@@ -146,7 +146,10 @@ def test_parameters_and_sections_are_told_apart() -> None:
 
 def test_a_directive_is_no_parameter_of_the_network() -> None:
     """`--set epochs=3`: what to write is said."""
-    for name, words in (("epochs", "write `train.epochs=…`"), ("flip", "write `augment.flip=…`")):
+    for name, words in (
+        ("epochs", "write `--set train.epochs=3`"),
+        ("flip", "write `--set augment.flip=…`"),
+    ):
         with pytest.raises(SpecError) as caught:
             network("network Net { input 1x8x8, flatten, fc 10 }", overrides={name: 3})
         assert words in caught.value.diagnostics[0].help
