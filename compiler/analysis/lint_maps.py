@@ -96,9 +96,9 @@ def _convolutions(axis: Axis, wanted: int) -> int:
 
 def _stages(axis: Axis, wanted: int) -> int:
     """The number of further 3x3 convolutions of stride 2 that reach it."""
-    stages, size, jump = 0, axis.size, axis.jump
-    while size < wanted:
-        stages, size, jump = stages + 1, size + 2 * jump, 2 * jump
+    stages = 0
+    while axis.size + 2 * axis.jump * (2**stages - 1) < wanted:
+        stages += 1
     return stages
 
 

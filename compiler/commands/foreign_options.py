@@ -146,8 +146,8 @@ class _Known:
                 if folded in names.split():
                     return help
         places = [action.metavar or action.dest for action in self.positional]
-        for place, names in enumerate((FIRST, SECOND)):
-            if folded in names and len(places) > place and self._is_path(place):
+        for place, words in enumerate((FIRST, SECOND)):
+            if folded in words and len(places) > place and self._is_path(place):
                 written = " ".join(str(each).split(" ")[0].strip("[]") for each in places)
                 return f"it is an argument without a name: `cnn {self.command} {written}`"
         for option, names in OPTIONS.items():

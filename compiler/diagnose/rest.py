@@ -36,8 +36,8 @@ def errors_in_the_rest(
     places = _Places(source, edits)
     spans = [d.span for d in errors if d.span is not None]
     touched = [statements_around(source.text, span.start, span.end) for span in spans]
+    changed = Source(source.name, text, source.path)
     try:
-        changed = Source(source.name, text, source.path)
         further = check(load_program(changed))
     except SpecError as error:
         if read_on is None or left_out:
