@@ -347,7 +347,8 @@ def test_autocast_says_torch(width: int) -> None:
                             module._buffers[key] = fake
                 images = torch.empty(2, 16, 32, 32, dtype=kinds[width], device="cuda")
                 output = model(images)
-            assert output.dtype == kinds[width_of(node, [width], "cuda").output], word
+            expected = kinds[width_of(node, [width], "cuda").output]
+            assert output.dtype == expected, f"`autocast` of {word}"
     finally:
         torch.set_autocast_enabled("cuda", False)
 
@@ -361,7 +362,7 @@ def test_autocast_on_a_cpu_says_torch(width: int) -> None:
         with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
             output = Interpreter(network)(images)
         predicted = width_of(network.nodes[-1], [width], "cpu")
-        assert output.dtype == kinds[predicted.output], word
+        assert output.dtype == kinds[predicted.output], f"`autocast` of {word}"
 
 
 def test_the_allocator_has_the_constants_of_torch() -> None:
