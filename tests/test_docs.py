@@ -171,6 +171,11 @@ def test_commands_have_the_options_that_are_written(page: Path) -> None:
         assert [word for word in words if word.startswith("-") and word not in known] == [], span
 
 
+def test_the_guide_names_every_command() -> None:
+    text = (ROOT / "docs/guide/commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"cnn {name}" not in text] == []
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 

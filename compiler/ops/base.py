@@ -50,8 +50,8 @@ Kind = Literal[
 Autocast = Literal["low", "fp32", "wide", "follow"]
 """What autocast does with an operation: `low` converts its inputs and weights to two bytes per
 element; `fp32` converts its inputs to four on a GPU, and is `follow` on a CPU; `wide` reads its
-inputs as they are, and its output is float32; `follow` has the precision of its inputs, the widest if
-they differ."""
+inputs as they are, and its output is float32; `follow` has the precision of its inputs, the widest
+if they differ."""
 
 
 class Weight(NamedTuple):
