@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ import dotcnn
 from commands import run
 from dotcnn.training.export import export as exporting
 from dotcnn.training.export import pt2_file
+from dotcnn.training.export.formats import OLDEST_TORCH
+from support import ROOT
 
 Capture = pytest.CaptureFixture[str]
 
@@ -168,6 +171,17 @@ def test_what_is_not_installed(
     said = f"writing {ending} needs {package}, not installed here\n  help: {line}\n"
     assert said in result.err
     assert os.listdir() == ["net.cnn"]
+
+
+def test_a_torch_that_is_too_old(capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter of ONNX wants a later one than pyproject.toml asks for without it."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"torch>={OLDEST_TORCH["onnx"]}"' in project
+    monkeypatch.setattr(metadata, "version", lambda _: "2.8.1+cpu")
+    result = run(capfd, "export", "net.cnn", "-o", "net.onnx")
+    assert (result.code, result.out) == (1, "")
+    said = "writing onnx needs torch 2.9 or later; 2.8.1+cpu is installed here"
+    assert f'{said}\n  help: pip install "dotcnn[onnx]"\n' in result.err
 
 
 # ---- what can go wrong while it is written -------------------------------------------------------

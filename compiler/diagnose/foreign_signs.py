@@ -17,7 +17,7 @@ from ..language.vocabulary import layer_words
 CODE = "comment"
 
 _COMMENT = re.compile(r"(?<=[ \t])(?://+|--+|%(?!%)|;)|^;")
-_PLUS = re.compile(r"[ \t]+\+[ \t]*(?=(?P<word>[A-Za-z_]\w*))")
+_PLUS = re.compile(r"(?<![ \t])[ \t]+\+[ \t]*(?=(?P<word>[A-Za-z_]\w*))")
 _TEXT_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|#.*')
 _WORD = re.compile(r"\b(?!(?:and|or|not|in|as|if|else)\b)[A-Za-z]\w*|->")
 _ONE_VALUE = re.compile(r"[\s(]*[\w.]+[\s)]*(?:\s(?:[0-9]+x[0-9]|\w+=).*)?\Z")

@@ -108,7 +108,7 @@ def _about(translation: Translation, source: Source) -> Diagnostic:
     notes = (advice,) if written and advice else ()
     edits = (Edit(Span(source, start, end), written),)
     head = written.rpartition(": ")[2].split(" ")[0]
-    words = re.search(r"[A-Za-z]", re.sub(r"\w+=", "", written[len(head) :]))
+    words = re.search(r"[A-Za-z]", re.sub(r"\b\w+=", "", written[len(head) :]))
     shown = f"{head} …" if words and head != written else written
     otherwise = f"in a spec it is written `{shown}`" if head else advice
     return Diagnostic(

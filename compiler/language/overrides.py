@@ -99,7 +99,7 @@ def _of_section(section: str, path: list[str], value: str, origin: str) -> Secti
     return SectionOverride(section, call, ".".join(argument))
 
 
-_FURTHER = re.compile(r"[,;\s]\s*([A-Za-z_][\w.]*=[^\s,;]+)")
+_FURTHER = re.compile(r"(?:[,;]|(?<!\s)\s)\s*([A-Za-z_][\w.]*=[^\s,;]+)")
 """A second setting behind a value: `3,width=8`."""
 
 

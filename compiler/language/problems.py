@@ -61,19 +61,20 @@ def did_you_mean(word: str, candidates: Iterable[str], span: Span) -> tuple[str,
     return (f"did you mean `{close}`?", (Edit(span, close),)) if close else ("", ())
 
 
-_COMMAS_BEFORE = re.compile(r"(?:,[ \t]*[\w.%]+)*,[ \t]*\Z")
+_COMMAS_BEFORE = re.compile(r"[ \t]*,(?:[\w.%]+[ \t]*,)*")
+"""From right to left: a pattern that ends at the end takes long to find."""
 
 
 def without_comma(head: Span) -> tuple[Edit, ...]:
     """The edits that join a word to the statement before it on its line: `conv 64 3x3, same`."""
     line = head.source.text.rfind("\n", 0, head.start) + 1
-    found = _COMMAS_BEFORE.search(head.source.text[max(line, head.start - 200) : head.start])
+    found = _COMMAS_BEFORE.match(head.source.text[max(line, head.start - 200) : head.start][::-1])
     if found is None:
         return ()
-    start = head.start - len(found[0])
+    start = head.start - found.end()
     return tuple(
         Edit(Span(head.source, start + comma.start(), start + comma.end()), " ")
-        for comma in re.finditer(r",[ \t]*", found[0])
+        for comma in re.finditer(r",[ \t]*", found[0][::-1])
     )
 
 

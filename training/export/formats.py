@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from importlib import metadata
 from pathlib import PurePath
 from typing import Literal
 
@@ -44,6 +45,9 @@ _NEEDED: dict[Format, tuple[str, tuple[str, ...]]] = {
     "safetensors": ("dotcnn[torch]", ("torch", "safetensors")),
 }
 
+OLDEST_TORCH = {"onnx": "2.9"}
+"""Of formats that need a later torch than training does."""
+
 
 def script_name(model: PurePath) -> str:
     """The file name of the script beside an ONNX file."""
@@ -67,13 +71,19 @@ def not_installed(format: Format) -> Diagnostic | None:
     """The error for missing packages that a format needs; None if all are installed."""
     extra, packages = _NEEDED[format]
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if not missing:
+    if missing:
+        what = f"{' and '.join(missing)}, not installed here"
+    elif _release(metadata.version("torch")) < _release(oldest := OLDEST_TORCH.get(format, "2")):
+        what = f"torch {oldest} or later; {metadata.version('torch')} is installed here"
+    else:
         return None
     return Diagnostic(
-        "missing-package",
-        f"writing {format} needs {' and '.join(missing)}, not installed here",
-        help=f'pip install "{extra}"',
+        "missing-package", f"writing {format} needs {what}", help=f'pip install "{extra}"'
     )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))
 
 
 def misfit(
