@@ -44,9 +44,18 @@ def read_file(path: Path, name: str = "", at: Span | None = None) -> Source:
 
 
 def _similar(path: Path) -> str:
-    """Suggests a spec in the same folder with a similar name."""
+    """Suggests a spec in the same folder with a similar name, or a folder: a run is one."""
     close = closest_spec(path.name, specs_in(path.parent))
+    if not close and path.suffix != ".cnn":
+        close = closest(path.name, _folders_in(path.parent), cutoff=0.7)
     return f"did you mean {path.with_name(close)}?" if close else ""
+
+
+def _folders_in(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in islice(folder.iterdir(), 1000) if path.is_dir())
+    except (OSError, ValueError):
+        return []
 
 
 def specs_in(folder: Path) -> list[str]:

@@ -504,6 +504,35 @@ def test_weights_are_not_taken_from_a_folder_of_images(run: Run) -> None:
     assert not Path("net.cnn").exists()
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("nosuch.pth", "there are no weights at nosuch.pth"),
+        ("resnet20", "resnet20 is a spec of the gallery and has no weights"),
+        ("wieghts.pth", "did you mean `weights.pth`?"),
+        ("digits", "did you mean `runs/digits`?"),
+    ],
+)
+def test_weights_that_are_not_there_are_told_at_once(weights: str, said: str, run: Run) -> None:
+    Path("weights.pth").write_bytes(b"")
+    Path("runs/digits").mkdir(parents=True)
+    result = run("new", "net", "--from", weights)
+    assert result.code == 1
+    assert said in result.err + result.out
+    assert not Path("net.cnn").exists()
+
+
+def test_weights_of_a_library_are_not_looked_for(run: Run) -> None:
+    assert run("new", "net", "--from", "torchvision:ResNet18_Weights.IMAGENET1K_V1").code == 0
+
+
+@pytest.mark.parametrize("command", ["report", "check", "emit", "explain", "show"])
+def test_a_run_with_a_similar_name_is_proposed(command: str, run: Run) -> None:
+    Path("runs/net").mkdir(parents=True)
+    result = run(command, "runs/nett")
+    assert "did you mean runs/net?" in result.err + result.out
+
+
 def test_drawing_without_a_file_says_what_to_write(run: Run) -> None:
     result = run("draw", "lenet5")
     assert (result.code, result.out) == (2, "")

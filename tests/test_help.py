@@ -11,6 +11,7 @@ from itertools import takewhile
 import pytest
 
 from commands import run
+from dotcnn import cli
 from dotcnn.cli import COMMANDS, GROUPS
 from dotcnn.compiler.commands.emit import EXPORTED
 from dotcnn.compiler.diagnose.explained_codes import explained_codes
@@ -111,3 +112,11 @@ def test_all_codes_are_listed(capfd: Capture) -> None:
     listed = run(capfd, "help", "error").out
     assert [code for code in explained_codes() if f"  {code} " not in listed] == []
     assert "error" in run(capfd, "help", "--help").out
+
+
+def test_pages_have_no_blanks_at_the_end_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help", "parameter"]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert "cnn check net.cnn prints nothing." in lines
+    assert "" not in (lines[0], lines[-2])

@@ -5,12 +5,14 @@ that refuses others (`fc`); of these nothing is said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...dsl.diagnostics import Diagnostic
+from ...dsl.source import Span
 from ..diagnose.blame import first_line
 from ..network import Network
-from ..ops.base import Op
+from ..ops.base import REGISTRY, Op
 from ..shapes import text
 from .field import Field
 
@@ -23,7 +25,8 @@ def fixed_size(network: Network, _: list[Field] | None = None) -> Iterator[Diagn
         return
     size = text(network.input.shape[1:])
     found = {
-        span: (f"`{name}` is {value} at this size", _INSTEAD)
+        span: _undeclared(network, span, name, value)
+        or (f"`{name}` is {value} at this size", _INSTEAD)
         for span, (name, value) in network.size_reads.items()
     }
     for node in network.nodes:
@@ -47,6 +50,27 @@ _INSTEAD = (
     "write it without a number, with `global` or `adaptive`, with a `stride`, or for the size of"
     ' another map `upsample like=label`; where one size is meant, `allow "fixed-size"`'
 )
+
+
+_COUNT = re.compile(r"(?:\w+:\s*)?(\w+)\s+([^\s=]+)")
+"""A layer and its first value: the number of filters of `conv`."""
+
+
+def _undeclared(network: Network, span: Span, name: str, value: int) -> tuple[str, str] | None:
+    """The reason and the way out where a number of filters is the size of a map: `conv width 3x3`
+    without a parameter of that name."""
+    layer = _COUNT.match(span.text)
+    kind = REGISTRY.get(layer[1]) if layer is not None else None
+    first = next(iter(kind.signature().positional), None) if kind is not None else None
+    if layer is None or first is None or first.name != "out":
+        return None
+    if name not in re.findall(r"\w+", layer[2]):
+        return None
+    return (
+        f"no parameter is called `{name}`: it is the {name} of the map here, {value}, and not a"
+        " number of filters",
+        f"declare it: `network {network.name}({name}=64) {{ … }}`, or `let {name} = 64`",
+    )
 
 
 def place_of_size(network: Network) -> str:

@@ -85,4 +85,9 @@ def print_page(markdown: str, options: argparse.Namespace) -> None:
 
     columns = min(width(sys.stdout), 100)
     console = Console(width=columns, no_color=not wants_color(options, sys.stdout))
-    console.print(Markdown(markdown, code_theme="bw"))
+    with console.capture() as capture:
+        console.print(Markdown(markdown, code_theme="bw"))
+    lines = "\n".join(line.rstrip() for line in capture.get().split("\n"))
+    while "\n\n\n" in lines:  # lines that rich fills with blanks
+        lines = lines.replace("\n\n\n", "\n\n")
+    print(lines.strip("\n"))

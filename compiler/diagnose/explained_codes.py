@@ -20,6 +20,9 @@ FOLDER = Path(__file__).parents[2] / "docs/diagnostics"
 WAY_OUT = "**Way out**"
 _ENTRY = re.compile(r"^## `([a-z0-9-]+)`: (.+)\n", re.MULTILINE)
 _SITUATION = re.compile(r"\s*<!-- situation: (.+?) -->\n")
+_SILENT = re.compile(r"```\n\$ ([^\n]*)\n```")
+"""A command without output."""
+
 _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _WRITTEN = re.compile(r"(?:(?:error|warning)(?:\s+|\[))?([a-z0-9-]+)\]?")
 
@@ -77,7 +80,7 @@ def similar_code(written: str) -> str:
 def for_terminal(entry: ExplainedCode) -> str:
     """The entry as Markdown, with links as their words."""
     text = f"**{entry.code}: {entry.title}**\n\n{entry.example}\n\n{entry.way_out}"
-    return _LINK.sub(r"\1", text)
+    return _LINK.sub(r"\1", _SILENT.sub(r"`\1` prints nothing.", text))
 
 
 def listed(style: Style) -> str:

@@ -29,9 +29,11 @@ def advised(
         return [replace(d, edits=()) for d in diagnostics]
     own = [d for d in diagnostics if d.span is not None and d.span.source is source]
     others = [d for d in diagnostics if d.span is None or d.span.source is not source]
+    of_parameters = [d for d in own if d.code == "parameter"]  # `network N(width: 16)`
     foreign = [
         translation
         for translation in translations(source.text, [d.span.start for d in own if d.span])
+        if not any(_is_within(d, [translation]) for d in of_parameters)
         if not _SETTING.match(source.text, translation.start)
         or not any(_is_within(d, [translation]) and _gives_a_name(d, source) for d in own)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -385,10 +386,6 @@ def _call(statement: Statement, section: str) -> Call:
         )
     if statement.label is not None:
         label = statement.label
-        if not statement.arguments and statement.body is None:
-            setting = _setting(section, label.value, value_of(statement.head.value), statement)
-            if setting is not None:
-                raise setting
         after = label.span.source.text.find(":", label.span.end) + 1
         if label.value in heads(section):
             rest = Span(label.span.source, after, statement_span(statement).end).text.strip()
@@ -399,6 +396,10 @@ def _call(statement: Statement, section: str) -> Call:
                 help=f"write `{label.value} {rest}`",
                 edits=(Edit(Span(label.span.source, label.span.end, after), ""),),
             )
+        if not statement.arguments and statement.body is None:
+            setting = _setting(section, label.value, value_of(statement.head.value), statement)
+            if setting is not None:
+                raise setting
         whole = Span(label.span.source, label.span.start, after)
         raise Problem(
             "no-directive",
@@ -645,6 +646,12 @@ def _written_in(section: str, word: str) -> str:
     return own.get(folded(word)) or known_elsewhere(section).get(folded(word), ("", ""))[0]
 
 
+def _is_folder_beside(span: Span, name: str) -> bool:
+    """Whether a folder of this name stands beside the spec."""
+    path = span.source.path
+    return path is not None and name.isidentifier() and os.path.isdir(path.parent / name)
+
+
 def _by_kind(
     section: str, call: Call, arguments: Sequence[Evaluated]
 ) -> tuple[type[Directive], Sequence[Evaluated]]:
@@ -688,7 +695,10 @@ def _by_kind(
     edits: tuple[Edit, ...]
     help, edits = did_you_mean(name, kinds, first.node.span)
     here, why = kind_elsewhere(word, name)
-    if name in kinds:
+    if "folder" in kinds and _is_folder_beside(call.span, name):
+        text = f'folder "{name}"'
+        help, edits, what = f"write `{word} {text}`", (Edit(first.node.span, text),), ""
+    elif name in kinds:
         help, edits = f"write `{word} {name}`", (Edit(first.node.span, name),)
     elif instead.startswith(f"{word} "):
         positional, named = _arguments(call)

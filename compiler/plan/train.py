@@ -549,8 +549,13 @@ class Metrics(Directive):
         if ends_in_map(context):
             return cls(names=("loss", "miou", "pixels", "boundary", "per_class"))
         outputs = context.network.output.shape[0] if context.network else 0
-        five = ("top5",) if outputs > 5 else ()
+        five = ("top5",) if outputs >= TOP5_FROM else ()
         return cls(names=("loss", "top1", *five, "per_class"))
+
+
+TOP5_FROM = 10
+"""From so many classes on, top-5 accuracy is among the metrics by default: of six, five are nearly
+all."""
 
 
 def _every(value: object) -> int | str:

@@ -27,6 +27,33 @@ def _extra_comma(at: Trouble) -> Explanation | None:
     )
 
 
+@mistake("missing-brace", "network N (\n  input 3x8x8\n)", "block b(out) (\n  conv out\n)")
+def _body_in_parentheses(at: Trouble) -> Explanation | None:
+    """`network N (`, with the layers behind it; `block b(out) (`."""
+    if at.opening not in DEFINITIONS:
+        return None
+    first = 0  # the parenthesis, as an offset
+    if at.kind not in ("LPAR", "AT") or "LBRACE" not in at.accepts:
+        first = at.first + 2
+        between = Span(at.source, at.span_at(first).end, at.span_at(first + 1).start).text
+        first_line = "\n" in between and at.kind in VALUES | WORDS
+        if at.kind_at(first) not in ("LPAR", "AT") or at.before != "WORD" or first != -2:
+            return None
+        if not (first_line or at.kind in VALUES):
+            return None
+    last = at.matching(first)
+    closed = at.kind_at(last) == "RPAR"
+    opening, closing = at.span_at(first), at.span_at(last)
+    what = "network" if at.opening == "NETWORK" else "block"
+    return say(
+        "missing-brace",
+        f"the body of a {what} is written in braces",
+        opening,
+        "write `{` and `}` instead of `(` and `)`",
+        edits=(Edit(opening, "{"), Edit(closing, "}")) if closed else (),
+    )
+
+
 @mistake("parameter", "block b(3) { relu }", "block b(x: 3) { relu }", "block b(x: int) { relu }")
 def _parameter(at: Trouble) -> Explanation | None:
     if at.opening not in DEFINITIONS or "RPAR" not in at.accepts:
@@ -44,6 +71,21 @@ def _parameter(at: Trouble) -> Explanation | None:
                 mend=Mend((("KEY", at.previous.start, at.end),), skip=1, back=1),
             )
         typed = at.span_of(0, 1) if at.after == "WORD" else at.span
+        if at.kind_at(2) == "EQUAL" or at.after == "KEY":  # `n: int = 2`
+            value = at.span_at(3 if at.kind_at(2) == "EQUAL" else 2)
+            typed = Span(at.source, at.start, value.start)
+            return say(
+                "parameter",
+                "a parameter has a name and perhaps a default, but no type",
+                typed,
+                f"write `{shorten(name)}={shorten(value.text)}`",
+                edits=(Edit(Span(at.source, at.previous.start, value.start), f"{name}="),),
+                mend=Mend(
+                    (("KEY", at.previous.start, at.end),),
+                    skip=3 if at.kind_at(2) == "EQUAL" else 2,
+                    back=1,
+                ),
+            )
         return say(
             "parameter",
             "a parameter has a name and perhaps a default, but no type",

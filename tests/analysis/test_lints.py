@@ -411,6 +411,20 @@ def test_a_momentum_that_is_meant(momentum: str) -> None:
     assert "turned-momentum" not in codes(f"conv 8, bn momentum={momentum}, relu")
 
 
+@pytest.mark.parametrize(
+    "layer", ["conv width 3x3 same", "s: conv 2*width 3x3", "conv width//4", "deconv height 2x2"]
+)
+def test_a_number_of_filters_that_is_the_size_of_the_map(layer: str) -> None:
+    name = "height" if "height" in layer else "width"
+    warning = the("fixed-size", f"{layer}, relu", "3x64x64")
+    assert warning.notes[0].startswith(f"no parameter is called `{name}`: it is the {name} of")
+    assert f"`network Net({name}=64) {{ … }}`" in warning.help
+
+
+def test_the_size_of_the_map_where_a_size_belongs() -> None:
+    assert the("fixed-size", "pool avg height").notes == ("`height` is 32 at this size",)
+
+
 # ---- all of them --------------------------------------------------------------------------------
 
 

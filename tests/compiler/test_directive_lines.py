@@ -3,9 +3,15 @@ section in one run."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from dotcnn.compiler.diagnose.check import check
 from dotcnn.compiler.diagnose.trial import apply
+from dotcnn.compiler.load_spec import load
+from dotcnn.dsl.diagnostics import SpecError
+from dotcnn.dsl.source import Source
 from foreign_corpus import errors, section
 
 OTHERS = ("", "epochs=10\n  ", "batch_size 32\n  ", "learning_rate 0.01\n  epochs: 3\n  ")
@@ -86,3 +92,16 @@ augment { flip_lr, rotate = 10 }
 def test_the_statement_around_a_mistake_is_not_reported_too() -> None:
     text = "network N {\n  input 3x32x32\n  thing { filters: 3 }\n  fc 10\n}\n"
     assert len(errors(text)) == 1
+
+
+@pytest.mark.parametrize("line", ["data shapes", "dataset shapes", "data = shapes", "data: shapes"])
+def test_a_folder_beside_the_spec_is_meant(line: str, tmp_path: Path) -> None:
+    (tmp_path / "shapes").mkdir()
+    path = tmp_path / "net.cnn"
+    text = section("train", line, says_data=True)
+    try:
+        all_of_them = check(load(Source("net.cnn", text, path)))
+    except SpecError as error:
+        all_of_them = list(error.diagnostics)
+    (found,) = [d for d in all_of_them if d.severity == "error"]
+    assert found.help == 'write `data folder "shapes"`'

@@ -15,6 +15,7 @@ from ...compiler.commands.options import FILE
 from ...compiler.commands.output_file import writing
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, say
+from ...dsl.diagnostics import SpecError
 from .common import add_data, add_device, needs_torch
 
 EXAMPLES = """\
@@ -95,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if weights and options.data is not None and like is None:
         raise UsageError("weights fit one network: name it with --like resnet18")
+    if weights and not os.path.exists(weights):
+        _refuse_missing(weights)
     if os.path.exists(weights):  # the spec's paths start at its folder
         weights = os.path.relpath(weights, path.parent)
     if options.data is None:
@@ -120,6 +123,15 @@ def run(options: argparse.Namespace) -> int:
         file.write(text)
     say(f"wrote {path}; look at it with `cnn report {path}`")
     return OK
+
+
+def _refuse_missing(weights: str) -> None:
+    """Raises SpecError if a name is neither that of a file nor of weights of a library."""
+    from ...compiler.plan.transfer import LIBRARIES
+    from ..transfer.missing_weights import missing_weights
+
+    if weights.partition(":")[0] not in LIBRARIES:
+        raise SpecError([missing_weights(weights, Path(weights))])
 
 
 def _name_of(data: str) -> str:

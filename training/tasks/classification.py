@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan.loss import Loss
+from ...compiler.plan.train import TOP5_FROM, Metrics
 from ..metrics.confusion import FIVE, ClassTally
 from ..metrics.tally import Tally
 from ..optim.losses import LossFunction, loss_function, plain_loss
@@ -28,6 +29,12 @@ class Classification(Task):
     running: ClassVar[str] = "top1"
     usual: ClassVar[tuple[str, ...]] = ("loss", "top1", "top5")
     thorough: ClassVar[frozenset[str]] = frozenset({"auroc", "ece", "brier"})
+
+    def wanted(self, metrics: Metrics) -> tuple[str, ...]:
+        """Of few classes without top-5 accuracy, unless the spec names it."""
+        names = super().wanted(metrics)
+        few = not metrics.written and len(self.classes) < TOP5_FROM
+        return tuple(name for name in names if not (few and name == "top5"))
 
     @property
     def metrics(self) -> tuple[str, ...]:

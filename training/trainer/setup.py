@@ -60,6 +60,7 @@ from ..runtime.gradient_checkpointing import must_be_compilable, recompute
 from ..runtime.interrupts import Interruption
 from ..runtime.seeding import seed_all
 from ..runtime.sync_batchnorm import synchronized
+from ..tasks.classification import Classification
 from ..transfer.feature_cache import CachedFeatures, FeatureCache
 from ..transfer.setup import TransferSetup, set_up_transfer
 from ..untrusted.bad_file import BadFile
@@ -170,6 +171,9 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     writer.position.seconds += feature_seconds
     if choice.warning:
         job.callback.note(choice.warning)
+    loss_note = _loss_by_the_last_layer(job)
+    if loss_note:
+        job.callback.note(loss_note)
     if learner.scaler and job.device.type == "cuda":
         note = slow_with_fp16(train.optimizer, learner.optimizer)
         if note:
@@ -196,6 +200,18 @@ def set_up(job: Job, path: Path, interruption: Interruption) -> Run:
     if processes.writes:
         folder.write_record(record)
     return Run(job=job, learner=learner, data=data, batches=batches, writer=writer, record=record)
+
+
+def _loss_by_the_last_layer(job: Job) -> str:
+    """What is said where a sigmoid chose the loss, and the images have one class; "" otherwise."""
+    loss, task = job.data.loss, job.data.task
+    if loss.written or loss.word != "loss bce" or task.word != Classification.word:
+        return ""
+    return (
+        "the network ends in `sigmoid`, so the loss is `bce`: each class is predicted"
+        f" independently, although each {job.data.dataset.noun} has one; without that layer, the"
+        " loss is `cross_entropy`"
+    )
 
 
 def _go_on(

@@ -2,6 +2,7 @@
 
 source.py                     opens pretrained weights: of a run, of a file, of torchvision
                               (torchvision_weights.py) or timm (timm_weights.py)
+missing_weights.py            what is said of weights that are not there, without torch
 preprocessing_of_weights.py   the preprocessing that they expect, if the spec does not say it;
                               pixel_scale.py: measures it, if the weights do not record it
 resolve.py                    both of these, before the data is opened; resumed runs

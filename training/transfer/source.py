@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ...compiler.plan.transfer import From
-from ...dsl.diagnostics import Diagnostic, SpecError
+from ...dsl.diagnostics import SpecError
 from ..checkpoint.checkpoint import about_weights
 from ..checkpoint.run_folder import BEST, RECORD
 from ..data.images.preprocessing import NoPreparation, Preparation
@@ -20,6 +20,7 @@ from ..export.trained import open_trained
 from ..saved_request import best_of, request_of
 from ..weights.read import read_weights
 from .diagnostic import placed
+from .missing_weights import missing_weights
 from .preprocessing_of_weights import Pixels
 from .timm_weights import from_timm
 from .torchvision_weights import from_torchvision
@@ -50,12 +51,7 @@ def open_source(directive: From, base: Path) -> Source:
 
 def _from_file(name: str, path: Path) -> Source:
     if not os.path.exists(path):  # also false for names that are too long
-        message = f"there are no weights at {name}"
-        note = f"looked for at {path.absolute()}"
-        help = (
-            "name a run folder or a file of weights; paths are relative to the folder of the spec"
-        )
-        raise SpecError([Diagnostic("no-such-file", message, notes=(note,), help=help)])
+        raise SpecError([missing_weights(name, path)])
     if path.is_dir():
         return _from_run(name, path)
     if path.name == BEST and (path.parent / RECORD).is_file():

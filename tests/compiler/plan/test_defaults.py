@@ -70,10 +70,11 @@ def test_the_share_for_validation_may_stand_with_the_data() -> None:
     assert (train.data.val, train.split.val) == ("b", None)
 
 
-def test_top5_needs_more_than_five_classes() -> None:
+def test_top5_needs_ten_classes() -> None:
     assert "top5" in planned().train.metrics.names
-    few = plan(network(GREY.replace("fc 10", "fc 3")))
-    assert few.train.metrics.names == ("loss", "top1", "per_class")
+    for count in (3, 6, 9):
+        few = plan(network(GREY.replace("fc 10", f"fc {count}")))
+        assert few.train.metrics.names == ("loss", "top1", "per_class")
 
 
 # ---- evaluation ------------------------------------------------------------------------------

@@ -429,3 +429,31 @@ def test_slow_precision_is_not_used_without_a_word(
     looker = Looker()
     trained(tmp_path / "run", set={**ONE, "train.precision": "bf16"}, callback=looker)
     assert any("no instructions for bf16" in note for note in looker.notes)
+
+
+def test_a_loss_that_the_last_layer_chose_is_said(tmp_path: Path) -> None:
+    """A sigmoid at the end of a network whose images have one class."""
+    for ending, written, said in (
+        ("fc classes, sigmoid", "", True),
+        ("fc classes, sigmoid", "  loss bce\n", False),
+        ("fc classes", "", False),
+    ):
+        looker = Looker()
+        spec = SPEC.replace("fc classes", ending).replace("  epochs 3\n", f"  epochs 1\n{written}")
+        folder = tmp_path / f"{len(ending)}-{len(written)}"
+        trained(folder, spec, callback=looker)
+        notes = [note for note in looker.notes if "the loss is `bce`" in note]
+        assert bool(notes) == said
+
+
+def test_top5_is_left_out_where_there_are_few_classes(tmp_path: Path) -> None:
+    images = numpy.random.default_rng(0).integers(0, 255, (48, 8, 8, 1), dtype=numpy.uint8)
+    numpy.savez(tmp_path / "six.npz", images=images, labels=numpy.arange(48) % 6)
+    data = f'data npz "{tmp_path / "six.npz"}" val=50%'
+    spec = SPEC.replace("data digits", data).replace("epochs 3", "epochs 1")
+    usual, asked = Looker(), Looker()
+    trained(tmp_path / "few", spec, callback=usual)
+    assert [*usual.epochs[-1].val] == ["loss", "top1"]
+    named = spec.replace("epochs 1", "epochs 1\n  metrics top1 top5")
+    trained(tmp_path / "named", named, callback=asked)
+    assert "top5" in asked.epochs[-1].val
