@@ -1,18 +1,21 @@
 """The build of a wheel: leaves out docstrings of what users do not call, a tenth of its size.
 
 They are for readers of the repository. Those of classes stay, which `cnn help` prints, and so do
-all of what the Python interface offers. Lines stay where they are, for tracebacks. All else about
-the package is in pyproject.toml.
+all of what the Python interface offers. Lines stay where they are, for tracebacks. The README comes
+without links to files of the repository, which lead nowhere on the page of a package index: their
+words stay. All else about the package is in pyproject.toml.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.egg_info import egg_info
 
 INTERFACE = ("__init__.py", "plugins.py", "testing/__init__.py")
 """The modules that users import from, relative to the package."""
@@ -102,5 +105,24 @@ def _names(node: ast.AST) -> set[str]:
     return {each.id for each in targets if isinstance(each, ast.Name)}
 
 
+_PICTURE = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)\s]*\)\n*")
+_LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#)[^)\s]*\)")
+
+
+class EggInfo(egg_info):  # type: ignore[misc]
+    """Writes the metadata of wheels and of source distributions."""
+
+    def run(self) -> None:
+        metadata = self.distribution.metadata
+        metadata.long_description = without_relative_links(metadata.long_description or "")
+        super().run()
+
+
+def without_relative_links(text: str) -> str:
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)  # with code between
+    parts[::2] = [_LINK.sub(r"\1", _PICTURE.sub("", prose)) for prose in parts[::2]]
+    return "".join(parts)
+
+
 if __name__ == "__main__":
-    setup(cmdclass={"build_py": BuildPy})
+    setup(cmdclass={"build_py": BuildPy, "egg_info": EggInfo})

@@ -207,11 +207,17 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         licenses = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
+        (described,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        description = archive.read(described).decode()
     listed = [*package_files("*.py"), *package_files("*.lark")]
     for package in DATA_FOLDERS:
         listed += [path for path in package_files("*") if path.is_relative_to(package)]
     assert names == {f"dotcnn/{path.as_posix()}" for path in listed} | {"dotcnn/py.typed"}
     assert len(licenses) == 1
+    # Links to files lead nowhere on the page of an index.
+    assert re.search(r"\]\((?!https?:|#)", description) is None
+    assert "cnn draw net.cnn -o net.svg" in description
+    assert "a first network · reading errors" in description
 
 
 @pytest.mark.slow
