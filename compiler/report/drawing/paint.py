@@ -5,6 +5,7 @@ off both.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 
@@ -330,7 +331,14 @@ def _first_to_last(first: str, last: str) -> str:
     if len(words) != len(others):
         return words[0]
     both = zip(words, others, strict=True)
-    return " ".join(a if a == b else f"{a}..{b.rpartition('=')[2]}" for a, b in both)
+    return " ".join(
+        a if a == b else f"{_rounded(a)}..{_rounded(b.rpartition('=')[2])}" for a, b in both
+    )
+
+
+def _rounded(value: str) -> str:
+    """`0.0118` for 0.0117647: an end of a range that a spec computes."""
+    return re.sub(r"\b0\.\d{4,}\b", lambda found: f"{float(found[0]):.3g}", value)
 
 
 def _only_name(scope: Scope) -> bool:
