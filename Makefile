@@ -93,7 +93,7 @@ docs: $(STAMP) ## the documentation as a site, in build/site
 	@echo "build/site/index.html"
 
 test-docs: docs ## every command and output of README and docs, the slow ones too; the site's links
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,docs]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,outside]'
 	$(BIN)/pytest -q -n $(WORKERS) -m "slow or not slow" tests/test_docs.py tests/test_tutorials.py tests/test_explained_codes.py \
 	  tests/test_words_of_tools.py tests/test_site.py tests/test_lesson.py
 
