@@ -533,6 +533,13 @@ def test_a_run_with_a_similar_name_is_proposed(command: str, run: Run) -> None:
     assert "did you mean runs/net?" in result.err + result.out
 
 
+@pytest.mark.parametrize("arguments", ["evaluate runs/nett", "predict runs/nett a.png"])
+def test_a_trained_run_with_a_similar_name_is_proposed(arguments: str, run: Run) -> None:
+    Path("runs/net").mkdir(parents=True)
+    Path("runs/net/record.json").write_text("{}")
+    assert "did you mean `runs/net`?" in run(*arguments.split()).err
+
+
 def test_drawing_without_a_file_says_what_to_write(run: Run) -> None:
     result = run("draw", "lenet5")
     assert (result.code, result.out) == (2, "")

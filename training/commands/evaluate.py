@@ -13,6 +13,7 @@ from ...compiler.commands.output_file import writing
 from ...compiler.commands.specs import source_of
 from ...compiler.commands.terminal import OK, UsageError, say, style
 from ...dsl.program import GALLERY
+from ..runs.named_runs import no_run_of
 from .common import (
     add_cache,
     add_data,
@@ -64,10 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.weights is None and not Path(options.run).is_dir():
-        raise UsageError(
-            f"{options.run} is not a run folder; to evaluate a spec, name its weights:"
-            " --weights FILE"
-        )
+        otherwise = "; to evaluate a spec, name its weights: --weights FILE"
+        raise UsageError(no_run_of(options.run, otherwise))
     if options.weights is None and (options.input or options.network or options.max_layers):
         raise UsageError("--input, --network and --max-layers are for specs; a run has its own")
     needs_torch("evaluation")

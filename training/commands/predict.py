@@ -12,6 +12,7 @@ from ... import __version__
 from ...compiler.commands.options import add_format, add_set, natural
 from ...compiler.commands.terminal import ERRORS, OK, CommandError, UsageError, say, style
 from ...compiler.report.figures import plural
+from ..runs.named_runs import no_run_of
 from .common import add_device, add_tta, needs_torch
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if not Path(options.run).is_dir():
-        raise UsageError(f"{options.run} is not a run folder: name one that `cnn train` wrote")
+        raise UsageError(no_run_of(options.run, ": name one that `cnn train` wrote"))
     needs_torch("prediction")
 
     from ..data.diagnostic import plural_noun

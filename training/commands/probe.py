@@ -11,6 +11,7 @@ from ... import __version__
 from ...compiler.commands.options import add_format, add_set, whole
 from ...compiler.commands.plot_file import PLOTS, must_have_folders, write_bytes, write_plot
 from ...compiler.commands.terminal import OK, UsageError, style
+from ..runs.named_runs import no_run_of
 from .common import add_data, add_device, needs_torch, print_json, progress_display
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         if name in KIND_NAMES and not Path(name).exists():
             raise UsageError(f"one KIND at a time: {name} or {options.kind}")
         if not Path(name).is_dir():
-            raise UsageError(f"{name} is not a run folder: name one that `cnn train` wrote")
+            raise UsageError(no_run_of(name, ": name one that `cnn train` wrote"))
     if options.output is not None and Path(options.output).suffix.lower() not in PLOTS:
         raise UsageError("name a file to write that ends in .html, .png or .svg")
     must_have_folders(options.output)

@@ -55,9 +55,21 @@ def _runs() -> Sequence[RunFacts]:
         return ()
 
 
+def similar_run(text: str) -> str:
+    """A run with a similar name, as `runs/digits` or `digits`; "" if there is none."""
+    names = [run.name for run in walk_runs(_runs())]
+    return closest(text, [*names, *(f"{RUNS}/{name}" for name in names)])
+
+
+def no_run_of(text: str, otherwise: str) -> str:
+    """What is said of a name that is not that of a run folder."""
+    close = similar_run(text)
+    return f"{text} is not a run folder" + (f"; did you mean `{close}`?" if close else otherwise)
+
+
 def _no_such_run(text: str) -> Diagnostic:
     names = [run.name for run in walk_runs(_runs())]
-    close = closest(text, [*names, *(f"{RUNS}/{name}" for name in names)])
+    close = similar_run(text)
     if close:
         help = f"did you mean `{close}`?"
     elif names:
