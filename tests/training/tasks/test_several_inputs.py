@@ -184,7 +184,7 @@ def test_columns_that_the_spec_names(tmp_path: Path) -> None:
     assert len(data.dataset.bad) == 1
     with pytest.raises(SpecError) as error:
         opened(spec('table "set.csv"'), tmp_path)
-    assert "has no column `image` with the names of images" in messages(error)
+    assert "has no column `image`, the name of an input" in messages(error)
 
 
 def test_an_image_may_be_in_several_pairs(tmp_path: Path) -> None:
