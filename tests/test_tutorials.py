@@ -135,9 +135,11 @@ def test_notebooks_are_valid(page: Path) -> None:
 
 def test_the_notebook_of_a_page() -> None:
     file, ran = "# net.cnn\nnetwork N {}", "$ cnn check net.cnn\nfine"
-    page = f"# Title\n\nSay.\n\n```\n{file}\n```\n\n```\n{ran}\n```\n"
-    said, written, run = json.loads(notebook(page))["cells"][1:]
+    before = "<!-- before\nmkdir runs\n-->"
+    page = f"# Title\n\nSay.\n\n```\n{file}\n```\n\n{before}\n\n<!-- varies -->\n```\n{ran}\n```\n"
+    said, written, made, run = json.loads(notebook(page))["cells"][1:]
     assert "".join(said["source"]) == "# Title\n\nSay."
     assert "".join(written["source"]) == "%%writefile net.cnn\n# net.cnn\nnetwork N {}"
+    assert "".join(made["source"]) == "%%bash\nmkdir runs"
     assert "".join(run["source"]) == "!cnn check net.cnn"
     assert run["outputs"][0]["text"] == ["fine\n"]

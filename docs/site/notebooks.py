@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .page_cells import Cell, File, Prose, cells
+from .page_cells import Before, Cell, File, Prose, cells
 
 TUTORIALS = Path(__file__).parent.parent / "tutorial"
 _INSTALL = '%pip install -q "dotcnn[torchvision,onnx,sweep,draw]"'
@@ -50,6 +50,8 @@ def _cells(cell: Cell) -> list[dict[str, Any]]:
         return [{"cell_type": "markdown", "metadata": {}, "source": _lines(text)}]
     if isinstance(cell, File):
         return [_code(f"%%writefile {cell.name}\n{cell.text.rstrip()}", "")]
+    if isinstance(cell, Before):
+        return [_code(f"%%bash\n{cell.text.rstrip()}", "")]
     return [_code(f"!{line}", output) for line, output in cell.commands]
 
 
